@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* File descriptors with one owner each: auto_fd closes at the end of the scope, fd_steal() hands
+ * over. */
+
+/* Closes *@fd if it is open (>= 0) and leaves -1 there; keeps errno. */
+void fd_close(int *fd);
+
+/* Returns *@fd and leaves -1 there: the caller owns it now. */
+static inline int fd_steal(int *fd)
+{
+	int r = *fd;
+
+	*fd = -1;
+	return r;
+}
+
+#define auto_fd __attribute__((cleanup(fd_close))) int
+
+/* Puts @fd (borrowed) into non-blocking, close-on-exec mode. 0 or -errno. */
+int fd_prepare(int fd);

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/*
+ * The event loop: level-triggered epoll over sources, tasks and timers that live in their owners.
+ * The loop allocates nothing and owns nothing but its epoll descriptor.
+ *
+ * A callback never blocks and never runs the loop. It may remove any source, task or timer, its own
+ * too, and may free what holds it once it is removed.
+ */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+/* What a callback returns, apart from 0 (go on) and -errno (the host failed: the loop ends). */
+#define LOOP_QUIT 1
+
+#define LOOP_BATCH 32
+
+struct loop_source;
+struct loop_task;
+struct loop_timer;
+
+/* @events: EPOLLIN and so on, as epoll reported them. */
+typedef int (*loop_source_fn)(struct loop_source *source, uint32_t events);
+typedef int (*loop_task_fn)(struct loop_task *task);
+typedef int (*loop_timer_fn)(struct loop_timer *timer);
+
+struct loop {
+	int epoll_fd;
+	struct epoll_event batch[LOOP_BATCH];
+	int batch_len;
+	GQueue tasks; /* loop_task::link */
+};
+
+struct loop_source {
+	struct loop *loop; /* NULL while it is not in a loop */
+	loop_source_fn fn;
+	int fd; /* borrowed: the owner closes it, after loop_remove() */
+	uint32_t events;
+};
+
+/* Work that goes on in the next turn, so that other sources are served in between. */
+struct loop_task {
+	struct loop *loop; /* NULL while it is not queued */
+	loop_task_fn fn;
+	GList link; /* loop::tasks */
+};
+
+/* A deadline on a timerfd. */
+struct loop_timer {
+	struct loop_source source;
+	loop_timer_fn fn;
+	bool is_armed;
+};
+
+/* 0 or -errno. */
+int loop_init(struct loop *loop);
+/* Every source, task and timer must be gone. */
+void loop_finish(struct loop *loop);
+
+/* Watches @fd (borrowed) for @events. 0 or -errno. */
+int loop_add(struct loop *loop, struct loop_source *source, int fd, uint32_t events,
+	     loop_source_fn fn);
+/* Changes what is watched; does nothing if @events is what is watched already. 0 or -errno. */
+int loop_modify(struct loop_source *source, uint32_t events);
+/* Nothing happens if @source is in no loop. */
+void loop_remove(struct loop_source *source);
+
+/* Queues @task for the next turn; nothing happens if it is queued already. */
+void loop_queue(struct loop *loop, struct loop_task *task, loop_task_fn fn);
+void loop_unqueue(struct loop_task *task);
+
+/* 0 or -errno. loop_timer_finish() is fine on zeroed memory and after a failed init. */
+int loop_timer_init(struct loop *loop, struct loop_timer *timer, loop_timer_fn fn);
+void loop_timer_finish(struct loop_timer *timer);
+/* Calls the timer's function once, @milliseconds (> 0) from now; replaces an earlier deadline. */
+void loop_timer_arm(struct loop_timer *timer, uint32_t milliseconds);
+void loop_timer_disarm(struct loop_timer *timer);
+
+/* One wait and one round of callbacks; at most @timeout_ms, -1 for ever. 0, LOOP_QUIT or -errno. */
+int loop_turn(struct loop *loop, int timeout_ms);
+/* Turns until a callback returns something else than 0: returns 0 for LOOP_QUIT, else -errno. */
+int loop_run(struct loop *loop);

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/*
+ * What draws. A renderer holds pixels behind handles; ids, backings and their lifetime, bounds,
+ * limits, scanouts and fences are the device's, which calls in here only with what it has checked.
+ *
+ * Functions return 0; VIRTIO_GPU_RESP_ERR_* (> 0) if the guest asked for what cannot be; -errno if
+ * the host failed.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/rect.h"
+
+struct renderer;
+/* Each renderer's own. */
+struct renderer_resource;
+
+#define RENDERER_MAX_CAPSETS 8
+
+/* VIRTIO 1.2, 5.7.6.8: RESOURCE_CREATE_3D. A 2D resource has target 2, depth and array_size 1. */
+struct renderer_resource_args {
+	uint32_t id, target, format, bind, width, height, depth, array_size, last_level, nr_samples,
+		flags;
+	bool is_2d; /* made by RESOURCE_CREATE_2D: one of the eight 2D formats */
+};
+
+struct renderer_box {
+	uint32_t x, y, z, width, height, depth;
+};
+
+/* TRANSFER_TO/FROM_HOST. The backing is what was attached, unless iov says otherwise. */
+struct renderer_transfer {
+	uint32_t ctx_id, level, stride, layer_stride; /* strides in bytes, 0: tight */
+	uint64_t offset;			      /* of the box's first byte in the backing */
+	struct renderer_box box;
+	const struct iovec *iov; /* borrowed; NULL for the attached backing */
+	int n_iov;
+};
+
+/* Pixels that the CPU can read: 32 bits each, a8r8g8b8 or x8r8g8b8. */
+struct renderer_pixels {
+	const uint8_t *data;		/* borrowed until the resource is written or freed */
+	uint32_t width, height, stride; /* pixels, pixels, bytes */
+};
+
+/* How a resource can be scanned out as a dma-buf. */
+struct renderer_dmabuf {
+	int fd; /* the caller's */
+	uint32_t width, height, stride, offset;
+	uint32_t fourcc;
+	uint64_t modifier;
+	bool is_y_0_top;
+};
+
+struct renderer_capset {
+	uint32_t id, max_version, max_size;
+};
+
+/* A point in a timeline (VIRTIO 1.2, 5.7.6.7): the global one, or one of a context's rings. */
+struct renderer_fence {
+	uint64_t id;
+	uint32_t ctx_id;
+	uint8_t ring_idx;
+	bool has_ring; /* VIRTIO_GPU_FLAG_INFO_RING_IDX: also for ring 0 */
+};
+
+/* All fences of this timeline up to this one have passed. Called from renderer_poll() alone. */
+typedef void (*renderer_fence_fn)(void *data, const struct renderer_fence *fence);
+
+struct renderer_blob_args {
+	uint32_t id, ctx_id, blob_mem, blob_flags;
+	uint64_t blob_id, size;
+	const struct iovec *iov; /* borrowed until the resource is freed or attached anew */
+	int n_iov;
+};
+
+/* Hooks are required unless marked optional; without one the guest hears RESP_ERR_UNSPEC. */
+struct renderer_ops {
+	const char *name;
+	void (*free)(struct renderer *renderer);
+
+	/* @args is checked; *@ret is the handle. */
+	int (*resource_create)(struct renderer *renderer, const struct renderer_resource_args *args,
+			       struct renderer_resource **ret);
+	int (*blob_create)(struct renderer *renderer, const struct renderer_blob_args *args,
+			   struct renderer_resource **ret); /* optional */
+	void (*resource_free)(struct renderer *renderer, struct renderer_resource *resource);
+	/* @iov is borrowed until it is detached or attached anew. Optional: transfers bring their
+	 * iov. */
+	int (*attach)(struct renderer *renderer, struct renderer_resource *resource,
+		      struct iovec *iov, int n_iov);
+	void (*detach)(struct renderer *renderer,
+		       struct renderer_resource *resource); /* optional */
+	int (*transfer_to_host)(struct renderer *renderer, struct renderer_resource *resource,
+				const struct renderer_transfer *transfer);
+	int (*transfer_from_host)(struct renderer *renderer, struct renderer_resource *resource,
+				  const struct renderer_transfer *transfer); /* optional */
+	/* Where the pixels lie, if the CPU can read them in place. */
+	bool (*pixels)(struct renderer *renderer, struct renderer_resource *resource,
+		       struct renderer_pixels *ret); /* optional */
+	/* Exports a new descriptor, the caller's. -ENOTSUP if this resource has none. */
+	int (*export_dmabuf)(struct renderer *renderer, struct renderer_resource *resource,
+			     struct renderer_dmabuf *ret); /* optional */
+
+	/* The capsets that the guest may see, in the order of their index. */
+	unsigned (*capsets)(struct renderer *renderer, struct renderer_capset *ret); /* optional */
+	/* Fills @size = max_size bytes. */
+	int (*capset_fill)(struct renderer *renderer, uint32_t id, uint32_t version, void *buf,
+			   uint32_t size); /* optional */
+
+	int (*context_create)(struct renderer *renderer, uint32_t ctx_id, uint32_t context_init,
+			      const char *name, uint32_t name_size);	  /* optional */
+	void (*context_free)(struct renderer *renderer, uint32_t ctx_id); /* optional */
+	int (*context_attach)(struct renderer *renderer, uint32_t ctx_id,
+			      struct renderer_resource *resource); /* optional */
+	void (*context_detach)(struct renderer *renderer, uint32_t ctx_id,
+			       struct renderer_resource *resource); /* optional */
+	/* @size is in bytes, a multiple of 4; the stream may be overwritten. */
+	int (*submit)(struct renderer *renderer, uint32_t ctx_id, void *stream,
+		      size_t size); /* optional */
+
+	/* Calls fence_fn when all work so far has passed. Optional: work has passed when it
+	 * returns. */
+	int (*fence_create)(struct renderer *renderer, const struct renderer_fence *fence);
+	int (*poll_fd)(struct renderer *renderer); /* optional; borrowed, -1: poll on a timer */
+	void (*poll)(struct renderer *renderer);   /* optional */
+	/* All contexts and resources are freed already: drops fences and whatever else is left. */
+	void (*reset)(struct renderer *renderer); /* optional */
+};
+
+struct renderer {
+	const struct renderer_ops *ops;
+	renderer_fence_fn fence_fn;
+	void *fence_data;
+};
+
+/* NULL is fine. */
+void renderer_free(struct renderer *renderer);

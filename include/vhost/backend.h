@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* What a device tells the vhost-user session, and what it is told by it. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct vhost_backend;
+struct vhost_session;
+
+struct vhost_backend_ops {
+	/* The device's own feature bits; those of rings and of the protocol are the session's. */
+	uint64_t (*features)(struct vhost_backend *backend);
+	/* All bits that the guest accepted, whether offered or not. */
+	void (*set_features)(struct vhost_backend *backend, uint64_t features);
+
+	/* Fills @size bytes of configuration space from @offset, zeros where there is none. */
+	void (*config_read)(struct vhost_backend *backend, uint32_t offset, void *buf,
+			    uint32_t size);
+	void (*config_write)(struct vhost_backend *backend, uint32_t offset, const void *buf,
+			     uint32_t size);
+
+	/* The vhost-user-gpu socket (GPU_SET_SOCKET); takes @fd. */
+	void (*gpu_socket)(struct vhost_backend *backend, int fd);
+
+	/* A session begins: its queues may be started from now on until session_closed(). */
+	void (*session_opened)(struct vhost_backend *backend, struct vhost_session *session);
+	/* The queues are stopped; the session is gone after this call. All of the guest's state
+	 * goes. */
+	void (*session_closed)(struct vhost_backend *backend);
+
+	/* Queue @index runs: held commands may be given back, and what is available may be served.
+	 */
+	void (*queue_started)(struct vhost_backend *backend, unsigned index);
+	/* Queue @index is about to stop: nothing of it may be touched until it is started again. */
+	void (*queue_stopped)(struct vhost_backend *backend, unsigned index);
+	/* The guest kicked queue @index, which runs. */
+	void (*queue_kicked)(struct vhost_backend *backend, unsigned index);
+
+	/* The guest's memory has changed: look every backing up again, at once. */
+	void (*memory_changed)(struct vhost_backend *backend);
+
+	/* The guest reset the device: free all that it made. The queues are stopped. */
+	void (*reset)(struct vhost_backend *backend);
+};
+
+struct vhost_backend {
+	const struct vhost_backend_ops *ops;
+	unsigned n_queues;
+};

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/*
+ * The guest's memory, mapped: the one door from a guest address to bytes of ours (vhost-user,
+ * "Memory regions description"). Addresses and lengths are in bytes.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+/* As many regions as QEMU and the kernel know slots: the answer to GET_MAX_MEM_SLOTS. */
+#define GUEST_MEMORY_MAX_REGIONS 509
+
+/* As a message describes a region. */
+struct guest_region_spec {
+	uint64_t gpa; /* guest physical address of its first byte */
+	uint64_t size;
+	uint64_t user_addr; /* address of its first byte in the VMM; ring addresses are given so */
+	uint64_t mmap_offset; /* of its first byte in the file */
+};
+
+struct guest_region;
+
+/* Called when the table has changed: new regions are in, and those that went are still mapped, but
+ * can no longer be found. Whoever holds iovecs into guest memory looks them up again here. */
+typedef void (*guest_memory_changed_fn)(void *data);
+
+struct guest_memory {
+	struct guest_region *regions; /* sorted by gpa, they do not overlap */
+	unsigned n_regions;
+	guest_memory_changed_fn changed;
+	void *changed_data;
+};
+
+/* @changed may be NULL. */
+void guest_memory_init(struct guest_memory *memory, guest_memory_changed_fn changed, void *data);
+/* Unmaps all without calling changed. */
+void guest_memory_finish(struct guest_memory *memory);
+
+/*
+ * Replaces the whole table (SET_MEM_TABLE); @n may be 0. @fds are borrowed (a mapping needs no
+ * descriptor once it is made). A region that the old table has too (same file, offset, size and
+ * guest address) keeps its mapping, so pointers into it stay good. On failure the old table stands.
+ * Returns 0; -EPROTO for a table that the VMM got wrong (empty, wrapping or overlapping regions, or
+ * a region past the end of its file); -errno if it cannot be mapped.
+ */
+int guest_memory_set(struct guest_memory *memory, const struct guest_region_spec *specs,
+		     const int *fds, unsigned n);
+
+/* Adds one region (ADD_MEM_REG); @fd is borrowed. As guest_memory_set(); -ENOSPC past the limit. */
+int guest_memory_add(struct guest_memory *memory, const struct guest_region_spec *spec, int fd);
+
+/* Removes the region with this gpa, user_addr and size (REM_MEM_REG). -EPROTO if there is none. */
+int guest_memory_remove(struct guest_memory *memory, const struct guest_region_spec *spec);
+
+/* @size bytes at guest address @gpa, or NULL unless they lie in one region. Valid until changed. */
+void *guest_memory_at(const struct guest_memory *memory, uint64_t gpa, uint64_t size);
+/* The same for an address of the VMM's (ring addresses). */
+void *guest_memory_at_user(const struct guest_memory *memory, uint64_t user_addr, uint64_t size);
+
+/*
+ * The @size bytes at guest address @gpa as at most @max pieces, which may cross adjacent regions.
+ * Returns how many pieces (0 if @size is 0), -EFAULT if a byte is outside, -E2BIG past @max.
+ */
+int guest_memory_iov(const struct guest_memory *memory, uint64_t gpa, uint64_t size,
+		     struct iovec *iov, int max);

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* Where sessions come from: a listening socket, or one inherited connection. One session at a time.
+ */
+
+#include <stdbool.h>
+
+struct loop;
+struct vhost_backend;
+struct vhost_server;
+
+struct vhost_server_options {
+	const char *socket_path; /* borrowed; NULL with @fd */
+	int fd;	      /* a connected socket, taken also on failure; -1 with @socket_path */
+	bool is_once; /* quit the loop when the first session has ended */
+};
+
+/*
+ * Listens, or starts the session of the inherited connection. A socket file that nobody listens on
+ * is replaced. On failure returns NULL with one sentence in *@ret_message (the caller frees it with
+ * g_free()): somebody listens there, no such directory, @fd is not a connected stream socket, ...
+ */
+struct vhost_server *vhost_server_new(struct loop *loop, const struct vhost_server_options *options,
+				      struct vhost_backend *backend, char **ret_message);
+
+/* Ends the session and removes the socket file, if it is still the server's own. NULL is fine. */
+void vhost_server_free(struct vhost_server *server);

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* One vhost-user connection, from its first message to its end (QEMU's
+ * docs/interop/vhost-user.rst). */
+
+#include <stdint.h>
+
+struct guest_memory;
+struct loop;
+struct vhost_backend;
+struct vhost_session;
+struct vring;
+
+#define VHOST_MAX_QUEUES 2
+
+/* Called once, from the loop, when the session is over; the owner frees it. @error: 0 if the VMM
+ * hung up, -EPROTO if it broke the protocol, other -errno if the host failed. Already logged. */
+typedef void (*vhost_session_ended_fn)(void *data, int error);
+
+/* Serves @fd, a connected stream socket (takes, also on failure). @backend is borrowed.
+ * NULL with *@ret_error = -errno if it cannot be watched. */
+struct vhost_session *vhost_session_new(struct loop *loop, int fd, struct vhost_backend *backend,
+					vhost_session_ended_fn ended, void *data, int *ret_error);
+
+/* Stops the queues, tells the back-end, closes all descriptors, unmaps guest memory. NULL is fine.
+ */
+void vhost_session_free(struct vhost_session *session);
+
+/* Borrowed; @index < the back-end's n_queues. */
+struct vring *vhost_session_vring(struct vhost_session *session, unsigned index);
+const struct guest_memory *vhost_session_memory(struct vhost_session *session);
