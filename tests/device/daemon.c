@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The daemon under test as a process. It is always the built binary, started as a VMM or a person
+ * would start it, never code linked in: what is judged is what is shipped.
+ *
+ * Three rules keep a failing test from harming the next one. The daemon dies with the test
+ * (PDEATHSIG), what it prints goes to memfds that can neither fill up nor be lost, and each daemon
+ * has a directory of its own for its socket. Its end is awaited on a pidfd, its start on inotify:
+ * nothing here sleeps and hopes.
+ */
+#include "vmm.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAX_ARGS 64
+
+void daemon_make_dir(struct daemon *d)
+{
+	const char *base = getenv("TMPDIR");
+
+	if (d->dir[0])
+		return;
+	if (!base || strlen(base) > 40)
+		base = "/tmp";
+	snprintf(d->dir, sizeof(d->dir), "%s/vmm-XXXXXX", base);
+	if (!mkdtemp(d->dir))
+		vmm_fail("mkdtemp(%s): %s", d->dir, strerror(errno));
+	snprintf(d->socket_path, sizeof(d->socket_path), "%s/gpu.sock", d->dir);
+}
+
+static _Noreturn void become_daemon(const struct daemon *d, char **argv, int keep_fd)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (dup2(d->out_fd, 1) < 0 || dup2(d->err_fd, 2) < 0)
+		_exit(126);
+	if (keep_fd >= 0) {
+		fcntl(keep_fd, F_SETFD, 0);
+		close_range(3, (unsigned)keep_fd - 1, 0);
+	}
+	close_range(keep_fd >= 0 ? (unsigned)keep_fd + 1 : 3, ~0u, 0);
+	execv(argv[0], argv);
+	dprintf(2, "exec %s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+void daemon_start(struct daemon *d, const char *const *args, int keep_fd)
+{
+	const char *binary = getenv("VHOST_DEVICE_GPU");
+	char *argv[MAX_ARGS] = { (char *)binary };
+	unsigned n = 1;
+
+	if (!binary)
+		vmm_fail("VHOST_DEVICE_GPU does not name the daemon's binary");
+	for (; args && *args && n < MAX_ARGS - 1; args++)
+		argv[n++] = (char *)*args;
+
+	d->out_fd = memfd_create("daemon-stdout", MFD_CLOEXEC);
+	d->err_fd = memfd_create("daemon-stderr", MFD_CLOEXEC);
+	fflush(NULL);
+	d->pid = fork();
+	if (d->pid == 0)
+		become_daemon(d, argv, keep_fd);
+	if (d->pid < 0)
+		vmm_fail("fork: %s", strerror(errno));
+	d->pidfd = pidfd_open(d->pid, 0);
+	if (d->pidfd < 0)
+		vmm_fail("pidfd_open: %s", strerror(errno));
+}
+
+int daemon_wait(struct daemon *d, int ms)
+{
+	struct pollfd p = { .fd = d->pidfd, .events = POLLIN };
+	int status;
+
+	if (!d->pid || poll(&p, 1, ms) == 0 || waitpid(d->pid, &status, 0) != d->pid)
+		return -1;
+	close(d->pidfd);
+	d->pid = 0;
+	d->pidfd = -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int daemon_stop(struct daemon *d, int signal)
+{
+	int status;
+
+	if (!d->pid)
+		return -1;
+	kill(d->pid, signal);
+	status = daemon_wait(d, vmm_default_timeout_ms());
+	if (status < 0) {
+		kill(d->pid, SIGKILL);
+		daemon_wait(d, -1);
+	}
+	return status;
+}
+
+static void remove_dir(const char *path)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		unlinkat(dirfd(dir), e->d_name, 0);
+	if (dir)
+		closedir(dir);
+	rmdir(path);
+}
+
+void daemon_finish(struct daemon *d)
+{
+	if (d->pid)
+		daemon_stop(d, SIGKILL);
+	if (d->out_fd > 0) {
+		close(d->out_fd);
+		close(d->err_fd);
+	}
+	if (d->dir[0])
+		remove_dir(d->dir);
+	*d = (struct daemon){ .pidfd = -1, .out_fd = -1, .err_fd = -1 };
+}
+
+char *daemon_text(int fd)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	char *text = calloc(1, size > 0 ? (size_t)size + 1 : 1);
+
+	if (text && size > 0 && pread(fd, text, (size_t)size, 0) != size)
+		text[0] = '\0';
+	return text;
+}
+
+unsigned daemon_count_fds(const struct daemon *d)
+{
+	char path[64];
+	unsigned n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)d->pid);
+	dir = opendir(path);
+	if (!dir)
+		vmm_fail("%s: %s", path, strerror(errno));
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n - 2; /* . and .. */
+}
+
+long daemon_rss_kib(const struct daemon *d)
+{
+	char path[64], line[128];
+	long kib = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)d->pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		/* Not VmRSS: that counts pages of guest memory too. */
+		if (sscanf(line, "RssAnon: %ld", &kib) == 1)
+			break;
+	}
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+static void wait_for_change(const struct daemon *d, int watch)
+{
+	struct pollfd p[2] = { { .fd = watch, .events = POLLIN },
+			       { .fd = d->pidfd, .events = POLLIN } };
+	char buffer[512];
+
+	/* bind() makes a file, listen() does not: hence the short time-out. */
+	poll(p, 2, 2);
+	if (p[1].revents) {
+		char *text = daemon_text(d->err_fd);
+
+		vmm_fail("the daemon ended before it listened: %s", text);
+	}
+	if (p[0].revents && read(watch, buffer, sizeof(buffer)) < 0)
+		return;
+}
+
+int daemon_connect(struct daemon *d)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int64_t deadline = vmm_now_ms() + vmm_default_timeout_ms();
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	memcpy(address.sun_path, d->socket_path, sizeof(d->socket_path));
+	inotify_add_watch(watch, d->dir, IN_CREATE | IN_MOVED_TO);
+	while (connect(s, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		if (errno != ENOENT && errno != ECONNREFUSED)
+			vmm_fail("connect(%s): %s", d->socket_path, strerror(errno));
+		if (vmm_now_ms() > deadline)
+			vmm_fail("the daemon does not listen on %s", d->socket_path);
+		wait_for_change(d, watch);
+	}
+	close(watch);
+	return s;
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Between cmocka and the fake VMM.
+ *
+ * Each test has a daemon of its own, because what one test leaves behind must not decide the next
+ * one. The end is part of every test: the teardown hangs up, reads the display to its last byte,
+ * ends the daemon with SIGTERM and wants status 0, so that a crash, a sanitizer's report or a hang
+ * at the very end is not lost. What the daemon printed is shown when anything failed, and always
+ * with VMM_LOG in the environment.
+ */
+#include "fixture.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct vmm *current;
+static bool has_failed;
+
+static void show_log(void)
+{
+	char *text;
+
+	if (!current || current->daemon.err_fd <= 0)
+		return;
+	text = daemon_text(current->daemon.err_fd);
+	if (text && text[0])
+		print_message("--- the daemon's log ---\n%s---\n", text);
+	free(text);
+}
+
+static void fail_test(const char *text)
+{
+	has_failed = true;
+	print_error("%s\n", text);
+	show_log();
+	_fail(__FILE__, __LINE__);
+}
+
+struct vmm *fixture_new(void **state, const struct vmm_options *options)
+{
+	current = vmm_new(options);
+	*state = current;
+	return current;
+}
+
+struct vmm *fixture_boot(void **state, const struct vmm_options *options)
+{
+	struct vmm *vmm = fixture_new(state, options);
+
+	vmm_connect(vmm);
+	vmm_realize(vmm);
+	vmm_start(vmm);
+	return vmm;
+}
+
+int fixture_setup(void **state)
+{
+	*state = NULL;
+	current = NULL;
+	has_failed = false;
+	return 0;
+}
+
+int fixture_setup_booted(void **state)
+{
+	fixture_setup(state);
+	fixture_boot(state, NULL);
+	return 0;
+}
+
+int fixture_teardown(void **state)
+{
+	struct vmm *vmm = *state;
+	int status = 0;
+
+	if (vmm && !has_failed && vmm->daemon.pid)
+		status = vmm_end(vmm);
+	if (status != 0)
+		print_error("the daemon ended with status %d\n", status);
+	if (status != 0 || getenv("VMM_LOG"))
+		show_log();
+	current = NULL;
+	*state = NULL;
+	vmm_free(vmm);
+	return status;
+}
+
+int fixture_run(int argc, char **argv, int (*run)(void))
+{
+	if (argc > 1)
+		setenv("VHOST_DEVICE_GPU", argv[1], 1);
+	if (argc > 2)
+		cmocka_set_test_filter(argv[2]);
+	signal(SIGPIPE, SIG_IGN);
+	vmm_on_failure = fail_test;
+	return run();
+}
+
+static const char *name_of(uint32_t type)
+{
+	static const struct {
+		uint32_t type;
+		const char *name;
+	} names[] = {
+		{ VIRTIO_GPU_RESP_OK_NODATA, "OK_NODATA" },
+		{ VIRTIO_GPU_RESP_OK_DISPLAY_INFO, "OK_DISPLAY_INFO" },
+		{ VIRTIO_GPU_RESP_OK_EDID, "OK_EDID" },
+		{ VIRTIO_GPU_RESP_OK_RESOURCE_UUID, "OK_RESOURCE_UUID" },
+		{ VIRTIO_GPU_RESP_ERR_UNSPEC, "ERR_UNSPEC" },
+		{ VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, "ERR_OUT_OF_MEMORY" },
+		{ VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID, "ERR_INVALID_SCANOUT_ID" },
+		{ VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID, "ERR_INVALID_RESOURCE_ID" },
+		{ VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID, "ERR_INVALID_CONTEXT_ID" },
+		{ VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, "ERR_INVALID_PARAMETER" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LENGTH(names); i++) {
+		if (names[i].type == type)
+			return names[i].name;
+	}
+	return "?";
+}
+
+void fixture_check_response(uint32_t type, uint32_t due, const char *call, const char *file,
+			    int line)
+{
+	if (type != due)
+		vmm_fail("%s:%d: %s\n\tgave %#x %s, due is %#x %s", file, line, call, type,
+			 name_of(type), due, name_of(due));
+}
+
+void assert_session_alive(struct vmm *vmm)
+{
+	uint8_t config[16];
+
+	if (!vhost_get_config(vmm, 0, sizeof(config), config))
+		vmm_fail("the daemon refuses GET_CONFIG, or the session is closed");
+}
+
+void assert_alive(struct vmm *vmm)
+{
+	struct virtio_gpu_resp_display_info info;
+
+	assert_session_alive(vmm);
+	assert_response(gpu_display_info(vmm, &info), VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Pictures: a 2D resource, its backing in guest memory, and what a screen must show of it.
+ *
+ * The pattern differs between any two pixels that are near each other, between colour channels and
+ * between seeds, so a wrong stride, a swapped channel, a stale frame and an offset by one are all
+ * seen. Formats are named by their bytes in memory, lowest address first (B8G8R8A8: blue, green,
+ * red, alpha), which is how VIRTIO means them; the screen's x8r8g8b8 is a little-endian word.
+ */
+#include "gpu.h"
+
+#include <stdio.h>
+
+/* Where each byte of a pixel is found, by format. */
+static const struct order {
+	uint32_t format;
+	uint8_t red, green, blue;
+} orders[] = {
+	{ VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, 2, 1, 0 },
+	{ VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 2, 1, 0 },
+	{ VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM, 1, 2, 3 },
+	{ VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM, 1, 2, 3 },
+	{ VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM, 0, 1, 2 },
+	{ VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM, 3, 2, 1 },
+	{ VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM, 3, 2, 1 },
+	{ VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM, 0, 1, 2 },
+};
+
+struct image image_new(struct vmm *vmm, uint32_t id, uint32_t format, uint32_t w, uint32_t h)
+{
+	uint32_t size = w * h * 4;
+	struct image i = { id, format, w, h, 0, NULL };
+	struct virtio_gpu_mem_entry entry;
+	uint32_t type;
+
+	i.gpa = memory_alloc(&vmm->memory, MEMORY_MAIN, size, 4096);
+	i.bytes = memory_at(&vmm->memory, i.gpa, size);
+	entry = (struct virtio_gpu_mem_entry){ i.gpa, size, 0 };
+	type = gpu_create_2d(vmm, id, format, w, h);
+	if (type != VIRTIO_GPU_RESP_OK_NODATA)
+		vmm_fail("RESOURCE_CREATE_2D of %ux%u, format %u: %#x", w, h, format, type);
+	type = gpu_attach(vmm, id, &entry, 1);
+	if (type != VIRTIO_GPU_RESP_OK_NODATA)
+		vmm_fail("RESOURCE_ATTACH_BACKING to %u: %#x", id, type);
+	return i;
+}
+
+struct virtio_gpu_rect image_rect(const struct image *i)
+{
+	return gpu_rect(0, 0, i->width, i->height);
+}
+
+void image_fill(struct image *i, uint32_t seed)
+{
+	for (uint32_t y = 0; y < i->height; y++) {
+		for (uint32_t x = 0; x < i->width; x++) {
+			uint8_t *p = i->bytes + ((size_t)y * i->width + x) * 4;
+
+			p[0] = (uint8_t)(x + seed * 31);
+			p[1] = (uint8_t)(y + seed * 17 + (x >> 8));
+			p[2] = (uint8_t)(x * 3 + y * 5 + seed);
+			p[3] = (uint8_t)((x ^ y) + seed * 7 + (y >> 8));
+		}
+	}
+}
+
+uint32_t image_pixel(const struct image *i, uint32_t x, uint32_t y)
+{
+	const uint8_t *p = i->bytes + ((size_t)y * i->width + x) * 4;
+
+	for (unsigned k = 0; k < ARRAY_LENGTH(orders); k++) {
+		const struct order *o = &orders[k];
+
+		if (o->format == i->format)
+			return (uint32_t)p[o->red] << 16 | (uint32_t)p[o->green] << 8 | p[o->blue];
+	}
+	vmm_fail("format %u is unknown", i->format);
+}
+
+uint32_t image_transfer(struct vmm *vmm, const struct image *i, struct virtio_gpu_rect r)
+{
+	return gpu_transfer_2d(vmm, i->id, r, ((uint64_t)r.y * i->width + r.x) * 4);
+}
+
+struct difference {
+	uint32_t x, y, is, due;
+};
+
+struct view {
+	const struct image *image;
+	uint32_t scanout;
+	struct virtio_gpu_rect r;
+	struct difference *first; /* may be NULL */
+};
+
+static bool is_shown(const struct vmm *vmm, const struct view *v)
+{
+	const struct display_surface *s = &vmm->display.surfaces[v->scanout];
+
+	if (!s->pixels || s->width != v->r.width || s->height != v->r.height)
+		return false;
+	for (uint32_t y = 0; y < v->r.height; y++) {
+		for (uint32_t x = 0; x < v->r.width; x++) {
+			uint32_t is = s->pixels[(size_t)y * s->width + x] & 0xffffff;
+			uint32_t due = image_pixel(v->image, v->r.x + x, v->r.y + y);
+
+			if (is == due)
+				continue;
+			if (v->first)
+				*v->first = (struct difference){ x, y, is, due };
+			return false;
+		}
+	}
+	return true;
+}
+
+bool image_is_shown(struct vmm *vmm, const struct image *i, uint32_t scanout,
+		    struct virtio_gpu_rect r)
+{
+	struct view v = { i, scanout, r, NULL };
+
+	return is_shown(vmm, &v);
+}
+
+static bool view_is_shown(struct vmm *vmm, const void *arg)
+{
+	return is_shown(vmm, arg);
+}
+
+void image_wait_shown(struct vmm *vmm, const struct image *i, uint32_t scanout,
+		      struct virtio_gpu_rect r)
+{
+	struct difference wrong = { 0 };
+	struct view v = { i, scanout, r, &wrong };
+	const struct display_surface *s = &vmm->display.surfaces[scanout];
+
+	if (!vmm_wait_ms(vmm, view_is_shown, &v, vmm->timeout_ms))
+		vmm_fail("scanout %u (%ux%u, %llu updates) does not show resource %u: pixel %u,%u "
+			 "is %06x, due is %06x",
+			 scanout, s->width, s->height, (unsigned long long)s->updates, i->id,
+			 wrong.x, wrong.y, wrong.is, wrong.due);
+}
