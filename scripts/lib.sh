@@ -1,0 +1,105 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# shellcheck disable=SC2034 # the scripts that source this use its variables
+#
+# What scripts/rig, scripts/test and scripts/demo share: progress lines, the cache, packages.
+# Sourced, never run. Nothing here changes this machine's apt sources, and no package host is named:
+# the private Debian 13 root takes its mirror and its keyring from the sources that this machine has.
+
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${VHOST_DEVICE_GPU_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vhost-device-gpu}
+packages_txt=$top/scripts/packages.txt
+started=$SECONDS
+
+say() {
+	printf '[%4ds] %s\n' $((SECONDS - started)) "$*" >&2
+}
+
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# Root runs it as it is, anybody else through sudo.
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "this needs root, or sudo: $*"
+	fi
+}
+
+# Runs quietly; what it printed is shown only when it fails.
+quietly() {
+	local out status=0
+	out=$(mktemp)
+	"$@" >"$out" 2>&1 </dev/null || status=$?
+	if [ $status -ne 0 ]; then
+		tail -n 40 "$out" >&2
+		say "failed ($status): $*"
+	fi
+	rm -f "$out"
+	return $status
+}
+
+# section_packages NAME...: the packages of these sections, one a line.
+section_packages() {
+	local name
+	for name in "$@"; do
+		awk -v want="[$name]" '/^\[/ { inside = ($0 == want); next } inside && NF && !/^#/' \
+			"$packages_txt"
+	done
+}
+
+# missing_packages PACKAGE...: those that are not installed on this machine.
+missing_packages() {
+	local package
+	for package in "$@"; do
+		[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+			printf '%s\n' "$package"
+	done
+}
+
+# install_sections NAME...: installs what is missing of these sections; asks no one, and is quick
+# when nothing is. The package lists are fetched only when apt does not know a package.
+install_sections() {
+	local wanted missing
+	mapfile -t wanted < <(section_packages "$@" | sort -u)
+	mapfile -t missing < <(missing_packages "${wanted[@]}")
+	[ ${#missing[@]} -gt 0 ] || return 0
+	say "installing ${#missing[@]} packages: ${missing[*]}"
+	if ! install_packages "${missing[@]}" >/dev/null 2>&1; then
+		quietly as_root apt-get update -q || return
+		quietly install_packages "${missing[@]}"
+	fi
+}
+
+install_packages() {
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+}
+
+# Prints "URI KEYRING" of this machine's own Debian main archive, whichever format its sources
+# have: apt itself reads them. The keyring is Debian's unless the source names a file.
+debian_mirror() {
+	local codename keyring=/usr/share/keyrings/debian-archive-keyring.gpg uri signed
+	# shellcheck disable=SC1091
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	# shellcheck disable=SC2016 # apt expands these
+	read -r uri signed < <(apt-get indextargets --format '$(REPO_URI) $(SIGNED_BY)' \
+		'Created-By: Packages' "Release: ${codename}" 'Component: main') || true
+	[ -n "${uri:-}" ] || die "this machine's apt sources name no Debian '$codename' archive"
+	case ${signed:-} in /*.gpg) [ -r "$signed" ] && keyring=$signed ;; esac
+	echo "${uri%/} $keyring"
+}
+
+# hash_of FILE-OR-TEXT...: a short key for what was built from these.
+hash_of() {
+	local item
+	for item in "$@"; do
+		if [ -f "$item" ]; then cat "$item"; else printf '%s\n' "$item"; fi
+	done | sha256sum | cut -c1-12
+}
