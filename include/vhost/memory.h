@@ -25,7 +25,8 @@ struct guest_region_spec {
 struct guest_region;
 
 /* Called when the table has changed: new regions are in, and those that went are still mapped, but
- * can no longer be found. Whoever holds iovecs into guest memory looks them up again here. */
+ * can no longer be found. Whoever holds iovecs into guest memory looks them up again here. Not
+ * called if the VMM sends the table that is in already. */
 typedef void (*guest_memory_changed_fn)(void *data);
 
 struct guest_memory {
@@ -50,7 +51,8 @@ void guest_memory_finish(struct guest_memory *memory);
 int guest_memory_set(struct guest_memory *memory, const struct guest_region_spec *specs,
 		     const int *fds, unsigned n);
 
-/* Adds one region (ADD_MEM_REG); @fd is borrowed. As guest_memory_set(); -ENOSPC past the limit. */
+/* Adds one region (ADD_MEM_REG); @fd is borrowed. As guest_memory_set(); both: -ENOSPC past the
+ * limit. */
 int guest_memory_add(struct guest_memory *memory, const struct guest_region_spec *spec, int fd);
 
 /* Removes the region with this gpa, user_addr and size (REM_MEM_REG). -EPROTO if there is none. */

@@ -6,8 +6,14 @@
  * EVENT_IDX.
  *
  * The guest can write every byte of it at any time. A chain that is wrong in itself is answered
- * (used with length 0) and skipped; a ring whose indices are wrong is broken: it stands still, with
- * one log line and a signal on the error descriptor, until the VMM sets it up again.
+ * (used with length 0) and skipped; a ring whose indices are wrong, or that has more chains in
+ * flight than descriptors, is broken: it stands still, with one log line and a signal on the error
+ * descriptor, until the VMM sets it up again.
+ *
+ * Wrong in itself is a chain that goes in a circle, leaves its table, has a byte outside of memory,
+ * a readable buffer after a writable one, more than 4 GiB in either direction, or an indirect table
+ * that is empty, not in one region, longer than VRING_MAX_SIZE, inside another or followed by more.
+ * A buffer of no bytes is fine and adds nothing.
  */
 
 #include <stdbool.h>
@@ -62,26 +68,29 @@ void vring_init(struct vring *vring, unsigned index, const struct guest_memory *
 /* Closes its descriptors. */
 void vring_finish(struct vring *vring);
 
-/* Starts to serve the ring from last_avail. 0, or -EPROTO if size or addresses are not good. */
+/* Starts to serve the ring from last_avail. -EPROTO if size or addresses are not good: then it is
+ * broken, as said above. (Both are the guest's choice; the VMM only passes them on.) */
 int vring_start(struct vring *vring);
 /* From here on nothing is read from the ring, written to it or signalled. */
 void vring_stop(struct vring *vring);
 /* Looks the addresses up again after memory changed; a ring that is no longer mapped is broken. */
 void vring_memory_changed(struct vring *vring);
 
-/* Replace the owned descriptor; take @fd, -1 for none. A new call descriptor is signalled once if
- * the ring runs, since what was signalled before may have gone to the old one. */
+/* Replace the owned descriptor; take @fd, -1 for none, and make it non-blocking. A new call
+ * descriptor is signalled once if the ring runs, since what was signalled before may have gone to
+ * the old one. */
 void vring_set_call(struct vring *vring, int fd);
 void vring_set_err(struct vring *vring, int fd);
 
-/* Takes the next chain: true if there is one. Chains that are wrong are answered on the way, at
- * most as many as the ring is long. */
+/* Takes the next chain: true if there is one. Chains that are wrong are answered on the way (so
+ * call vring_notify() after a false one too), at most as many as the ring is long. */
 bool vring_pop(struct vring *vring, struct vring_chain *ret);
 /* Walks the chain at @head again, for a command that was held since it was popped. False if it is
  * no longer a good one. */
 bool vring_reload(struct vring *vring, uint16_t head, struct vring_chain *ret);
 
-/* Gives the chain back with @written bytes of response. Only while the ring runs. */
+/* Gives the chain back with @written bytes of response. Only while the ring runs; nothing happens
+ * if it is broken. */
 void vring_push(struct vring *vring, uint16_t head, uint32_t written);
 /* Tells the guest of all that was pushed since the last call, unless it wants no interrupt. */
 void vring_notify(struct vring *vring);
