@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* The virtio-gpu device (VIRTIO 1.2, section 5.7): what the guest sees. */
+
+#include <stdint.h>
+
+struct display;
+struct gpu_device;
+struct loop;
+struct renderer;
+struct vhost_backend;
+
+/* What one guest may take. Beyond a limit a command fails, and all else goes on. */
+struct gpu_limits {
+	uint64_t max_hostmem;	      /* bytes of host memory for all resources */
+	uint32_t max_resources;	      /* live at once */
+	uint32_t max_backing_entries; /* of one resource */
+	uint32_t max_dimension;	      /* pixels, width or height of a resource */
+};
+
+#define GPU_LIMITS_DEFAULT                                                                         \
+	((struct gpu_limits){                                                                      \
+		.max_hostmem = UINT64_C(1) << 30,                                                  \
+		.max_resources = 1 << 18,                                                          \
+		.max_backing_entries = 16384,                                                      \
+		.max_dimension = 16384,                                                            \
+	})
+
+struct gpu_device_options {
+	struct gpu_limits limits;
+	uint32_t n_scanouts; /* in the configuration space; QEMU puts its own max_outputs there */
+};
+
+/* @renderer and @display are borrowed and must outlive the device. */
+struct gpu_device *gpu_device_new(struct loop *loop, struct renderer *renderer,
+				  struct display *display,
+				  const struct gpu_device_options *options);
+/* No session may be open. NULL is fine. */
+void gpu_device_free(struct gpu_device *device);
+
+/* Borrowed: what a vhost-user session serves. */
+struct vhost_backend *gpu_device_backend(struct gpu_device *device);

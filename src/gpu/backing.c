@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * A backing keeps the guest's own addresses, not only ours: when the VMM changes the memory table
+ * under a live resource, the iovecs are made anew from them. Until the pages are back, or for ever,
+ * the backing has no iovecs and transfers fail; it never points at what was unmapped.
+ *
+ * Pages that are neighbours in our address space become one piece, so a framebuffer that the guest
+ * allocated in one go is copied in one go.
+ */
+#include "gpu/backing.h"
+
+#include <glib.h>
+
+#include "vhost/memory.h"
+
+/* One entry may cross from one region of guest memory into the next ones. */
+#define MAX_PIECES 64
+
+/* Writes the pieces to @iov, or only counts them if it is NULL. -1 if a byte is not there. */
+static int collect(const struct backing *backing, const struct guest_memory *memory,
+		   struct iovec *iov)
+{
+	const uint8_t *end = NULL;
+	int n = 0;
+
+	for (uint32_t i = 0; i < backing->n_entries; i++) {
+		struct iovec pieces[MAX_PIECES];
+		int n_pieces = guest_memory_iov(memory, backing->entries[i].addr,
+						backing->entries[i].length, pieces, MAX_PIECES);
+
+		if (n_pieces < 0)
+			return -1;
+		for (int k = 0; k < n_pieces; k++) {
+			bool is_next = n > 0 && pieces[k].iov_base == end;
+
+			end = (const uint8_t *)pieces[k].iov_base + pieces[k].iov_len;
+			if (!is_next) {
+				if (iov)
+					iov[n] = pieces[k];
+				n++;
+			} else if (iov) {
+				iov[n - 1].iov_len += pieces[k].iov_len;
+			}
+		}
+	}
+	return n;
+}
+
+void backing_resolve(struct backing *backing, const struct guest_memory *memory)
+{
+	g_clear_pointer(&backing->iov, g_free);
+	backing->n_iov = 0;
+
+	int n = collect(backing, memory, NULL);
+	if (n <= 0)
+		return;
+	backing->iov = g_try_new(struct iovec, (size_t)n);
+	if (backing->iov)
+		backing->n_iov = collect(backing, memory, backing->iov);
+}
+
+int backing_attach(struct backing *backing, const struct guest_memory *memory,
+		   struct virtio_gpu_mem_entry *entries, uint32_t n_entries)
+{
+	struct backing fresh = { .entries = entries, .n_entries = n_entries };
+
+	for (uint32_t i = 0; i < n_entries; i++)
+		fresh.size += entries[i].length;
+	if (collect(&fresh, memory, NULL) <= 0)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	backing_resolve(&fresh, memory);
+	if (!fresh.iov)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	*backing = fresh;
+	return 0;
+}
+
+void backing_detach(struct backing *backing)
+{
+	g_free(backing->entries);
+	g_free(backing->iov);
+	*backing = (struct backing){ 0 };
+}

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * A command is taken from its ring once, answered once and given back once.
+ *
+ * The request is copied out of guest memory before anything looks at it. Its handler answers at
+ * once or holds it; a held command keeps only the head of its chain, which is walked (and checked)
+ * again when the answer is there, because memory may have changed meanwhile. A command that is done
+ * while its ring stands still waits in queue::finished: a guest that is stopped and continued still
+ * gets every answer. With a fence the response is written at once, and only the giving back waits.
+ *
+ * Nothing is allocated per command: commands are reused, and there are never more of them than a
+ * guest that plays by the rules can have under way.
+ */
+#include "gpu/command.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/container.h"
+#include "base/iov.h"
+#include "gpu/cursor.h"
+#include "gpu/device_state.h"
+#include "gpu/fence.h"
+#include "gpu/output.h"
+#include "gpu/resource.h"
+#include "gpu/scanout.h"
+#include "vhost/session.h"
+#include "vhost/vring.h"
+
+#define LOG_MODULE "command"
+#include "base/log.h"
+
+/* Two full queues of the largest size. */
+#define MAX_COMMANDS 2048
+
+/* Work of one turn: each command is one unit, and so is each piece of this many bytes that it
+ * moves, so that the vhost-user socket is served within a millisecond or two whatever the guest
+ * sends. */
+#define TURN_BUDGET    64
+#define BYTES_PER_UNIT 65536
+
+#define FEATURE_NONE (-1)
+
+static const struct command_type {
+	uint32_t type;
+	const char *name;
+	size_t request_size;
+	int feature; /* that the guest must have accepted, or FEATURE_NONE */
+	int (*run)(struct gpu_device *device, struct gpu_command *command);
+} command_types[] = {
+#define COMMAND(name, request, feature, run)                                                       \
+	{                                                                                          \
+		VIRTIO_GPU_CMD_##name, #name, sizeof(struct request), feature, run                 \
+	}
+	COMMAND(GET_DISPLAY_INFO, virtio_gpu_ctrl_hdr, FEATURE_NONE, output_get_display_info),
+	COMMAND(RESOURCE_CREATE_2D, virtio_gpu_resource_create_2d, FEATURE_NONE,
+		resource_create_2d),
+	COMMAND(RESOURCE_UNREF, virtio_gpu_resource_unref, FEATURE_NONE, resource_unref),
+	COMMAND(SET_SCANOUT, virtio_gpu_set_scanout, FEATURE_NONE, scanout_set),
+	COMMAND(RESOURCE_FLUSH, virtio_gpu_resource_flush, FEATURE_NONE, scanout_flush),
+	COMMAND(TRANSFER_TO_HOST_2D, virtio_gpu_transfer_to_host_2d, FEATURE_NONE,
+		resource_transfer_to_host_2d),
+	COMMAND(RESOURCE_ATTACH_BACKING, virtio_gpu_resource_attach_backing, FEATURE_NONE,
+		resource_attach_backing),
+	COMMAND(RESOURCE_DETACH_BACKING, virtio_gpu_resource_detach_backing, FEATURE_NONE,
+		resource_detach_backing),
+	COMMAND(GET_EDID, virtio_gpu_cmd_get_edid, VIRTIO_GPU_F_EDID, output_get_edid),
+	COMMAND(RESOURCE_ASSIGN_UUID, virtio_gpu_resource_assign_uuid, VIRTIO_GPU_F_RESOURCE_UUID,
+		resource_assign_uuid),
+	COMMAND(UPDATE_CURSOR, virtio_gpu_update_cursor, FEATURE_NONE, cursor_update),
+	COMMAND(MOVE_CURSOR, virtio_gpu_update_cursor, FEATURE_NONE, cursor_move),
+#undef COMMAND
+};
+
+static const struct command_type *find_type(uint32_t type)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(command_types); i++)
+		if (command_types[i].type == type)
+			return &command_types[i];
+	return NULL;
+}
+
+static struct vring *command_vring(const struct gpu_command *command)
+{
+	return vhost_session_vring(command->device->session, command->queue);
+}
+
+/* NULL if as many commands as there may be are under way. */
+static struct gpu_command *command_new(struct gpu_device *device)
+{
+	GList *link = g_queue_pop_head_link(&device->free_commands);
+
+	if (link)
+		return link->data;
+	if (device->n_commands == MAX_COMMANDS)
+		return NULL;
+
+	struct gpu_command *command = g_new0(struct gpu_command, 1);
+
+	device->n_commands++;
+	command->device = device;
+	command->link.data = command;
+	return command;
+}
+
+static void command_free(struct gpu_command *command)
+{
+	g_queue_push_head_link(&command->device->free_commands, &command->link);
+}
+
+void command_charge(struct gpu_device *device, uint64_t bytes)
+{
+	uint64_t units = bytes / BYTES_PER_UNIT;
+
+	device->turn_budget -= (int)MIN(units, TURN_BUDGET);
+}
+
+size_t command_read(const struct gpu_command *command, size_t offset, void *buf, size_t size)
+{
+	return iov_read(command->chain.out, command->chain.n_out, offset, buf, size);
+}
+
+int command_reply(struct gpu_command *command, uint32_t type, void *response, size_t size)
+{
+	const struct virtio_gpu_ctrl_hdr *request = &command->request.hdr;
+	struct virtio_gpu_ctrl_hdr hdr = { .type = type };
+	const struct vring_chain *chain = &command->chain;
+
+	if (fence_is_wanted(command)) {
+		hdr.flags =
+			request->flags & (VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX);
+		hdr.fence_id = request->fence_id;
+		hdr.ctx_id = request->ctx_id;
+		hdr.ring_idx = request->ring_idx;
+	}
+	command->is_answered = true;
+	command->written = 0;
+	if (chain->in_size < size && size > sizeof(hdr)) {
+		hdr.type = VIRTIO_GPU_RESP_ERR_UNSPEC;
+		size = sizeof(hdr);
+	}
+	if (chain->in_size < size)
+		return 0;
+	memcpy(response, &hdr, sizeof(hdr));
+	command->written = (uint32_t)iov_write(chain->in, chain->n_in, 0, response, size);
+	return 0;
+}
+
+static void reply_nodata(struct gpu_command *command, uint32_t type)
+{
+	struct virtio_gpu_ctrl_hdr hdr;
+
+	command_reply(command, type, &hdr, sizeof(hdr));
+}
+
+static uint32_t error_response(const struct gpu_command *command, int result)
+{
+	const struct command_type *type = find_type(command->request.hdr.type);
+	const char *name = type ? type->name : "unknown command";
+
+	if (result > 0) {
+		log_debug("%s (0x%x) answered with error 0x%x", name, command->request.hdr.type,
+			  (unsigned)result);
+		return (uint32_t)result;
+	}
+	log_warn("%s failed on the host: %s", name, strerror(-result));
+	return result == -ENOMEM ? VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY : VIRTIO_GPU_RESP_ERR_UNSPEC;
+}
+
+void command_give_back(struct gpu_command *command)
+{
+	struct gpu_device *device = command->device;
+	struct vring *vring = command_vring(command);
+
+	if (!vring->is_running) {
+		g_queue_push_tail_link(&device->queues[command->queue].finished, &command->link);
+		return;
+	}
+	/* A ring that came back smaller has no place for it. */
+	if (command->head < vring->size)
+		vring_push(vring, command->head, command->written);
+	command_free(command);
+}
+
+void command_complete(struct gpu_command *command, int result)
+{
+	if (result == 0 && !command->is_answered)
+		reply_nodata(command, VIRTIO_GPU_RESP_OK_NODATA);
+	if (result == 0 && fence_is_wanted(command)) {
+		result = fence_wait(command);
+		if (result == 0)
+			return;
+	}
+	if (result != 0)
+		reply_nodata(command, error_response(command, result));
+	command_give_back(command);
+}
+
+static void run(struct gpu_device *device, struct gpu_command *command)
+{
+	union gpu_request *request = &command->request;
+	size_t size = command_read(command, 0, request, sizeof(*request));
+	int result = VIRTIO_GPU_RESP_ERR_UNSPEC;
+
+	memset((uint8_t *)request + size, 0, sizeof(*request) - size);
+	command->is_answered = false;
+
+	const struct command_type *type = find_type(request->hdr.type);
+	if (type && size >= type->request_size &&
+	    (type->feature == FEATURE_NONE || device_has_feature(device, (unsigned)type->feature)))
+		result = type->run(device, command);
+	if (result != COMMAND_HELD)
+		command_complete(command, result);
+}
+
+void command_hold(struct gpu_command *command)
+{
+	g_queue_push_tail_link(&command->device->held, &command->link);
+}
+
+/* A chain that has gone bad since it was taken has room for nothing. */
+static void reload(struct gpu_command *command)
+{
+	if (!vring_reload(command_vring(command), command->head, &command->chain))
+		command->chain = (struct vring_chain){ .head = command->head };
+}
+
+bool command_resume(struct gpu_command *command)
+{
+	struct gpu_device *device = command->device;
+
+	g_queue_unlink(&device->held, &command->link);
+	if (!command_vring(command)->is_running) {
+		command->is_to_run_again = true;
+		g_queue_push_tail_link(&device->queues[command->queue].finished, &command->link);
+		return false;
+	}
+	reload(command);
+	return true;
+}
+
+static int serve_again(struct loop_task *task)
+{
+	struct queue *queue = container_of(task, struct queue, again);
+
+	command_serve(queue->device, queue->index);
+	return 0;
+}
+
+void command_serve(struct gpu_device *device, unsigned index)
+{
+	struct vring *vring = vhost_session_vring(device->session, index);
+	struct vring_chain chain;
+
+	device->turn_budget = TURN_BUDGET;
+	vring_disable_kicks(vring);
+	do {
+		while (device->turn_budget > 0 && vring_pop(vring, &chain)) {
+			struct gpu_command *command = command_new(device);
+
+			device->turn_budget--;
+			if (!command) {
+				vring_push(vring, chain.head, 0);
+				continue;
+			}
+			command->queue = index;
+			command->head = chain.head;
+			command->chain = chain;
+			run(device, command);
+		}
+		if (device->turn_budget <= 0) {
+			loop_queue(device->loop, &device->queues[index].again, serve_again);
+			break;
+		}
+	} while (vring_enable_kicks(vring));
+	vring_notify(vring);
+}
+
+void command_queue_started(struct gpu_device *device, unsigned index)
+{
+	struct queue *queue = &device->queues[index];
+	GList *link;
+
+	while ((link = g_queue_pop_head_link(&queue->finished))) {
+		struct gpu_command *command = link->data;
+
+		if (command->is_to_run_again) {
+			command->is_to_run_again = false;
+			reload(command);
+			run(device, command);
+		} else {
+			command_give_back(command);
+		}
+	}
+	vring_notify(vhost_session_vring(device->session, index));
+}
+
+static void drop_list(GQueue *list)
+{
+	GList *link;
+
+	while ((link = g_queue_pop_head_link(list))) {
+		struct gpu_command *command = link->data;
+
+		display_cancel(&command->display_request);
+		command->is_to_run_again = false;
+		command_free(command);
+	}
+}
+
+void command_drop_all(struct gpu_device *device)
+{
+	fence_drop_all(device);
+	drop_list(&device->held);
+	for (unsigned i = 0; i < N_QUEUES; i++) {
+		loop_unqueue(&device->queues[i].again);
+		drop_list(&device->queues[i].finished);
+	}
+}
+
+void command_finish(struct gpu_device *device)
+{
+	GList *link;
+
+	while ((link = g_queue_pop_head_link(&device->free_commands))) {
+		g_free(link->data);
+		device->n_commands--;
+	}
+	g_assert(device->n_commands == 0);
+}

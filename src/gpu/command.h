@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* One command of the guest's, from the ring and back to it. */
+
+#include <glib.h>
+#include <linux/virtio_gpu.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "display/display.h"
+#include "vhost/vring.h"
+
+struct gpu_device;
+
+/* What a handler returns if the command is answered later; apart from 0 (OK_NODATA, or what
+ * command_reply() said), VIRTIO_GPU_RESP_ERR_* and -errno. */
+#define COMMAND_HELD 1
+
+/* The guest's bytes, copied once. */
+union gpu_request {
+	struct virtio_gpu_ctrl_hdr hdr;
+	struct virtio_gpu_resource_create_2d create_2d;
+	struct virtio_gpu_resource_unref unref;
+	struct virtio_gpu_set_scanout set_scanout;
+	struct virtio_gpu_resource_flush flush;
+	struct virtio_gpu_transfer_to_host_2d transfer_2d;
+	struct virtio_gpu_resource_attach_backing attach_backing;
+	struct virtio_gpu_resource_detach_backing detach_backing;
+	struct virtio_gpu_cmd_get_edid get_edid;
+	struct virtio_gpu_update_cursor cursor;
+	struct virtio_gpu_resource_assign_uuid assign_uuid;
+};
+
+struct gpu_command {
+	GList link; /* gpu_device::held, ::free_commands, queue::finished or timeline::commands */
+	struct gpu_device *device;
+	unsigned queue;
+	uint16_t head;
+	union gpu_request request;
+	struct vring_chain chain; /* good only while a handler runs */
+	bool is_answered;
+	bool is_to_run_again; /* in queue::finished: its answer came while the queue stood still */
+	uint32_t written;     /* bytes of response */
+	uint64_t fence_seq;   /* its place in its timeline */
+	struct display_request display_request;
+};
+
+/* Serves @queue until it is empty or the turn's budget is spent. */
+void command_serve(struct gpu_device *device, unsigned queue);
+
+/* Copies @size bytes that follow the fixed part of the request; returns how many there were. */
+size_t command_read(const struct gpu_command *command, size_t offset, void *buf, size_t size);
+
+/* Writes a response of @size bytes that begins with a header, which is filled in here. A response
+ * for which the guest left no room becomes RESP_ERR_UNSPEC. Returns 0. */
+int command_reply(struct gpu_command *command, uint32_t type, void *response, size_t size);
+
+/* Keeps a command that now waits for the display; its handler returns COMMAND_HELD. */
+void command_hold(struct gpu_command *command);
+/* The display has answered: true if the command can go on, with command_complete() at its end.
+ * False if its queue stands still: the command will run again, from its start, when the queue does.
+ */
+bool command_resume(struct gpu_command *command);
+/* The handler, or what came after it, is done: @result as a handler returns it. */
+void command_complete(struct gpu_command *command, int result);
+
+/* Gives the command back to the guest, now or when its queue runs again. */
+void command_give_back(struct gpu_command *command);
+
+/* The queue runs again: gives back what was finished meanwhile. */
+void command_queue_started(struct gpu_device *device, unsigned queue);
+/* Forgets every command that the guest still waits for. */
+void command_drop_all(struct gpu_device *device);
+/* Frees the spare commands; all must have been dropped. */
+void command_finish(struct gpu_device *device);
+
+/* Takes @bytes of work off the turn's budget. */
+void command_charge(struct gpu_device *device, uint64_t bytes);

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The cursor queue's commands (VIRTIO 1.2, 5.7.6.10). The image is taken from its resource when the
+ * cursor is updated and belongs to the display from then on, so the resource may go.
+ *
+ * The display's cursor is always 64x64. The spec wants resources of that size; a smaller one is
+ * padded with transparent pixels to its right and below, which keeps its hot spot where the guest
+ * put it.
+ */
+#include "gpu/cursor.h"
+
+#include <string.h>
+
+#include "gpu/command.h"
+#include "gpu/device_state.h"
+#include "gpu/resource.h"
+
+#define BYTES_PER_PIXEL 4
+
+static int read_image(struct gpu_device *device, struct resource *resource,
+		      uint32_t image[DISPLAY_CURSOR_SIZE * DISPLAY_CURSOR_SIZE])
+{
+	const struct renderer_ops *ops = device->renderer->ops;
+	struct renderer_pixels pixels;
+
+	memset(image, 0, DISPLAY_CURSOR_SIZE * DISPLAY_CURSOR_SIZE * BYTES_PER_PIXEL);
+	if (!ops->pixels || !ops->pixels(device->renderer, resource->handle, &pixels))
+		return 0;
+	for (uint32_t y = 0; y < pixels.height; y++)
+		memcpy(&image[y * DISPLAY_CURSOR_SIZE], pixels.data + (size_t)y * pixels.stride,
+		       (size_t)pixels.width * BYTES_PER_PIXEL);
+	return 0;
+}
+
+int cursor_update(struct gpu_device *device, struct gpu_command *command)
+{
+	const struct virtio_gpu_update_cursor *request = &command->request.cursor;
+	struct display_cursor cursor = {
+		.x = request->pos.x,
+		.y = request->pos.y,
+		.hot_x = request->hot_x,
+		.hot_y = request->hot_y,
+	};
+	struct resource *resource;
+
+	if (request->pos.scanout_id >= VIRTIO_GPU_MAX_SCANOUTS)
+		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
+	if (request->resource_id == 0) {
+		display_cursor_move(device->display, request->pos.scanout_id, cursor.x, cursor.y,
+				    false);
+		return 0;
+	}
+	resource = resource_find(device, request->resource_id);
+	if (!resource)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	if (resource->width > DISPLAY_CURSOR_SIZE || resource->height > DISPLAY_CURSOR_SIZE ||
+	    cursor.hot_x >= DISPLAY_CURSOR_SIZE || cursor.hot_y >= DISPLAY_CURSOR_SIZE)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	int r = read_image(device, resource, cursor.pixels);
+	if (r == 0)
+		display_cursor_set(device->display, request->pos.scanout_id, &cursor);
+	return r;
+}
+
+int cursor_move(struct gpu_device *device, struct gpu_command *command)
+{
+	const struct virtio_gpu_update_cursor *request = &command->request.cursor;
+
+	if (request->pos.scanout_id >= VIRTIO_GPU_MAX_SCANOUTS)
+		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
+	display_cursor_move(device->display, request->pos.scanout_id, request->pos.x,
+			    request->pos.y, request->resource_id != 0);
+	return 0;
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The device as the VMM sees it: features, configuration space, and the turning points of its life.
+ *
+ * A start is not a birth and a stop is not a death: resources, scanouts and held commands live from
+ * a guest's first command until the guest resets the device or its VMM goes, however often the
+ * queues are stopped and started in between, and however often the display is replaced.
+ */
+#include "gpu/device.h"
+
+#include <string.h>
+
+#include "base/container.h"
+#include "gpu/command.h"
+#include "gpu/device_state.h"
+#include "gpu/output.h"
+#include "gpu/resource.h"
+#include "gpu/scanout.h"
+#include "vhost/session.h"
+
+#define LOG_MODULE "device"
+#include "base/log.h"
+
+static struct gpu_device *to_device(struct vhost_backend *backend)
+{
+	return container_of(backend, struct gpu_device, backend);
+}
+
+static uint64_t device_features(struct vhost_backend *backend)
+{
+	(void)backend;
+	return UINT64_C(1) << VIRTIO_GPU_F_EDID | UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_UUID;
+}
+
+static void set_features(struct vhost_backend *backend, uint64_t features)
+{
+	to_device(backend)->features = features;
+}
+
+/* VIRTIO 1.2, 5.7.4. The events are the VMM's: it knows when a window is resized. */
+static void config_read(struct vhost_backend *backend, uint32_t offset, void *buf, uint32_t size)
+{
+	struct virtio_gpu_config config = { .num_scanouts = to_device(backend)->n_scanouts };
+
+	memset(buf, 0, size);
+	if (offset < sizeof(config))
+		memcpy(buf, (const uint8_t *)&config + offset,
+		       MIN(size, (uint32_t)sizeof(config) - offset));
+}
+
+static void config_write(struct vhost_backend *backend, uint32_t offset, const void *buf,
+			 uint32_t size)
+{
+	(void)backend;
+	(void)buf;
+	log_debug("the guest wrote %u bytes of configuration at %u", size, offset);
+}
+
+static void gpu_socket(struct vhost_backend *backend, int fd)
+{
+	int r = display_set_socket(to_device(backend)->display, fd);
+
+	if (r < 0)
+		log_debug("the display takes no socket: %s", strerror(-r));
+}
+
+static void reset(struct vhost_backend *backend)
+{
+	struct gpu_device *device = to_device(backend);
+
+	command_drop_all(device);
+	display_reset(device->display);
+	resource_free_all(device);
+	if (device->renderer->ops->reset)
+		device->renderer->ops->reset(device->renderer);
+	output_init(device);
+}
+
+static void session_opened(struct vhost_backend *backend, struct vhost_session *session)
+{
+	to_device(backend)->session = session;
+}
+
+static void session_closed(struct vhost_backend *backend)
+{
+	struct gpu_device *device = to_device(backend);
+
+	reset(backend);
+	display_set_socket(device->display, -1);
+	device->features = 0;
+	device->session = NULL;
+}
+
+static void queue_started(struct vhost_backend *backend, unsigned index)
+{
+	command_queue_started(to_device(backend), index);
+}
+
+static void queue_stopped(struct vhost_backend *backend, unsigned index)
+{
+	loop_unqueue(&to_device(backend)->queues[index].again);
+}
+
+static void queue_kicked(struct vhost_backend *backend, unsigned index)
+{
+	command_serve(to_device(backend), index);
+}
+
+static void memory_changed(struct vhost_backend *backend)
+{
+	resource_memory_changed(to_device(backend));
+}
+
+static const struct vhost_backend_ops backend_ops = {
+	.features = device_features,
+	.set_features = set_features,
+	.config_read = config_read,
+	.config_write = config_write,
+	.gpu_socket = gpu_socket,
+	.session_opened = session_opened,
+	.session_closed = session_closed,
+	.queue_started = queue_started,
+	.queue_stopped = queue_stopped,
+	.queue_kicked = queue_kicked,
+	.memory_changed = memory_changed,
+	.reset = reset,
+};
+
+struct gpu_device *gpu_device_new(struct loop *loop, struct renderer *renderer,
+				  struct display *display, const struct gpu_device_options *options)
+{
+	struct gpu_device *device = g_new(struct gpu_device, 1);
+
+	*device = (struct gpu_device){
+		.backend = { .ops = &backend_ops, .n_queues = N_QUEUES },
+		.loop = loop,
+		.renderer = renderer,
+		.display = display,
+		.limits = options->limits,
+		.n_scanouts = options->n_scanouts,
+		.resources = g_hash_table_new(NULL, NULL),
+	};
+	for (unsigned i = 0; i < N_QUEUES; i++)
+		device->queues[i] = (struct queue){ .device = device, .index = i };
+	scanout_init_all(device);
+	output_init(device);
+	return device;
+}
+
+void gpu_device_free(struct gpu_device *device)
+{
+	if (!device)
+		return;
+	g_assert(!device->session);
+	command_finish(device);
+	g_hash_table_destroy(device->resources);
+	g_free(device);
+}
+
+struct vhost_backend *gpu_device_backend(struct gpu_device *device)
+{
+	return &device->backend;
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+struct gpu_command;
+struct gpu_device;
+struct resource;
+
+void scanout_init_all(struct gpu_device *device);
+/* @resource is about to go: no scanout shows it any more. */
+void scanout_forget(struct gpu_device *device, struct resource *resource);
+
+/* Command handlers (VIRTIO 1.2, 5.7.6.8). */
+int scanout_set(struct gpu_device *device, struct gpu_command *command);
+int scanout_flush(struct gpu_device *device, struct gpu_command *command);

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Puts the rooms together: the loop, a renderer, a display, the device between them and the server
+ * that brings the VMM. It is the only file that knows which renderers and displays there are.
+ *
+ * Whatever can fail for a reason that a person can mend fails here, before the socket is there,
+ * with one sentence; a VMM that finds the socket finds a working device behind it.
+ */
+#include <errno.h>
+#include <glib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/loop.h"
+#include "display/display.h"
+#include "display/frontend.h"
+#include "display/headless.h"
+#include "gpu/device.h"
+#include "options.h"
+#include "render/null.h"
+#include "render/renderer.h"
+#include "render/soft2d.h"
+#include "vhost/server.h"
+
+#define LOG_MODULE "main"
+#include "base/log.h"
+
+#define EXIT_USAGE 2
+
+static int on_signal(struct loop_source *source, uint32_t events)
+{
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	log_info("ends on %s", strsignal((int)info.ssi_signo));
+	return LOOP_QUIT;
+}
+
+/* The renderer for the mode, or NULL with the reason in *@ret_message (freed with g_free()). */
+static struct renderer *make_renderer(const struct options *options, char **ret_message)
+{
+	switch (options->gpu_mode) {
+	case GPU_MODE_NULL:
+		return null_renderer_new();
+	case GPU_MODE_2D:
+	case GPU_MODE_AUTO:
+		return soft2d_renderer_new();
+	default:
+		*ret_message = g_strdup_printf("--gpu-mode %s is not built into this binary",
+					       gpu_mode_name(options->gpu_mode));
+		return NULL;
+	}
+}
+
+static int serve(struct loop *loop, const struct options *options, struct gpu_device *device)
+{
+	const struct vhost_server_options server_options = {
+		.socket_path = options->socket_path,
+		.fd = options->fd,
+		.is_once = options->is_once,
+	};
+	g_autofree char *message = NULL;
+	struct vhost_server *server =
+		vhost_server_new(loop, &server_options, gpu_device_backend(device), &message);
+
+	if (!server) {
+		fprintf(stderr, "vhost-device-gpu: %s\n", message);
+		return EXIT_FAILURE;
+	}
+	int r = loop_run(loop);
+	vhost_server_free(server);
+	if (r < 0) {
+		log_error("the host failed: %s", strerror(-r));
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}
+
+static int run(struct loop *loop, const struct options *options)
+{
+	g_autofree char *message = NULL;
+	struct renderer *renderer = make_renderer(options, &message);
+
+	if (!renderer) {
+		fprintf(stderr, "vhost-device-gpu: %s\n", message);
+		return EXIT_FAILURE;
+	}
+	struct display *display =
+		options->is_headless ? headless_display_new() : frontend_display_new(loop);
+	int status = EXIT_FAILURE;
+
+	if (display) {
+		struct gpu_device *device =
+			gpu_device_new(loop, renderer, display, &options->device);
+
+		log_info("renderer: %s, display: %s", renderer->ops->name, display->ops->name);
+		status = serve(loop, options, device);
+		gpu_device_free(device);
+	} else {
+		log_error("no timer could be made: %s", strerror(errno));
+	}
+	display_free(display);
+	renderer_free(renderer);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct loop loop;
+	struct loop_source signals = { 0 };
+	sigset_t set;
+
+	switch (options_parse(&options, argc, argv)) {
+	case OPTIONS_RUN:
+		break;
+	case OPTIONS_DONE:
+		return EXIT_SUCCESS;
+	case OPTIONS_WRONG:
+		return EXIT_FAILURE;
+	case OPTIONS_USAGE:
+		return EXIT_USAGE;
+	}
+	log_set_level(options.log_level);
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	auto_fd signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	int r = loop_init(&loop);
+	if (signal_fd >= 0 && r == 0)
+		r = loop_add(&loop, &signals, signal_fd, EPOLLIN, on_signal);
+	if (signal_fd < 0 || r < 0) {
+		log_error("no event loop: %s", strerror(r < 0 ? -r : errno));
+		return EXIT_FAILURE;
+	}
+	int status = run(&loop, &options);
+	loop_remove(&signals);
+	loop_finish(&loop);
+	return status;
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* The command line. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "gpu/device.h"
+
+enum gpu_mode {
+	GPU_MODE_AUTO,
+	GPU_MODE_VIRGLRENDERER,
+	GPU_MODE_GFXSTREAM,
+	GPU_MODE_2D,
+	GPU_MODE_NULL,
+};
+
+/* Bits of options::capsets: 1 << the capset's id in the virtio-gpu spec. */
+#define CAPSET_VIRGL		(1u << 1)
+#define CAPSET_VIRGL2		(1u << 2)
+#define CAPSET_GFXSTREAM_VULKAN (1u << 3)
+#define CAPSET_GFXSTREAM_GLES	(1u << 8)
+
+/* Strings are borrowed from argv. */
+struct options {
+	const char *socket_path; /* NULL with fd */
+	int fd;			 /* -1 with socket_path */
+	enum gpu_mode gpu_mode;
+	uint32_t capsets; /* 0: all that the mode has */
+	bool use_egl, use_glx, use_gles, use_surfaceless;
+	const char *gpu_device; /* NULL: picked by itself */
+	bool is_headless, is_once;
+	enum log_level log_level;
+	struct gpu_device_options device;
+};
+
+enum options_result {
+	OPTIONS_RUN,
+	OPTIONS_DONE,  /* help or version was printed: exit 0 */
+	OPTIONS_WRONG, /* one sentence was printed: exit 1 */
+	OPTIONS_USAGE, /* one sentence was printed: exit 2 */
+};
+
+/* What the command line calls @mode. */
+const char *gpu_mode_name(enum gpu_mode mode);
+
+enum options_result options_parse(struct options *ret, int argc, char **argv);
