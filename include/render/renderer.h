@@ -139,5 +139,8 @@ struct renderer {
 	void *fence_data;
 };
 
+/* For renderers, once: asserts that the hooks are complete. */
+void renderer_init(struct renderer *renderer, const struct renderer_ops *ops);
+
 /* NULL is fine. */
 void renderer_free(struct renderer *renderer);

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+struct renderer;
+
+/* Accepts every command, keeps nothing, shows nothing: to see what the rest of the device costs. */
+struct renderer *null_renderer_new(void);

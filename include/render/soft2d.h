@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+struct renderer;
+
+/* 2D resources on the CPU: needs nothing of the host but memory. */
+struct renderer *soft2d_renderer_new(void);

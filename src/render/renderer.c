@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * What every renderer has in common: a table of hooks that is complete. Optional hooks come in
+ * groups that only make sense together; a renderer that fills half a group would leave the device
+ * with, say, a context that it can create and never free. That is a mistake of ours and dies when
+ * the renderer is made, before any guest is there, so that the device may test one hook of a group
+ * and call any other.
+ */
+#include "render/renderer.h"
+
+#include <assert.h>
+
+void renderer_init(struct renderer *renderer, const struct renderer_ops *ops)
+{
+	assert(ops->name && ops->free);
+	assert(ops->resource_create && ops->resource_free && ops->transfer_to_host);
+	assert(!ops->attach == !ops->detach);
+	assert(!ops->capsets == !ops->capset_fill);
+	assert(!ops->context_create == !ops->context_free);
+	assert(!ops->context_create == !ops->context_attach);
+	assert(!ops->context_create == !ops->context_detach);
+	assert(!ops->context_create == !ops->submit);
+	assert(!ops->fence_create == !ops->poll);
+	assert(ops->poll || !ops->poll_fd);
+
+	*renderer = (struct renderer){ .ops = ops };
+}
+
+void renderer_free(struct renderer *renderer)
+{
+	if (renderer)
+		renderer->ops->free(renderer);
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * 2D resources on the CPU. Each has one host copy, always B, G, R, A (or X) in memory with rows of
+ * exactly width * 4 bytes, whatever the guest's format is: this is what the display's messages and
+ * cursors carry, so that damaged rows go out straight from here.
+ *
+ * A transfer gathers the guest's bytes from the pieces of its backing right into the host copy, and
+ * converts them there, row by row while the row is still in the cache. No row buffer is needed, it
+ * does not matter how rows and pixels straddle pieces or how badly those are aligned, and nothing
+ * is allocated. In the two formats that are B, G, R already, a box as wide as its resource is one
+ * copy per piece of the backing.
+ *
+ * The device has checked boxes and backing sizes. They are checked here again because memory
+ * depends on it: a box never leaves the host copy, and a gather stops where the pieces end.
+ */
+#include "render/soft2d.h"
+
+#include <assert.h>
+#include <glib.h>
+#include <linux/virtio_gpu.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/container.h"
+#include "render/renderer.h"
+
+#define PIXEL_SIZE 4
+#define OPAQUE	   0xff000000u
+
+/* From here on a copy is mapped by itself: pages that no transfer touches are never there. */
+#define MAP_MIN_SIZE (128 * 1024)
+
+/* Turns @n pixels, B, G, R, A in memory afterwards. */
+typedef void (*convert_fn)(uint32_t *pixels, size_t n);
+
+struct renderer_resource {
+	convert_fn convert; /* NULL: the guest's layout is ours */
+	uint32_t width, height, stride;
+	uint8_t *data;
+	size_t size;
+};
+
+/* A place in a backing. */
+struct cursor {
+	const struct iovec *iov;
+	int n_iov;	/* pieces left, with this one */
+	size_t skipped; /* bytes of this piece that lie behind us */
+};
+
+static const struct renderer_ops soft2d_ops;
+
+/* In what follows the lowest byte of a pixel is the first in memory. */
+#define CONVERT(name, expression)                                                                  \
+	static void convert_##name(uint32_t *pixels, size_t n)                                     \
+	{                                                                                          \
+		for (size_t i = 0; i < n; i++) {                                                   \
+			uint32_t v = GUINT32_FROM_LE(pixels[i]);                                   \
+                                                                                                   \
+			pixels[i] = GUINT32_TO_LE(expression);                                     \
+		}                                                                                  \
+	}
+
+CONVERT(argb, GUINT32_SWAP_LE_BE(v))
+CONVERT(xrgb, GUINT32_SWAP_LE_BE(v) | OPAQUE)
+CONVERT(abgr, v >> 8 | v << 24)
+CONVERT(xbgr, v >> 8 | OPAQUE)
+CONVERT(rgba, (v & 0xff00ff00) | (v & 0xff) << 16 | (v >> 16 & 0xff))
+CONVERT(rgbx, (v & 0x0000ff00) | (v & 0xff) << 16 | (v >> 16 & 0xff) | OPAQUE)
+
+/* VIRTIO 1.2, 5.7.6.8: the names are in memory order. */
+static const struct {
+	uint32_t format;
+	convert_fn convert;
+} formats[] = {
+	{ VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, NULL },
+	{ VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, NULL },
+	{ VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM, convert_argb },
+	{ VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM, convert_xrgb },
+	{ VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM, convert_rgba },
+	{ VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM, convert_xbgr },
+	{ VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM, convert_abgr },
+	{ VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM, convert_rgbx },
+};
+
+/* Goes @n bytes on; false if the backing ends before. */
+static bool cursor_skip(struct cursor *c, uint64_t n)
+{
+	while (c->n_iov > 0 && n >= c->iov->iov_len - c->skipped) {
+		n -= c->iov->iov_len - c->skipped;
+		c->iov++;
+		c->n_iov--;
+		c->skipped = 0;
+	}
+	if (c->n_iov > 0)
+		c->skipped += n;
+	return c->n_iov > 0 || n == 0;
+}
+
+/* Copies the next @n bytes to @dst; returns how many there were. */
+static size_t cursor_read(struct cursor *c, uint8_t *dst, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n && c->n_iov > 0) {
+		size_t len = MIN(n - done, c->iov->iov_len - c->skipped);
+
+		if (len > 0)
+			memcpy(dst + done, (const uint8_t *)c->iov->iov_base + c->skipped, len);
+		done += len;
+		(void)cursor_skip(c, len);
+	}
+	return done;
+}
+
+static int data_new(size_t size, uint8_t **ret)
+{
+	void *data;
+
+	if (size < MAP_MIN_SIZE) {
+		data = g_try_malloc0(size);
+	} else {
+		data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (data == MAP_FAILED)
+			data = NULL;
+	}
+	if (!data)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	*ret = data;
+	return 0;
+}
+
+static void data_free(uint8_t *data, size_t size)
+{
+	if (size < MAP_MIN_SIZE)
+		g_free(data);
+	else
+		munmap(data, size);
+}
+
+static void soft2d_free(struct renderer *renderer)
+{
+	assert(renderer->ops == &soft2d_ops);
+	g_free(renderer);
+}
+
+static int soft2d_resource_create(struct renderer *renderer,
+				  const struct renderer_resource_args *args,
+				  struct renderer_resource **ret)
+{
+	unsigned i = 0;
+
+	(void)renderer;
+	while (i < G_N_ELEMENTS(formats) && formats[i].format != args->format)
+		i++;
+	if (!args->is_2d || i == G_N_ELEMENTS(formats) || args->width == 0 || args->height == 0)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (args->width > UINT32_MAX / PIXEL_SIZE)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+
+	uint32_t stride = args->width * PIXEL_SIZE;
+	if (args->height > SIZE_MAX / stride)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+
+	size_t size = (size_t)stride * args->height;
+	uint8_t *data;
+	int r = data_new(size, &data);
+	if (r != 0)
+		return r;
+
+	struct renderer_resource *resource = g_new(struct renderer_resource, 1);
+	*resource = (struct renderer_resource){
+		.convert = formats[i].convert,
+		.width = args->width,
+		.height = args->height,
+		.stride = stride,
+		.data = data,
+		.size = size,
+	};
+	*ret = resource;
+	return 0;
+}
+
+static void soft2d_resource_free(struct renderer *renderer, struct renderer_resource *resource)
+{
+	(void)renderer;
+	data_free(resource->data, resource->size);
+	g_free(resource);
+}
+
+static int soft2d_transfer_to_host(struct renderer *renderer, struct renderer_resource *resource,
+				   const struct renderer_transfer *transfer)
+{
+	const struct rect box = { transfer->box.x, transfer->box.y, transfer->box.width,
+				  transfer->box.height };
+	struct cursor cursor = { .iov = transfer->iov, .n_iov = transfer->n_iov };
+	uint32_t stride = transfer->stride ? transfer->stride : resource->stride;
+
+	(void)renderer;
+	if (!rect_is_within(&box, resource->width, resource->height) ||
+	    stride < box.width * PIXEL_SIZE || !transfer->iov)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (rect_is_empty(&box))
+		return 0;
+
+	uint8_t *dst =
+		resource->data + (size_t)box.y * resource->stride + (size_t)box.x * PIXEL_SIZE;
+	size_t len = (size_t)box.width * PIXEL_SIZE;
+	uint32_t n_rows = box.height;
+
+	if (!resource->convert && len == resource->stride && stride == resource->stride) {
+		len *= n_rows;
+		n_rows = 1;
+	}
+	if (!cursor_skip(&cursor, transfer->offset))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	for (uint32_t row = 0; row < n_rows; row++, dst += resource->stride) {
+		if (row > 0 && !cursor_skip(&cursor, stride - len))
+			return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+
+		size_t done = cursor_read(&cursor, dst, len);
+		if (resource->convert)
+			resource->convert((uint32_t *)(void *)dst, done / PIXEL_SIZE);
+		if (done < len)
+			return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	}
+	return 0;
+}
+
+static bool soft2d_pixels(struct renderer *renderer, struct renderer_resource *resource,
+			  struct renderer_pixels *ret)
+{
+	(void)renderer;
+	*ret = (struct renderer_pixels){
+		.data = resource->data,
+		.width = resource->width,
+		.height = resource->height,
+		.stride = resource->stride,
+	};
+	return true;
+}
+
+static const struct renderer_ops soft2d_ops = {
+	.name = "2d",
+	.free = soft2d_free,
+	.resource_create = soft2d_resource_create,
+	.resource_free = soft2d_resource_free,
+	.transfer_to_host = soft2d_transfer_to_host,
+	.pixels = soft2d_pixels,
+};
+
+struct renderer *soft2d_renderer_new(void)
+{
+	struct renderer *renderer = g_new0(struct renderer, 1);
+
+	renderer_init(renderer, &soft2d_ops);
+	return renderer;
+}
