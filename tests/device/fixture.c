@@ -57,6 +57,7 @@ struct vmm *fixture_boot(void **state, const struct vmm_options *options)
 
 int fixture_setup(void **state)
 {
+	vmm_free(current); /* of a setup that failed: cmocka then skips the teardown */
 	*state = NULL;
 	current = NULL;
 	has_failed = false;
@@ -95,7 +96,9 @@ int fixture_run(int argc, char **argv, int (*run)(void))
 		cmocka_set_test_filter(argv[2]);
 	signal(SIGPIPE, SIG_IGN);
 	vmm_on_failure = fail_test;
-	return run();
+	int failed = run();
+	vmm_free(current);
+	return failed;
 }
 
 static const char *name_of(uint32_t type)

@@ -143,6 +143,27 @@ static void start_daemon(struct vmm *vmm)
 		close(pair[1]);
 }
 
+/* $VMM_PROFILE runs a whole test program as another VMM. */
+static const struct vmm_profile *default_profile(void)
+{
+	static const struct {
+		const char *name;
+		const struct vmm_profile *profile;
+	} known[] = {
+		{ "7.2", &vmm_qemu_7_2 },
+		{ "10.0", &vmm_qemu_10_0 },
+		{ "strict", &vmm_strict },
+		{ "minimal", &vmm_minimal },
+	};
+	const char *name = getenv("VMM_PROFILE");
+
+	for (unsigned i = 0; name && i < ARRAY_LENGTH(known); i++) {
+		if (strcmp(name, known[i].name) == 0)
+			return known[i].profile;
+	}
+	return &vmm_qemu_11_1;
+}
+
 struct vmm *vmm_new(const struct vmm_options *options)
 {
 	struct vmm *vmm = calloc(1, sizeof(*vmm));
@@ -151,7 +172,7 @@ struct vmm *vmm_new(const struct vmm_options *options)
 		vmm_fail("out of memory");
 	if (options)
 		vmm->options = *options;
-	vmm->profile = vmm->options.profile ? vmm->options.profile : &vmm_qemu_11_1;
+	vmm->profile = vmm->options.profile ? vmm->options.profile : default_profile();
 	vmm->timeout_ms = vmm_default_timeout_ms();
 	vmm->socket = vmm->backend_fd = -1;
 	vmm->next_fence = BIT64(32) + 1;
@@ -199,12 +220,6 @@ void vmm_connect(struct vmm *vmm)
 		vmm->socket = daemon_connect(&vmm->daemon);
 }
 
-static bool display_is_closed(struct vmm *vmm, const void *arg)
-{
-	(void)arg;
-	return vmm->display.fd < 0;
-}
-
 void vmm_disconnect(struct vmm *vmm)
 {
 	if (vmm->socket >= 0)
@@ -218,7 +233,7 @@ void vmm_disconnect(struct vmm *vmm)
 	vmm->rings[CONTROL].is_running = vmm->rings[CURSOR].is_running = false;
 	/* What was still under way is read and checked; then the daemon has to hang up. */
 	vmm->display.is_paused = false;
-	vmm_wait(vmm, display_is_closed, NULL, "the display socket closed after the session's end");
+	vmm_drain_display(vmm);
 }
 
 /* ---- sequences ---- */

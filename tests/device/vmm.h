@@ -251,7 +251,7 @@ extern const struct vmm_profile vmm_minimal; /* CONFIG only: no REPLY_ACK, one m
 extern const struct vmm_profile vmm_generic; /* 11.1's generic device: no display socket */
 
 struct vmm_options {
-	const struct vmm_profile *profile; /* NULL: 11.1 */
+	const struct vmm_profile *profile; /* NULL: 11.1, or $VMM_PROFILE */
 	const char *const *args;	   /* more options for the daemon, NULL-ended */
 	bool hands_over_fd;		   /* --fd instead of --socket-path */
 	uint64_t features_off, features_on;
@@ -298,4 +298,5 @@ void vmm_wait(struct vmm *vmm, bool (*done)(struct vmm *, const void *), const v
 bool vmm_wait_ms(struct vmm *vmm, bool (*done)(struct vmm *, const void *), const void *arg,
 		 int ms);
 void vmm_serve(struct vmm *vmm, int ms); /* one round of poll() */
+void vmm_drain_display(struct vmm *vmm); /* until the daemon hangs up; then it is closed */
 void vmm_wait_messages(struct vmm *vmm, uint32_t request, uint64_t count);

@@ -76,6 +76,22 @@ bool vmm_wait_ms(struct vmm *vmm, bool (*done)(struct vmm *, const void *), cons
 	return true;
 }
 
+void vmm_drain_display(struct vmm *vmm)
+{
+	int64_t deadline = vmm_now_ms() + vmm->timeout_ms;
+	struct display *d = &vmm->display;
+
+	while (d->fd >= 0) {
+		struct pollfd p = { .fd = d->fd, .events = POLLIN };
+		int64_t left = deadline - vmm_now_ms();
+
+		if (left <= 0 || poll(&p, 1, (int)left) == 0)
+			vmm_fail("the daemon did not close the display socket");
+		if (!display_serve(d))
+			display_close(d);
+	}
+}
+
 static const char *why_not(struct vmm *vmm)
 {
 	for (unsigned i = 0; i < 2; i++) {
