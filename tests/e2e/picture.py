@@ -79,6 +79,9 @@ def read_ppm(path):
     if magic != b"P6" or depth != b"255":
         raise ValueError("not a PPM that QEMU writes")
     width, height = map(int, size.split())
+    stride = (width * 3 + 3) & ~3  # QEMU pads each row, which the format does not know
+    if len(rgb) == stride * height:
+        rgb = b"".join(rgb[at:at + width * 3] for at in range(0, len(rgb), stride))
     if len(rgb) != width * height * 3:
         raise ValueError("a PPM of %d bytes for %dx%d" % (len(rgb), width, height))
     return Picture(width, height, rgb)

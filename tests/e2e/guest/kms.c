@@ -32,8 +32,8 @@
 #include <unistd.h>
 
 #define MAX_OUTPUTS 4
-#define MAX_ARGS 12
-#define BAR_ROWS 16
+#define MAX_ARGS    12
+#define BAR_ROWS    16
 #define CURSOR_SIZE 64
 
 struct buffer {
@@ -171,7 +171,8 @@ static int buffer_init(struct buffer *buf, uint32_t width, uint32_t height, uint
 		ret = drm(DRM_IOCTL_MODE_MAP_DUMB, &map);
 	}
 	if (ret == 0) {
-		pixels = mmap(NULL, buf->size, PROT_READ | PROT_WRITE, MAP_SHARED, card, map.offset);
+		pixels =
+			mmap(NULL, buf->size, PROT_READ | PROT_WRITE, MAP_SHARED, card, map.offset);
 		if (pixels == MAP_FAILED)
 			ret = -errno;
 		else
@@ -230,7 +231,8 @@ static int do_open(char **args)
 {
 	struct drm_mode_card_res res = { 0 };
 	uint32_t connectors[MAX_OUTPUTS], crtcs[MAX_OUTPUTS];
-	struct drm_set_client_cap cap = { .capability = DRM_CLIENT_CAP_UNIVERSAL_PLANES, .value = 1 };
+	struct drm_set_client_cap cap = { .capability = DRM_CLIENT_CAP_UNIVERSAL_PLANES,
+					  .value = 1 };
 	int ret;
 
 	if (card >= 0)
@@ -297,7 +299,8 @@ static int say_planes(void)
 {
 	static const char *const types[] = { "overlay", "primary", "cursor" };
 	uint32_t planes[16];
-	struct drm_mode_get_plane_res res = { .plane_id_ptr = (uintptr_t)planes, .count_planes = 16 };
+	struct drm_mode_get_plane_res res = { .plane_id_ptr = (uintptr_t)planes,
+					      .count_planes = 16 };
 	int ret = drm(DRM_IOCTL_MODE_GETPLANERESOURCES, &res);
 
 	for (uint32_t i = 0; ret == 0 && i < res.count_planes && i < 16; i++) {
@@ -349,8 +352,14 @@ static struct drm_mode_modeinfo mode_for(struct output *out, uint32_t w, uint32_
 	struct drm_mode_get_connector conn;
 	struct drm_mode_modeinfo mode = {
 		.clock = (w + 160) * (h + 40) * 60 / 1000, /* kHz */
-		.hdisplay = w, .hsync_start = w + 48, .hsync_end = w + 80, .htotal = w + 160,
-		.vdisplay = h, .vsync_start = h + 3, .vsync_end = h + 10, .vtotal = h + 40,
+		.hdisplay = w,
+		.hsync_start = w + 48,
+		.hsync_end = w + 80,
+		.htotal = w + 160,
+		.vdisplay = h,
+		.vsync_start = h + 3,
+		.vsync_end = h + 10,
+		.vtotal = h + 40,
 		.vrefresh = 60,
 	};
 	int n = modes_of(out, &conn, modes, 128);
@@ -590,12 +599,10 @@ static const struct command {
 	int n_args;
 	int (*run)(char **args); /* 0 or -errno */
 } commands[] = {
-	{ "open", 1, do_open },	      { "close", 0, do_close },
-	{ "info", 0, do_info },	      { "show", 4, do_show },
-	{ "off", 1, do_off },	      { "rect", 6, do_rect },
-	{ "animate", 2, do_animate }, { "updates", 2, do_updates },
-	{ "flips", 2, do_flips },     { "cursor", 6, do_cursor },
-	{ "move", 3, do_cursor_move }, { "hide", 1, do_cursor_hide },
+	{ "open", 1, do_open },	      { "close", 0, do_close },	     { "info", 0, do_info },
+	{ "show", 4, do_show },	      { "off", 1, do_off },	     { "rect", 6, do_rect },
+	{ "animate", 2, do_animate }, { "updates", 2, do_updates },  { "flips", 2, do_flips },
+	{ "cursor", 6, do_cursor },   { "move", 3, do_cursor_move }, { "hide", 1, do_cursor_hide },
 };
 
 static int obey(char *name, char *rest)
