@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The invariant: every descriptor that the kernel hands us is in the message at hand or closed, and
+ * never more is read from the stream than the message needs, so that descriptors of the next one
+ * cannot be taken for its own. (The kernel ends a read where descriptors begin to belong to other
+ * bytes, but only behind the first byte that carries any.)
+ *
+ * A VMM may write a message in any pieces, and descriptors may come with any of them. Replies are
+ * small and rare: there is room for one. Who calls reads nothing more until it is gone, so a VMM
+ * that does not read makes itself wait, not us, and cannot make us collect answers.
+ */
+#include "vhost/channel.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+
+void vhost_channel_init(struct vhost_channel *channel, int fd)
+{
+	*channel = (struct vhost_channel){ .fd = fd };
+}
+
+void vhost_channel_finish(struct vhost_channel *channel)
+{
+	vhost_channel_done(channel);
+	fd_close(&channel->fd);
+}
+
+void vhost_channel_done(struct vhost_channel *channel)
+{
+	struct vhost_message *m = &channel->in;
+
+	for (unsigned i = 0; i < m->n_fds; i++)
+		fd_close(&m->fds[i]);
+	m->n_fds = 0;
+	channel->n_received = 0;
+}
+
+/* Takes what came beside the bytes. False if there were too many descriptors. */
+static bool take_fds(struct vhost_message *m, struct msghdr *msg)
+{
+	bool fits = !(msg->msg_flags & MSG_CTRUNC);
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			if (m->n_fds < VHOST_MAX_FDS) {
+				m->fds[m->n_fds++] = fd;
+			} else {
+				fd_close(&fd);
+				fits = false;
+			}
+		}
+	}
+	return fits;
+}
+
+/* Reads once. Returns how many bytes, 0 if there are none yet, or as vhost_channel_receive(). */
+static ssize_t receive_some(struct vhost_channel *channel, void *buf, size_t size)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int) * VHOST_MAX_FDS)];
+		struct cmsghdr alignment;
+	} control;
+	struct iovec iov = { buf, size };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t n = recvmsg(channel->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (!take_fds(&channel->in, &msg)) {
+		channel->problem = "too many descriptors";
+		return -EPROTO;
+	}
+	if (n > 0)
+		return n;
+	if (channel->n_received == 0)
+		return -ECONNRESET;
+	channel->problem = "the connection ends within the message";
+	return -EPROTO;
+}
+
+static int check_header(struct vhost_channel *channel)
+{
+	const struct vhost_header *h = &channel->in.header;
+
+	if ((h->flags & VHOST_FLAG_VERSION_MASK) != VHOST_FLAG_VERSION ||
+	    (h->flags & VHOST_FLAG_REPLY)) {
+		channel->problem = "bad flags in the header";
+		return -EPROTO;
+	}
+	if (h->size > VHOST_MAX_PAYLOAD) {
+		channel->problem = "larger than any message can be";
+		return -EPROTO;
+	}
+	return 0;
+}
+
+int vhost_channel_receive(struct vhost_channel *channel)
+{
+	struct vhost_message *m = &channel->in;
+	const size_t header_size = sizeof(m->header);
+
+	for (;;) {
+		size_t got = channel->n_received;
+		size_t whole = header_size;
+		uint8_t *to = (uint8_t *)&m->header + got;
+
+		if (got >= header_size) {
+			whole += m->header.size;
+			to = m->payload + (got - header_size);
+		}
+		if (got == whole && got >= header_size)
+			return 1;
+
+		ssize_t n = receive_some(channel, to, whole - got);
+		if (n <= 0)
+			return (int)n;
+		channel->n_received += (size_t)n;
+		if (channel->n_received == header_size && got < header_size) {
+			int r = check_header(channel);
+
+			if (r < 0)
+				return r;
+		}
+	}
+}
+
+void vhost_channel_reply(struct vhost_channel *channel, const void *payload, size_t size)
+{
+	assert(channel->out_sent == channel->out_size && size <= sizeof(channel->out.payload));
+	channel->out.header = (struct vhost_header){
+		.request = channel->in.header.request,
+		.flags = VHOST_FLAG_VERSION | VHOST_FLAG_REPLY, /* QEMU takes no other bit */
+		.size = (uint32_t)size,
+	};
+	if (size > 0)
+		memcpy(channel->out.payload, payload, size);
+	channel->out_size = sizeof(channel->out.header) + size;
+	channel->out_sent = 0;
+}
+
+int vhost_channel_flush(struct vhost_channel *channel)
+{
+	while (channel->out_sent < channel->out_size) {
+		ssize_t n =
+			send(channel->fd, (const uint8_t *)&channel->out + channel->out_sent,
+			     channel->out_size - channel->out_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EPIPE)
+			return -ECONNRESET;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			channel->out_sent += (size_t)n;
+	}
+	return 0;
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * One table says what a request looks like; nothing reaches a handler that does not look so, and
+ * no descriptor outlives its message unless a handler took it. The VMM is trusted to be there, not
+ * to be right. What is no message at all ends the session with one line; what is a message but
+ * cannot be done is answered with 1 if the VMM asked for an answer, and ends the session if it did
+ * not ask, because it would go on as if it had been done.
+ *
+ * Every request that carries NEED_REPLY gets its answer once REPLY_ACK is agreed, unknown ones too:
+ * QEMU waits for it with the machine's big lock held. Requests that have a reply of their own send
+ * that instead.
+ *
+ * The owner may free the session in ended(), so that is called from a task of the loop, where
+ * nothing of the session is on the stack.
+ */
+#include "vhost/session_private.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <glib.h>
+#include <stdio.h>
+
+#include "base/container.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+#define LOG_MODULE	  "session"
+#define MESSAGES_PER_TURN 16
+
+struct request {
+	const char *name;
+	vhost_handler_fn fn;
+	uint16_t min_size, max_size; /* of the payload in bytes */
+	uint8_t min_fds, max_fds;
+	bool has_reply; /* of its own, instead of the answer to NEED_REPLY */
+};
+
+/* By number, as QEMU's docs/interop/vhost-user.rst counts them. */
+static const struct request requests[] = {
+	[1] = { "GET_FEATURES", session_get_features, 0, 0, 0, 0, true },
+	[2] = { "SET_FEATURES", session_set_features, 8, 8, 0, 0, false },
+	[3] = { "SET_OWNER", session_set_owner, 0, 0, 0, 0, false },
+	[4] = { "RESET_OWNER", session_reset_owner, 0, 0, 0, 0, false },
+	[5] = { "SET_MEM_TABLE", session_set_mem_table, 8, 264, 0, 8, false },
+	[8] = { "SET_VRING_NUM", session_set_vring_num, 8, 8, 0, 0, false },
+	[9] = { "SET_VRING_ADDR", session_set_vring_addr, 40, 40, 0, 0, false },
+	[10] = { "SET_VRING_BASE", session_set_vring_base, 8, 8, 0, 0, false },
+	[11] = { "GET_VRING_BASE", session_get_vring_base, 8, 8, 0, 0, true },
+	[12] = { "SET_VRING_KICK", session_set_vring_kick, 8, 8, 0, 1, false },
+	[13] = { "SET_VRING_CALL", session_set_vring_call, 8, 8, 0, 1, false },
+	[14] = { "SET_VRING_ERR", session_set_vring_err, 8, 8, 0, 1, false },
+	[15] = { "GET_PROTOCOL_FEATURES", session_get_protocol_features, 0, 0, 0, 0, true },
+	[16] = { "SET_PROTOCOL_FEATURES", session_set_protocol_features, 8, 8, 0, 0, false },
+	[17] = { "GET_QUEUE_NUM", session_get_queue_num, 0, 0, 0, 0, true },
+	[18] = { "SET_VRING_ENABLE", session_set_vring_enable, 8, 8, 0, 0, false },
+	[21] = { "SET_BACKEND_REQ_FD", session_set_backend_req_fd, 0, 0, 1, 1, false },
+	[24] = { "GET_CONFIG", session_get_config, 12, VHOST_MAX_PAYLOAD, 0, 0, true },
+	[25] = { "SET_CONFIG", session_set_config, 12, VHOST_MAX_PAYLOAD, 0, 0, false },
+	[33] = { "GPU_SET_SOCKET", session_gpu_set_socket, 0, 0, 1, 1, false },
+	[34] = { "RESET_DEVICE", session_do_reset_device, 0, 0, 0, 0, false },
+	[36] = { "GET_MAX_MEM_SLOTS", session_get_max_mem_slots, 0, 0, 0, 0, true },
+	[37] = { "ADD_MEM_REG", session_add_mem_reg, 40, 40, 1, 1, false },
+	/* Some front-ends send a descriptor, which is closed unused. */
+	[38] = { "REM_MEM_REG", session_rem_mem_reg, 40, 40, 0, 1, false },
+};
+
+static const struct request *find_request(uint32_t number)
+{
+	if (number >= G_N_ELEMENTS(requests) || !requests[number].fn)
+		return NULL;
+	return &requests[number];
+}
+
+static int session_end_task(struct loop_task *task)
+{
+	struct vhost_session *s = container_of(task, struct vhost_session, end_task);
+
+	s->ended(s->ended_data, s->error);
+	return 0;
+}
+
+static void session_end(struct vhost_session *s, int error)
+{
+	s->error = error;
+	loop_remove(&s->source);
+	loop_queue(s->loop, &s->end_task, session_end_task);
+}
+
+/* The one line that is said when it is not the VMM that simply hung up. */
+static void session_fail(struct vhost_session *s, int error, const char *problem)
+{
+	uint32_t number = s->channel.in.header.request;
+	const struct request *request = find_request(number);
+	char name[32];
+
+	if (s->channel.n_received < sizeof(struct vhost_header))
+		snprintf(name, sizeof(name), "between requests");
+	else if (request)
+		snprintf(name, sizeof(name), "%s", request->name);
+	else
+		snprintf(name, sizeof(name), "request %u", number);
+	log_error("%s: %s; the session ends", name, problem ? problem : g_strerror(-error));
+	session_end(s, error);
+}
+
+static bool wants_answer(const struct vhost_session *s)
+{
+	return (s->channel.in.header.flags & VHOST_FLAG_NEED_REPLY) &&
+	       (s->protocol_features & PROTOCOL_F_REPLY_ACK);
+}
+
+/* Handles the message that is in. 0, or -errno if the session cannot go on. */
+static int session_handle(struct vhost_session *s)
+{
+	struct vhost_message *m = &s->channel.in;
+	const struct request *request = find_request(m->header.request);
+	int r;
+
+	s->reason = NULL;
+	if (!request) {
+		if (!wants_answer(s))
+			return session_refuse(s, -EPROTO, "unknown, and no answer is wanted");
+		log_warn("request %u is unknown, refused", m->header.request);
+		return session_reply_u64(s, 1);
+	}
+	log_debug("%s", request->name);
+	if (m->header.size < request->min_size || m->header.size > request->max_size)
+		return session_refuse(s, -EPROTO, "wrong size");
+	if (m->n_fds < request->min_fds || m->n_fds > request->max_fds)
+		return session_refuse(s, -EPROTO, "wrong number of descriptors");
+
+	r = request->fn(s, m);
+	if (r == -EPROTO || request->has_reply || !wants_answer(s))
+		return r;
+	if (r < 0)
+		log_warn("%s refused: %s", request->name, s->reason ? s->reason : g_strerror(-r));
+	return session_reply_u64(s, r < 0);
+}
+
+/* Sends what is to be sent, then takes the next message, if one is in. 1: there may be more. */
+static int session_step(struct vhost_session *s)
+{
+	int r = vhost_channel_flush(&s->channel);
+
+	if (r == -EAGAIN)
+		return loop_modify(&s->source, EPOLLOUT);
+	if (r == 0)
+		r = loop_modify(&s->source, EPOLLIN);
+	if (r == 0)
+		r = vhost_channel_receive(&s->channel);
+	if (r <= 0) {
+		s->reason = r == -EPROTO ? s->channel.problem : NULL;
+		return r;
+	}
+	r = session_handle(s);
+	if (r < 0)
+		return r;
+	vhost_channel_done(&s->channel);
+	return 1;
+}
+
+static int session_ready(struct loop_source *source, uint32_t events)
+{
+	struct vhost_session *s = container_of(source, struct vhost_session, source);
+	int r = 1;
+
+	(void)events; /* an error or a hang-up shows when we read or write */
+	for (unsigned n = 0; n < MESSAGES_PER_TURN && r == 1; n++)
+		r = session_step(s);
+	if (r == 1) {
+		/* The last reply must not wait for the next message. */
+		r = vhost_channel_flush(&s->channel);
+		if (r == -EAGAIN)
+			r = loop_modify(&s->source, EPOLLOUT);
+	}
+	if (r == -ECONNRESET)
+		session_end(s, 0);
+	else if (r < 0)
+		session_fail(s, r, s->reason);
+	return 0;
+}
+
+struct vhost_session *vhost_session_new(struct loop *loop, int fd, struct vhost_backend *backend,
+					vhost_session_ended_fn ended, void *data, int *ret_error)
+{
+	assert(backend->n_queues <= VHOST_MAX_QUEUES);
+
+	struct vhost_session *s = g_new0(struct vhost_session, 1);
+	int r;
+
+	s->loop = loop;
+	s->backend = backend;
+	s->ended = ended;
+	s->ended_data = data;
+	s->backend_req_fd = -1;
+	vhost_channel_init(&s->channel, fd);
+	r = fd_prepare(fd);
+	if (r == 0)
+		r = loop_add(loop, &s->source, fd, EPOLLIN, session_ready);
+	if (r < 0) {
+		vhost_channel_finish(&s->channel);
+		g_free(s);
+		*ret_error = r;
+		return NULL;
+	}
+	guest_memory_init(&s->memory, session_memory_changed, s);
+	session_queues_init(s);
+	backend->ops->session_opened(backend, s);
+	return s;
+}
+
+void vhost_session_free(struct vhost_session *session)
+{
+	if (!session)
+		return;
+	session_queues_stop(session);
+	session->backend->ops->session_closed(session->backend);
+	session_queues_finish(session);
+	guest_memory_finish(&session->memory);
+	loop_unqueue(&session->end_task);
+	loop_remove(&session->source);
+	vhost_channel_finish(&session->channel);
+	fd_close(&session->backend_req_fd);
+	g_free(session);
+}
+
+struct vring *vhost_session_vring(struct vhost_session *session, unsigned index)
+{
+	assert(index < session->backend->n_queues);
+	return &session->queues[index].vring;
+}
+
+const struct guest_memory *vhost_session_memory(struct vhost_session *session)
+{
+	return &session->memory;
+}

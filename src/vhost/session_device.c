@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Requests about the device as a whole: what it can do, its configuration space, the guest's
+ * memory, the display socket and resets.
+ *
+ * Features are agreed between the guest and the VMM, and the VMM adds bits of its own (QEMU always
+ * RING_RESET), so an accepted bit that was never offered is let through; only packed rings cannot
+ * be, since we would read them as something else. Protocol features are between the VMM and us: one
+ * that was not offered changes what messages mean, and is refused.
+ *
+ * A table of memory that is wrong is refused as a whole and the old one stands, so the session can
+ * go on if the VMM hears of it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "vhost/session_private.h"
+
+#define OFFERED_RING_FEATURES                                                                      \
+	(RING_F_INDIRECT_DESC | RING_F_EVENT_IDX | VHOST_F_PROTOCOL | VIRTIO_F_VERSION_1)
+
+#define OFFERED_PROTOCOL_FEATURES                                                                  \
+	(PROTOCOL_F_MQ | PROTOCOL_F_REPLY_ACK | PROTOCOL_F_BACKEND_REQ | PROTOCOL_F_CONFIG |       \
+	 PROTOCOL_F_BACKEND_SEND_FD | PROTOCOL_F_RESET_DEVICE | PROTOCOL_F_CONFIGURE_MEM_SLOTS)
+
+#define CONFIG_MAX	  256u
+#define MEM_TABLE_REGIONS 8
+
+struct config_header {
+	uint32_t offset, size, flags;
+};
+
+struct mem_table {
+	uint32_t n_regions, padding;
+	struct guest_region_spec regions[MEM_TABLE_REGIONS];
+};
+
+struct mem_reg {
+	uint64_t padding;
+	struct guest_region_spec region;
+};
+
+_Static_assert(sizeof(struct guest_region_spec) == 32, "it is the layout on the wire");
+_Static_assert(sizeof(struct mem_table) == 264 && sizeof(struct mem_reg) == 40, "as specified");
+_Static_assert(sizeof(struct config_header) + CONFIG_MAX == VHOST_MAX_REPLY, "as specified");
+
+static uint64_t read_u64(const struct vhost_message *m)
+{
+	uint64_t value;
+
+	memcpy(&value, m->payload, sizeof(value));
+	return value;
+}
+
+void session_reset_device(struct vhost_session *s)
+{
+	session_queues_stop(s);
+	s->stopped_base = 0;
+	s->backend->ops->reset(s->backend);
+}
+
+int session_get_features(struct vhost_session *s, struct vhost_message *m)
+{
+	(void)m;
+	return session_reply_u64(s, s->backend->ops->features(s->backend) | OFFERED_RING_FEATURES);
+}
+
+int session_set_features(struct vhost_session *s, struct vhost_message *m)
+{
+	uint64_t features = read_u64(m);
+
+	if (features & VIRTIO_F_RING_PACKED)
+		return session_refuse(s, -EPROTO,
+				      "packed rings are not supported (use packed=off)");
+	s->features = features;
+	s->backend->ops->set_features(s->backend, features);
+	/* Without the bit there is no SET_VRING_ENABLE: rings run as soon as they are set up. */
+	if (!(features & VHOST_F_PROTOCOL))
+		session_queues_enable(s, true);
+	return 0;
+}
+
+int session_get_protocol_features(struct vhost_session *s, struct vhost_message *m)
+{
+	(void)m;
+	return session_reply_u64(s, OFFERED_PROTOCOL_FEATURES);
+}
+
+int session_set_protocol_features(struct vhost_session *s, struct vhost_message *m)
+{
+	uint64_t features = read_u64(m);
+
+	if (features & ~OFFERED_PROTOCOL_FEATURES)
+		return session_refuse(s, -EPROTO, "accepts a feature that was not offered");
+	s->protocol_features = features;
+	return 0;
+}
+
+int session_set_owner(struct vhost_session *s, struct vhost_message *m)
+{
+	(void)s;
+	(void)m;
+	return 0; /* there is one session: nobody else could own it */
+}
+
+int session_reset_owner(struct vhost_session *s, struct vhost_message *m)
+{
+	(void)m;
+	session_queues_enable(s, false);
+	return 0;
+}
+
+int session_get_queue_num(struct vhost_session *s, struct vhost_message *m)
+{
+	(void)m;
+	return session_reply_u64(s, s->backend->n_queues);
+}
+
+int session_get_max_mem_slots(struct vhost_session *s, struct vhost_message *m)
+{
+	(void)m;
+	return session_reply_u64(s, GUEST_MEMORY_MAX_REGIONS);
+}
+
+void session_memory_changed(void *data)
+{
+	struct vhost_session *s = data;
+
+	for (unsigned i = 0; i < s->backend->n_queues; i++)
+		vring_memory_changed(&s->queues[i].vring);
+	s->backend->ops->memory_changed(s->backend);
+}
+
+/* A table that is wrong is not a message that is wrong: it can be refused. */
+static int memory_result(struct vhost_session *s, int r)
+{
+	if (r != -EPROTO)
+		return r;
+	return session_refuse(s, -EINVAL,
+			      "no such region, or one that is empty, overlaps another "
+			      "or ends past its file");
+}
+
+int session_set_mem_table(struct vhost_session *s, struct vhost_message *m)
+{
+	struct mem_table table;
+
+	memcpy(&table, m->payload, m->header.size);
+	if (table.n_regions > MEM_TABLE_REGIONS ||
+	    m->header.size != 8 + table.n_regions * sizeof(table.regions[0]))
+		return session_refuse(s, -EPROTO, "wrong size");
+	if (table.n_regions != m->n_fds)
+		return session_refuse(s, -EPROTO, "wrong number of descriptors");
+	return memory_result(s, guest_memory_set(&s->memory, table.regions, m->fds, m->n_fds));
+}
+
+int session_add_mem_reg(struct vhost_session *s, struct vhost_message *m)
+{
+	struct mem_reg reg;
+
+	memcpy(&reg, m->payload, sizeof(reg));
+	return memory_result(s, guest_memory_add(&s->memory, &reg.region, m->fds[0]));
+}
+
+int session_rem_mem_reg(struct vhost_session *s, struct vhost_message *m)
+{
+	struct mem_reg reg;
+
+	memcpy(&reg, m->payload, sizeof(reg));
+	return memory_result(s, guest_memory_remove(&s->memory, &reg.region));
+}
+
+static bool config_is_sound(const struct config_header *h)
+{
+	return h->size > 0 && h->size <= CONFIG_MAX && h->offset <= CONFIG_MAX - h->size;
+}
+
+/* Of any size, since QEMU asks for 16, 20 or as many bytes as it was told to have. A reply without
+ * payload says that it cannot be. */
+int session_get_config(struct vhost_session *s, struct vhost_message *m)
+{
+	struct {
+		struct config_header header;
+		uint8_t data[CONFIG_MAX];
+	} reply = { 0 };
+
+	memcpy(&reply.header, m->payload, sizeof(reply.header));
+	if (!config_is_sound(&reply.header)) {
+		vhost_channel_reply(&s->channel, NULL, 0);
+		return 0;
+	}
+	s->backend->ops->config_read(s->backend, reply.header.offset, reply.data,
+				     reply.header.size);
+	vhost_channel_reply(&s->channel, &reply, sizeof(reply.header) + reply.header.size);
+	return 0;
+}
+
+int session_set_config(struct vhost_session *s, struct vhost_message *m)
+{
+	struct config_header header;
+
+	memcpy(&header, m->payload, sizeof(header));
+	if (!config_is_sound(&header) || m->header.size - sizeof(header) != header.size)
+		return session_refuse(s, -EINVAL, "outside of configuration space");
+	s->backend->ops->config_write(s->backend, header.offset, m->payload + sizeof(header),
+				      header.size);
+	return 0;
+}
+
+int session_set_backend_req_fd(struct vhost_session *s, struct vhost_message *m)
+{
+	fd_close(&s->backend_req_fd);
+	s->backend_req_fd = fd_steal(&m->fds[0]);
+	return 0;
+}
+
+int session_gpu_set_socket(struct vhost_session *s, struct vhost_message *m)
+{
+	s->backend->ops->gpu_socket(s->backend, fd_steal(&m->fds[0]));
+	return 0;
+}
+
+int session_do_reset_device(struct vhost_session *s, struct vhost_message *m)
+{
+	(void)m;
+	session_queues_enable(s, false);
+	session_reset_device(s);
+	return 0;
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* What the files of the session share: its state, and the handlers that its table names. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "vhost/backend.h"
+#include "vhost/channel.h"
+#include "vhost/memory.h"
+#include "vhost/session.h"
+#include "vhost/vring.h"
+
+#define BIT64(n) (UINT64_C(1) << (n))
+
+/* VIRTIO 1.2, section 6, and the bit that vhost-user adds to them. */
+#define RING_F_INDIRECT_DESC BIT64(28)
+#define RING_F_EVENT_IDX     BIT64(29)
+#define VHOST_F_PROTOCOL     BIT64(30)
+#define VIRTIO_F_VERSION_1   BIT64(32)
+#define VIRTIO_F_RING_PACKED BIT64(34)
+
+#define PROTOCOL_F_MQ		       BIT64(0)
+#define PROTOCOL_F_REPLY_ACK	       BIT64(3)
+#define PROTOCOL_F_BACKEND_REQ	       BIT64(5)
+#define PROTOCOL_F_CONFIG	       BIT64(9)
+#define PROTOCOL_F_BACKEND_SEND_FD     BIT64(10)
+#define PROTOCOL_F_RESET_DEVICE	       BIT64(13)
+#define PROTOCOL_F_CONFIGURE_MEM_SLOTS BIT64(15)
+
+struct vhost_queue {
+	struct vhost_session *session;
+	struct vring vring;
+	int kick_fd;			/* owned; -1: none */
+	struct loop_source kick_source; /* in the loop only while the ring runs */
+	struct loop_task kick_task;	/* for the kick that may have been lost before it ran */
+	bool is_enabled;
+	bool has_addresses;
+};
+
+struct vhost_session {
+	struct loop *loop;
+	struct vhost_backend *backend;
+	vhost_session_ended_fn ended;
+	void *ended_data;
+
+	struct vhost_channel channel;
+	struct loop_source source;
+	struct loop_task end_task;
+	int error;	    /* for ended() */
+	const char *reason; /* of the handler that refused, for the log; NULL: the errno says it */
+
+	uint64_t protocol_features; /* as accepted */
+	uint64_t features;
+	struct guest_memory memory;
+	struct vhost_queue queues[VHOST_MAX_QUEUES];
+	uint16_t stopped_base; /* where queue 0 was last stopped; 0 after a reset */
+	int backend_req_fd;    /* owned; -1: none */
+};
+
+/*
+ * A handler gets a message whose size and number of descriptors are as its table entry says. It
+ * returns 0, or -EPROTO for what is no such request (the session ends), or another -errno if it
+ * cannot be done (the VMM is told, if it wants to know; else the session ends too).
+ */
+typedef int (*vhost_handler_fn)(struct vhost_session *session, struct vhost_message *message);
+
+/* Notes why for the log, and returns @error. */
+static inline int session_refuse(struct vhost_session *session, int error, const char *reason)
+{
+	session->reason = reason;
+	return error;
+}
+
+static inline int session_reply_u64(struct vhost_session *session, uint64_t value)
+{
+	vhost_channel_reply(&session->channel, &value, sizeof(value));
+	return 0;
+}
+
+/* session_ring.c */
+void session_queues_init(struct vhost_session *session);
+void session_queues_finish(struct vhost_session *session); /* they are stopped */
+void session_queues_stop(struct vhost_session *session);
+/* Stops all, or lets those run that have all they need, until the VMM says otherwise. */
+void session_queues_enable(struct vhost_session *session, bool is_enabled);
+
+int session_set_vring_num(struct vhost_session *session, struct vhost_message *message);
+int session_set_vring_addr(struct vhost_session *session, struct vhost_message *message);
+int session_set_vring_base(struct vhost_session *session, struct vhost_message *message);
+int session_get_vring_base(struct vhost_session *session, struct vhost_message *message);
+int session_set_vring_kick(struct vhost_session *session, struct vhost_message *message);
+int session_set_vring_call(struct vhost_session *session, struct vhost_message *message);
+int session_set_vring_err(struct vhost_session *session, struct vhost_message *message);
+int session_set_vring_enable(struct vhost_session *session, struct vhost_message *message);
+
+/* session_device.c */
+void session_reset_device(struct vhost_session *session); /* stops the queues first */
+void session_memory_changed(void *data);
+
+int session_get_features(struct vhost_session *session, struct vhost_message *message);
+int session_set_features(struct vhost_session *session, struct vhost_message *message);
+int session_get_protocol_features(struct vhost_session *session, struct vhost_message *message);
+int session_set_protocol_features(struct vhost_session *session, struct vhost_message *message);
+int session_set_owner(struct vhost_session *session, struct vhost_message *message);
+int session_reset_owner(struct vhost_session *session, struct vhost_message *message);
+int session_get_queue_num(struct vhost_session *session, struct vhost_message *message);
+int session_get_max_mem_slots(struct vhost_session *session, struct vhost_message *message);
+int session_set_mem_table(struct vhost_session *session, struct vhost_message *message);
+int session_add_mem_reg(struct vhost_session *session, struct vhost_message *message);
+int session_rem_mem_reg(struct vhost_session *session, struct vhost_message *message);
+int session_get_config(struct vhost_session *session, struct vhost_message *message);
+int session_set_config(struct vhost_session *session, struct vhost_message *message);
+int session_set_backend_req_fd(struct vhost_session *session, struct vhost_message *message);
+int session_gpu_set_socket(struct vhost_session *session, struct vhost_message *message);
+int session_do_reset_device(struct vhost_session *session, struct vhost_message *message);

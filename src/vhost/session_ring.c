@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The invariant: a ring runs when, and only when, it has a size, addresses and a kick descriptor
+ * and is enabled, in whatever order the VMM said so. Its kick descriptor is in the loop just as
+ * long as it runs, and the back-end hears of the start and the stop in pairs.
+ *
+ * A start is followed by one kick of our own: the guest may have kicked the old descriptor, or the
+ * new one before the ring was enabled, and will not do it twice. That kick is a task, so that the
+ * VMM has its answer before the device gets to work.
+ *
+ * Size and addresses come from the guest, through a VMM that does not look at them: if they are bad
+ * the ring is broken, which is the guest's loss, and the session goes on. After GET_VRING_BASE the
+ * ring needs a new kick descriptor to run again.
+ *
+ * Where there is no RESET_DEVICE (QEMU's generic device has none, whatever features it accepts) the
+ * one sign of a reset is that the control queue starts from 0 where it had stopped elsewhere.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/container.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "vhost/session_private.h"
+
+#define LOG_MODULE "session"
+
+#define FD_INDEX_MASK 0xffu
+#define FD_IS_ABSENT  0x100u
+
+struct vring_state {
+	uint32_t index, num;
+};
+
+struct vring_addr {
+	uint32_t index, flags;
+	uint64_t desc, used, avail, log;
+};
+
+static void queue_kicked(struct vhost_queue *q)
+{
+	struct vhost_backend *backend = q->session->backend;
+
+	backend->ops->queue_kicked(backend, q->vring.index);
+}
+
+static int queue_kick_task(struct loop_task *task)
+{
+	queue_kicked(container_of(task, struct vhost_queue, kick_task));
+	return 0;
+}
+
+static int queue_kick_ready(struct loop_source *source, uint32_t events)
+{
+	struct vhost_queue *q = container_of(source, struct vhost_queue, kick_source);
+	uint64_t count;
+	ssize_t n = events & EPOLLIN ? read(source->fd, &count, sizeof(count)) : 0;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0) {
+		/* An end or an error stays: it would wake us for ever. */
+		log_warn("queue %u: nobody can kick it any more", q->vring.index);
+		loop_remove(source);
+		return 0;
+	}
+	queue_kicked(q);
+	return 0;
+}
+
+/* False if nothing can be waited for on its kick descriptor. */
+static bool queue_watch(struct vhost_queue *q)
+{
+	int r = loop_add(q->session->loop, &q->kick_source, q->kick_fd, EPOLLIN, queue_kick_ready);
+
+	if (r < 0) {
+		log_warn("queue %u: its kick descriptor is of no use: %s", q->vring.index,
+			 strerror(-r));
+		return false;
+	}
+	loop_queue(q->session->loop, &q->kick_task, queue_kick_task);
+	return true;
+}
+
+static void queue_unwatch(struct vhost_queue *q)
+{
+	loop_remove(&q->kick_source);
+	loop_unqueue(&q->kick_task);
+}
+
+static void queue_start(struct vhost_queue *q)
+{
+	struct vhost_backend *backend = q->session->backend;
+
+	q->vring.has_event_idx = q->session->features & RING_F_EVENT_IDX;
+	if (vring_start(&q->vring) < 0)
+		return; /* and it has said why */
+	if (!queue_watch(q)) {
+		vring_stop(&q->vring);
+		return;
+	}
+	backend->ops->queue_started(backend, q->vring.index);
+}
+
+static void queue_stop(struct vhost_queue *q)
+{
+	struct vhost_backend *backend = q->session->backend;
+
+	queue_unwatch(q);
+	backend->ops->queue_stopped(backend, q->vring.index);
+	vring_stop(&q->vring);
+}
+
+static void queue_update(struct vhost_queue *q)
+{
+	bool may_run = q->is_enabled && q->has_addresses && q->vring.size > 0 && q->kick_fd >= 0;
+
+	if (may_run && !q->vring.is_running)
+		queue_start(q);
+	else if (!may_run && q->vring.is_running)
+		queue_stop(q);
+}
+
+void session_queues_init(struct vhost_session *s)
+{
+	for (unsigned i = 0; i < s->backend->n_queues; i++) {
+		s->queues[i].session = s;
+		s->queues[i].kick_fd = -1;
+		vring_init(&s->queues[i].vring, i, &s->memory);
+	}
+}
+
+void session_queues_finish(struct vhost_session *s)
+{
+	for (unsigned i = 0; i < s->backend->n_queues; i++) {
+		vring_finish(&s->queues[i].vring);
+		fd_close(&s->queues[i].kick_fd);
+	}
+}
+
+void session_queues_stop(struct vhost_session *s)
+{
+	for (unsigned i = 0; i < s->backend->n_queues; i++)
+		if (s->queues[i].vring.is_running)
+			queue_stop(&s->queues[i]);
+}
+
+void session_queues_enable(struct vhost_session *s, bool is_enabled)
+{
+	for (unsigned i = 0; i < s->backend->n_queues; i++) {
+		s->queues[i].is_enabled = is_enabled;
+		queue_update(&s->queues[i]);
+	}
+}
+
+static struct vhost_queue *find_queue(struct vhost_session *s, uint32_t index)
+{
+	if (index < s->backend->n_queues)
+		return &s->queues[index];
+	s->reason = "no such queue";
+	return NULL;
+}
+
+static struct vhost_queue *read_state(struct vhost_session *s, const struct vhost_message *m,
+				      struct vring_state *ret)
+{
+	memcpy(ret, m->payload, sizeof(*ret));
+	return find_queue(s, ret->index);
+}
+
+int session_set_vring_num(struct vhost_session *s, struct vhost_message *m)
+{
+	struct vring_state state;
+	struct vhost_queue *q = read_state(s, m, &state);
+
+	if (!q)
+		return -EPROTO;
+	if (state.num > UINT16_MAX)
+		return session_refuse(s, -EPROTO, "larger than any ring");
+	if (q->vring.is_running && state.num != q->vring.size)
+		return session_refuse(s, -EBUSY, "the ring runs");
+	q->vring.size = (uint16_t)state.num;
+	queue_update(q);
+	return 0;
+}
+
+int session_set_vring_addr(struct vhost_session *s, struct vhost_message *m)
+{
+	struct vring_addr addr;
+
+	memcpy(&addr, m->payload, sizeof(addr));
+	struct vhost_queue *q = find_queue(s, addr.index);
+	struct vring_addresses next = { addr.desc, addr.used, addr.avail };
+
+	if (!q)
+		return -EPROTO;
+	/* A running ring is told its addresses again when only the flags (of logging) change. */
+	if (q->vring.is_running && memcmp(&next, &q->vring.addresses, sizeof(next)) != 0)
+		return session_refuse(s, -EBUSY, "the ring runs");
+	q->vring.addresses = next;
+	q->has_addresses = true;
+	queue_update(q);
+	return 0;
+}
+
+int session_set_vring_base(struct vhost_session *s, struct vhost_message *m)
+{
+	struct vring_state state;
+	struct vhost_queue *q = read_state(s, m, &state);
+
+	if (!q)
+		return -EPROTO;
+	if (state.num > UINT16_MAX)
+		return session_refuse(s, -EPROTO, "larger than any index");
+	if (q->vring.is_running)
+		return session_refuse(s, -EBUSY, "the ring runs");
+	if (state.index == 0 && state.num == 0 && s->stopped_base != 0)
+		session_reset_device(s);
+	q->vring.last_avail = (uint16_t)state.num;
+	return 0;
+}
+
+int session_get_vring_base(struct vhost_session *s, struct vhost_message *m)
+{
+	struct vring_state state;
+	struct vhost_queue *q = read_state(s, m, &state);
+
+	if (!q)
+		return -EPROTO;
+	if (q->vring.is_running)
+		queue_stop(q);
+	fd_close(&q->kick_fd);
+	if (state.index == 0)
+		s->stopped_base = q->vring.last_avail;
+	state.num = q->vring.last_avail;
+	vhost_channel_reply(&s->channel, &state, sizeof(state));
+	return 0;
+}
+
+/* The queue and the descriptor (the caller's; -1 for none) of SET_VRING_KICK, CALL and ERR. */
+static int read_queue_fd(struct vhost_session *s, struct vhost_message *m,
+			 struct vhost_queue **ret_queue, int *ret_fd)
+{
+	uint64_t value;
+
+	memcpy(&value, m->payload, sizeof(value));
+	struct vhost_queue *q = find_queue(s, value & FD_INDEX_MASK);
+
+	if (!q)
+		return -EPROTO;
+	if (m->n_fds != (value & FD_IS_ABSENT ? 0 : 1))
+		return session_refuse(s, -EPROTO, "wrong number of descriptors");
+	*ret_queue = q;
+	*ret_fd = m->n_fds ? fd_steal(&m->fds[0]) : -1;
+	return 0;
+}
+
+int session_set_vring_kick(struct vhost_session *s, struct vhost_message *m)
+{
+	struct vhost_queue *q;
+	auto_fd fd = -1;
+	int r = read_queue_fd(s, m, &q, &fd);
+
+	if (r == 0 && fd >= 0)
+		r = fd_prepare(fd);
+	if (r < 0)
+		return r;
+	if (q->vring.is_running)
+		queue_unwatch(q);
+	fd_close(&q->kick_fd);
+	q->kick_fd = fd_steal(&fd);
+	if (q->vring.is_running && q->kick_fd >= 0 && !queue_watch(q))
+		fd_close(&q->kick_fd);
+	queue_update(q);
+	return 0;
+}
+
+int session_set_vring_call(struct vhost_session *s, struct vhost_message *m)
+{
+	struct vhost_queue *q;
+	int fd, r = read_queue_fd(s, m, &q, &fd);
+
+	if (r == 0)
+		vring_set_call(&q->vring, fd);
+	return r;
+}
+
+int session_set_vring_err(struct vhost_session *s, struct vhost_message *m)
+{
+	struct vhost_queue *q;
+	int fd, r = read_queue_fd(s, m, &q, &fd);
+
+	if (r == 0)
+		vring_set_err(&q->vring, fd);
+	return r;
+}
+
+int session_set_vring_enable(struct vhost_session *s, struct vhost_message *m)
+{
+	struct vring_state state;
+	struct vhost_queue *q = read_state(s, m, &state);
+
+	if (!q)
+		return -EPROTO;
+	if (state.num > 1)
+		return session_refuse(s, -EPROTO, "neither 0 nor 1");
+	q->is_enabled = state.num == 1;
+	queue_update(q);
+	return 0;
+}
