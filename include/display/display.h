@@ -35,6 +35,7 @@ struct display_request {
 	/* The display's own, while the request is pending. */
 	struct display *display; /* NULL if it is not pending */
 	unsigned kind, scanout;
+	uint64_t deadline;
 	struct display_request *next;
 };
 
@@ -102,8 +103,8 @@ struct display_ops {
 	void (*scanout_pixels)(struct display *display, unsigned scanout, uint32_t width,
 			       uint32_t height, struct display_source *source);
 	bool (*shows_dmabufs)(struct display *display); /* optional: none are shown */
-	void (*scanout_dmabuf)(struct display *display, unsigned scanout,
-			       const struct display_dmabuf *dmabuf); /* optional */
+	int (*scanout_dmabuf)(struct display *display, unsigned scanout,
+			      const struct display_dmabuf *dmabuf); /* optional */
 	void (*damage)(struct display *display, unsigned scanout, const struct rect *r);
 	int (*flush_dmabuf)(struct display *display, struct display_request *request,
 			    unsigned scanout, const struct rect *r); /* optional */
@@ -119,20 +120,25 @@ struct display {
 	const struct display_ops *ops;
 };
 
+/* For those that implement one. */
+void display_init(struct display *display, const struct display_ops *ops);
+
 /* NULL is fine. Pending requests end with -ENOTCONN. */
 void display_free(struct display *display);
 
-/* A new peer (GPU_SET_SOCKET); takes @fd, also on failure. The old peer's pending requests end with
- * -ENOTCONN; every scanout and cursor is sent again. 0, -ENOTSUP or -errno. */
+/* A new peer (GPU_SET_SOCKET); takes @fd, also on failure; -1: no peer any more. The old peer's
+ * pending requests end with -ENOTCONN; every scanout and cursor is sent again. 0, or on failure,
+ * when there is no peer any more, -ENOTSUP or -errno. */
 int display_set_socket(struct display *display, int fd);
 
 /* The guest is gone or was reset: forgets every scanout and cursor, tells the peer so, and ends
  * pending requests with -ENOTCONN. */
 void display_reset(struct display *display);
 
-/* Asks for the size and place of every output. 0 (the answer will come), or -ENOTSUP. */
+/* Asks for the size and place of every output. 0 (the answer will come), or -ENOTSUP, also if there
+ * is no peer. */
 int display_request_info(struct display *display, struct display_request *request);
-/* Asks for the EDID of one output. 0 or -ENOTSUP. */
+/* Asks for the EDID of one output. 0 or -ENOTSUP, as above. */
 int display_request_edid(struct display *display, struct display_request *request,
 			 unsigned scanout);
 /* The answer is no longer wanted. Nothing happens if it is not pending. */
@@ -142,16 +148,18 @@ void display_cancel(struct display_request *request);
  * What the display still needs of the source that it replaces is copied in this call. */
 void display_scanout_pixels(struct display *display, unsigned scanout, uint32_t width,
 			    uint32_t height, struct display_source *source);
-/* Whether the peer takes dma-bufs. */
+/* Whether there is a peer that takes dma-bufs. */
 bool display_shows_dmabufs(struct display *display);
-/* Shows a dma-buf; its descriptor is duplicated. Only if display_shows_dmabufs(). */
-void display_scanout_dmabuf(struct display *display, unsigned scanout,
-			    const struct display_dmabuf *dmabuf);
+/* Shows a dma-buf; its descriptor is duplicated. Nothing of it is seen before the first
+ * display_flush_dmabuf(). 0; -ENOTSUP if this peer cannot show it (its modifier, say), or -errno;
+ * the scanout is off then, and the caller may show pixels instead. */
+int display_scanout_dmabuf(struct display *display, unsigned scanout,
+			   const struct display_dmabuf *dmabuf);
 /* @r (of the scanout, clipped to it) has new pixels. Nothing happens if the scanout is off. */
 void display_damage(struct display *display, unsigned scanout, const struct rect *r);
 /* The same for a dma-buf; the request ends when the peer has shown it. 0, or -ENOTSUP if the
- * scanout shows no dma-buf. At most one is under way per scanout, further ones wait and are merged.
- */
+ * scanout shows no dma-buf or there is no peer. At most one is under way per scanout, further ones
+ * wait and are merged. */
 int display_flush_dmabuf(struct display *display, struct display_request *request, unsigned scanout,
 			 const struct rect *r);
 /* The memory behind @source is about to go or to move: whatever was taken of it is copied now. */

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The invariant: every pixel that was added and not taken lies in one of the rectangles, and there
+ * are never more than DAMAGE_MAX_RECTS of them. That is what bounds memory when the peer does not
+ * read.
+ *
+ * Two rectangles are merged when what their union adds costs no more to send than a message of its
+ * own would; when there is no room, the pair is merged that adds the least. So a clock in one
+ * corner and a caret in the other stay two small rectangles, and a screen drawn line by line
+ * becomes one.
+ */
+#include "display/damage.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* One more UPDATE costs both sides a handful of system calls and an allocation: about as much as
+ * moving 16 KiB. */
+#define MESSAGE_COST_PIXELS 4096
+
+static int64_t area(const struct rect *r)
+{
+	return (int64_t)r->width * r->height;
+}
+
+/* The pixels that must be sent besides those of @a and @b if both are sent as one; less than 0 if
+ * they overlap. Scanouts are far smaller than 2^31 pixels a side, so no sum here overflows. */
+static int64_t cost_of_merging(const struct rect *a, const struct rect *b)
+{
+	struct rect both = rect_union(a, b);
+
+	return area(&both) - area(a) - area(b);
+}
+
+static void damage_remove(struct damage *damage, unsigned i)
+{
+	damage->count--;
+	memmove(&damage->rects[i], &damage->rects[i + 1],
+		(damage->count - i) * sizeof(damage->rects[0]));
+}
+
+/* The pair (also with @r, which is counted as the one behind the last) that is cheapest to merge.
+ */
+static void find_cheapest_pair(const struct damage *damage, const struct rect *r, unsigned *ret_a,
+			       unsigned *ret_b)
+{
+	int64_t best = INT64_MAX;
+
+	for (unsigned a = 0; a < damage->count; a++) {
+		for (unsigned b = a + 1; b <= damage->count; b++) {
+			const struct rect *other = b == damage->count ? r : &damage->rects[b];
+			int64_t cost = cost_of_merging(&damage->rects[a], other);
+
+			if (cost < best) {
+				best = cost;
+				*ret_a = a;
+				*ret_b = b;
+			}
+		}
+	}
+}
+
+/* Merges @r with each rectangle that is cheap to merge with, until none is left that is. @at
+ * becomes the place of the oldest of them, so that what is drawn to all the time does not lose its
+ * turn. */
+static struct rect absorb(struct damage *damage, struct rect r, unsigned *at)
+{
+	for (unsigned i = 0; i < damage->count;) {
+		if (cost_of_merging(&damage->rects[i], &r) > MESSAGE_COST_PIXELS) {
+			i++;
+			continue;
+		}
+		r = rect_union(&damage->rects[i], &r);
+		damage_remove(damage, i);
+		*at = i < *at ? i : *at;
+		i = 0;
+	}
+	return r;
+}
+
+void damage_add(struct damage *damage, const struct rect *r)
+{
+	unsigned at = damage->count, a = 0, b = 0;
+
+	assert(!rect_is_empty(r));
+	struct rect rest = absorb(damage, *r, &at);
+
+	if (damage->count == DAMAGE_MAX_RECTS) {
+		find_cheapest_pair(damage, &rest, &a, &b);
+		if (b == DAMAGE_MAX_RECTS) {
+			damage->rects[a] = rect_union(&damage->rects[a], &rest);
+			return;
+		}
+		damage->rects[a] = rect_union(&damage->rects[a], &damage->rects[b]);
+		damage_remove(damage, b);
+		at = damage->count;
+	}
+	memmove(&damage->rects[at + 1], &damage->rects[at],
+		(damage->count - at) * sizeof(damage->rects[0]));
+	damage->rects[at] = rest;
+	damage->count++;
+}
+
+bool damage_take(struct damage *damage, struct rect *ret)
+{
+	if (damage->count == 0)
+		return false;
+	*ret = damage->rects[0];
+	damage_remove(damage, 0);
+	return true;
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * What every display has in common. The device calls these wrappers only; here a scanout index out
+ * of range dies at once, for it is the device's job to have checked what the guest sent, and a hook
+ * that an implementation does not need is answered as the header says. An implementation may so
+ * trust its arguments, and a fake in a test needs to fill in the required hooks only.
+ *
+ * Nothing is kept here: who waits for what is the implementation's to know.
+ */
+#include "display/display.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "base/fd.h"
+
+void display_init(struct display *display, const struct display_ops *ops)
+{
+	assert(ops->name && ops->free && ops->reset && ops->scanout_pixels && ops->damage &&
+	       ops->cursor_set && ops->cursor_move);
+	display->ops = ops;
+}
+
+void display_free(struct display *display)
+{
+	if (display)
+		display->ops->free(display);
+}
+
+int display_set_socket(struct display *display, int fd)
+{
+	auto_fd owned = fd;
+
+	assert(fd >= 0);
+	if (!display->ops->set_socket)
+		return -ENOTSUP;
+	return display->ops->set_socket(display, fd_steal(&owned));
+}
+
+void display_reset(struct display *display)
+{
+	display->ops->reset(display);
+}
+
+int display_request_info(struct display *display, struct display_request *request)
+{
+	assert(!request->display && request->fn);
+	if (!display->ops->request_info)
+		return -ENOTSUP;
+	return display->ops->request_info(display, request);
+}
+
+int display_request_edid(struct display *display, struct display_request *request, unsigned scanout)
+{
+	assert(!request->display && request->fn && scanout < DISPLAY_MAX_SCANOUTS);
+	if (!display->ops->request_edid)
+		return -ENOTSUP;
+	return display->ops->request_edid(display, request, scanout);
+}
+
+void display_cancel(struct display_request *request)
+{
+	struct display *display = request->display;
+
+	if (display && display->ops->cancel)
+		display->ops->cancel(display, request);
+}
+
+void display_scanout_pixels(struct display *display, unsigned scanout, uint32_t width,
+			    uint32_t height, struct display_source *source)
+{
+	assert(scanout < DISPLAY_MAX_SCANOUTS);
+	assert(!source || (source->ops->rows && width > 0 && height > 0));
+	display->ops->scanout_pixels(display, scanout, width, height, source);
+}
+
+bool display_shows_dmabufs(struct display *display)
+{
+	return display->ops->shows_dmabufs && display->ops->scanout_dmabuf &&
+	       display->ops->shows_dmabufs(display);
+}
+
+int display_scanout_dmabuf(struct display *display, unsigned scanout,
+			   const struct display_dmabuf *dmabuf)
+{
+	assert(scanout < DISPLAY_MAX_SCANOUTS && dmabuf->fd >= 0);
+	if (!display->ops->scanout_dmabuf)
+		return -ENOTSUP;
+	return display->ops->scanout_dmabuf(display, scanout, dmabuf);
+}
+
+void display_damage(struct display *display, unsigned scanout, const struct rect *r)
+{
+	assert(scanout < DISPLAY_MAX_SCANOUTS);
+	if (!rect_is_empty(r))
+		display->ops->damage(display, scanout, r);
+}
+
+int display_flush_dmabuf(struct display *display, struct display_request *request, unsigned scanout,
+			 const struct rect *r)
+{
+	assert(!request->display && request->fn && scanout < DISPLAY_MAX_SCANOUTS);
+	if (!display->ops->flush_dmabuf)
+		return -ENOTSUP;
+	return display->ops->flush_dmabuf(display, request, scanout, r);
+}
+
+void display_source_changed(struct display *display, struct display_source *source)
+{
+	if (display->ops->source_changed)
+		display->ops->source_changed(display, source);
+}
+
+void display_cursor_set(struct display *display, unsigned scanout,
+			const struct display_cursor *cursor)
+{
+	assert(scanout < DISPLAY_MAX_SCANOUTS);
+	display->ops->cursor_set(display, scanout, cursor);
+}
+
+void display_cursor_move(struct display *display, unsigned scanout, uint32_t x, uint32_t y,
+			 bool is_visible)
+{
+	assert(scanout < DISPLAY_MAX_SCANOUTS);
+	display->ops->cursor_move(display, scanout, x, y, is_visible);
+}

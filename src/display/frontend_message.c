@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * There is no queue of messages. What is to be sent is the difference between what a scanout should
+ * show and what the peer has of it, found anew each time the socket has room: each kind of message
+ * says whether there is one of it to send, and, once its first byte is out, notes that the peer has
+ * it. So a slow peer costs no memory and gets the newest state, never a backlog.
+ *
+ * The order in the tables is what keeps QEMU alive:
+ * - UPDATE comes last, when SCANOUT (if due) is out: an UPDATE without a surface, or after
+ *   SCANOUT 0x0, is a use after free there.
+ * - SCANOUT makes a surface that only an UPDATE takes into use; one that never was is leaked. So a
+ *   surface that goes unused gets an UPDATE of one pixel first, or a guest could eat QEMU's memory.
+ * - After a dma-buf, the surface of before may not be shown again (QEMU asserts): SCANOUT is due.
+ * - GET_EDID of an output that QEMU does not have is never answered. GET_DISPLAY_INFO always is, so
+ *   one follows each GET_EDID, and its answer ends the wait for the other.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "display/frontend_internal.h"
+
+#define PIXEL_BYTES 4u
+
+struct filler {
+	struct vhost_user_gpu_update update;
+	uint32_t pixel;
+} __attribute__((packed));
+
+static bool build_get_protocol(struct frontend *fe, unsigned scanout, void *payload)
+{
+	(void)scanout, (void)payload;
+	return fe->protocol == PROTOCOL_TO_ASK;
+}
+
+static void sent_get_protocol(struct frontend *fe, unsigned scanout)
+{
+	(void)scanout;
+	fe->protocol = PROTOCOL_ASKED;
+}
+
+static bool build_set_protocol(struct frontend *fe, unsigned scanout, void *payload)
+{
+	(void)scanout;
+	if (fe->protocol != PROTOCOL_TO_SET)
+		return false;
+	memcpy(payload, &fe->features, sizeof(fe->features));
+	return true;
+}
+
+static void sent_set_protocol(struct frontend *fe, unsigned scanout)
+{
+	(void)scanout;
+	fe->protocol = PROTOCOL_SET;
+}
+
+static bool build_get_edid(struct frontend *fe, unsigned scanout, void *payload)
+{
+	struct vhost_user_gpu_edid_request *edid = payload;
+	struct display_request *request =
+		frontend_request_find(fe, REQUEST_EDID_WAITS, DISPLAY_MAX_SCANOUTS);
+
+	(void)scanout;
+	if (!request || fe->info_is_asked || fe->barrier_is_due ||
+	    !frontend_has_features(fe, VHOST_USER_GPU_PROTOCOL_F_EDID))
+		return false;
+	edid->scanout_id = request->scanout;
+	return true;
+}
+
+static void sent_get_edid(struct frontend *fe, unsigned scanout)
+{
+	(void)scanout;
+	frontend_request_find(fe, REQUEST_EDID_WAITS, DISPLAY_MAX_SCANOUTS)->kind =
+		REQUEST_EDID_ASKED;
+	fe->barrier_is_due = true;
+}
+
+static bool build_get_info(struct frontend *fe, unsigned scanout, void *payload)
+{
+	(void)scanout, (void)payload;
+	return !fe->info_is_asked &&
+	       (fe->barrier_is_due ||
+		frontend_request_find(fe, REQUEST_INFO_WAITS, DISPLAY_MAX_SCANOUTS));
+}
+
+static void sent_get_info(struct frontend *fe, unsigned scanout)
+{
+	(void)scanout;
+	/* One answer is as good as another: they share this one. */
+	frontend_requests_become(fe, REQUEST_INFO_WAITS, DISPLAY_MAX_SCANOUTS, REQUEST_INFO_ASKED);
+	fe->info_is_asked = true;
+	fe->barrier_is_due = false;
+}
+
+static bool build_dmabuf_off(struct frontend *fe, unsigned scanout, void *payload)
+{
+	struct frontend_scanout *s = &fe->scanouts[scanout];
+	struct vhost_user_gpu_dmabuf_scanout *wire = payload;
+
+	if (s->kind == SCANOUT_DMABUF || !s->peer_has_dmabuf)
+		return false;
+	*wire = (struct vhost_user_gpu_dmabuf_scanout){ .scanout_id = scanout };
+	return true;
+}
+
+static void sent_dmabuf_off(struct frontend *fe, unsigned scanout)
+{
+	fe->scanouts[scanout].peer_has_dmabuf = false;
+}
+
+static bool scanout_is_due(const struct frontend_scanout *s)
+{
+	switch (s->kind) {
+	case SCANOUT_OFF:
+		return s->peer_has_surface;
+	case SCANOUT_PIXELS:
+		return s->peer_width != s->width || s->peer_height != s->height;
+	case SCANOUT_DMABUF:
+		break;
+	}
+	return false;
+}
+
+static bool build_filler(struct frontend *fe, unsigned scanout, void *payload)
+{
+	struct frontend_scanout *s = &fe->scanouts[scanout];
+	struct filler *wire = payload;
+
+	if (!s->peer_surface_is_unused || !scanout_is_due(s))
+		return false;
+	*wire = (struct filler){ .update = { .scanout_id = scanout, .width = 1, .height = 1 } };
+	return true;
+}
+
+static void sent_filler(struct frontend *fe, unsigned scanout)
+{
+	fe->scanouts[scanout].peer_surface_is_unused = false;
+}
+
+static bool build_scanout(struct frontend *fe, unsigned scanout, void *payload)
+{
+	struct frontend_scanout *s = &fe->scanouts[scanout];
+	struct vhost_user_gpu_scanout *wire = payload;
+
+	if (!scanout_is_due(s))
+		return false;
+	*wire = (struct vhost_user_gpu_scanout){ scanout, s->width, s->height };
+	return true;
+}
+
+static void sent_scanout(struct frontend *fe, unsigned scanout)
+{
+	struct frontend_scanout *s = &fe->scanouts[scanout];
+
+	s->peer_width = s->width;
+	s->peer_height = s->height;
+	s->peer_has_surface = s->peer_surface_is_unused = s->width > 0;
+}
+
+/* DMABUF_SCANOUT or, with @has_modifier, the message that begins like it. */
+static bool build_dmabuf(struct frontend *fe, unsigned scanout, void *payload, bool has_modifier)
+{
+	struct frontend_scanout *s = &fe->scanouts[scanout];
+	const struct display_dmabuf *d = &s->dmabuf;
+	struct vhost_user_gpu_dmabuf_scanout *wire = payload;
+
+	if (s->kind != SCANOUT_DMABUF || !s->dmabuf_is_stale || fe->protocol_deadline ||
+	    frontend_has_features(fe, VHOST_USER_GPU_PROTOCOL_F_DMABUF2) != has_modifier)
+		return false;
+	*wire = (struct vhost_user_gpu_dmabuf_scanout){
+		.scanout_id = scanout,
+		.x = d->rect.x,
+		.y = d->rect.y,
+		.width = d->rect.width,
+		.height = d->rect.height,
+		.fd_width = d->fd_width,
+		.fd_height = d->fd_height,
+		.fd_stride = d->fd_stride,
+		.fd_flags = d->fd_flags,
+		.fd_drm_fourcc = d->fd_drm_fourcc,
+	};
+	fe->output.fd = d->fd;
+	return true;
+}
+
+static bool build_dmabuf1(struct frontend *fe, unsigned scanout, void *payload)
+{
+	return build_dmabuf(fe, scanout, payload, false);
+}
+
+static bool build_dmabuf2(struct frontend *fe, unsigned scanout, void *payload)
+{
+	struct vhost_user_gpu_dmabuf_scanout2 *wire = payload;
+
+	if (!build_dmabuf(fe, scanout, &wire->scanout, true))
+		return false;
+	wire->modifier = fe->scanouts[scanout].dmabuf.modifier;
+	return true;
+}
+
+static void sent_dmabuf(struct frontend *fe, unsigned scanout)
+{
+	struct frontend_scanout *s = &fe->scanouts[scanout];
+
+	s->dmabuf_is_stale = false;
+	s->peer_has_dmabuf = true;
+	s->peer_width = s->peer_height = 0;
+}
+
+static bool build_cursor_update(struct frontend *fe, unsigned scanout, void *payload)
+{
+	struct frontend_cursor *cursor = &fe->scanouts[scanout].cursor;
+	struct vhost_user_gpu_cursor_update *wire = payload;
+
+	if (!cursor->shape_is_stale || !cursor->is_visible)
+		return false;
+	wire->pos = (struct vhost_user_gpu_cursor_pos){ scanout, cursor->shape.x, cursor->shape.y };
+	wire->hot_x = cursor->shape.hot_x;
+	wire->hot_y = cursor->shape.hot_y;
+	memcpy(wire->data, cursor->shape.pixels, sizeof(wire->data));
+	return true;
+}
+
+static void sent_cursor_update(struct frontend *fe, unsigned scanout)
+{
+	struct frontend_cursor *cursor = &fe->scanouts[scanout].cursor;
+
+	cursor->shape_is_stale = cursor->position_is_stale = false;
+}
+
+static bool build_cursor(struct frontend *fe, unsigned scanout, void *payload, bool is_visible)
+{
+	struct frontend_cursor *cursor = &fe->scanouts[scanout].cursor;
+	struct vhost_user_gpu_cursor_pos *wire = payload;
+
+	if (!cursor->position_is_stale || cursor->is_visible != is_visible)
+		return false;
+	*wire = (struct vhost_user_gpu_cursor_pos){ scanout, cursor->shape.x, cursor->shape.y };
+	return true;
+}
+
+static bool build_cursor_pos(struct frontend *fe, unsigned scanout, void *payload)
+{
+	return build_cursor(fe, scanout, payload, true);
+}
+
+static bool build_cursor_hide(struct frontend *fe, unsigned scanout, void *payload)
+{
+	return build_cursor(fe, scanout, payload, false);
+}
+
+static void sent_cursor(struct frontend *fe, unsigned scanout)
+{
+	fe->scanouts[scanout].cursor.position_is_stale = false;
+}
+
+static bool build_flush(struct frontend *fe, unsigned scanout, void *payload)
+{
+	struct frontend_scanout *s = &fe->scanouts[scanout];
+	struct vhost_user_gpu_update *wire = payload;
+
+	if (s->kind != SCANOUT_DMABUF || s->dmabuf_is_stale || s->flush_is_asked ||
+	    rect_is_empty(&s->flush))
+		return false;
+	*wire = (struct vhost_user_gpu_update){ scanout, s->flush.x, s->flush.y, s->flush.width,
+						s->flush.height };
+	return true;
+}
+
+static void sent_flush(struct frontend *fe, unsigned scanout)
+{
+	struct frontend_scanout *s = &fe->scanouts[scanout];
+
+	s->flush = (struct rect){ 0 };
+	s->flush_is_asked = true;
+	s->flush_deadline = frontend_now() + fe->timeouts.flush;
+	fe->flush_order[fe->flush_order_len++] = (uint8_t)scanout;
+	frontend_requests_become(fe, REQUEST_FLUSH_WAITS, scanout, REQUEST_FLUSH_ASKED);
+	frontend_request_watch(fe, s->flush_deadline);
+}
+
+/* Whether another scanout is in the middle of a rectangle that @s's source was prepared for:
+ * preparing it for another one now would take that away. */
+static bool source_is_busy(struct frontend *fe, const struct frontend_scanout *s)
+{
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
+		const struct frontend_scanout *other = &fe->scanouts[i];
+
+		if (other != s && other->source == s->source && !rect_is_empty(&other->sending))
+			return true;
+	}
+	return false;
+}
+
+/* Takes the next damaged rectangle to send, and prepares it. */
+static bool begin_rect(struct frontend *fe, struct frontend_scanout *s)
+{
+	const struct display_source_ops *ops = s->source->ops;
+	struct rect r;
+
+	if (s->damage.count == 0 || (ops->prepare && source_is_busy(fe, s)))
+		return false;
+	while (damage_take(&s->damage, &r)) {
+		if (!ops->prepare || ops->prepare(s->source, &r) == 0) {
+			s->sending = r;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Leaves the right half of what is being sent for later. */
+static void narrow(struct frontend_scanout *s)
+{
+	struct rect right = s->sending;
+
+	s->sending.width /= 2;
+	right.x += s->sending.width;
+	right.width -= s->sending.width;
+	damage_add(&s->damage, &right);
+}
+
+static size_t pixel_bytes(const struct rect *r)
+{
+	return (size_t)r->width * r->height * PIXEL_BYTES;
+}
+
+/* Finds the first rows of s->sending that fit into one message. The pieces of it, or -errno. */
+static int find_band(struct frontend *fe, struct frontend_scanout *s, struct rect *band)
+{
+	while (s->sending.width > FRONTEND_BAND_BYTES / PIXEL_BYTES)
+		narrow(s);
+	for (;;) {
+		uint32_t rows = FRONTEND_BAND_BYTES / (s->sending.width * PIXEL_BYTES);
+		int n;
+
+		*band = s->sending;
+		if (rows > FRONTEND_BAND_PIECES)
+			rows = FRONTEND_BAND_PIECES;
+		if (band->height > rows)
+			band->height = rows;
+		for (;;) {
+			n = s->source->ops->rows(s->source, band, &fe->output.iov[1],
+						 FRONTEND_BAND_PIECES);
+			if (n != -E2BIG || band->height == 1)
+				break;
+			band->height /= 2;
+		}
+		if (n != -E2BIG || s->sending.width == 1)
+			return n;
+		narrow(s);
+	}
+}
+
+static bool build_update(struct frontend *fe, unsigned scanout, void *payload)
+{
+	struct frontend_scanout *s = &fe->scanouts[scanout];
+	struct vhost_user_gpu_update *wire = payload;
+	struct rect *band = &fe->output.band;
+	size_t bytes = 0;
+	int n;
+
+	if (s->kind != SCANOUT_PIXELS)
+		return false;
+	do {
+		if (rect_is_empty(&s->sending) && !begin_rect(fe, s))
+			return false;
+		n = find_band(fe, s, band);
+		if (n < 0)
+			s->sending = (struct rect){ 0 }; /* unreadable: nothing to show */
+	} while (n < 0);
+
+	for (int i = 1; i <= n; i++)
+		bytes += fe->output.iov[i].iov_len;
+	assert(bytes == pixel_bytes(band)); /* or the peer would lose its place in the stream */
+	fe->output.count = 1 + n;
+	fe->output.source = s->source;
+	*wire = (struct vhost_user_gpu_update){ scanout, band->x, band->y, band->width,
+						band->height };
+	return true;
+}
+
+static void sent_update(struct frontend *fe, unsigned scanout)
+{
+	struct frontend_scanout *s = &fe->scanouts[scanout];
+
+	s->sending.y += fe->output.band.height;
+	s->sending.height -= fe->output.band.height;
+	s->peer_surface_is_unused = false;
+}
+
+/* clang-format off */
+static const struct message peer_messages[] = {
+	{ "GET_PROTOCOL_FEATURES", VHOST_USER_GPU_GET_PROTOCOL_FEATURES, 0,
+	  build_get_protocol, sent_get_protocol },
+	{ "SET_PROTOCOL_FEATURES", VHOST_USER_GPU_SET_PROTOCOL_FEATURES, sizeof(uint64_t),
+	  build_set_protocol, sent_set_protocol },
+	{ "GET_EDID", VHOST_USER_GPU_GET_EDID, sizeof(struct vhost_user_gpu_edid_request),
+	  build_get_edid, sent_get_edid },
+	{ "GET_DISPLAY_INFO", VHOST_USER_GPU_GET_DISPLAY_INFO, 0, build_get_info, sent_get_info },
+};
+
+static const struct message scanout_messages[] = {
+	{ "DMABUF_SCANOUT (off)", VHOST_USER_GPU_DMABUF_SCANOUT,
+	  sizeof(struct vhost_user_gpu_dmabuf_scanout), build_dmabuf_off, sent_dmabuf_off },
+	{ "UPDATE (filler)", VHOST_USER_GPU_UPDATE, sizeof(struct filler),
+	  build_filler, sent_filler },
+	{ "SCANOUT", VHOST_USER_GPU_SCANOUT, sizeof(struct vhost_user_gpu_scanout),
+	  build_scanout, sent_scanout },
+	{ "DMABUF_SCANOUT", VHOST_USER_GPU_DMABUF_SCANOUT,
+	  sizeof(struct vhost_user_gpu_dmabuf_scanout), build_dmabuf1, sent_dmabuf },
+	{ "DMABUF_SCANOUT2", VHOST_USER_GPU_DMABUF_SCANOUT2,
+	  sizeof(struct vhost_user_gpu_dmabuf_scanout2), build_dmabuf2, sent_dmabuf },
+	{ "CURSOR_UPDATE", VHOST_USER_GPU_CURSOR_UPDATE,
+	  sizeof(struct vhost_user_gpu_cursor_update), build_cursor_update, sent_cursor_update },
+	{ "CURSOR_POS", VHOST_USER_GPU_CURSOR_POS, sizeof(struct vhost_user_gpu_cursor_pos),
+	  build_cursor_pos, sent_cursor },
+	{ "CURSOR_POS_HIDE", VHOST_USER_GPU_CURSOR_POS_HIDE,
+	  sizeof(struct vhost_user_gpu_cursor_pos), build_cursor_hide, sent_cursor },
+	{ "DMABUF_UPDATE", VHOST_USER_GPU_DMABUF_UPDATE, sizeof(struct vhost_user_gpu_update),
+	  build_flush, sent_flush },
+	{ "UPDATE", VHOST_USER_GPU_UPDATE, sizeof(struct vhost_user_gpu_update),
+	  build_update, sent_update },
+};
+/* clang-format on */
+
+static bool build_one_of(struct frontend *fe, const struct message *messages, size_t count,
+			 unsigned scanout)
+{
+	struct frontend_output *out = &fe->output;
+	struct vhost_user_gpu_header *header = (void *)out->buffer;
+
+	out->count = 1;
+	for (size_t i = 0; i < count; i++) {
+		const struct message *message = &messages[i];
+
+		if (!message->build(fe, scanout, header + 1))
+			continue;
+		out->message = message;
+		out->scanout = scanout;
+		out->first = 0;
+		out->iov[0] = (struct iovec){ out->buffer, sizeof(*header) + message->size };
+		*header = (struct vhost_user_gpu_header){ message->request, 0, message->size };
+		if (out->count > 1)
+			header->size += (uint32_t)pixel_bytes(&out->band);
+		return true;
+	}
+	return false;
+}
+
+bool frontend_message_next(struct frontend *fe)
+{
+	fe->output.source = NULL;
+	fe->output.fd = -1;
+	if (build_one_of(fe, peer_messages, G_N_ELEMENTS(peer_messages), DISPLAY_MAX_SCANOUTS))
+		return true;
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
+		unsigned scanout = (fe->next_scanout + i) % DISPLAY_MAX_SCANOUTS;
+
+		if (build_one_of(fe, scanout_messages, G_N_ELEMENTS(scanout_messages), scanout))
+			return true;
+	}
+	return false;
+}

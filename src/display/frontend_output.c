@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The sender. The invariant: a message of which one byte is out is sent to its end, byte for byte,
+ * before anything else, for the peer sits in a blocking read until it has all of it. A message of
+ * which no byte is out does not exist: when the socket is full it is dropped and built anew later,
+ * from the state of then. So fe->output.message is set between two turns only for a partly sent
+ * one.
+ *
+ * Pixels go from the source's own memory to the socket, with no copy in between. Only if a source
+ * goes away under a partly sent band is the rest of that band copied, into a buffer that was there
+ * from the start.
+ *
+ * A turn sends a bounded number of bytes, for a peer that reads as fast as we write would otherwise
+ * keep the whole device waiting.
+ */
+#define LOG_MODULE "frontend"
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "display/frontend_internal.h"
+
+/* Some 100 microseconds of copying. */
+#define TURN_BYTES (1024 * 1024)
+
+#define HEADER_BYTES (sizeof(struct vhost_user_gpu_header) + sizeof(struct vhost_user_gpu_update))
+
+static ssize_t output_send(struct frontend *fe)
+{
+	struct frontend_output *out = &fe->output;
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr msg = {
+		.msg_iov = &out->iov[out->first],
+		.msg_iovlen = (size_t)(out->count - out->first),
+	};
+
+	if (out->fd >= 0) {
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &out->fd, sizeof(int));
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+	}
+	return sendmsg(fe->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* @n bytes are out. Whether that was all. */
+static bool output_advance(struct frontend_output *out, size_t n)
+{
+	while (out->first < out->count && n >= out->iov[out->first].iov_len)
+		n -= out->iov[out->first++].iov_len;
+	if (out->first == out->count)
+		return true;
+	out->iov[out->first].iov_base = (char *)out->iov[out->first].iov_base + n;
+	out->iov[out->first].iov_len -= n;
+	return false;
+}
+
+/* Something of the message is out: it is no longer to be sent, it is being sent. */
+static void output_begun(struct frontend *fe)
+{
+	struct frontend_output *out = &fe->output;
+
+	out->fd = -1;
+	if (out->scanout < DISPLAY_MAX_SCANOUTS)
+		fe->next_scanout = (out->scanout + 1) % DISPLAY_MAX_SCANOUTS;
+	out->message->sent(fe, out->scanout);
+}
+
+static void socket_failed(struct frontend *fe, int error)
+{
+	if (error == EPIPE || error == ECONNRESET)
+		log_info("the VMM closed its display socket");
+	else
+		log_error("cannot send %s to the VMM's display: %s", fe->output.message->name,
+			  strerror(error));
+	frontend_drop_peer(fe);
+}
+
+static void wait_for_room(struct frontend *fe, bool is_full)
+{
+	int r = loop_modify(&fe->socket, is_full ? EPOLLIN | EPOLLOUT : EPOLLIN);
+
+	fe->is_full = is_full;
+	if (r < 0) {
+		log_error("cannot watch the VMM's display socket: %s", strerror(-r));
+		frontend_drop_peer(fe);
+	}
+}
+
+void frontend_output_run(struct frontend *fe)
+{
+	struct frontend_output *out = &fe->output;
+	size_t bytes = 0;
+
+	while (bytes < TURN_BYTES) {
+		bool is_partly_sent = out->message;
+
+		if (!is_partly_sent && !frontend_message_next(fe)) {
+			wait_for_room(fe, false);
+			return;
+		}
+		ssize_t n = output_send(fe);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN) {
+			socket_failed(fe, errno);
+			return;
+		}
+		if (n > 0 && !is_partly_sent)
+			output_begun(fe);
+		if (n <= 0 || !output_advance(out, (size_t)n)) {
+			if (n <= 0 && !is_partly_sent)
+				out->message = NULL;
+			wait_for_room(fe, true);
+			return;
+		}
+		out->message = NULL;
+		bytes += (size_t)n;
+	}
+	frontend_wake(fe);
+}
+
+void frontend_output_keep(struct frontend *fe, const struct display_source *source)
+{
+	struct frontend_output *out = &fe->output;
+	uint8_t *rest = out->buffer + HEADER_BYTES;
+	size_t bytes = 0;
+
+	if (!out->message || out->source != source)
+		return;
+	int first = out->first > 0 ? out->first : 1; /* 0 is the header, in the buffer already */
+
+	for (int i = first; i < out->count; i++) {
+		memcpy(rest + bytes, out->iov[i].iov_base, out->iov[i].iov_len);
+		bytes += out->iov[i].iov_len;
+	}
+	out->iov[first] = (struct iovec){ rest, bytes };
+	out->count = first + 1;
+	out->source = NULL;
+}
