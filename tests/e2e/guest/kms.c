@@ -7,15 +7,13 @@
  * answer ends, and an answer to an order that it gave up on cannot be taken for another's. "hello"
  * is said once at the start: the test learns from it that the guest is up, or up again.
  *
- * Only raw ioctls are used, and each command does what its name says and nothing else, so what
- * arrives at the device follows from the order alone. The picture is a formula of the place, the
- * size and a seed (pattern_pixel() here, pattern() in tests/e2e/picture.py): the two must agree,
- * and every corner, edge and block of it differs, so a shifted, mirrored, cropped or stale picture
- * never equals the right one.
+ * Each command does what its name says and nothing else, so what arrives at the device follows
+ * from the order alone; card.c has the buffers and the pattern that they are filled with.
  */
+#include "card.h"
+
 #include <drm.h>
 #include <drm_fourcc.h>
-#include <drm_mode.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,21 +24,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #define MAX_OUTPUTS 4
 #define MAX_ARGS    12
 #define BAR_ROWS    16
-#define CURSOR_SIZE 64
-
-struct buffer {
-	uint32_t handle, fb, pitch, width, height;
-	uint64_t size;
-	uint32_t *pixels; /* NULL while there is none */
-};
 
 struct output {
 	uint32_t connector, crtc;
@@ -54,7 +43,6 @@ struct output {
 
 static FILE *line_out;
 static unsigned long order;
-static int card = -1;
 static struct output outputs[MAX_OUTPUTS];
 static unsigned int n_outputs;
 
@@ -71,119 +59,7 @@ static void say(const char *format, ...)
 	fputc('\n', line_out);
 }
 
-/* Returns 0 or -errno; an interrupted call is made again. */
-static int drm(unsigned long request, void *arg)
-{
-	int ret;
-
-	do
-		ret = ioctl(card, request, arg);
-	while (ret < 0 && (errno == EINTR || errno == EAGAIN));
-	return ret < 0 ? -errno : 0;
-}
-
-static uint32_t rgb(uint32_t r, uint32_t g, uint32_t b)
-{
-	return (r & 255) << 16 | (g & 255) << 8 | (b & 255);
-}
-
-/* The pattern; each later rule hides the earlier ones. */
-static uint32_t pattern_pixel(uint32_t x, uint32_t y, uint32_t w, uint32_t h, uint32_t seed)
-{
-	static const uint32_t corners[] = { 0xffffff, 0x00ffff, 0xff00ff, 0xff8000 };
-	bool is_right = x >= w - 8, is_low = y >= h - 8;
-
-	if ((x < 8 || is_right) && (y < 8 || is_low))
-		return corners[is_low * 2 + is_right];
-	if (y == 0)
-		return 0xff0000;
-	if (y == h - 1)
-		return 0x00ff00;
-	if (x == 0)
-		return 0x0000ff;
-	if (x == w - 1)
-		return 0xffff00;
-	if (y % 48 == 1)
-		return 0x404040;
-	if (x % 64 == 1)
-		return 0xc0c0c0;
-	if ((x / 32 + y / 32) % 5 == 0)
-		return rgb(x / 32 * 7 + seed * 31, y / 32 * 11 + seed * 3, x / 32 * 3 + y / 32 * 5);
-	return rgb(x * 3 + seed * 40, y * 5 + seed * 17, (x ^ y) + seed * 29);
-}
-
-static uint32_t cursor_pixel(uint32_t x, uint32_t y, uint32_t seed)
-{
-	return (255 - x) << 24 | rgb(x * 4, y * 4, (x ^ y) * 4 + seed);
-}
-
-static void paint_rows(struct buffer *buf, uint32_t from, uint32_t rows, uint32_t seed)
-{
-	for (uint32_t y = from; y < from + rows && y < buf->height; y++) {
-		uint32_t *row = buf->pixels + (uint64_t)y * buf->pitch / 4;
-
-		for (uint32_t x = 0; x < buf->width; x++)
-			row[x] = pattern_pixel(x, y, buf->width, buf->height, seed);
-	}
-}
-
-static void fill_rect(struct buffer *buf, uint32_t x, uint32_t y, uint32_t w, uint32_t h,
-		      uint32_t colour)
-{
-	for (uint32_t row = y; row < y + h && row < buf->height; row++)
-		for (uint32_t col = x; col < x + w && col < buf->width; col++)
-			buf->pixels[(uint64_t)row * buf->pitch / 4 + col] = colour;
-}
-
-static void buffer_finish(struct buffer *buf)
-{
-	struct drm_mode_destroy_dumb destroy = { .handle = buf->handle };
-
-	if (buf->pixels)
-		munmap(buf->pixels, buf->size);
-	if (buf->fb)
-		drm(DRM_IOCTL_MODE_RMFB, &buf->fb);
-	if (buf->handle)
-		drm(DRM_IOCTL_MODE_DESTROY_DUMB, &destroy);
-	memset(buf, 0, sizeof(*buf));
-}
-
-static int buffer_init(struct buffer *buf, uint32_t width, uint32_t height, uint32_t format)
-{
-	struct drm_mode_create_dumb create = { .width = width, .height = height, .bpp = 32 };
-	struct drm_mode_fb_cmd2 fb = { .width = width, .height = height, .pixel_format = format };
-	struct drm_mode_map_dumb map = { 0 };
-	void *pixels;
-	int ret;
-
-	memset(buf, 0, sizeof(*buf));
-	ret = drm(DRM_IOCTL_MODE_CREATE_DUMB, &create);
-	if (ret < 0)
-		return ret;
-	buf->handle = map.handle = fb.handles[0] = create.handle;
-	buf->pitch = fb.pitches[0] = create.pitch;
-	buf->width = width;
-	buf->height = height;
-	buf->size = create.size;
-	ret = drm(DRM_IOCTL_MODE_ADDFB2, &fb);
-	if (ret == 0) {
-		buf->fb = fb.fb_id;
-		ret = drm(DRM_IOCTL_MODE_MAP_DUMB, &map);
-	}
-	if (ret == 0) {
-		pixels =
-			mmap(NULL, buf->size, PROT_READ | PROT_WRITE, MAP_SHARED, card, map.offset);
-		if (pixels == MAP_FAILED)
-			ret = -errno;
-		else
-			buf->pixels = pixels;
-	}
-	if (ret < 0)
-		buffer_finish(buf);
-	return ret;
-}
-
-/* Tells the device that these rows changed; 0 rows are no clip. */
+/* Tells the device that this rectangle of the shown picture changed. */
 static int dirty(struct output *out, uint32_t x, uint32_t y, uint32_t w, uint32_t h)
 {
 	struct drm_clip_rect clip = { .x1 = x, .y1 = y, .x2 = x + w, .y2 = y + h };
@@ -277,24 +153,6 @@ static int do_close(char **args)
 	return 0;
 }
 
-/* Fills modes with what the connector has; returns how many, or -errno. */
-static int modes_of(struct output *out, struct drm_mode_get_connector *conn,
-		    struct drm_mode_modeinfo *modes, uint32_t room)
-{
-	int ret;
-
-	*conn = (struct drm_mode_get_connector){ .connector_id = out->connector };
-	ret = drm(DRM_IOCTL_MODE_GETCONNECTOR, conn); /* with no room for modes this probes */
-	if (ret < 0)
-		return ret;
-	if (conn->count_modes > room)
-		return -ENOSPC;
-	conn->modes_ptr = (uintptr_t)modes;
-	conn->count_props = conn->count_encoders = 0;
-	ret = drm(DRM_IOCTL_MODE_GETCONNECTOR, conn);
-	return ret < 0 ? ret : (int)conn->count_modes;
-}
-
 static int say_planes(void)
 {
 	static const char *const types[] = { "overlay", "primary", "cursor" };
@@ -328,12 +186,12 @@ static int say_planes(void)
 
 static int do_info(char **args)
 {
-	static struct drm_mode_modeinfo modes[128];
+	static struct drm_mode_modeinfo modes[MAX_MODES];
 	struct drm_mode_get_connector conn;
 
 	(void)args;
 	for (unsigned int i = 0; i < n_outputs; i++) {
-		int n = modes_of(&outputs[i], &conn, modes, 128);
+		int n = modes_of(outputs[i].connector, &conn, modes, MAX_MODES);
 
 		if (n < 0)
 			return n;
@@ -343,32 +201,6 @@ static int do_info(char **args)
 			    modes[j].type & DRM_MODE_TYPE_PREFERRED ? " preferred" : "");
 	}
 	return say_planes();
-}
-
-/* A mode of this size: the connector's if it has one, else one of our own making. */
-static struct drm_mode_modeinfo mode_for(struct output *out, uint32_t w, uint32_t h)
-{
-	static struct drm_mode_modeinfo modes[128];
-	struct drm_mode_get_connector conn;
-	struct drm_mode_modeinfo mode = {
-		.clock = (w + 160) * (h + 40) * 60 / 1000, /* kHz */
-		.hdisplay = w,
-		.hsync_start = w + 48,
-		.hsync_end = w + 80,
-		.htotal = w + 160,
-		.vdisplay = h,
-		.vsync_start = h + 3,
-		.vsync_end = h + 10,
-		.vtotal = h + 40,
-		.vrefresh = 60,
-	};
-	int n = modes_of(out, &conn, modes, 128);
-
-	for (int i = 0; i < n; i++)
-		if (modes[i].hdisplay == w && modes[i].vdisplay == h)
-			return modes[i];
-	snprintf(mode.name, sizeof(mode.name), "%ux%u", w, h);
-	return mode;
 }
 
 static int do_show(char **args)
@@ -394,7 +226,7 @@ static int do_show(char **args)
 		crtc.set_connectors_ptr = (uintptr_t)&out->connector;
 		crtc.crtc_id = out->crtc;
 		crtc.fb_id = buf->fb;
-		crtc.mode = mode_for(out, w, h);
+		crtc.mode = mode_for(out->connector, w, h);
 		ret = drm(DRM_IOCTL_MODE_SETCRTC, &crtc);
 	}
 	buffer_finish(&old[0]);
