@@ -83,6 +83,22 @@ static int serve(struct loop *loop, const struct options *options, struct gpu_de
 	return EXIT_SUCCESS;
 }
 
+/* Everything between the renderer and the end of the loop. */
+static int run_device(struct loop *loop, const struct options *options, struct renderer *renderer,
+		      struct display *display)
+{
+	struct gpu_device *device = gpu_device_new(loop, renderer, display, &options->device);
+
+	if (!device) {
+		log_error("the renderer's fences cannot be watched: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	log_info("renderer: %s, display: %s", renderer->ops->name, display->ops->name);
+	int status = serve(loop, options, device);
+	gpu_device_free(device);
+	return status;
+}
+
 static int run(struct loop *loop, const struct options *options)
 {
 	g_autofree char *message = NULL;
@@ -96,16 +112,10 @@ static int run(struct loop *loop, const struct options *options)
 		options->is_headless ? headless_display_new() : frontend_display_new(loop);
 	int status = EXIT_FAILURE;
 
-	if (display) {
-		struct gpu_device *device =
-			gpu_device_new(loop, renderer, display, &options->device);
-
-		log_info("renderer: %s, display: %s", renderer->ops->name, display->ops->name);
-		status = serve(loop, options, device);
-		gpu_device_free(device);
-	} else {
+	if (display)
+		status = run_device(loop, options, renderer, display);
+	else
 		log_error("no timer could be made: %s", strerror(errno));
-	}
 	display_free(display);
 	renderer_free(renderer);
 	return status;

@@ -204,6 +204,38 @@ static const char *set_max_dimension(struct options *options, const char *value)
 	return set_limit(&options->device.limits.max_dimension, value);
 }
 
+static const char *set_max_contexts(struct options *options, const char *value)
+{
+	return set_limit(&options->device.limits.max_contexts, value);
+}
+
+static const char *set_max_submit(struct options *options, const char *value)
+{
+	return set_limit(&options->device.limits.max_submit, value);
+}
+
+static const char *set_max_fences(struct options *options, const char *value)
+{
+	return set_limit(&options->device.limits.max_fences, value);
+}
+
+static const char *set_scanout(struct options *options, const char *value)
+{
+	static const char *const names[] = {
+		[GPU_SCANOUT_AUTO] = "auto",
+		[GPU_SCANOUT_DMABUF] = "dmabuf",
+		[GPU_SCANOUT_PIXELS] = "pixels",
+	};
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			options->device.scanout_mode = (enum gpu_scanout_mode)i;
+			return NULL;
+		}
+	}
+	return "expected auto, dmabuf or pixels";
+}
+
 static const struct option_type {
 	char letter; /* 0: none */
 	const char *name;
@@ -236,6 +268,11 @@ static const struct option_type {
 	  "pieces of guest memory behind one resource (default 16384)" },
 	{ 0, "max-dimension", "PIXELS", set_max_dimension,
 	  "width and height of a resource (default 16384)" },
+	{ 0, "max-contexts", "N", set_max_contexts, "live 3D contexts (default 1024)" },
+	{ 0, "max-submit", "BYTES", set_max_submit, "one 3D command stream (default 16777216)" },
+	{ 0, "max-fences", "N", set_max_fences, "fences that wait at once (default 2048)" },
+	{ 0, "scanout", "MODE", set_scanout,
+	  "show 3D resources by auto (default), dmabuf or pixels" },
 	{ 0, "log-level", "LEVEL", set_log_level, "error, warn, info (default) or debug" },
 	{ 'h', "help", NULL, NULL, "print this and exit" },
 	{ 'V', "version", NULL, NULL, "print the version and exit" },

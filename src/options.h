@@ -18,15 +18,15 @@ enum gpu_mode {
 };
 
 /* Bits of options::capsets: 1 << the capset's id in the virtio-gpu spec. */
-#define CAPSET_VIRGL		(1u << 1)
-#define CAPSET_VIRGL2		(1u << 2)
+#define CAPSET_VIRGL            (1u << 1)
+#define CAPSET_VIRGL2           (1u << 2)
 #define CAPSET_GFXSTREAM_VULKAN (1u << 3)
-#define CAPSET_GFXSTREAM_GLES	(1u << 8)
+#define CAPSET_GFXSTREAM_GLES   (1u << 8)
 
 /* Strings are borrowed from argv. */
 struct options {
 	const char *socket_path; /* NULL with fd */
-	int fd;			 /* -1 with socket_path */
+	int fd;                  /* -1 with socket_path */
 	enum gpu_mode gpu_mode;
 	uint32_t capsets; /* 0: all that the mode has */
 	bool use_egl, use_glx, use_gles, use_surfaceless;

@@ -7,8 +7,8 @@
 
 enum log_level {
 	LOG_LEVEL_ERROR, /* a session or the daemon ends, or the host failed */
-	LOG_LEVEL_WARN,	 /* something is degraded, and goes on */
-	LOG_LEVEL_INFO,	 /* a person would want to know */
+	LOG_LEVEL_WARN,  /* something is degraded, and goes on */
+	LOG_LEVEL_INFO,  /* a person would want to know */
 	LOG_LEVEL_DEBUG, /* what a guest did wrong, and other detail */
 };
 

@@ -76,10 +76,10 @@ struct display_source {
 
 /* A scanout in a dma-buf of the host's GPU. */
 struct display_dmabuf {
-	int fd;					 /* borrowed */
-	struct rect rect;			 /* the part of the buffer that is shown */
+	int fd;                                  /* borrowed */
+	struct rect rect;                        /* the part of the buffer that is shown */
 	uint32_t fd_width, fd_height, fd_stride; /* of the whole buffer; pixels, pixels, bytes */
-	uint32_t fd_flags;			 /* VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP */
+	uint32_t fd_flags;                       /* VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP */
 	int32_t fd_drm_fourcc;
 	uint64_t modifier;
 };
@@ -98,7 +98,7 @@ struct display_ops {
 	int (*request_info)(struct display *display,
 			    struct display_request *request); /* optional */
 	int (*request_edid)(struct display *display, struct display_request *request,
-			    unsigned scanout);					  /* optional */
+			    unsigned scanout);                                    /* optional */
 	void (*cancel)(struct display *display, struct display_request *request); /* optional */
 	void (*scanout_pixels)(struct display *display, unsigned scanout, uint32_t width,
 			       uint32_t height, struct display_source *source);

@@ -13,10 +13,13 @@ struct vhost_backend;
 
 /* What one guest may take. Beyond a limit a command fails, and all else goes on. */
 struct gpu_limits {
-	uint64_t max_hostmem;	      /* bytes of host memory for all resources */
-	uint32_t max_resources;	      /* live at once */
+	uint64_t max_hostmem;         /* bytes of host memory for all resources */
+	uint32_t max_resources;       /* live at once */
 	uint32_t max_backing_entries; /* of one resource */
-	uint32_t max_dimension;	      /* pixels, width or height of a resource */
+	uint32_t max_dimension;       /* pixels, width or height of a resource */
+	uint32_t max_contexts;        /* live at once */
+	uint32_t max_submit;          /* bytes of one command stream */
+	uint32_t max_fences;          /* that wait at once */
 };
 
 #define GPU_LIMITS_DEFAULT                                                                         \
@@ -25,14 +28,26 @@ struct gpu_limits {
 		.max_resources = 1 << 18,                                                          \
 		.max_backing_entries = 16384,                                                      \
 		.max_dimension = 16384,                                                            \
+		.max_contexts = 1024,                                                              \
+		.max_submit = 16 << 20,                                                            \
+		.max_fences = 2048,                                                                \
 	})
+
+/* How the pixels of a resource on the GPU get to the display. */
+enum gpu_scanout_mode {
+	GPU_SCANOUT_AUTO,   /* as a dma-buf where one can be had, else as pixels */
+	GPU_SCANOUT_DMABUF, /* only as a dma-buf */
+	GPU_SCANOUT_PIXELS, /* read back, for displays that take nothing else */
+};
 
 struct gpu_device_options {
 	struct gpu_limits limits;
+	enum gpu_scanout_mode scanout_mode;
 	uint32_t n_scanouts; /* in the configuration space; QEMU puts its own max_outputs there */
 };
 
-/* @renderer and @display are borrowed and must outlive the device. */
+/* @renderer and @display are borrowed and must outlive the device. NULL if the renderer's fences
+ * cannot be watched, with errno as the host left it. */
 struct gpu_device *gpu_device_new(struct loop *loop, struct renderer *renderer,
 				  struct display *display,
 				  const struct gpu_device_options *options);

@@ -36,7 +36,7 @@ struct renderer_box {
 /* TRANSFER_TO/FROM_HOST. The backing is what was attached, unless iov says otherwise. */
 struct renderer_transfer {
 	uint32_t ctx_id, level, stride, layer_stride; /* strides in bytes, 0: tight */
-	uint64_t offset;			      /* of the box's first byte in the backing */
+	uint64_t offset;                              /* of the box's first byte in the backing */
 	struct renderer_box box;
 	const struct iovec *iov; /* borrowed; NULL for the attached backing */
 	int n_iov;
@@ -44,7 +44,7 @@ struct renderer_transfer {
 
 /* Pixels that the CPU can read: 32 bits each, a8r8g8b8 or x8r8g8b8. */
 struct renderer_pixels {
-	const uint8_t *data;		/* borrowed until the resource is written or freed */
+	const uint8_t *data;            /* borrowed until the resource is written or freed */
 	uint32_t width, height, stride; /* pixels, pixels, bytes */
 };
 
@@ -100,6 +100,10 @@ struct renderer_ops {
 				const struct renderer_transfer *transfer);
 	int (*transfer_from_host)(struct renderer *renderer, struct renderer_resource *resource,
 				  const struct renderer_transfer *transfer); /* optional */
+	/* Copies the pixels of @r to @data, a8r8g8b8 or x8r8g8b8 in rows of @stride bytes.
+	 * Optional: for resources that the CPU cannot read in place. */
+	int (*read_pixels)(struct renderer *renderer, struct renderer_resource *resource,
+			   const struct rect *r, void *data, uint32_t stride);
 	/* Where the pixels lie, if the CPU can read them in place. */
 	bool (*pixels)(struct renderer *renderer, struct renderer_resource *resource,
 		       struct renderer_pixels *ret); /* optional */
@@ -114,7 +118,7 @@ struct renderer_ops {
 			   uint32_t size); /* optional */
 
 	int (*context_create)(struct renderer *renderer, uint32_t ctx_id, uint32_t context_init,
-			      const char *name, uint32_t name_size);	  /* optional */
+			      const char *name, uint32_t name_size);      /* optional */
 	void (*context_free)(struct renderer *renderer, uint32_t ctx_id); /* optional */
 	int (*context_attach)(struct renderer *renderer, uint32_t ctx_id,
 			      struct renderer_resource *resource); /* optional */

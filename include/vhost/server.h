@@ -12,7 +12,7 @@ struct vhost_server;
 
 struct vhost_server_options {
 	const char *socket_path; /* borrowed; NULL with @fd */
-	int fd;	      /* a connected socket, taken also on failure; -1 with @socket_path */
+	int fd;       /* a connected socket, taken also on failure; -1 with @socket_path */
 	bool is_once; /* quit the loop when the first session has ended */
 };
 

@@ -36,14 +36,14 @@ struct vring_addresses {
 
 struct vring {
 	const struct guest_memory *memory; /* borrowed */
-	unsigned index;			   /* which queue of the device, for the log */
-	uint16_t size;			   /* in descriptors, a power of two */
+	unsigned index;                    /* which queue of the device, for the log */
+	uint16_t size;                     /* in descriptors, a power of two */
 	struct vring_addresses addresses;
 	bool has_event_idx;
 	bool is_running; /* set up and enabled */
 	bool is_broken;
 	uint16_t last_avail; /* the next available entry to take; wraps at 65536 */
-	uint16_t used;	     /* the next used entry to write; wraps at 65536 */
+	uint16_t used;       /* the next used entry to write; wraps at 65536 */
 	uint16_t notified;   /* value of used at the last notification */
 	bool has_notified;
 	int call_fd, err_fd; /* owned; -1 if there is none */

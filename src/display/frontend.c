@@ -181,6 +181,7 @@ static int connect_peer(struct frontend *fe, int fd)
 		return r;
 	fe->fd = fd_steal(&owned);
 	fe->generation++;
+	fe->next_scanout = 0;
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
 		mark_stale(&fe->scanouts[i]);
 	fe->protocol_deadline = frontend_now() + fe->timeouts.protocol;

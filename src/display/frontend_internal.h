@@ -31,7 +31,7 @@
 /* Milliseconds. */
 #define FRONTEND_PROTOCOL_TIMEOUT 2000
 #define FRONTEND_REQUEST_TIMEOUT  2000
-#define FRONTEND_FLUSH_TIMEOUT	  5000
+#define FRONTEND_FLUSH_TIMEOUT    5000
 
 enum scanout_kind {
 	SCANOUT_OFF,
@@ -80,7 +80,7 @@ struct frontend_scanout {
 	/* What the peer has. */
 	uint32_t peer_width, peer_height; /* of the last SCANOUT on this socket, 0 if it is gone */
 	bool peer_has_surface, peer_has_dmabuf; /* also from an earlier socket */
-	bool peer_surface_is_unused;		/* SCANOUT was sent, and no UPDATE since */
+	bool peer_surface_is_unused;            /* SCANOUT was sent, and no UPDATE since */
 	bool flush_is_asked;
 	uint64_t flush_deadline;
 };
@@ -100,11 +100,11 @@ struct message {
 /* The message that is being sent. */
 struct frontend_output {
 	const struct message *message; /* NULL: none */
-	unsigned scanout;	       /* DISPLAY_MAX_SCANOUTS: of none */
+	unsigned scanout;              /* DISPLAY_MAX_SCANOUTS: of none */
 	struct display_source *source; /* whose memory iov points to, or NULL */
-	int fd;			       /* borrowed; goes with the first byte. -1: none */
-	struct rect band;	       /* of an UPDATE */
-	int first, count;	       /* of iov; the rest is unsent */
+	int fd;                        /* borrowed; goes with the first byte. -1: none */
+	struct rect band;              /* of an UPDATE */
+	int first, count;              /* of iov; the rest is unsent */
 	struct iovec iov[1 + FRONTEND_BAND_PIECES];
 	_Alignas(8) uint8_t buffer[sizeof(struct vhost_user_gpu_header) +
 				   sizeof(struct vhost_user_gpu_update) + FRONTEND_BAND_BYTES];
@@ -126,9 +126,9 @@ struct frontend {
 	bool has_warned;
 	enum protocol_state protocol;
 	uint64_t protocol_deadline; /* 0: the features are known, or there is no peer */
-	uint64_t features;	    /* VHOST_USER_GPU_PROTOCOL_F_* */
-	bool info_is_asked;	    /* GET_DISPLAY_INFO is out; one at a time */
-	bool barrier_is_due;	    /* GET_EDID is out, GET_DISPLAY_INFO must follow */
+	uint64_t features;          /* VHOST_USER_GPU_PROTOCOL_F_* */
+	bool info_is_asked;         /* GET_DISPLAY_INFO is out; one at a time */
+	bool barrier_is_due;        /* GET_EDID is out, GET_DISPLAY_INFO must follow */
 	uint8_t flush_order[DISPLAY_MAX_SCANOUTS]; /* scanouts whose flush is asked */
 	unsigned flush_order_len;
 	unsigned input_len;

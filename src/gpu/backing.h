@@ -12,7 +12,7 @@ struct guest_memory;
 struct backing {
 	struct virtio_gpu_mem_entry *entries; /* owned; NULL: nothing is attached */
 	uint32_t n_entries;
-	uint64_t size;	   /* bytes of all entries */
+	uint64_t size;     /* bytes of all entries */
 	struct iovec *iov; /* owned; NULL: part of it is not in guest memory */
 	int n_iov;
 };

@@ -18,6 +18,9 @@
 
 #include "base/container.h"
 #include "base/iov.h"
+#include "gpu/blob.h"
+#include "gpu/capset.h"
+#include "gpu/context.h"
 #include "gpu/cursor.h"
 #include "gpu/device_state.h"
 #include "gpu/fence.h"
@@ -67,6 +70,25 @@ static const struct command_type {
 	COMMAND(GET_EDID, virtio_gpu_cmd_get_edid, VIRTIO_GPU_F_EDID, output_get_edid),
 	COMMAND(RESOURCE_ASSIGN_UUID, virtio_gpu_resource_assign_uuid, VIRTIO_GPU_F_RESOURCE_UUID,
 		resource_assign_uuid),
+	COMMAND(RESOURCE_CREATE_BLOB, virtio_gpu_resource_create_blob, VIRTIO_GPU_F_RESOURCE_BLOB,
+		blob_create),
+	COMMAND(SET_SCANOUT_BLOB, virtio_gpu_set_scanout_blob, VIRTIO_GPU_F_RESOURCE_BLOB,
+		scanout_set_blob),
+	COMMAND(GET_CAPSET_INFO, virtio_gpu_get_capset_info, VIRTIO_GPU_F_VIRGL, capset_get_info),
+	COMMAND(GET_CAPSET, virtio_gpu_get_capset, VIRTIO_GPU_F_VIRGL, capset_get),
+	COMMAND(CTX_CREATE, virtio_gpu_ctx_create, VIRTIO_GPU_F_VIRGL, context_create),
+	COMMAND(CTX_DESTROY, virtio_gpu_ctx_destroy, VIRTIO_GPU_F_VIRGL, context_destroy),
+	COMMAND(CTX_ATTACH_RESOURCE, virtio_gpu_ctx_resource, VIRTIO_GPU_F_VIRGL,
+		context_attach_resource),
+	COMMAND(CTX_DETACH_RESOURCE, virtio_gpu_ctx_resource, VIRTIO_GPU_F_VIRGL,
+		context_detach_resource),
+	COMMAND(RESOURCE_CREATE_3D, virtio_gpu_resource_create_3d, VIRTIO_GPU_F_VIRGL,
+		resource_create_3d),
+	COMMAND(TRANSFER_TO_HOST_3D, virtio_gpu_transfer_host_3d, VIRTIO_GPU_F_VIRGL,
+		resource_transfer_to_host_3d),
+	COMMAND(TRANSFER_FROM_HOST_3D, virtio_gpu_transfer_host_3d, VIRTIO_GPU_F_VIRGL,
+		resource_transfer_from_host_3d),
+	COMMAND(SUBMIT_3D, virtio_gpu_cmd_submit, VIRTIO_GPU_F_VIRGL, context_submit),
 	COMMAND(UPDATE_CURSOR, virtio_gpu_update_cursor, FEATURE_NONE, cursor_update),
 	COMMAND(MOVE_CURSOR, virtio_gpu_update_cursor, FEATURE_NONE, cursor_move),
 #undef COMMAND
@@ -295,17 +317,29 @@ void command_queue_started(struct gpu_device *device, unsigned index)
 	vring_notify(vhost_session_vring(device->session, index));
 }
 
+void command_notify_all(struct gpu_device *device)
+{
+	for (unsigned i = 0; i < N_QUEUES; i++) {
+		struct vring *vring = vhost_session_vring(device->session, i);
+
+		if (vring->is_running)
+			vring_notify(vring);
+	}
+}
+
+void command_drop(struct gpu_command *command)
+{
+	display_cancel(&command->display_request);
+	command->is_to_run_again = false;
+	command_free(command);
+}
+
 static void drop_list(GQueue *list)
 {
 	GList *link;
 
-	while ((link = g_queue_pop_head_link(list))) {
-		struct gpu_command *command = link->data;
-
-		display_cancel(&command->display_request);
-		command->is_to_run_again = false;
-		command_free(command);
-	}
+	while ((link = g_queue_pop_head_link(list)))
+		command_drop(link->data);
 }
 
 void command_drop_all(struct gpu_device *device)

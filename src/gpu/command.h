@@ -31,10 +31,19 @@ union gpu_request {
 	struct virtio_gpu_cmd_get_edid get_edid;
 	struct virtio_gpu_update_cursor cursor;
 	struct virtio_gpu_resource_assign_uuid assign_uuid;
+	struct virtio_gpu_resource_create_blob create_blob;
+	struct virtio_gpu_set_scanout_blob set_scanout_blob;
+	struct virtio_gpu_get_capset_info get_capset_info;
+	struct virtio_gpu_get_capset get_capset;
+	struct virtio_gpu_ctx_create ctx_create;
+	struct virtio_gpu_ctx_resource ctx_resource;
+	struct virtio_gpu_resource_create_3d create_3d;
+	struct virtio_gpu_transfer_host_3d transfer_3d;
+	struct virtio_gpu_cmd_submit submit;
 };
 
 struct gpu_command {
-	GList link; /* gpu_device::held, ::free_commands, queue::finished or timeline::commands */
+	GList link; /* gpu_device::held or ::free_commands, queue::finished or timeline::commands */
 	struct gpu_device *device;
 	unsigned queue;
 	uint16_t head;
@@ -44,6 +53,7 @@ struct gpu_command {
 	bool is_to_run_again; /* in queue::finished: its answer came while the queue stood still */
 	uint32_t written;     /* bytes of response */
 	uint64_t fence_seq;   /* its place in its timeline */
+	uint16_t flush_left;  /* bit i: RESOURCE_FLUSH has still to show scanout i */
 	struct display_request display_request;
 };
 
@@ -71,6 +81,10 @@ void command_give_back(struct gpu_command *command);
 
 /* The queue runs again: gives back what was finished meanwhile. */
 void command_queue_started(struct gpu_device *device, unsigned queue);
+/* Tells the guest of all that was given back. */
+void command_notify_all(struct gpu_device *device);
+/* Forgets a command that is in no list any more. */
+void command_drop(struct gpu_command *command);
 /* Forgets every command that the guest still waits for. */
 void command_drop_all(struct gpu_device *device);
 /* Frees the spare commands; all must have been dropped. */

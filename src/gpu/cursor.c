@@ -24,6 +24,12 @@ static int read_image(struct gpu_device *device, struct resource *resource,
 	struct renderer_pixels pixels;
 
 	memset(image, 0, DISPLAY_CURSOR_SIZE * DISPLAY_CURSOR_SIZE * BYTES_PER_PIXEL);
+	if (ops->read_pixels) {
+		const struct rect all = { .width = resource->width, .height = resource->height };
+
+		return ops->read_pixels(device->renderer, resource->handle, &all, image,
+					DISPLAY_CURSOR_SIZE * BYTES_PER_PIXEL);
+	}
 	if (!ops->pixels || !ops->pixels(device->renderer, resource->handle, &pixels))
 		return 0;
 	for (uint32_t y = 0; y < pixels.height; y++)
@@ -51,7 +57,7 @@ int cursor_update(struct gpu_device *device, struct gpu_command *command)
 		return 0;
 	}
 	resource = resource_find(device, request->resource_id);
-	if (!resource)
+	if (!resource || !resource->handle || resource->blob_size)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	if (resource->width > DISPLAY_CURSOR_SIZE || resource->height > DISPLAY_CURSOR_SIZE ||
 	    cursor.hot_x >= DISPLAY_CURSOR_SIZE || cursor.hot_y >= DISPLAY_CURSOR_SIZE)

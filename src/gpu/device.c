@@ -11,8 +11,11 @@
 #include <string.h>
 
 #include "base/container.h"
+#include "gpu/capset.h"
 #include "gpu/command.h"
+#include "gpu/context.h"
 #include "gpu/device_state.h"
+#include "gpu/fence.h"
 #include "gpu/output.h"
 #include "gpu/resource.h"
 #include "gpu/scanout.h"
@@ -28,8 +31,14 @@ static struct gpu_device *to_device(struct vhost_backend *backend)
 
 static uint64_t device_features(struct vhost_backend *backend)
 {
-	(void)backend;
-	return UINT64_C(1) << VIRTIO_GPU_F_EDID | UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_UUID;
+	uint64_t features = UINT64_C(1) << VIRTIO_GPU_F_EDID |
+			    UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_UUID |
+			    UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_BLOB;
+
+	if (to_device(backend)->n_capsets > 0)
+		features |= UINT64_C(1) << VIRTIO_GPU_F_VIRGL |
+			    UINT64_C(1) << VIRTIO_GPU_F_CONTEXT_INIT;
+	return features;
 }
 
 static void set_features(struct vhost_backend *backend, uint64_t features)
@@ -40,7 +49,10 @@ static void set_features(struct vhost_backend *backend, uint64_t features)
 /* VIRTIO 1.2, 5.7.4. The events are the VMM's: it knows when a window is resized. */
 static void config_read(struct vhost_backend *backend, uint32_t offset, void *buf, uint32_t size)
 {
-	struct virtio_gpu_config config = { .num_scanouts = to_device(backend)->n_scanouts };
+	struct virtio_gpu_config config = {
+		.num_scanouts = to_device(backend)->n_scanouts,
+		.num_capsets = to_device(backend)->n_capsets,
+	};
 
 	memset(buf, 0, size);
 	if (offset < sizeof(config))
@@ -70,6 +82,7 @@ static void reset(struct vhost_backend *backend)
 
 	command_drop_all(device);
 	display_reset(device->display);
+	context_free_all(device);
 	resource_free_all(device);
 	if (device->renderer->ops->reset)
 		device->renderer->ops->reset(device->renderer);
@@ -138,12 +151,19 @@ struct gpu_device *gpu_device_new(struct loop *loop, struct renderer *renderer,
 		.display = display,
 		.limits = options->limits,
 		.n_scanouts = options->n_scanouts,
+		.scanout_mode = options->scanout_mode,
+		.contexts = g_hash_table_new(NULL, NULL),
 		.resources = g_hash_table_new(NULL, NULL),
 	};
 	for (unsigned i = 0; i < N_QUEUES; i++)
 		device->queues[i] = (struct queue){ .device = device, .index = i };
 	scanout_init_all(device);
 	output_init(device);
+	capset_init(device);
+	if (fence_init(device) < 0) {
+		gpu_device_free(device);
+		return NULL;
+	}
 	return device;
 }
 
@@ -153,7 +173,10 @@ void gpu_device_free(struct gpu_device *device)
 		return;
 	g_assert(!device->session);
 	command_finish(device);
+	fence_finish(device);
+	g_hash_table_destroy(device->contexts);
 	g_hash_table_destroy(device->resources);
+	g_free(device->stream);
 	g_free(device);
 }
 

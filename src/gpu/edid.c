@@ -10,17 +10,17 @@
 
 #define DETAILED_TIMING 54
 #define DESCRIPTOR_SIZE 18
-#define MAX_ACTIVE	4095 /* pixels or lines: 12 bits */
-#define REFRESH_HZ	60
-#define DPI		96
+#define MAX_ACTIVE      4095 /* pixels or lines: 12 bits */
+#define REFRESH_HZ      60
+#define DPI             96
 
 /* Blanking like that of CVT reduced blanking: enough for every guest to accept it. */
 #define H_BLANK 160
 #define H_FRONT 48
-#define H_SYNC	32
+#define H_SYNC  32
 #define V_BLANK 35
 #define V_FRONT 3
-#define V_SYNC	6
+#define V_SYNC  6
 
 static void put_detailed_timing(uint8_t *d, uint32_t width, uint32_t height)
 {
@@ -58,8 +58,8 @@ void edid_make(uint8_t edid[EDID_SIZE], uint32_t width, uint32_t height)
 {
 	static const uint8_t magic[8] = { 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00 };
 	/* Vertical 50 to 125 Hz, horizontal 30 to 160 kHz, up to 2550 MHz, no timing formula. */
-	static const char range[13] = { 50,  125, 30,  (char)160, (char)255, 1,	 '\n',
-					' ', ' ', ' ', ' ',	  ' ',	     ' ' };
+	static const char range[13] = { 50,  125, 30,  (char)160, (char)255, 1,  '\n',
+					' ', ' ', ' ', ' ',       ' ',       ' ' };
 	uint8_t sum = 0;
 
 	if (width > MAX_ACTIVE)
@@ -71,14 +71,14 @@ void edid_make(uint8_t edid[EDID_SIZE], uint32_t width, uint32_t height)
 	edid[8] = 0x5a; /* manufacturer "VGD": five bits a letter */
 	edid[9] = 0xe4;
 	edid[10] = 0x01; /* product code */
-	edid[16] = 1;	 /* week and year (since 1990) of manufacture */
+	edid[16] = 1;    /* week and year (since 1990) of manufacture */
 	edid[17] = 36;
 	edid[18] = 1; /* EDID 1.4 */
 	edid[19] = 4;
 	edid[20] = 0xa5; /* digital, 8 bits per colour, DisplayPort */
 	edid[21] = (uint8_t)(width * 254 / (DPI * 100));
 	edid[22] = (uint8_t)(height * 254 / (DPI * 100));
-	edid[23] = 120;	 /* gamma 2.2 */
+	edid[23] = 120;  /* gamma 2.2 */
 	edid[24] = 0x06; /* sRGB; the first timing is the preferred one */
 	/* The sRGB primaries and white point. */
 	memcpy(edid + 25, "\xee\x91\xa3\x54\x4c\x99\x26\x0f\x50\x54", 10);

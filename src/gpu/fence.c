@@ -3,22 +3,27 @@
  * Fences by timeline: the global one, and one for each ring of each context that the guest names
  * with INFO_RING_IDX (also ring 0). Within a timeline, commands are given back in the order in
  * which they came, whatever numbers the guest put on them: the renderer is told a number of ours
- * that only grows, and the guest's 64-bit id is echoed from the request.
+ * that only grows, over resets too, and the guest's 64-bit id is echoed from the request.
  *
- * All that one poll of the renderer passes is given back with one interrupt: the device notifies
- * the queues after it has polled.
+ * Fences pass only while the renderer is polled, which is from the loop, when its descriptor is
+ * ready, or every few milliseconds while something waits if it has none. All that one poll passes
+ * is given back with one interrupt for each queue.
  */
 #include "gpu/fence.h"
 
+#include "base/container.h"
 #include "gpu/command.h"
+#include "gpu/context.h"
 #include "gpu/device_state.h"
 
+#define POLL_INTERVAL_MS 2
+
+/* Rings that a context may have (VIRTIO 1.2, 5.7.6.9). */
+#define MAX_RINGS 64
+
 struct timeline {
-	GList link; /* gpu_device::timelines */
-	uint32_t ctx_id;
+	GList link; /* gpu_device::timelines or context::timelines */
 	uint8_t ring_idx;
-	bool has_ring;
-	uint64_t last_seq;
 	GQueue commands; /* gpu_command::link, in the order of fence_seq */
 };
 
@@ -27,32 +32,45 @@ bool fence_is_wanted(const struct gpu_command *command)
 	return command->request.hdr.flags & VIRTIO_GPU_FLAG_FENCE;
 }
 
-static struct timeline *find(struct gpu_device *device, const struct renderer_fence *fence)
+static struct timeline *find(GQueue *timelines, uint8_t ring_idx)
 {
-	for (GList *link = device->timelines.head; link; link = link->next) {
+	for (GList *link = timelines->head; link; link = link->next) {
 		struct timeline *timeline = link->data;
 
-		if (timeline->has_ring == fence->has_ring &&
-		    (!fence->has_ring ||
-		     (timeline->ctx_id == fence->ctx_id && timeline->ring_idx == fence->ring_idx)))
+		if (timeline->ring_idx == ring_idx)
 			return timeline;
 	}
 	return NULL;
 }
 
-static struct timeline *find_or_add(struct gpu_device *device, const struct renderer_fence *fence)
+static struct timeline *find_or_add(GQueue *timelines, uint8_t ring_idx)
 {
-	struct timeline *timeline = find(device, fence);
+	struct timeline *timeline = find(timelines, ring_idx);
 
 	if (timeline)
 		return timeline;
 	timeline = g_new0(struct timeline, 1);
 	timeline->link.data = timeline;
-	timeline->ctx_id = fence->ctx_id;
-	timeline->ring_idx = fence->ring_idx;
-	timeline->has_ring = fence->has_ring;
-	g_queue_push_tail_link(&device->timelines, &timeline->link);
+	timeline->ring_idx = ring_idx;
+	g_queue_push_tail_link(timelines, &timeline->link);
 	return timeline;
+}
+
+/* Where the timeline of @fence belongs; NULL if its context does not exist. */
+static GQueue *owner_of(struct gpu_device *device, const struct renderer_fence *fence)
+{
+	struct context *context;
+
+	if (!fence->has_ring)
+		return &device->timelines;
+	context = context_find(device, fence->ctx_id);
+	return context ? &context->timelines : NULL;
+}
+
+static void arm_timer(struct gpu_device *device)
+{
+	if (!device->fence_source.loop && !device->fence_timer.is_armed && device->n_fences > 0)
+		loop_timer_arm(&device->fence_timer, POLL_INTERVAL_MS);
 }
 
 int fence_wait(struct gpu_command *command)
@@ -60,54 +78,136 @@ int fence_wait(struct gpu_command *command)
 	struct gpu_device *device = command->device;
 	const struct virtio_gpu_ctrl_hdr *hdr = &command->request.hdr;
 	struct renderer *renderer = device->renderer;
+	struct renderer_fence fence = {
+		.id = device->last_fence_seq + 1,
+		.ctx_id = hdr->ctx_id,
+		.ring_idx = hdr->ring_idx,
+		.has_ring = hdr->flags & VIRTIO_GPU_FLAG_INFO_RING_IDX,
+	};
 
 	if (!renderer->ops->fence_create) {
 		command_give_back(command);
 		return 0;
 	}
+	if (!fence.has_ring)
+		fence.ring_idx = 0;
 
-	struct renderer_fence fence = {
-		.ctx_id = hdr->ctx_id,
-		.ring_idx = hdr->ring_idx,
-		.has_ring = hdr->flags & VIRTIO_GPU_FLAG_INFO_RING_IDX,
-	};
-	struct timeline *timeline = find_or_add(device, &fence);
-
-	fence.id = timeline->last_seq + 1;
+	GQueue *timelines = owner_of(device, &fence);
+	if (!timelines)
+		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
+	if (fence.ring_idx >= MAX_RINGS)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (device->n_fences >= device->limits.max_fences)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	int r = renderer->ops->fence_create(renderer, &fence);
 	if (r != 0)
 		return r;
-	timeline->last_seq = fence.id;
+	device->last_fence_seq = fence.id;
+	device->n_fences++;
 	command->fence_seq = fence.id;
-	g_queue_push_tail_link(&timeline->commands, &command->link);
+	g_queue_push_tail_link(&find_or_add(timelines, fence.ring_idx)->commands, &command->link);
+	arm_timer(device);
 	return 0;
 }
 
-void fence_passed(void *data, const struct renderer_fence *fence)
+static void give_back_until(struct timeline *timeline, uint64_t seq)
 {
-	struct gpu_device *device = data;
-	struct timeline *timeline = find(device, fence);
-
-	while (timeline && !g_queue_is_empty(&timeline->commands)) {
+	while (!g_queue_is_empty(&timeline->commands)) {
 		struct gpu_command *command = timeline->commands.head->data;
 
-		if (command->fence_seq > fence->id)
+		if (command->fence_seq > seq)
 			break;
 		g_queue_unlink(&timeline->commands, &command->link);
+		command->device->n_fences--;
 		command_give_back(command);
 	}
 }
 
-void fence_drop_all(struct gpu_device *device)
+static void passed(void *data, const struct renderer_fence *fence)
+{
+	struct gpu_device *device = data;
+	GQueue *timelines = owner_of(device, fence);
+	struct timeline *timeline =
+		timelines ? find(timelines, fence->has_ring ? fence->ring_idx : 0) : NULL;
+
+	if (timeline)
+		give_back_until(timeline, fence->id);
+}
+
+static void poll_renderer(struct gpu_device *device)
+{
+	device->renderer->ops->poll(device->renderer);
+	command_notify_all(device);
+	arm_timer(device);
+}
+
+static int on_poll_fd(struct loop_source *source, uint32_t events)
+{
+	(void)events;
+	poll_renderer(container_of(source, struct gpu_device, fence_source));
+	return 0;
+}
+
+static int on_timer(struct loop_timer *timer)
+{
+	poll_renderer(container_of(timer, struct gpu_device, fence_timer));
+	return 0;
+}
+
+int fence_init(struct gpu_device *device)
+{
+	struct renderer *renderer = device->renderer;
+	int fd = renderer->ops->poll_fd ? renderer->ops->poll_fd(renderer) : -1;
+
+	if (!renderer->ops->fence_create)
+		return 0;
+	renderer->fence_fn = passed;
+	renderer->fence_data = device;
+	if (fd >= 0)
+		return loop_add(device->loop, &device->fence_source, fd, EPOLLIN, on_poll_fd);
+	return loop_timer_init(device->loop, &device->fence_timer, on_timer);
+}
+
+void fence_finish(struct gpu_device *device)
+{
+	loop_remove(&device->fence_source);
+	loop_timer_finish(&device->fence_timer);
+}
+
+void fence_give_back_all(GQueue *timelines)
 {
 	GList *link;
 
-	while ((link = g_queue_pop_head_link(&device->timelines))) {
+	while ((link = g_queue_pop_head_link(timelines))) {
+		give_back_until(link->data, UINT64_MAX);
+		g_free(link->data);
+	}
+}
+
+static void drop(struct gpu_device *device, GQueue *timelines)
+{
+	GList *link, *held;
+
+	while ((link = g_queue_pop_head_link(timelines))) {
 		struct timeline *timeline = link->data;
-		GList *held;
 
 		while ((held = g_queue_pop_head_link(&timeline->commands)))
-			g_queue_push_tail_link(&device->held, held);
+			command_drop(held->data);
 		g_free(timeline);
+	}
+	device->n_fences = 0;
+}
+
+void fence_drop_all(struct gpu_device *device)
+{
+	GHashTableIter iter;
+	void *value;
+
+	drop(device, &device->timelines);
+	g_hash_table_iter_init(&iter, device->contexts);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct context *context = value;
+
+		drop(device, &context->timelines);
 	}
 }

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
+#include <glib.h>
 #include <stdbool.h>
 
 struct gpu_command;
 struct gpu_device;
-struct renderer_fence;
+struct loop;
+
+/* Watches the renderer's fences. 0 or -errno. */
+int fence_init(struct gpu_device *device);
+void fence_finish(struct gpu_device *device);
 
 /* Whether the guest asked for a fence on this command (VIRTIO_GPU_FLAG_FENCE). */
 bool fence_is_wanted(const struct gpu_command *command);
@@ -14,8 +19,8 @@ bool fence_is_wanted(const struct gpu_command *command);
  * error that the command is to be answered with: it is still the caller's then. */
 int fence_wait(struct gpu_command *command);
 
-/* The renderer passed a fence: renderer_fence_fn with the device as data. */
-void fence_passed(void *data, const struct renderer_fence *fence);
+/* Gives back all that waits in @timelines (timeline::link), and frees these. */
+void fence_give_back_all(GQueue *timelines);
 
-/* Forgets all timelines; the commands in them are dropped. */
+/* Forgets all that waits in the global timeline and in those of all contexts. */
 void fence_drop_all(struct gpu_device *device);

@@ -7,34 +7,13 @@
  */
 #include "gpu/resource.h"
 
-#include <errno.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "gpu/command.h"
 #include "gpu/device_state.h"
 #include "gpu/scanout.h"
 #include "vhost/session.h"
-
-/* All 2D formats have 32 bits for a pixel (VIRTIO 1.2, 5.7.6.8). */
-#define BYTES_PER_PIXEL 4
-#define PIPE_TEXTURE_2D 2
-
-static bool is_2d_format(uint32_t format)
-{
-	switch (format) {
-	case VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM:
-	case VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM:
-	case VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM:
-	case VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM:
-	case VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM:
-	case VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM:
-	case VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM:
-	case VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM:
-		return true;
-	default:
-		return false;
-	}
-}
 
 struct resource *resource_find(struct gpu_device *device, uint32_t id)
 {
@@ -46,20 +25,34 @@ static const struct guest_memory *memory_of(struct gpu_device *device)
 	return vhost_session_memory(device->session);
 }
 
+static uint64_t backing_cost(uint32_t n_entries)
+{
+	return n_entries * (uint64_t)(sizeof(struct virtio_gpu_mem_entry) + sizeof(struct iovec));
+}
+
+void resource_forget_backing(struct gpu_device *device, struct backing *backing)
+{
+	device->hostmem -= backing_cost(backing->n_entries);
+	backing_detach(backing);
+}
+
 static void detach(struct gpu_device *device, struct resource *resource)
 {
 	const struct renderer_ops *ops = device->renderer->ops;
 
-	if (resource->backing.iov && ops->detach)
+	if (resource->backing.iov && resource->handle && ops->detach)
 		ops->detach(device->renderer, resource->handle);
-	backing_detach(&resource->backing);
+	resource_forget_backing(device, &resource->backing);
 }
 
 static void resource_free(struct gpu_device *device, struct resource *resource)
 {
 	scanout_forget(device, resource);
+	if (resource->has_dmabuf)
+		fd_close(&resource->dmabuf.fd);
 	detach(device, resource);
-	device->renderer->ops->resource_free(device->renderer, resource->handle);
+	if (resource->handle)
+		device->renderer->ops->resource_free(device->renderer, resource->handle);
 	device->hostmem -= resource->hostmem;
 	g_free(resource);
 }
@@ -80,10 +73,11 @@ static void attach_again(struct gpu_device *device, struct resource *resource)
 {
 	const struct renderer_ops *ops = device->renderer->ops;
 
-	if (resource->backing.iov && ops->detach)
+	scanout_memory_changes(device, resource);
+	if (resource->backing.iov && resource->handle && ops->detach)
 		ops->detach(device->renderer, resource->handle);
 	backing_resolve(&resource->backing, memory_of(device));
-	if (resource->backing.iov && ops->attach &&
+	if (resource->backing.iov && resource->handle && ops->attach &&
 	    ops->attach(device->renderer, resource->handle, resource->backing.iov,
 			resource->backing.n_iov) != 0)
 		g_clear_pointer(&resource->backing.iov, g_free);
@@ -103,8 +97,7 @@ void resource_memory_changed(struct gpu_device *device)
 	}
 }
 
-/* An id that may be given to a new resource, and room for @hostmem bytes more. */
-static int check_room(struct gpu_device *device, uint32_t id, uint64_t hostmem)
+int resource_check(struct gpu_device *device, uint32_t id, uint64_t hostmem)
 {
 	if (id == 0 || resource_find(device, id))
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
@@ -114,48 +107,13 @@ static int check_room(struct gpu_device *device, uint32_t id, uint64_t hostmem)
 	return 0;
 }
 
-static bool is_dimension(const struct gpu_device *device, uint32_t pixels)
+void resource_add(struct gpu_device *device, const struct resource *resource)
 {
-	return pixels > 0 && pixels <= device->limits.max_dimension;
-}
+	struct resource *copy = g_new(struct resource, 1);
 
-int resource_create_2d(struct gpu_device *device, struct gpu_command *command)
-{
-	const struct virtio_gpu_resource_create_2d *request = &command->request.create_2d;
-	struct renderer_resource_args args = {
-		.id = request->resource_id,
-		.target = PIPE_TEXTURE_2D,
-		.format = request->format,
-		.width = request->width,
-		.height = request->height,
-		.depth = 1,
-		.array_size = 1,
-		.is_2d = true,
-	};
-	uint64_t hostmem = (uint64_t)args.width * args.height * BYTES_PER_PIXEL;
-	struct renderer_resource *handle;
-
-	if (!is_2d_format(args.format) || !is_dimension(device, args.width) ||
-	    !is_dimension(device, args.height))
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	int r = check_room(device, args.id, hostmem);
-	if (r == 0)
-		r = device->renderer->ops->resource_create(device->renderer, &args, &handle);
-	if (r != 0)
-		return r;
-
-	struct resource *resource = g_new(struct resource, 1);
-	*resource = (struct resource){
-		.id = args.id,
-		.width = args.width,
-		.height = args.height,
-		.format = args.format,
-		.hostmem = hostmem,
-		.handle = handle,
-	};
-	device->hostmem += hostmem;
-	g_hash_table_insert(device->resources, GUINT_TO_POINTER(args.id), resource);
-	return 0;
+	*copy = *resource;
+	device->hostmem += resource->hostmem;
+	g_hash_table_insert(device->resources, GUINT_TO_POINTER(resource->id), copy);
 }
 
 int resource_unref(struct gpu_device *device, struct gpu_command *command)
@@ -170,35 +128,47 @@ int resource_unref(struct gpu_device *device, struct gpu_command *command)
 	return 0;
 }
 
+int resource_read_backing(struct gpu_device *device, const struct gpu_command *command,
+			  size_t offset, uint32_t n_entries, struct backing *backing)
+{
+	size_t size = (size_t)n_entries * sizeof(struct virtio_gpu_mem_entry);
+
+	if (n_entries == 0 || n_entries > device->limits.max_backing_entries ||
+	    size > command->chain.out_size - offset)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (backing_cost(n_entries) > device->limits.max_hostmem - device->hostmem)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+
+	g_autofree struct virtio_gpu_mem_entry *entries = g_try_malloc(size);
+	if (!entries)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	command_read(command, offset, entries, size);
+	int r = backing_attach(backing, memory_of(device), entries, n_entries);
+	if (r != 0)
+		return r;
+	g_steal_pointer(&entries);
+	device->hostmem += backing_cost(n_entries);
+	return 0;
+}
+
 int resource_attach_backing(struct gpu_device *device, struct gpu_command *command)
 {
 	const struct virtio_gpu_resource_attach_backing *request = &command->request.attach_backing;
 	const struct renderer_ops *ops = device->renderer->ops;
 	struct resource *resource = resource_find(device, request->resource_id);
-	uint32_t n = request->nr_entries;
-	size_t size = (size_t)n * sizeof(struct virtio_gpu_mem_entry);
 
 	if (!resource)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	if (backing_is_attached(&resource->backing))
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	if (n == 0 || n > device->limits.max_backing_entries ||
-	    size > command->chain.out_size - sizeof(*request))
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-
-	g_autofree struct virtio_gpu_mem_entry *entries = g_try_malloc(size);
-	if (!entries)
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	command_read(command, sizeof(*request), entries, size);
-	int r = backing_attach(&resource->backing, memory_of(device), entries, n);
-	if (r != 0)
-		return r;
-	g_steal_pointer(&entries);
-	if (ops->attach)
+	int r = resource_read_backing(device, command, sizeof(*request), request->nr_entries,
+				      &resource->backing);
+	if (r == 0 && ops->attach) {
 		r = ops->attach(device->renderer, resource->handle, resource->backing.iov,
 				resource->backing.n_iov);
-	if (r != 0)
-		backing_detach(&resource->backing);
+		if (r != 0)
+			resource_forget_backing(device, &resource->backing);
+	}
 	return r;
 }
 
@@ -209,49 +179,11 @@ int resource_detach_backing(struct gpu_device *device, struct gpu_command *comma
 
 	if (!resource)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (!backing_is_attached(&resource->backing))
+	/* A blob's memory is what it is made of: it goes with the blob alone. */
+	if (!backing_is_attached(&resource->backing) || resource->blob_size)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	detach(device, resource);
 	return 0;
-}
-
-static struct rect to_rect(const struct virtio_gpu_rect *r)
-{
-	return (struct rect){ r->x, r->y, r->width, r->height };
-}
-
-int resource_transfer_to_host_2d(struct gpu_device *device, struct gpu_command *command)
-{
-	const struct virtio_gpu_transfer_to_host_2d *request = &command->request.transfer_2d;
-	struct resource *resource = resource_find(device, request->resource_id);
-	struct rect r = to_rect(&request->r);
-
-	if (!resource)
-		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (!resource->backing.iov)
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	if (rect_is_empty(&r) || !rect_is_within(&r, resource->width, resource->height))
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-
-	/* From the first byte of the box to its last one; the backing's rows are as wide as the
-	 * resource. */
-	uint64_t stride = (uint64_t)resource->width * BYTES_PER_PIXEL;
-	uint64_t size = (r.height - 1) * stride + (uint64_t)r.width * BYTES_PER_PIXEL;
-	if (request->offset > resource->backing.size ||
-	    size > resource->backing.size - request->offset)
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-
-	struct renderer_transfer transfer = {
-		.offset = request->offset,
-		.box = { .x = r.x, .y = r.y, .width = r.width, .height = r.height, .depth = 1 },
-	};
-	if (!device->renderer->ops->attach) {
-		transfer.iov = resource->backing.iov;
-		transfer.n_iov = resource->backing.n_iov;
-	}
-	command_charge(device, (uint64_t)r.width * r.height * BYTES_PER_PIXEL);
-	return device->renderer->ops->transfer_to_host(device->renderer, resource->handle,
-						       &transfer);
 }
 
 /* A random UUID, version 4 (RFC 4122), from GLib's text form of one. */

@@ -6,24 +6,41 @@
 #include <sys/uio.h>
 
 #include "gpu/backing.h"
+#include "render/renderer.h"
 
 struct gpu_command;
 struct gpu_device;
-struct renderer_resource;
 
 /* An image or buffer of the guest's. */
 struct resource {
-	uint32_t id, width, height, format;
+	uint32_t id;
+	uint32_t target, width, height, depth, array_size, last_level; /* 0 for a blob */
+	uint64_t blob_size;                                            /* bytes; 0: not a blob */
 	uint64_t hostmem; /* bytes charged to the device */
 	bool has_uuid;
 	uint8_t uuid[16];
-	uint16_t scanouts;		  /* bit i: shown on scanout i */
-	struct backing backing;		  /* the guest memory behind it */
-	struct renderer_resource *handle; /* the renderer's */
+	uint16_t scanouts;      /* bit i: shown on scanout i */
+	struct backing backing; /* the guest memory behind it */
+	struct renderer_resource
+		*handle; /* the renderer's; NULL for a blob that it need not know */
+	bool has_dmabuf;
+	struct renderer_dmabuf dmabuf; /* owned, once it was exported */
 };
 
 /* NULL if there is none with this id. */
 struct resource *resource_find(struct gpu_device *device, uint32_t id);
+
+/* Whether a new resource may have this id and take @hostmem bytes: 0 or the guest's error. */
+int resource_check(struct gpu_device *device, uint32_t id, uint64_t hostmem);
+/* Puts a copy of @resource, which was checked, into the table. */
+void resource_add(struct gpu_device *device, const struct resource *resource);
+/* Copies the entries that follow the first @offset bytes of the request and attaches them to
+ * @backing. 0 or the guest's error. */
+int resource_read_backing(struct gpu_device *device, const struct gpu_command *command,
+			  size_t offset, uint32_t n_entries, struct backing *backing);
+
+/* Detaches a backing that was read for a resource which then could not be made. */
+void resource_forget_backing(struct gpu_device *device, struct backing *backing);
 
 /* Frees all, their scanouts go off. */
 void resource_free_all(struct gpu_device *device);
@@ -32,8 +49,11 @@ void resource_memory_changed(struct gpu_device *device);
 
 /* Command handlers (VIRTIO 1.2, 5.7.6.8). */
 int resource_create_2d(struct gpu_device *device, struct gpu_command *command);
+int resource_create_3d(struct gpu_device *device, struct gpu_command *command);
 int resource_unref(struct gpu_device *device, struct gpu_command *command);
 int resource_attach_backing(struct gpu_device *device, struct gpu_command *command);
 int resource_detach_backing(struct gpu_device *device, struct gpu_command *command);
 int resource_transfer_to_host_2d(struct gpu_device *device, struct gpu_command *command);
+int resource_transfer_to_host_3d(struct gpu_device *device, struct gpu_command *command);
+int resource_transfer_from_host_3d(struct gpu_device *device, struct gpu_command *command);
 int resource_assign_uuid(struct gpu_device *device, struct gpu_command *command);

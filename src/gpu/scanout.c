@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * A scanout shows a part of a resource; a resource knows on which scanouts it is shown, so that it
- * can be shown on several, and leaves them all when it goes. The display reads the pixels in place,
- * when it has room for them: here they are neither copied nor kept.
+ * can be shown on several, and leaves them all when it goes. A command that is wrong leaves the
+ * scanout as it was.
+ *
+ * A resource on the GPU is shown as a dma-buf where it has one and the display takes it. Flushing
+ * it waits until the display has shown it; on several scanouts, one after the other. In every other
+ * case the display is told what is new and reads it when it can: the flush is done at once.
  */
 #include "gpu/scanout.h"
 
@@ -12,36 +16,10 @@
 #include "gpu/command.h"
 #include "gpu/device_state.h"
 #include "gpu/resource.h"
+#include "gpu/source.h"
+#include "render/pixels.h"
 
 #define BYTES_PER_PIXEL 4
-
-/* display_source_ops::rows for a renderer whose pixels the CPU can read where they lie. */
-static int mapped_rows(struct display_source *source, const struct rect *r, struct iovec *iov,
-		       int max)
-{
-	struct scanout *scanout = container_of(source, struct scanout, source);
-	struct renderer *renderer = scanout->device->renderer;
-	struct renderer_pixels pixels;
-
-	if (!renderer->ops->pixels(renderer, scanout->resource->handle, &pixels))
-		return -EIO;
-
-	const uint8_t *row = pixels.data + (uint64_t)(scanout->rect.y + r->y) * pixels.stride +
-			     (uint64_t)(scanout->rect.x + r->x) * BYTES_PER_PIXEL;
-	size_t size = (size_t)r->width * BYTES_PER_PIXEL;
-
-	if (size == pixels.stride) {
-		iov[0] = (struct iovec){ (void *)row, size * r->height };
-		return 1;
-	}
-	if (r->height > (uint32_t)max)
-		return -E2BIG;
-	for (uint32_t y = 0; y < r->height; y++, row += pixels.stride)
-		iov[y] = (struct iovec){ (void *)row, size };
-	return (int)r->height;
-}
-
-static const struct display_source_ops mapped_source = { .rows = mapped_rows };
 
 void scanout_init_all(struct gpu_device *device)
 {
@@ -49,15 +27,23 @@ void scanout_init_all(struct gpu_device *device)
 		device->scanouts[i] = (struct scanout){ .device = device };
 }
 
-static void turn_off(struct gpu_device *device, unsigned i)
+/* The display has let go of what @scanout showed. */
+static void leave_resource(struct gpu_device *device, unsigned i)
 {
 	struct scanout *scanout = &device->scanouts[i];
 
-	if (!scanout->resource)
+	source_finish(device, scanout);
+	if (scanout->resource)
+		scanout->resource->scanouts &= (uint16_t) ~(1u << i);
+	*scanout = (struct scanout){ .device = device };
+}
+
+static void turn_off(struct gpu_device *device, unsigned i)
+{
+	if (!device->scanouts[i].resource)
 		return;
 	display_scanout_pixels(device->display, i, 0, 0, NULL);
-	scanout->resource->scanouts &= (uint16_t) ~(1u << i);
-	scanout->resource = NULL;
+	leave_resource(device, i);
 }
 
 void scanout_forget(struct gpu_device *device, struct resource *resource)
@@ -67,38 +53,80 @@ void scanout_forget(struct gpu_device *device, struct resource *resource)
 			turn_off(device, i);
 }
 
-static void show(struct gpu_device *device, unsigned i, struct resource *resource,
-		 const struct rect *r)
+void scanout_memory_changes(struct gpu_device *device, struct resource *resource)
+{
+	for (unsigned i = 0; i < VIRTIO_GPU_MAX_SCANOUTS && resource->blob_size; i++)
+		if (resource->scanouts >> i & 1)
+			display_source_changed(device->display, &device->scanouts[i].source);
+}
+
+/* Exports the resource once and keeps the descriptor. */
+static bool has_dmabuf(struct gpu_device *device, struct resource *resource)
+{
+	const struct renderer_ops *ops = device->renderer->ops;
+
+	if (!resource->has_dmabuf && resource->handle && ops->export_dmabuf)
+		resource->has_dmabuf = ops->export_dmabuf(device->renderer, resource->handle,
+							  &resource->dmabuf) == 0;
+	return resource->has_dmabuf;
+}
+
+static bool show_dmabuf(struct gpu_device *device, unsigned i, struct resource *resource,
+			const struct rect *r)
+{
+	if (device->scanout_mode == GPU_SCANOUT_PIXELS || resource->blob_size ||
+	    !display_shows_dmabufs(device->display) || !has_dmabuf(device, resource))
+		return false;
+
+	const struct renderer_dmabuf *dmabuf = &resource->dmabuf;
+	struct display_dmabuf shown = {
+		.fd = dmabuf->fd,
+		.rect = *r,
+		.fd_width = dmabuf->width,
+		.fd_height = dmabuf->height,
+		.fd_stride = dmabuf->stride,
+		.fd_flags = dmabuf->is_y_0_top ? VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP : 0,
+		.fd_drm_fourcc = (int32_t)dmabuf->fourcc,
+		.modifier = dmabuf->modifier,
+	};
+	return display_scanout_dmabuf(device->display, i, &shown) == 0;
+}
+
+/* Shows what @next says, which was checked: its resource, rectangle and, for a blob, layout. */
+static int show(struct gpu_device *device, unsigned i, struct scanout *next)
 {
 	struct scanout *scanout = &device->scanouts[i];
-	struct renderer_pixels pixels;
-	bool has_pixels =
-		device->renderer->ops->pixels &&
-		device->renderer->ops->pixels(device->renderer, resource->handle, &pixels);
-	struct display_source fresh = { .ops = &mapped_source };
+	struct resource *resource = next->resource;
+	int r;
 
-	if (!has_pixels) { /* the null renderer: there is nothing to be seen */
-		turn_off(device, i);
-	} else {
+	next->device = device;
+	next->is_dmabuf = show_dmabuf(device, i, resource, &next->rect);
+	if (!next->is_dmabuf) {
+		r = device->scanout_mode == GPU_SCANOUT_DMABUF && !resource->blob_size &&
+				    device->renderer->ops->export_dmabuf
+			    ? VIRTIO_GPU_RESP_ERR_UNSPEC
+			    : source_init(device, next);
+		if (r != 0)
+			return r;
 		/* The display finishes with the old pixels before the source becomes the new one.
 		 */
 		display_source_changed(device->display, &scanout->source);
 	}
-	if (scanout->resource)
-		scanout->resource->scanouts &= (uint16_t) ~(1u << i);
-	scanout->source = fresh;
-	scanout->resource = resource;
-	scanout->rect = *r;
+	leave_resource(device, i);
+	*scanout = *next;
 	resource->scanouts |= (uint16_t)(1u << i);
-	if (has_pixels)
-		display_scanout_pixels(device->display, i, r->width, r->height, &scanout->source);
+	if (!next->is_dmabuf)
+		display_scanout_pixels(device->display, i, scanout->rect.width,
+				       scanout->rect.height, &scanout->source);
+	return 0;
 }
 
 int scanout_set(struct gpu_device *device, struct gpu_command *command)
 {
 	const struct virtio_gpu_set_scanout *request = &command->request.set_scanout;
-	struct rect r = { request->r.x, request->r.y, request->r.width, request->r.height };
-	struct resource *resource;
+	struct scanout next = {
+		.rect = { request->r.x, request->r.y, request->r.width, request->r.height },
+	};
 
 	if (request->scanout_id >= VIRTIO_GPU_MAX_SCANOUTS)
 		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
@@ -106,12 +134,101 @@ int scanout_set(struct gpu_device *device, struct gpu_command *command)
 		turn_off(device, request->scanout_id);
 		return 0;
 	}
-	resource = resource_find(device, request->resource_id);
-	if (!resource)
+	next.resource = resource_find(device, request->resource_id);
+	if (!next.resource)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (rect_is_empty(&r) || !rect_is_within(&r, resource->width, resource->height))
+	if (rect_is_empty(&next.rect) ||
+	    !rect_is_within(&next.rect, next.resource->width, next.resource->height))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	show(device, request->scanout_id, resource, &r);
+	return show(device, request->scanout_id, &next);
+}
+
+int scanout_set_blob(struct gpu_device *device, struct gpu_command *command)
+{
+	const struct virtio_gpu_set_scanout_blob *request = &command->request.set_scanout_blob;
+	struct scanout next = {
+		.rect = { request->r.x, request->r.y, request->r.width, request->r.height },
+		.format = request->format,
+		.stride = request->strides[0],
+		.offset = request->offsets[0],
+	};
+
+	if (request->scanout_id >= VIRTIO_GPU_MAX_SCANOUTS)
+		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
+	if (request->resource_id == 0) {
+		turn_off(device, request->scanout_id);
+		return 0;
+	}
+	next.resource = resource_find(device, request->resource_id);
+	if (!next.resource || !next.resource->blob_size)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+
+	/* The last row ends with its last pixel, not with its stride. */
+	uint64_t width = (uint64_t)request->width * BYTES_PER_PIXEL;
+	if (!pixels_has_format(next.format) || rect_is_empty(&next.rect) ||
+	    !rect_is_within(&next.rect, request->width, request->height) ||
+	    request->width > device->limits.max_dimension ||
+	    request->height > device->limits.max_dimension || next.stride < width ||
+	    next.offset + (uint64_t)(request->height - 1) * next.stride + width >
+		    next.resource->blob_size)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	return show(device, request->scanout_id, &next);
+}
+
+/* The part of @r, of the resource, that is seen on a scanout, in the scanout's own coordinates. */
+static struct rect seen(const struct scanout *scanout, const struct rect *r)
+{
+	struct rect damage = rect_intersect(r, &scanout->rect);
+
+	if (!rect_is_empty(&damage)) {
+		damage.x -= scanout->rect.x;
+		damage.y -= scanout->rect.y;
+	}
+	return damage;
+}
+
+static int flush_next(struct gpu_device *device, struct gpu_command *command);
+
+static void flushed(struct display_request *request, int error, const void *reply)
+{
+	struct gpu_command *command = container_of(request, struct gpu_command, display_request);
+
+	(void)error; /* a frame that nobody has shown is not the guest's fault */
+	(void)reply;
+	if (!command_resume(command))
+		return;
+	int r = flush_next(command->device, command);
+	if (r != COMMAND_HELD)
+		command_complete(command, r);
+}
+
+/* Shows what is left to be shown, until a dma-buf has to be waited for. */
+static int flush_next(struct gpu_device *device, struct gpu_command *command)
+{
+	const struct virtio_gpu_resource_flush *request = &command->request.flush;
+	struct rect r = { request->r.x, request->r.y, request->r.width, request->r.height };
+
+	for (unsigned i = 0; command->flush_left; i++) {
+		struct scanout *scanout = &device->scanouts[i];
+		struct rect damage;
+
+		if (!(command->flush_left >> i & 1))
+			continue;
+		command->flush_left &= (uint16_t) ~(1u << i);
+		damage = seen(scanout, &r);
+		if (rect_is_empty(&damage))
+			continue;
+		if (!scanout->is_dmabuf) {
+			display_damage(device->display, i, &damage);
+			continue;
+		}
+		command->display_request.fn = flushed;
+		if (display_flush_dmabuf(device->display, &command->display_request, i, &damage) ==
+		    0) {
+			command_hold(command);
+			return COMMAND_HELD;
+		}
+	}
 	return 0;
 }
 
@@ -123,21 +240,8 @@ int scanout_flush(struct gpu_device *device, struct gpu_command *command)
 
 	if (!resource)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (!rect_is_within(&r, resource->width, resource->height))
+	if (!resource->blob_size && !rect_is_within(&r, resource->width, resource->height))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-
-	for (unsigned i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
-		if (!(resource->scanouts >> i & 1))
-			continue;
-
-		const struct rect *shown = &device->scanouts[i].rect;
-		struct rect damage = rect_intersect(&r, shown);
-
-		if (rect_is_empty(&damage))
-			continue;
-		damage.x -= shown->x;
-		damage.y -= shown->y;
-		display_damage(device->display, i, &damage);
-	}
-	return 0;
+	command->flush_left = resource->scanouts;
+	return flush_next(device, command);
 }

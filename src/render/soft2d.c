@@ -5,10 +5,9 @@
  * cursors carry, so that damaged rows go out straight from here.
  *
  * A transfer gathers the guest's bytes from the pieces of its backing right into the host copy, and
- * converts them there, row by row while the row is still in the cache. No row buffer is needed, it
- * does not matter how rows and pixels straddle pieces or how badly those are aligned, and nothing
- * is allocated. In the two formats that are B, G, R already, a box as wide as its resource is one
- * copy per piece of the backing.
+ * other formats are converted there. It does not matter how rows and pixels straddle pieces, and
+ * nothing is allocated for the two formats that are B, G, R already. A box as wide as its resource
+ * is one copy per piece of the backing.
  *
  * The device has checked boxes and backing sizes. They are checked here again because memory
  * depends on it: a box never leaves the host copy, and a gather stops where the pieces end.
@@ -22,19 +21,16 @@
 #include <sys/mman.h>
 
 #include "base/container.h"
+#include "render/pixels.h"
 #include "render/renderer.h"
 
 #define PIXEL_SIZE 4
-#define OPAQUE	   0xff000000u
 
 /* From here on a copy is mapped by itself: pages that no transfer touches are never there. */
 #define MAP_MIN_SIZE (128 * 1024)
 
-/* Turns @n pixels, B, G, R, A in memory afterwards. */
-typedef void (*convert_fn)(uint32_t *pixels, size_t n);
-
 struct renderer_resource {
-	convert_fn convert; /* NULL: the guest's layout is ours */
+	uint32_t format;
 	uint32_t width, height, stride;
 	uint8_t *data;
 	size_t size;
@@ -43,44 +39,11 @@ struct renderer_resource {
 /* A place in a backing. */
 struct cursor {
 	const struct iovec *iov;
-	int n_iov;	/* pieces left, with this one */
+	int n_iov;      /* pieces left, with this one */
 	size_t skipped; /* bytes of this piece that lie behind us */
 };
 
 static const struct renderer_ops soft2d_ops;
-
-/* In what follows the lowest byte of a pixel is the first in memory. */
-#define CONVERT(name, expression)                                                                  \
-	static void convert_##name(uint32_t *pixels, size_t n)                                     \
-	{                                                                                          \
-		for (size_t i = 0; i < n; i++) {                                                   \
-			uint32_t v = GUINT32_FROM_LE(pixels[i]);                                   \
-                                                                                                   \
-			pixels[i] = GUINT32_TO_LE(expression);                                     \
-		}                                                                                  \
-	}
-
-CONVERT(argb, GUINT32_SWAP_LE_BE(v))
-CONVERT(xrgb, GUINT32_SWAP_LE_BE(v) | OPAQUE)
-CONVERT(abgr, v >> 8 | v << 24)
-CONVERT(xbgr, v >> 8 | OPAQUE)
-CONVERT(rgba, (v & 0xff00ff00) | (v & 0xff) << 16 | (v >> 16 & 0xff))
-CONVERT(rgbx, (v & 0x0000ff00) | (v & 0xff) << 16 | (v >> 16 & 0xff) | OPAQUE)
-
-/* VIRTIO 1.2, 5.7.6.8: the names are in memory order. */
-static const struct {
-	uint32_t format;
-	convert_fn convert;
-} formats[] = {
-	{ VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, NULL },
-	{ VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, NULL },
-	{ VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM, convert_argb },
-	{ VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM, convert_xrgb },
-	{ VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM, convert_rgba },
-	{ VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM, convert_xbgr },
-	{ VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM, convert_abgr },
-	{ VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM, convert_rgbx },
-};
 
 /* Goes @n bytes on; false if the backing ends before. */
 static bool cursor_skip(struct cursor *c, uint64_t n)
@@ -147,12 +110,9 @@ static int soft2d_resource_create(struct renderer *renderer,
 				  const struct renderer_resource_args *args,
 				  struct renderer_resource **ret)
 {
-	unsigned i = 0;
-
 	(void)renderer;
-	while (i < G_N_ELEMENTS(formats) && formats[i].format != args->format)
-		i++;
-	if (!args->is_2d || i == G_N_ELEMENTS(formats) || args->width == 0 || args->height == 0)
+	if (!args->is_2d || !pixels_has_format(args->format) || args->width == 0 ||
+	    args->height == 0)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (args->width > UINT32_MAX / PIXEL_SIZE)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
@@ -169,7 +129,7 @@ static int soft2d_resource_create(struct renderer *renderer,
 
 	struct renderer_resource *resource = g_new(struct renderer_resource, 1);
 	*resource = (struct renderer_resource){
-		.convert = formats[i].convert,
+		.format = args->format,
 		.width = args->width,
 		.height = args->height,
 		.stride = stride,
@@ -202,12 +162,13 @@ static int soft2d_transfer_to_host(struct renderer *renderer, struct renderer_re
 	if (rect_is_empty(&box))
 		return 0;
 
-	uint8_t *dst =
+	uint8_t *first =
 		resource->data + (size_t)box.y * resource->stride + (size_t)box.x * PIXEL_SIZE;
+	uint8_t *dst = first;
 	size_t len = (size_t)box.width * PIXEL_SIZE;
 	uint32_t n_rows = box.height;
 
-	if (!resource->convert && len == resource->stride && stride == resource->stride) {
+	if (len == resource->stride && stride == resource->stride) {
 		len *= n_rows;
 		n_rows = 1;
 	}
@@ -217,12 +178,10 @@ static int soft2d_transfer_to_host(struct renderer *renderer, struct renderer_re
 		if (row > 0 && !cursor_skip(&cursor, stride - len))
 			return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 
-		size_t done = cursor_read(&cursor, dst, len);
-		if (resource->convert)
-			resource->convert((uint32_t *)(void *)dst, done / PIXEL_SIZE);
-		if (done < len)
+		if (cursor_read(&cursor, dst, len) < len)
 			return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
+	pixels_to_display(resource->format, first, box.width, box.height, resource->stride);
 	return 0;
 }
 

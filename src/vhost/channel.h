@@ -8,14 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VHOST_MAX_FDS	  8
+#define VHOST_MAX_FDS     8
 #define VHOST_MAX_PAYLOAD 4096 /* the largest known today is 1.2 KiB, for another device */
-#define VHOST_MAX_REPLY	  268  /* configuration space: 12 + 256 */
+#define VHOST_MAX_REPLY   268  /* configuration space: 12 + 256 */
 
 #define VHOST_FLAG_VERSION_MASK 0x3u
-#define VHOST_FLAG_VERSION	0x1u
-#define VHOST_FLAG_REPLY	0x4u
-#define VHOST_FLAG_NEED_REPLY	0x8u
+#define VHOST_FLAG_VERSION      0x1u
+#define VHOST_FLAG_REPLY        0x4u
+#define VHOST_FLAG_NEED_REPLY   0x8u
 
 /* All integers are in the byte order of the machine: both ends are on it. */
 struct vhost_header {

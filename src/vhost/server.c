@@ -25,7 +25,7 @@
 #include "base/loop.h"
 #include "vhost/session.h"
 
-#define LOG_MODULE	"server"
+#define LOG_MODULE      "server"
 #define ACCEPT_RETRY_MS 1000
 
 struct vhost_server {

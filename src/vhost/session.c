@@ -24,7 +24,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-#define LOG_MODULE	  "session"
+#define LOG_MODULE        "session"
 #define MESSAGES_PER_TURN 16
 
 struct request {

@@ -22,20 +22,20 @@
 #define VIRTIO_F_VERSION_1   BIT64(32)
 #define VIRTIO_F_RING_PACKED BIT64(34)
 
-#define PROTOCOL_F_MQ		       BIT64(0)
-#define PROTOCOL_F_REPLY_ACK	       BIT64(3)
-#define PROTOCOL_F_BACKEND_REQ	       BIT64(5)
-#define PROTOCOL_F_CONFIG	       BIT64(9)
+#define PROTOCOL_F_MQ                  BIT64(0)
+#define PROTOCOL_F_REPLY_ACK           BIT64(3)
+#define PROTOCOL_F_BACKEND_REQ         BIT64(5)
+#define PROTOCOL_F_CONFIG              BIT64(9)
 #define PROTOCOL_F_BACKEND_SEND_FD     BIT64(10)
-#define PROTOCOL_F_RESET_DEVICE	       BIT64(13)
+#define PROTOCOL_F_RESET_DEVICE        BIT64(13)
 #define PROTOCOL_F_CONFIGURE_MEM_SLOTS BIT64(15)
 
 struct vhost_queue {
 	struct vhost_session *session;
 	struct vring vring;
-	int kick_fd;			/* owned; -1: none */
+	int kick_fd;                    /* owned; -1: none */
 	struct loop_source kick_source; /* in the loop only while the ring runs */
-	struct loop_task kick_task;	/* for the kick that may have been lost before it ran */
+	struct loop_task kick_task;     /* for the kick that may have been lost before it ran */
 	bool is_enabled;
 	bool has_addresses;
 };
@@ -49,7 +49,7 @@ struct vhost_session {
 	struct vhost_channel channel;
 	struct loop_source source;
 	struct loop_task end_task;
-	int error;	    /* for ended() */
+	int error;          /* for ended() */
 	const char *reason; /* of the handler that refused, for the log; NULL: the errno says it */
 
 	uint64_t protocol_features; /* as accepted */

@@ -33,7 +33,7 @@
 struct walk {
 	struct vring *vring;
 	const uint8_t *table;
-	unsigned table_size;	/* in descriptors */
+	unsigned table_size;    /* in descriptors */
 	unsigned n_descriptors; /* of the chain so far */
 	int n_out, n_in;
 	uint64_t out_size, in_size;

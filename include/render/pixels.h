@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Whether @format is one of the eight formats of VIRTIO 1.2, 5.7.6.8. */
+bool pixels_has_format(uint32_t format);
+
+/* Turns @width x @height pixels of @format, in rows of @stride bytes (a multiple of 4), into
+ * a8r8g8b8 where they lie. Nothing happens if @format is that already, or the same without alpha.
+ */
+void pixels_to_display(uint32_t format, void *data, uint32_t width, uint32_t height,
+		       uint32_t stride);

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The capability sets of the renderer, listed once when the device is made: num_capsets in the
+ * configuration space, the indices of GET_CAPSET_INFO and the ids of GET_CAPSET and CTX_CREATE all
+ * come from that one list, so they cannot disagree.
+ */
+#include "gpu/capset.h"
+
+#include "gpu/command.h"
+#include "gpu/device_state.h"
+
+void capset_init(struct gpu_device *device)
+{
+	const struct renderer_ops *ops = device->renderer->ops;
+
+	device->n_capsets = ops->capsets ? ops->capsets(device->renderer, device->capsets) : 0;
+}
+
+int capset_get_info(struct gpu_device *device, struct gpu_command *command)
+{
+	uint32_t index = command->request.get_capset_info.capset_index;
+	struct virtio_gpu_resp_capset_info response = { 0 };
+
+	if (index >= device->n_capsets)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	response.capset_id = device->capsets[index].id;
+	response.capset_max_version = device->capsets[index].max_version;
+	response.capset_max_size = device->capsets[index].max_size;
+	return command_reply(command, VIRTIO_GPU_RESP_OK_CAPSET_INFO, &response, sizeof(response));
+}
+
+int capset_get(struct gpu_device *device, struct gpu_command *command)
+{
+	const struct virtio_gpu_get_capset *request = &command->request.get_capset;
+	const struct renderer_capset *capset = NULL;
+
+	for (unsigned i = 0; i < device->n_capsets; i++)
+		if (device->capsets[i].id == request->capset_id)
+			capset = &device->capsets[i];
+	if (!capset || request->capset_version > capset->max_version)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+
+	size_t size = sizeof(struct virtio_gpu_resp_capset) + capset->max_size;
+	g_autofree struct virtio_gpu_resp_capset *response = g_malloc0(size);
+	int r = device->renderer->ops->capset_fill(device->renderer, capset->id,
+						   request->capset_version, response->capset_data,
+						   capset->max_size);
+	if (r != 0)
+		return r;
+	return command_reply(command, VIRTIO_GPU_RESP_OK_CAPSET, response, size);
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Contexts are named by the header of each 3D command. The table here says which exist, so that a
+ * renderer is never asked about one that does not: libraries answer a second creation of the same
+ * id, or work for an unknown one, in ways that cannot be relied upon.
+ *
+ * A command stream is copied out of guest memory before the renderer parses it, into one buffer
+ * that grows to the largest stream seen and stays: the guest may write to its own copy meanwhile.
+ */
+#include "gpu/context.h"
+
+#include <errno.h>
+
+#include "gpu/command.h"
+#include "gpu/device_state.h"
+#include "gpu/fence.h"
+#include "gpu/resource.h"
+
+struct context *context_find(struct gpu_device *device, uint32_t id)
+{
+	return g_hash_table_lookup(device->contexts, GUINT_TO_POINTER(id));
+}
+
+static void context_free(struct gpu_device *device, struct context *context)
+{
+	device->renderer->ops->context_free(device->renderer, context->id);
+	/* The renderer forgets the fences of a context that goes: the guest must not wait for them.
+	 */
+	fence_give_back_all(&context->timelines);
+	g_free(context);
+}
+
+void context_free_all(struct gpu_device *device)
+{
+	GHashTableIter iter;
+	void *context;
+
+	g_hash_table_iter_init(&iter, device->contexts);
+	while (g_hash_table_iter_next(&iter, NULL, &context)) {
+		g_hash_table_iter_remove(&iter);
+		context_free(device, context);
+	}
+}
+
+static bool has_capset(struct gpu_device *device, uint32_t id)
+{
+	for (unsigned i = 0; i < device->n_capsets; i++)
+		if (device->capsets[i].id == id)
+			return true;
+	return false;
+}
+
+int context_create(struct gpu_device *device, struct gpu_command *command)
+{
+	const struct virtio_gpu_ctx_create *request = &command->request.ctx_create;
+	const struct renderer_ops *ops = device->renderer->ops;
+	uint32_t id = request->hdr.ctx_id;
+	uint32_t init = 0;
+
+	if (!ops->context_create)
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	if (id == 0 || context_find(device, id))
+		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
+	if (device_has_feature(device, VIRTIO_GPU_F_CONTEXT_INIT))
+		init = request->context_init & VIRTIO_GPU_CONTEXT_INIT_CAPSET_ID_MASK;
+	if (request->nlen > sizeof(request->debug_name) || (init && !has_capset(device, init)))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (g_hash_table_size(device->contexts) >= device->limits.max_contexts)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	int r = ops->context_create(device->renderer, id, init, request->debug_name, request->nlen);
+	if (r != 0)
+		return r;
+
+	struct context *context = g_new0(struct context, 1);
+	context->id = id;
+	g_hash_table_insert(device->contexts, GUINT_TO_POINTER(id), context);
+	return 0;
+}
+
+int context_destroy(struct gpu_device *device, struct gpu_command *command)
+{
+	uint32_t id = command->request.hdr.ctx_id;
+	struct context *context = context_find(device, id);
+
+	if (!context)
+		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
+	g_hash_table_remove(device->contexts, GUINT_TO_POINTER(id));
+	context_free(device, context);
+	return 0;
+}
+
+/* The context and the resource that a command names. */
+static int find_pair(struct gpu_device *device, struct gpu_command *command, uint32_t *ret_ctx_id,
+		     struct resource **ret_resource)
+{
+	const struct virtio_gpu_ctx_resource *request = &command->request.ctx_resource;
+	struct resource *resource = resource_find(device, request->resource_id);
+
+	if (!context_find(device, request->hdr.ctx_id))
+		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
+	if (!resource || !resource->handle)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	*ret_ctx_id = request->hdr.ctx_id;
+	*ret_resource = resource;
+	return 0;
+}
+
+int context_attach_resource(struct gpu_device *device, struct gpu_command *command)
+{
+	struct resource *resource;
+	uint32_t ctx_id;
+	int r = find_pair(device, command, &ctx_id, &resource);
+
+	if (r != 0)
+		return r;
+	return device->renderer->ops->context_attach(device->renderer, ctx_id, resource->handle);
+}
+
+int context_detach_resource(struct gpu_device *device, struct gpu_command *command)
+{
+	struct resource *resource;
+	uint32_t ctx_id;
+	int r = find_pair(device, command, &ctx_id, &resource);
+
+	if (r == 0)
+		device->renderer->ops->context_detach(device->renderer, ctx_id, resource->handle);
+	return r;
+}
+
+int context_submit(struct gpu_device *device, struct gpu_command *command)
+{
+	const struct virtio_gpu_cmd_submit *request = &command->request.submit;
+	uint32_t size = request->size;
+
+	if (!context_find(device, request->hdr.ctx_id))
+		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
+	if (size % 4 != 0 || size > device->limits.max_submit ||
+	    size > command->chain.out_size - sizeof(*request))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (size == 0)
+		return 0;
+	if (size > device->stream_size) {
+		void *stream = g_try_realloc(device->stream, size);
+
+		if (!stream)
+			return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+		device->stream = stream;
+		device->stream_size = size;
+	}
+	command_read(command, sizeof(*request), device->stream, size);
+	command_charge(device, size);
+	return device->renderer->ops->submit(device->renderer, request->hdr.ctx_id, device->stream,
+					     size);
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Where the display reads the pixels of a scanout, when it has room for them. There are three
+ * places:
+ *
+ * mapped: the renderer's own memory. Rows are sent from where they lie.
+ * blob: guest memory. Rows are sent from the guest's pages.
+ * shadow: what lies on the GPU, or in another format, is copied into a shadow of the scanout, only
+ * the damaged box of it, and only when the display begins to send that box.
+ */
+#include "gpu/source.h"
+
+#include <errno.h>
+
+#include "base/container.h"
+#include "base/iov.h"
+#include "gpu/device_state.h"
+#include "gpu/resource.h"
+#include "render/pixels.h"
+
+#define BYTES_PER_PIXEL 4
+
+static struct scanout *to_scanout(struct display_source *source)
+{
+	return container_of(source, struct scanout, source);
+}
+
+/* The rows of @r from @data on, as pieces; joined if nothing lies between them. */
+static int collect_rows(const uint8_t *data, uint64_t stride, const struct rect *r,
+			struct iovec *iov, int max)
+{
+	size_t size = (size_t)r->width * BYTES_PER_PIXEL;
+
+	data += r->y * stride + (uint64_t)r->x * BYTES_PER_PIXEL;
+	if (size == stride && max > 0) {
+		iov[0] = (struct iovec){ (void *)data, size * r->height };
+		return 1;
+	}
+	if (r->height > (uint32_t)max)
+		return -E2BIG;
+	for (uint32_t y = 0; y < r->height; y++, data += stride)
+		iov[y] = (struct iovec){ (void *)data, size };
+	return (int)r->height;
+}
+
+static int mapped_rows(struct display_source *source, const struct rect *r, struct iovec *iov,
+		       int max)
+{
+	struct scanout *scanout = to_scanout(source);
+	struct renderer *renderer = scanout->device->renderer;
+	struct renderer_pixels pixels;
+
+	if (!renderer->ops->pixels(renderer, scanout->resource->handle, &pixels))
+		return -EIO;
+	struct rect in_resource = { scanout->rect.x + r->x, scanout->rect.y + r->y, r->width,
+				    r->height };
+	return collect_rows(pixels.data, pixels.stride, &in_resource, iov, max);
+}
+
+/* Of row @y of @r, the offset in its blob; checked against the blob when the scanout was set. */
+static uint64_t blob_offset(const struct scanout *scanout, const struct rect *r, uint32_t y)
+{
+	return scanout->offset + (uint64_t)(scanout->rect.y + r->y + y) * scanout->stride +
+	       (uint64_t)(scanout->rect.x + r->x) * BYTES_PER_PIXEL;
+}
+
+static int blob_rows(struct display_source *source, const struct rect *r, struct iovec *iov,
+		     int max)
+{
+	struct scanout *scanout = to_scanout(source);
+	const struct backing *backing = &scanout->resource->backing;
+	size_t size = (size_t)r->width * BYTES_PER_PIXEL;
+	int n = 0;
+
+	if (!backing->iov)
+		return -EFAULT; /* the memory behind it is gone */
+	if (size == scanout->stride)
+		return iov_slice(backing->iov, backing->n_iov, blob_offset(scanout, r, 0),
+				 size * r->height, iov, max);
+	for (uint32_t y = 0; y < r->height; y++) {
+		int k = iov_slice(backing->iov, backing->n_iov, blob_offset(scanout, r, y), size,
+				  iov + n, max - n);
+
+		if (k < 0)
+			return k;
+		n += k;
+	}
+	return n;
+}
+
+static uint8_t *shadow_at(const struct scanout *scanout, const struct rect *r, uint32_t y)
+{
+	return scanout->shadow +
+	       ((uint64_t)(r->y + y) * scanout->rect.width + r->x) * BYTES_PER_PIXEL;
+}
+
+static int shadow_rows(struct display_source *source, const struct rect *r, struct iovec *iov,
+		       int max)
+{
+	struct scanout *scanout = to_scanout(source);
+
+	return collect_rows(scanout->shadow, (uint64_t)scanout->rect.width * BYTES_PER_PIXEL, r,
+			    iov, max);
+}
+
+static int prepare_from_renderer(struct display_source *source, const struct rect *r)
+{
+	struct scanout *scanout = to_scanout(source);
+	struct renderer *renderer = scanout->device->renderer;
+	struct rect in_resource = { scanout->rect.x + r->x, scanout->rect.y + r->y, r->width,
+				    r->height };
+
+	return renderer->ops->read_pixels(renderer, scanout->resource->handle, &in_resource,
+					  shadow_at(scanout, r, 0),
+					  scanout->rect.width * BYTES_PER_PIXEL) == 0
+		       ? 0
+		       : -EIO;
+}
+
+static int prepare_from_blob(struct display_source *source, const struct rect *r)
+{
+	struct scanout *scanout = to_scanout(source);
+	const struct backing *backing = &scanout->resource->backing;
+
+	if (!backing->iov)
+		return -EFAULT;
+	for (uint32_t y = 0; y < r->height; y++)
+		iov_read(backing->iov, backing->n_iov, blob_offset(scanout, r, y),
+			 shadow_at(scanout, r, y), (size_t)r->width * BYTES_PER_PIXEL);
+	pixels_to_display(scanout->format, shadow_at(scanout, r, 0), r->width, r->height,
+			  scanout->rect.width * BYTES_PER_PIXEL);
+	return 0;
+}
+
+static const struct display_source_ops mapped_source = { .rows = mapped_rows };
+static const struct display_source_ops blob_source = { .rows = blob_rows };
+static const struct display_source_ops converted_blob_source = { .prepare = prepare_from_blob,
+								 .rows = shadow_rows };
+static const struct display_source_ops read_back_source = { .prepare = prepare_from_renderer,
+							    .rows = shadow_rows };
+
+static int shadow_new(struct gpu_device *device, struct scanout *scanout)
+{
+	uint64_t size = (uint64_t)scanout->rect.width * scanout->rect.height * BYTES_PER_PIXEL;
+
+	if (size > device->limits.max_hostmem - device->hostmem)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	scanout->shadow = g_try_malloc(size);
+	if (!scanout->shadow)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	scanout->shadow_size = size;
+	device->hostmem += size;
+	return 0;
+}
+
+static bool is_in_display_order(uint32_t format)
+{
+	return format == VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM ||
+	       format == VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM;
+}
+
+int source_init(struct gpu_device *device, struct scanout *scanout)
+{
+	struct renderer *renderer = device->renderer;
+	struct resource *resource = scanout->resource;
+	struct renderer_pixels pixels;
+
+	if (resource->blob_size) {
+		if (is_in_display_order(scanout->format)) {
+			scanout->source.ops = &blob_source;
+			return 0;
+		}
+		scanout->source.ops = &converted_blob_source;
+		return shadow_new(device, scanout);
+	}
+	if (renderer->ops->pixels && renderer->ops->pixels(renderer, resource->handle, &pixels)) {
+		scanout->source.ops = &mapped_source;
+		return 0;
+	}
+	if (!renderer->ops->read_pixels)
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	scanout->source.ops = &read_back_source;
+	return shadow_new(device, scanout);
+}
+
+void source_finish(struct gpu_device *device, struct scanout *scanout)
+{
+	device->hostmem -= scanout->shadow_size;
+	scanout->shadow_size = 0;
+	g_clear_pointer(&scanout->shadow, g_free);
+	scanout->source.ops = NULL;
+}

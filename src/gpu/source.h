@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+struct gpu_device;
+struct scanout;
+
+/* Makes scanout->source for the resource, rectangle and layout that stand in @scanout. 0, or
+ * VIRTIO_GPU_RESP_ERR_UNSPEC: the resource has no pixels to be seen, or OUT_OF_MEMORY. */
+int source_init(struct gpu_device *device, struct scanout *scanout);
+/* Frees what source_init() made; does nothing to a scanout that has none. */
+void source_finish(struct gpu_device *device, struct scanout *scanout);

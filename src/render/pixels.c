@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The display takes one layout of pixels: 32 bits, a8r8g8b8 or x8r8g8b8. Everything else is turned
+ * into it by pixman, in place: source and destination are the same rows with the same size of
+ * pixel, so each pixel is read before it is written.
+ */
+#include "render/pixels.h"
+
+#include <glib.h>
+#include <linux/virtio_gpu.h>
+#include <pixman.h>
+
+/* The spec's names are in memory order, pixman's in the order of a 32-bit word. */
+static const struct {
+	uint32_t format;
+	pixman_format_code_t little, big;
+} formats[] = {
+	{ VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, PIXMAN_a8r8g8b8, PIXMAN_b8g8r8a8 },
+	{ VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, PIXMAN_x8r8g8b8, PIXMAN_b8g8r8x8 },
+	{ VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM, PIXMAN_b8g8r8a8, PIXMAN_a8r8g8b8 },
+	{ VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM, PIXMAN_b8g8r8x8, PIXMAN_x8r8g8b8 },
+	{ VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM, PIXMAN_a8b8g8r8, PIXMAN_r8g8b8a8 },
+	{ VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM, PIXMAN_r8g8b8x8, PIXMAN_x8b8g8r8 },
+	{ VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM, PIXMAN_r8g8b8a8, PIXMAN_a8b8g8r8 },
+	{ VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM, PIXMAN_x8b8g8r8, PIXMAN_r8g8b8x8 },
+};
+
+static pixman_format_code_t pixman_format(uint32_t format)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(formats); i++)
+		if (formats[i].format == format)
+			return G_BYTE_ORDER == G_LITTLE_ENDIAN ? formats[i].little : formats[i].big;
+	return 0;
+}
+
+bool pixels_has_format(uint32_t format)
+{
+	return pixman_format(format) != 0;
+}
+
+void pixels_to_display(uint32_t format, void *data, uint32_t width, uint32_t height,
+		       uint32_t stride)
+{
+	pixman_format_code_t from = pixman_format(format);
+	pixman_format_code_t to = pixman_format(VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM);
+
+	if (format == VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM ||
+	    format == VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM || !from)
+		return;
+
+	pixman_image_t *src =
+		pixman_image_create_bits_no_clear(from, (int)width, (int)height, data, (int)stride);
+	pixman_image_t *dst =
+		pixman_image_create_bits_no_clear(to, (int)width, (int)height, data, (int)stride);
+
+	if (src && dst)
+		pixman_image_composite32(PIXMAN_OP_SRC, src, NULL, dst, 0, 0, 0, 0, 0, 0,
+					 (int)width, (int)height);
+	if (src)
+		pixman_image_unref(src);
+	if (dst)
+		pixman_image_unref(dst);
+}
