@@ -217,7 +217,7 @@ static void on_cursor_update(struct display *d, const struct display_message *m)
 {
 	struct display_cursor *c = &d->cursors[scanout_of(m)];
 
-	*c = (struct display_cursor){ true,	   m->words[1], m->words[2],
+	*c = (struct display_cursor){ true,        m->words[1], m->words[2],
 				      m->words[3], m->words[4], { 0 } };
 	memcpy(c->pixels, d->payload + 20, sizeof(c->pixels));
 }

@@ -15,18 +15,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOG_TAIL 2000 /* bytes */
+
 static struct vmm *current;
 static bool has_failed;
 
 static void show_log(void)
 {
+	size_t length, start;
 	char *text;
 
 	if (!current || current->daemon.err_fd <= 0)
 		return;
 	text = daemon_text(current->daemon.err_fd);
-	if (text && text[0])
-		print_message("--- the daemon's log ---\n%s---\n", text);
+	length = text ? strlen(text) : 0;
+	start = length > LOG_TAIL ? length - LOG_TAIL : 0;
+	if (length > 0)
+		fprintf(stderr, "--- the daemon's log ---\n%s---\n", text + start);
 	free(text);
 }
 
@@ -86,6 +91,12 @@ int fixture_teardown(void **state)
 	*state = NULL;
 	vmm_free(vmm);
 	return status;
+}
+
+void fixture_end(void **state)
+{
+	if (fixture_teardown(state) != 0)
+		vmm_fail("the daemon did not end well");
 }
 
 int fixture_run(int argc, char **argv, int (*run)(void))

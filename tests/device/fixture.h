@@ -18,6 +18,8 @@ struct vmm *fixture_new(void **state, const struct vmm_options *options);
 /* Setup: forgets the last test's failure. Teardown: the daemon has to end well, in time. */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
+/* The end of a machine in the middle of a test: it has to be a good one. */
+void fixture_end(void **state);
 /* Boots with the default options; teardown as above. */
 int fixture_setup_booted(void **state);
 
@@ -29,7 +31,7 @@ int fixture_run(int argc, char **argv, int (*run)(void));
 
 /* A typed command and the response type that is due. */
 #define assert_response(call, due) fixture_check_response(call, due, #call, __FILE__, __LINE__)
-#define assert_ok(call)		   assert_response(call, VIRTIO_GPU_RESP_OK_NODATA)
+#define assert_ok(call)            assert_response(call, VIRTIO_GPU_RESP_OK_NODATA)
 void fixture_check_response(uint32_t type, uint32_t due, const char *call, const char *file,
 			    int line);
 /* The session answers, and so does the control queue; what the daemon sent before is read. */
@@ -37,11 +39,11 @@ void assert_alive(struct vmm *vmm);
 /* Only that the session answers. */
 void assert_session_alive(struct vmm *vmm);
 
-#define RESP_OK			 VIRTIO_GPU_RESP_OK_NODATA
-#define RESP_UNSPEC		 VIRTIO_GPU_RESP_ERR_UNSPEC
-#define RESP_OUT_OF_MEMORY	 VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY
-#define RESP_INVALID_SCANOUT_ID	 VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID
+#define RESP_OK                  VIRTIO_GPU_RESP_OK_NODATA
+#define RESP_UNSPEC              VIRTIO_GPU_RESP_ERR_UNSPEC
+#define RESP_OUT_OF_MEMORY       VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY
+#define RESP_INVALID_SCANOUT_ID  VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID
 #define RESP_INVALID_RESOURCE_ID VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID
-#define RESP_INVALID_PARAMETER	 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER
-#define BGRX			 VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM
-#define BGRA			 VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM
+#define RESP_INVALID_PARAMETER   VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER
+#define BGRX                     VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM
+#define BGRA                     VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM

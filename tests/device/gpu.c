@@ -67,7 +67,7 @@ struct chain *gpu_submit(struct vmm *vmm, unsigned queue, const void *request, u
 	c->fence_id = header.fence_id;
 	c->ctx_id = header.ctx_id;
 	memcpy(c->request, &header, size < sizeof(header) ? size : sizeof(header));
-	memset(c->response, 0xa5, response_size);
+	memset(c->response, GPU_UNTOUCHED, response_size + 8);
 	return c;
 }
 
@@ -116,8 +116,7 @@ uint32_t gpu_finish(struct vmm *vmm, struct chain *c, void *response, size_t siz
 		char what[64];
 
 		snprintf(what, sizeof(what), "the response to command %#x", command);
-		vmm->timeout_ms = 0; /* to say it in the words of vmm_wait */
-		vmm_wait(vmm, is_done, c, what);
+		vmm_fail_waiting(vmm, what);
 	}
 	if (c->response_size >= sizeof(h)) {
 		memcpy(&h, c->response, sizeof(h));

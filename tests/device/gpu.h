@@ -8,6 +8,9 @@
 
 #include "vmm.h"
 
+/* What the room for a response holds before it is written, and 8 bytes behind it. */
+#define GPU_UNTOUCHED 0xa5
+
 /* Queues a command without a kick. @data (read by the device) goes between header and response. */
 struct chain *gpu_submit(struct vmm *vmm, unsigned queue, const void *request, uint32_t size,
 			 uint32_t response_size, const struct guest_buf *data, unsigned count);

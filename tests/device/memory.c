@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define MIB	  UINT64_C(0x100000)
+#define MIB       UINT64_C(0x100000)
 #define USER_BASE UINT64_C(0x7e5500000000)
 #define USER_STEP UINT64_C(0x100000000)
 

@@ -46,8 +46,8 @@ static void create_refuses_what_is_no_2d_format(void **state)
 static void create_refuses_sizes_of_zero_and_beyond_the_limit(void **state)
 {
 	static const uint32_t bad[][2] = {
-		{ 0, 16 },	{ 16, 0 },	    { 0, 0 },
-		{ 16385, 1 },	{ 1, 16385 },	    { 0xffffffff, 0xffffffff },
+		{ 0, 16 },      { 16, 0 },          { 0, 0 },
+		{ 16385, 1 },   { 1, 16385 },       { 0xffffffff, 0xffffffff },
 		{ 0x10000, 1 }, { 0x40000001, 16 }, { 16, 0x40000001 },
 	};
 
@@ -146,7 +146,7 @@ static void attach_refuses_what_is_not_in_guest_memory(void **state)
 {
 	/* Region ends: 0xa0000, 0x10000000, 0x104000000. */
 	static const struct virtio_gpu_mem_entry bad[] = {
-		{ 0xa0000, 4096, 0 },	      { 0x9f001, 4096, 0 },
+		{ 0xa0000, 4096, 0 },         { 0x9f001, 4096, 0 },
 		{ 0x10000000, 4096, 0 },      { 0xffff001, 4096, 0 },
 		{ 0x100000, 0xffffffff, 0 },  { 0xfffffffffffff000, 4096, 0 },
 		{ 0xffffffffffffffff, 2, 0 },

@@ -70,11 +70,11 @@ static void set_scanout_refuses_an_unknown_resource_and_shows_the_old_one(void *
 static void set_scanout_refuses_a_rectangle_outside_the_resource(void **state)
 {
 	static const struct virtio_gpu_rect bad[] = {
-		{ 0, 0, 65, 48 },	  { 0, 0, 64, 49 },
-		{ 1, 0, 64, 48 },	  { 0, 1, 64, 48 },
-		{ 64, 0, 1, 1 },	  { 0xffffffff, 0, 2, 1 },
+		{ 0, 0, 65, 48 },         { 0, 0, 64, 49 },
+		{ 1, 0, 64, 48 },         { 0, 1, 64, 48 },
+		{ 64, 0, 1, 1 },          { 0xffffffff, 0, 2, 1 },
 		{ 0, 0xfffffff0, 1, 32 }, { 0, 0, 0xffffffff, 0xffffffff },
-		{ 0, 0, 0, 0 },		  { 0, 0, 64, 0 },
+		{ 0, 0, 0, 0 },           { 0, 0, 64, 0 },
 		{ 0, 0, 0, 48 },
 	};
 	struct vmm *vmm = *state;
@@ -112,7 +112,7 @@ static void a_scanout_shows_a_part_of_a_bigger_resource(void **state)
 {
 	static const struct virtio_gpu_rect parts[] = {
 		{ 0, 0, 320, 240 }, { 320, 0, 320, 240 }, { 100, 50, 200, 100 },
-		{ 639, 479, 1, 1 }, { 1, 479, 630, 1 },	  { 0, 0, 640, 480 },
+		{ 639, 479, 1, 1 }, { 1, 479, 630, 1 },   { 0, 0, 640, 480 },
 	};
 	struct vmm *vmm = *state;
 	struct image i = image_new(vmm, 1, BGRX, 640, 480);
@@ -178,7 +178,7 @@ static void flush_of_nothing_is_refused(void **state)
 static void flush_refuses_a_rectangle_outside(void **state)
 {
 	static const struct virtio_gpu_rect bad[] = {
-		{ 0, 0, 65, 64 }, { 0, 0, 64, 65 },	    { 64, 0, 1, 1 },
+		{ 0, 0, 65, 64 }, { 0, 0, 64, 65 },         { 64, 0, 1, 1 },
 		{ 0, 64, 1, 1 },  { 0xffffffff, 0, 2, 64 }, { 0, 0xffffffff, 64, 2 },
 		{ 1, 1, 64, 64 }, { 0, 0, 0xffffffff, 1 },
 	};

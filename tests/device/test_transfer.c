@@ -25,8 +25,8 @@ static void transfer_without_a_backing_is_refused(void **state)
 static void transfer_of_a_box_outside_is_refused(void **state)
 {
 	static const struct virtio_gpu_rect bad[] = {
-		{ 0, 0, 65, 1 },	 { 0, 0, 1, 33 },	  { 64, 0, 1, 1 },
-		{ 0, 32, 1, 1 },	 { 1, 0, 64, 1 },	  { 0, 1, 1, 32 },
+		{ 0, 0, 65, 1 },         { 0, 0, 1, 33 },         { 64, 0, 1, 1 },
+		{ 0, 32, 1, 1 },         { 1, 0, 64, 1 },         { 0, 1, 1, 32 },
 		{ 0xffffffff, 0, 2, 1 }, { 0, 0xffffffff, 1, 2 }, { 0xffffffc0, 0, 128, 1 },
 		{ 0, 0, 0xffffffff, 1 }, { 0, 0, 1, 0xffffffff },
 	};

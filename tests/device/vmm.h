@@ -36,7 +36,7 @@ struct daemon {
 	pid_t pid;
 	int pidfd;
 	int out_fd, err_fd; /* memfds that hold what it printed */
-	char dir[64];	    /* private, removed at the end */
+	char dir[64];       /* private, removed at the end */
 	char socket_path[96];
 };
 
@@ -60,9 +60,9 @@ int daemon_connect(struct daemon *d); /* waits until it listens */
 struct guest_region {
 	struct vhost_region wire;
 	int fd;
-	uint8_t *host;	    /* where gpa lies in this process */
+	uint8_t *host;      /* where gpa lies in this process */
 	uint64_t allocated; /* bytes given out from the start of the region */
-	bool is_known;	    /* the daemon was told */
+	bool is_known;      /* the daemon was told */
 };
 
 struct guest_memory {
@@ -125,15 +125,15 @@ struct ring {
 
 void ring_init(struct ring *r, struct vmm *vmm, unsigned index, unsigned size);
 void ring_finish(struct ring *r);
-void ring_clear(struct ring *r);			     /* what a driver does after a reset */
+void ring_clear(struct ring *r);                             /* what a driver does after a reset */
 uint16_t ring_reserve(struct ring *r, unsigned descriptors); /* linked in r->next, not filled */
-void ring_expose(struct ring *r, uint16_t head);	     /* into the avail ring, as in flight */
-void ring_expose_raw(struct ring *r, uint16_t value);	     /* any number, no bookkeeping */
+void ring_expose(struct ring *r, uint16_t head);             /* into the avail ring, as in flight */
+void ring_expose_raw(struct ring *r, uint16_t value);        /* any number, no bookkeeping */
 struct chain *ring_add(struct ring *r, const struct guest_buf *bufs, unsigned count);
 void ring_kick(struct ring *r); /* if the device wants it */
 void ring_kick_always(struct ring *r);
 void ring_release(struct ring *r, struct chain *c); /* its slot and descriptors are free again */
-void ring_collect(struct ring *r);		    /* takes what is in the used ring, checks it */
+void ring_collect(struct ring *r);                  /* takes what is in the used ring, checks it */
 void ring_read_interrupt(struct ring *r);
 struct guest_buf ring_slot(struct ring *r, uint16_t head, uint32_t offset, uint32_t len,
 			   bool is_written);
@@ -166,7 +166,7 @@ struct display_cursor {
 
 struct display {
 	int fd;
-	bool is_paused;		    /* QEMU's main loop does not come round */
+	bool is_paused;             /* QEMU's main loop does not come round */
 	bool is_silent_on_features; /* not even GET_PROTOCOL_FEATURES is answered */
 	enum display_answer on_info, on_edid, on_dmabuf;
 	uint64_t features, acked;
@@ -184,7 +184,7 @@ struct display {
 	uint64_t bytes;
 
 	struct vhost_header header; /* being read */
-	size_t have;		    /* bytes of header and payload */
+	size_t have;                /* bytes of header and payload */
 	uint8_t *payload;
 	size_t payload_room;
 	int message_fd;
@@ -252,8 +252,8 @@ extern const struct vmm_profile vmm_generic; /* 11.1's generic device: no displa
 
 struct vmm_options {
 	const struct vmm_profile *profile; /* NULL: 11.1, or $VMM_PROFILE */
-	const char *const *args;	   /* more options for the daemon, NULL-ended */
-	bool hands_over_fd;		   /* --fd instead of --socket-path */
+	const char *const *args;           /* more options for the daemon, NULL-ended */
+	bool hands_over_fd;                /* --fd instead of --socket-path */
 	uint64_t features_off, features_on;
 	unsigned control_size, cursor_size; /* 0: 64 and 16 */
 	void (*adjust)(struct vmm *vmm);    /* called before the daemon is started, may be NULL */
@@ -281,15 +281,15 @@ struct vmm {
 
 struct vmm *vmm_new(const struct vmm_options *options); /* memory, rings, daemon; not connected */
 void vmm_free(struct vmm *vmm); /* ends the daemon by force if need be; NULL is fine */
-int vmm_end(struct vmm *vmm);	/* disconnect, SIGTERM: the daemon's exit status */
+int vmm_end(struct vmm *vmm);   /* disconnect, SIGTERM: the daemon's exit status */
 
 void vmm_connect(struct vmm *vmm);
 void vmm_disconnect(struct vmm *vmm);
-void vmm_realize(struct vmm *vmm);	/* what QEMU says when the device is created */
+void vmm_realize(struct vmm *vmm);      /* what QEMU says when the device is created */
 void vmm_open_display(struct vmm *vmm); /* GPU_SET_SOCKET with a new socket */
-void vmm_start(struct vmm *vmm);	/* what it says at DRIVER_OK, and at `cont` */
-void vmm_stop(struct vmm *vmm);		/* at `stop`, and first of all at a reset */
-void vmm_reset(struct vmm *vmm);	/* stop, RESET_DEVICE if the VMM has it, empty rings */
+void vmm_start(struct vmm *vmm);        /* what it says at DRIVER_OK, and at `cont` */
+void vmm_stop(struct vmm *vmm);         /* at `stop`, and first of all at a reset */
+void vmm_reset(struct vmm *vmm);        /* stop, RESET_DEVICE if the VMM has it, empty rings */
 struct vmm *vmm_boot(const struct vmm_options *options); /* new, connect, realize, start */
 
 /* Serves all sockets and rings until @done; fails with @what at the time-out. */
@@ -297,6 +297,7 @@ void vmm_wait(struct vmm *vmm, bool (*done)(struct vmm *, const void *), const v
 	      const char *what);
 bool vmm_wait_ms(struct vmm *vmm, bool (*done)(struct vmm *, const void *), const void *arg,
 		 int ms);
+_Noreturn void vmm_fail_waiting(struct vmm *vmm, const char *what);
 void vmm_serve(struct vmm *vmm, int ms); /* one round of poll() */
 void vmm_drain_display(struct vmm *vmm); /* until the daemon hangs up; then it is closed */
 void vmm_wait_messages(struct vmm *vmm, uint32_t request, uint64_t count);

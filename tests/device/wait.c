@@ -103,11 +103,16 @@ static const char *why_not(struct vmm *vmm)
 	return "";
 }
 
+void vmm_fail_waiting(struct vmm *vmm, const char *what)
+{
+	vmm_fail("after %d ms still waiting for %s%s", vmm->timeout_ms, what, why_not(vmm));
+}
+
 void vmm_wait(struct vmm *vmm, bool (*done)(struct vmm *, const void *), const void *arg,
 	      const char *what)
 {
 	if (!vmm_wait_ms(vmm, done, arg, vmm->timeout_ms))
-		vmm_fail("after %d ms still waiting for %s%s", vmm->timeout_ms, what, why_not(vmm));
+		vmm_fail_waiting(vmm, what);
 }
 
 struct count {

@@ -42,13 +42,13 @@ enum vhost_request {
 	VHOST_GET_SHMEM_CONFIG = 44,
 };
 
-#define VHOST_VERSION	 0x1u
-#define VHOST_REPLY	 0x4u
+#define VHOST_VERSION    0x1u
+#define VHOST_REPLY      0x4u
 #define VHOST_NEED_REPLY 0x8u
-#define VHOST_NO_FD	 0x100u /* in SET_VRING_KICK/CALL/ERR: no descriptor comes along */
+#define VHOST_NO_FD      0x100u /* in SET_VRING_KICK/CALL/ERR: no descriptor comes along */
 
 #define VHOST_F_PROTOCOL_FEATURES 30
-#define VHOST_F_RING_RESET	  40
+#define VHOST_F_RING_RESET        40
 
 enum vhost_protocol_feature {
 	VHOST_P_MQ = 0,
@@ -111,8 +111,8 @@ enum display_request {
 	DISPLAY_REQUESTS /* one past the last */
 };
 
-#define DISPLAY_REPLY	  0x4u
-#define DISPLAY_F_EDID	  BIT64(0)
+#define DISPLAY_REPLY     0x4u
+#define DISPLAY_F_EDID    BIT64(0)
 #define DISPLAY_F_DMABUF2 BIT64(1)
 
 #define CURSOR_SIDE 64
