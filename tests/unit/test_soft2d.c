@@ -124,7 +124,7 @@ static void test_boxes_outside_the_resource_are_refused(void **state)
 	static const uint8_t data[4 * 4 * 4];
 	static const size_t cuts[] = { sizeof(data) };
 	static const uint32_t boxes[][4] = {
-		{ 5, 0, 0, 1 }, { 4, 0, 1, 1 },		 { 0, 4, 1, 1 },
+		{ 5, 0, 0, 1 }, { 4, 0, 1, 1 },          { 0, 4, 1, 1 },
 		{ 1, 0, 4, 1 }, { 0, 0, 0x80000001, 1 }, { 2, 2, 0xffffffff, 0xffffffff },
 	};
 	struct fixture f;
@@ -144,25 +144,17 @@ static void test_a_transfer_stops_where_the_backing_ends(void **state)
 {
 	static const uint8_t data[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 };
 	static const uint8_t same[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0, 0, 0, 0, 0 };
-	static const uint8_t swapped[] = { 4, 3, 2, 1, 8, 7, 6, 5, 9, 10, 11, 0, 0, 0, 0, 0 };
 	static const size_t cuts[] = { 3, 5 };
-	static const uint32_t formats[] = { VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM,
-					    VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM };
+	struct fixture f;
 
-	for (unsigned i = 0; i < G_N_ELEMENTS(formats); i++) {
-		struct fixture f;
-
-		setup_resource(&f, formats[i], 2, 2);
-		setup_backing(&f, data, sizeof(data), cuts, 2);
-		assert_int_equal(transfer(&f, 0, 0, 2, 2, 0),
-				 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-		assert_memory_equal(f.pixels.data, i == 0 ? same : swapped, 16);
-		assert_int_equal(transfer(&f, 0, 0, 1, 1, 11),
-				 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-		assert_int_equal(transfer(&f, 0, 0, 1, 1, UINT64_MAX),
-				 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-		teardown(&f);
-	}
+	setup_resource(&f, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, 2, 2);
+	setup_backing(&f, data, sizeof(data), cuts, 2);
+	assert_int_equal(transfer(&f, 0, 0, 2, 2, 0), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	assert_memory_equal(f.pixels.data, same, 16);
+	assert_int_equal(transfer(&f, 0, 0, 1, 1, 11), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	assert_int_equal(transfer(&f, 0, 0, 1, 1, UINT64_MAX),
+			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	teardown(&f);
 	(void)state;
 }
 
