@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "gpu/edid.h"
+
+static unsigned sum(const uint8_t *edid)
+{
+	unsigned total = 0;
+
+	for (unsigned i = 0; i < EDID_SIZE; i++)
+		total += edid[i];
+	return total;
+}
+
+static unsigned active_width(const uint8_t *edid)
+{
+	return edid[56] | (edid[58] & 0xf0) << 4;
+}
+
+static unsigned active_height(const uint8_t *edid)
+{
+	return edid[59] | (edid[61] & 0xf0) << 4;
+}
+
+static void test_a_block_has_its_header_version_and_checksum(void **state)
+{
+	static const uint8_t header[] = { 0, 255, 255, 255, 255, 255, 255, 0 };
+	uint8_t edid[EDID_SIZE];
+
+	(void)state;
+	edid_make(edid, 1280, 800);
+	assert_memory_equal(edid, header, sizeof(header));
+	assert_int_equal(edid[18], 1);
+	assert_int_equal(edid[19], 4);
+	assert_int_equal(sum(edid) % 256, 0);
+	assert_int_equal(edid[126], 0); /* no extension follows */
+}
+
+static void test_the_first_timing_is_the_size_that_was_asked_for_at_60_hz(void **state)
+{
+	static const unsigned sizes[][2] = {
+		{ 640, 480 }, { 1280, 800 }, { 1920, 1080 }, { 3840, 2160 }
+	};
+	uint8_t edid[EDID_SIZE];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		edid_make(edid, sizes[i][0], sizes[i][1]);
+		unsigned clock = (edid[54] | edid[55] << 8) * 10000u;
+		unsigned total = (sizes[i][0] + (edid[57] | (edid[58] & 0x0fu) << 8)) *
+				 (sizes[i][1] + (edid[60] | (edid[61] & 0x0fu) << 8));
+
+		assert_int_equal(active_width(edid), sizes[i][0]);
+		assert_int_equal(active_height(edid), sizes[i][1]);
+		assert_in_range(clock / (total / 100), 5990, 6010);
+		assert_int_equal(sum(edid) % 256, 0);
+	}
+}
+
+static void test_a_size_that_no_timing_can_say_is_cut(void **state)
+{
+	uint8_t edid[EDID_SIZE];
+
+	(void)state;
+	edid_make(edid, 16384, UINT32_MAX);
+	assert_int_equal(active_width(edid), 4095);
+	assert_int_equal(active_height(edid), 4095);
+	assert_int_equal(sum(edid) % 256, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_block_has_its_header_version_and_checksum),
+		cmocka_unit_test(test_the_first_timing_is_the_size_that_was_asked_for_at_60_hz),
+		cmocka_unit_test(test_a_size_that_no_timing_can_say_is_cut),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
