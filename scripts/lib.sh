@@ -103,8 +103,3 @@ hash_of() {
 		if [ -f "$item" ]; then cat "$item"; else printf '%s\n' "$item"; fi
 	done | sha256sum | cut -c1-12
 }
-
-# daemon_in BUILD-DIR: where the build puts the daemon.
-daemon_in() {
-	echo "$1/src/vhost-device-gpu"
-}

@@ -64,7 +64,7 @@ class Process:
 
     def must_live(self):
         if not self.is_alive:
-            raise Failure("%s ended with %d" % (self.name, self.popen.returncode))
+            raise Failure("%s had ended with %d" % (self.name, self.popen.returncode))
         return False
 
     def log(self):
@@ -279,7 +279,9 @@ class Rig:
     def __init__(self, daemon, daemon_args=(), is_peer=False, accel="tcg"):
         self.daemon, self.daemon_args, self.is_peer = daemon, list(daemon_args), is_peer
         self.accel = accel
-        paths = {name: subprocess.run([os.path.join(TOP, "scripts", "rig"), "path", name],
+        script = os.path.join(TOP, "scripts", "rig")
+        subprocess.run([script, "peer" if is_peer else "prepare"], check=True)
+        paths = {name: subprocess.run([script, "path", name],
                                       check=True, capture_output=True, text=True).stdout.strip()
                  for name in ("root", "kernel", "initrd")}
         self.root = paths["root"]
