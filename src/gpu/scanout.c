@@ -2,7 +2,7 @@
 /*
  * A scanout shows a part of a resource; a resource knows on which scanouts it is shown, so that it
  * can be shown on several, and leaves them all when it goes. A command that is wrong leaves the
- * scanout as it was.
+ * scanout as it was; one that is right but cannot be done (no memory) turns it off.
  *
  * A resource on the GPU is shown as a dma-buf where it has one and the display takes it. Flushing
  * it waits until the display has shown it; on several scanouts, one after the other. In every other
@@ -92,32 +92,38 @@ static bool show_dmabuf(struct gpu_device *device, unsigned i, struct resource *
 	return display_scanout_dmabuf(device->display, i, &shown) == 0;
 }
 
-/* Shows what @next says, which was checked: its resource, rectangle and, for a blob, layout. */
+/* The pixels of @next are what the display is to read. */
+static int prepare_pixels(struct gpu_device *device, struct scanout *next)
+{
+	bool is_on_gpu = device->renderer->ops->export_dmabuf && !next->resource->blob_size;
+
+	if (device->scanout_mode == GPU_SCANOUT_DMABUF && is_on_gpu)
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	return source_init(device, next);
+}
+
+/* Shows what @next says, which was checked: its resource, rectangle and, for a blob, layout. If
+ * that cannot be, the scanout is off. */
 static int show(struct gpu_device *device, unsigned i, struct scanout *next)
 {
 	struct scanout *scanout = &device->scanouts[i];
-	struct resource *resource = next->resource;
-	int r;
 
 	next->device = device;
-	next->is_dmabuf = show_dmabuf(device, i, resource, &next->rect);
-	if (!next->is_dmabuf) {
-		r = device->scanout_mode == GPU_SCANOUT_DMABUF && !resource->blob_size &&
-				    device->renderer->ops->export_dmabuf
-			    ? VIRTIO_GPU_RESP_ERR_UNSPEC
-			    : source_init(device, next);
-		if (r != 0)
-			return r;
-		/* The display finishes with the old pixels before the source becomes the new one.
-		 */
-		display_source_changed(device->display, &scanout->source);
+	next->is_dmabuf = show_dmabuf(device, i, next->resource, &next->rect);
+	int r = next->is_dmabuf ? 0 : prepare_pixels(device, next);
+	if (r != 0) {
+		turn_off(device, i);
+		return r;
 	}
+	/* The display finishes with the old pixels before the source becomes the new one. */
+	display_source_changed(device->display, &scanout->source);
 	leave_resource(device, i);
 	*scanout = *next;
-	resource->scanouts |= (uint16_t)(1u << i);
-	if (!next->is_dmabuf)
+	scanout->resource->scanouts |= (uint16_t)(1u << i);
+	if (!scanout->is_dmabuf)
 		display_scanout_pixels(device->display, i, scanout->rect.width,
-				       scanout->rect.height, &scanout->source);
+				       scanout->rect.height,
+				       scanout->source.ops ? &scanout->source : NULL);
 	return 0;
 }
 

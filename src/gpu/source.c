@@ -178,7 +178,7 @@ int source_init(struct gpu_device *device, struct scanout *scanout)
 		return 0;
 	}
 	if (!renderer->ops->read_pixels)
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+		return 0; /* the null renderer: there is nothing to be seen */
 	scanout->source.ops = &read_back_source;
 	return shadow_new(device, scanout);
 }

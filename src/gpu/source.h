@@ -4,8 +4,8 @@
 struct gpu_device;
 struct scanout;
 
-/* Makes scanout->source for the resource, rectangle and layout that stand in @scanout. 0, or
- * VIRTIO_GPU_RESP_ERR_UNSPEC: the resource has no pixels to be seen, or OUT_OF_MEMORY. */
+/* Makes scanout->source for the resource, rectangle and layout that stand in @scanout; its ops stay
+ * NULL if the renderer has nothing to show. 0 or VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY. */
 int source_init(struct gpu_device *device, struct scanout *scanout);
 /* Frees what source_init() made; does nothing to a scanout that has none. */
 void source_finish(struct gpu_device *device, struct scanout *scanout);
