@@ -3,7 +3,8 @@
 
 /*
  * The peer of a frontend display for tests: one end of a socket pair that reads message by message
- * and checks each byte, or plays QEMU's part (struct screen), with QEMU's ways to die as assertions.
+ * and checks each byte, or plays QEMU's part (struct screen), with QEMU's ways to die as
+ * assertions.
  */
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <drm_fourcc.h>
 
 #include "base/container.h"
 #include "base/fd.h"
@@ -196,9 +198,9 @@ struct picture {
 	uint32_t *pixels;
 	struct rect prepared; /* the last */
 	unsigned prepares;
-	int error;	/* -errno of prepare */
+	int error;       /* -errno of prepare */
 	int piece_limit; /* pixels a piece; 0: none */
-	int rows_error; /* -errno of rows */
+	int rows_error;  /* -errno of rows */
 };
 
 static inline int picture_prepare(struct display_source *source, const struct rect *r)
@@ -228,8 +230,7 @@ static inline int picture_rows(struct display_source *source, const struct rect 
 		assert_true(rect_is_equal(&readable, r));
 	}
 	for (uint32_t y = 0; y < rows; y++) {
-		uint32_t *row =
-			picture->pixels + (size_t)(r->y + y) * picture->stride + r->x;
+		uint32_t *row = picture->pixels + (size_t)(r->y + y) * picture->stride + r->x;
 
 		for (uint32_t x = 0; x < width; x += piece) {
 			uint32_t pixels = width - x < piece ? width - x : piece;
@@ -257,10 +258,9 @@ static inline void picture_fill(struct picture *picture, uint32_t seed)
 static inline void picture_init(struct picture *picture, uint32_t width, uint32_t height,
 				uint32_t seed)
 {
-	*picture = (struct picture){ .base.ops = &picture_ops,
-				     .width = width,
-				     .height = height,
-				     .stride = width };
+	*picture = (struct picture){
+		.base.ops = &picture_ops, .width = width, .height = height, .stride = width
+	};
 	picture->pixels = malloc((size_t)width * height * 4);
 	picture_fill(picture, seed);
 }
@@ -286,69 +286,55 @@ static inline void rig_expect_update(struct rig *rig, unsigned scanout,
 	assert_memory_equal(got, wanted, sizeof(got));
 	for (uint32_t i = 0; i < height; i++) {
 		rig_read(rig, row, (size_t)width * 4);
-		assert_memory_equal(row,
-				    picture->pixels + (size_t)(y + i) * picture->stride + x,
+		assert_memory_equal(row, picture->pixels + (size_t)(y + i) * picture->stride + x,
 				    (size_t)width * 4);
 	}
 	free(row);
 }
 
-/* What QEMU has of one scanout; it dies of what is asserted here. */
-struct screen {
-	uint32_t width, height;
-	uint32_t *pixels;	/* of the last SCANOUT; NULL: none */
-	bool is_used;		/* an UPDATE has shown it */
-	bool has_dmabuf;
-	uint32_t cursor_x, cursor_y, cursor_pixel;
-	bool cursor_is_visible;
-};
-
-static inline void screen_message(struct screen *screens, uint32_t request, const uint32_t *words,
-				  uint32_t size, bool has_fd)
+static inline struct display_dmabuf dmabuf_of(int fd, uint64_t modifier)
 {
-	assert_true(words[0] < DISPLAY_MAX_SCANOUTS);
-	struct screen *screen = &screens[words[0]];
-
-	switch (request) {
-	case VHOST_USER_GPU_SCANOUT:
-		assert_true(!screen->pixels || screen->is_used); /* or it leaks */
-		free(screen->pixels);
-		screen->width = words[1];
-		screen->height = words[2];
-		screen->is_used = false;
-		screen->pixels =
-			words[1] ? calloc((size_t)words[1] * words[2], sizeof(uint32_t)) : NULL;
-		break;
-	case VHOST_USER_GPU_UPDATE: {
-		struct rect r = { words[1], words[2], words[3], words[4] };
-
-		assert_non_null(screen->pixels);
-		assert_false(screen->has_dmabuf);
-		assert_true(rect_is_within(&r, screen->width, screen->height));
-		assert_int_equal(size, 20 + r.width * r.height * 4);
-		assert_true(size <= 20 + FRONTEND_BAND_BYTES);
-		for (uint32_t y = 0; y < r.height; y++)
-			memcpy(screen->pixels + (size_t)(r.y + y) * screen->width + r.x,
-			       words + 5 + (size_t)y * r.width, (size_t)r.width * 4);
-		screen->is_used = true;
-		break;
-	}
-	case VHOST_USER_GPU_DMABUF_SCANOUT:
-	case VHOST_USER_GPU_DMABUF_SCANOUT2:
-		assert_int_equal(size, request == VHOST_USER_GPU_DMABUF_SCANOUT ? 40 : 48);
-		assert_true(has_fd || screen->has_dmabuf);
-		screen->has_dmabuf = has_fd;
-		break;
-	case VHOST_USER_GPU_CURSOR_UPDATE:
-		screen->cursor_pixel = words[5];
-		/* fallthrough */
-	case VHOST_USER_GPU_CURSOR_POS:
-	case VHOST_USER_GPU_CURSOR_POS_HIDE:
-		screen->cursor_x = words[1];
-		screen->cursor_y = words[2];
-		screen->cursor_is_visible = request != VHOST_USER_GPU_CURSOR_POS_HIDE;
-		break;
-	default:
-		fail();
-	}
+	return (struct display_dmabuf){
+		.fd = fd,
+		.rect = { 1, 2, 640, 480 },
+		.fd_width = 700,
+		.fd_height = 500,
+		.fd_stride = 2800,
+		.fd_flags = 1,
+		.fd_drm_fourcc = DRM_FORMAT_XRGB8888,
+		.modifier = modifier,
+	};
 }
+
+/* The one that the tests of a program use. */
+static struct rig rig;
+
+static inline int setup(void **state)
+{
+	(void)state;
+	rig_init(&rig);
+	return 0;
+}
+
+static inline int teardown(void **state)
+{
+	(void)state;
+	rig_finish(&rig);
+	return 0;
+}
+
+static inline void connect_and_negotiate(int buffer)
+{
+	rig_connect(&rig, buffer, NULL);
+	rig_negotiate(&rig, 3);
+}
+
+static inline int setup_connected(void **state)
+{
+	setup(state);
+	connect_and_negotiate(0);
+	return 0;
+}
+
+#define ALONE(name)     cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CONNECTED(name) cmocka_unit_test_setup_teardown(name, setup_connected, teardown)

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Whole scenes on the vhost-user-gpu display, read by a model of QEMU (struct screen) that has
+ * QEMU's ways to die and to leak as assertions. Whatever happened on the way, and however slowly
+ * the peer read, it ends up with what the sources hold.
+ */
+#include "frontend_rig.h"
+
+#include <sys/mman.h>
+
+/* What QEMU has of one scanout; it dies of what is asserted here. */
+struct screen {
+	uint32_t width, height;
+	uint32_t *pixels; /* of the last SCANOUT; NULL: none */
+	bool is_used;     /* an UPDATE has shown it */
+	bool has_dmabuf;
+	uint32_t cursor_x, cursor_y, cursor_pixel;
+	bool cursor_is_visible;
+};
+
+static inline void screen_message(struct screen *screens, uint32_t request, const uint32_t *words,
+				  uint32_t size, bool has_fd)
+{
+	assert_true(words[0] < DISPLAY_MAX_SCANOUTS);
+	struct screen *screen = &screens[words[0]];
+
+	switch (request) {
+	case VHOST_USER_GPU_SCANOUT:
+		assert_true(!screen->pixels || screen->is_used); /* or it leaks */
+		free(screen->pixels);
+		screen->width = words[1];
+		screen->height = words[2];
+		screen->is_used = false;
+		screen->pixels =
+			words[1] ? calloc((size_t)words[1] * words[2], sizeof(uint32_t)) : NULL;
+		break;
+	case VHOST_USER_GPU_UPDATE: {
+		struct rect r = { words[1], words[2], words[3], words[4] };
+
+		assert_non_null(screen->pixels);
+		assert_false(screen->has_dmabuf);
+		assert_true(rect_is_within(&r, screen->width, screen->height));
+		assert_int_equal(size, 20 + r.width * r.height * 4);
+		assert_true(size <= 20 + FRONTEND_BAND_BYTES);
+		for (uint32_t y = 0; y < r.height; y++)
+			memcpy(screen->pixels + (size_t)(r.y + y) * screen->width + r.x,
+			       words + 5 + (size_t)y * r.width, (size_t)r.width * 4);
+		screen->is_used = true;
+		break;
+	}
+	case VHOST_USER_GPU_DMABUF_SCANOUT:
+	case VHOST_USER_GPU_DMABUF_SCANOUT2:
+		assert_int_equal(size, request == VHOST_USER_GPU_DMABUF_SCANOUT ? 40 : 48);
+		assert_true(has_fd || screen->has_dmabuf);
+		screen->has_dmabuf = has_fd;
+		break;
+	case VHOST_USER_GPU_CURSOR_UPDATE:
+		screen->cursor_pixel = words[5];
+		__attribute__((fallthrough));
+	case VHOST_USER_GPU_CURSOR_POS:
+	case VHOST_USER_GPU_CURSOR_POS_HIDE:
+		screen->cursor_x = words[1];
+		screen->cursor_y = words[2];
+		screen->cursor_is_visible = request != VHOST_USER_GPU_CURSOR_POS_HIDE;
+		break;
+	default:
+		fail();
+	}
+}
+
+static void test_a_peer_that_stops_reading_gets_the_last_frame_and_no_backlog(void **state)
+{
+	struct screen screens[DISPLAY_MAX_SCANOUTS] = { 0 };
+	struct picture picture;
+	uint32_t words[5 + FRONTEND_BAND_BYTES / 4];
+	struct vhost_user_gpu_header header;
+	unsigned updates = 0;
+
+	(void)state;
+	connect_and_negotiate(0);
+	picture_init(&picture, 640, 480, 0);
+	display_scanout_pixels(rig.display, 0, 640, 480, &picture.base);
+	for (uint32_t frame = 1; frame <= 200; frame++) {
+		picture_fill(&picture, frame);
+		display_damage(rig.display, 0, &(struct rect){ 0, 0, 640, 480 });
+		display_damage(rig.display, 0, &(struct rect){ frame, frame, 9, 9 });
+		rig_turns(&rig, 1);
+	}
+	while (!screens[0].pixels || updates < 10 || rig_frontend(&rig)->output.message ||
+	       memcmp(screens[0].pixels, picture.pixels, 640 * 480 * 4) != 0) {
+		rig_read(&rig, &header, sizeof(header));
+		assert_true(header.size <= sizeof(words));
+		rig_read(&rig, words, header.size);
+		screen_message(screens, header.request, words, header.size, false);
+		updates += header.request == VHOST_USER_GPU_UPDATE;
+		assert_true(updates <= 30); /* two frames of 10 bands and what was in the socket */
+	}
+	rig_turns(&rig, 3);
+	free(screens[0].pixels);
+	display_reset(rig.display);
+	picture_finish(&picture);
+}
+
+static void test_a_source_in_crumbs_goes_in_smaller_messages_and_arrives_whole(void **state)
+{
+	struct screen screens[DISPLAY_MAX_SCANOUTS] = { 0 };
+	struct picture picture;
+	uint32_t words[5 + FRONTEND_BAND_BYTES / 4];
+	struct vhost_user_gpu_header header;
+
+	(void)state;
+	connect_and_negotiate(0);
+	picture_init(&picture, 3000, 4, 1);
+	picture.piece_limit = 1;
+	display_scanout_pixels(rig.display, 0, 3000, 4, &picture.base);
+	while (!screens[0].pixels || memcmp(screens[0].pixels, picture.pixels, 3000 * 4 * 4) != 0) {
+		rig_read(&rig, &header, sizeof(header));
+		rig_read(&rig, words, header.size);
+		screen_message(screens, header.request, words, header.size, false);
+	}
+	rig_expect_silence(&rig);
+	free(screens[0].pixels);
+	display_reset(rig.display);
+	picture_finish(&picture);
+}
+
+/* Reads some messages, as QEMU would, answering flushes. */
+static void model_read(struct screen *screens, uint8_t *buffer, size_t *len, size_t max)
+{
+	size_t size = 12 + 20 + FRONTEND_BAND_BYTES;
+	size_t want = max < size - *len ? max : size - *len;
+	ssize_t n = rig_recv(&rig, buffer + *len, want);
+	uint32_t header[3];
+
+	if (n > 0)
+		*len += (size_t)n;
+	while (*len >= 12) {
+		memcpy(header, buffer, 12);
+		assert_true(header[2] <= size - 12);
+		if (*len < 12 + header[2])
+			return;
+		if (header[0] == VHOST_USER_GPU_DMABUF_UPDATE) {
+			assert_true(screens[((uint32_t *)(void *)buffer)[3]].has_dmabuf);
+			rig_reply(&rig, header[0], NULL, 0);
+		} else {
+			screen_message(
+				screens, header[0], (uint32_t *)(void *)(buffer + 12), header[2],
+				header[0] == VHOST_USER_GPU_DMABUF_SCANOUT2 && rig.last_fd >= 0);
+		}
+		if (header[0] == VHOST_USER_GPU_DMABUF_SCANOUT2)
+			fd_close(&rig.last_fd);
+		*len -= 12 + header[2];
+		memmove(buffer, buffer + 12 + header[2], *len);
+	}
+}
+
+static void draw(struct picture *picture, unsigned *seed)
+{
+	struct rect r = { (uint32_t)rand_r(seed) % 200, (uint32_t)rand_r(seed) % 200, 1, 1 };
+
+	r.width += (uint32_t)rand_r(seed) % (picture->width - r.x);
+	r.height += (uint32_t)rand_r(seed) % (picture->height - r.y);
+	for (uint32_t y = 0; y < r.height; y++)
+		for (uint32_t x = 0; x < r.width; x++)
+			picture->pixels[(r.y + y) * picture->stride + r.x + x] += *seed;
+	display_damage(rig.display, 0, &r);
+	display_damage(rig.display, 1, &r);
+}
+
+static void random_step(struct picture *pictures, int fd, unsigned *seed)
+{
+	struct display_dmabuf dmabuf = dmabuf_of(fd, 5);
+	unsigned scanout = (unsigned)rand_r(seed) % 2;
+	unsigned which = (unsigned)rand_r(seed) % 3;
+	uint32_t cut = (uint32_t)rand_r(seed) % 2 * 20;
+
+	switch (rand_r(seed) % 12) {
+	case 0:
+		display_scanout_pixels(rig.display, scanout, 256 - cut, 280 - cut,
+				       &pictures[which].base);
+		break;
+	case 1:
+		display_scanout_pixels(rig.display, scanout, 0, 0, NULL);
+		break;
+	case 2:
+		if (display_shows_dmabufs(rig.display))
+			assert_int_equal(display_scanout_dmabuf(rig.display, scanout, &dmabuf), 0);
+		break;
+	case 3:
+		display_cursor_move(rig.display, scanout, *seed % 999, 1, *seed % 3 != 0);
+		break;
+	case 4: { /* new memory, as after attach-backing */
+		struct picture *p = &pictures[which];
+		size_t bytes = (size_t)p->stride * p->height * 4;
+		uint32_t *moved = malloc(bytes);
+
+		display_source_changed(rig.display, &p->base);
+		memcpy(moved, p->pixels, bytes);
+		memset(p->pixels, 0xee, bytes);
+		free(p->pixels);
+		p->pixels = moved;
+		break;
+	}
+	default:
+		draw(&pictures[which], seed);
+	}
+}
+
+static void test_random_scenes_end_in_what_the_sources_hold(void **state)
+{
+	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
+	uint8_t *buffer = malloc(12 + 20 + FRONTEND_BAND_BYTES);
+	struct screen screens[DISPLAY_MAX_SCANOUTS] = { 0 };
+	struct picture pictures[3];
+	unsigned seed = 42;
+	size_t len = 0;
+
+	(void)state;
+	connect_and_negotiate(RIG_SMALL_BUFFER);
+	for (unsigned i = 0; i < 3; i++)
+		picture_init(&pictures[i], 256, 280, i);
+	pictures[1].base.ops = &prepared_picture_ops;
+	pictures[2].piece_limit = 100;
+	for (unsigned step = 0; step < 4000; step++) {
+		random_step(pictures, fd, &seed);
+		rig_turns(&rig, (int)(step % 3));
+		model_read(screens, buffer, &len, (size_t)rand_r(&seed) % 20000);
+	}
+	for (unsigned i = 0; i < 2; i++) /* what was drawn to another source was also damaged */
+		display_damage(rig.display, i, &(struct rect){ 0, 0, 256, 280 });
+	for (unsigned idle = 0; idle < 20; idle++) {
+		model_read(screens, buffer, &len, SIZE_MAX);
+		rig_turns(&rig, 1);
+		if (len > 0 || rig_frontend(&rig)->output.message)
+			idle = 0;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		const struct frontend_scanout *s = &rig_frontend(&rig)->scanouts[i];
+
+		assert_int_equal(screens[i].has_dmabuf, s->kind == SCANOUT_DMABUF);
+		if (s->kind != SCANOUT_PIXELS)
+			continue;
+		struct picture *p = container_of(s->source, struct picture, base);
+		assert_int_equal(screens[i].width, s->width);
+		for (uint32_t y = 0; y < s->height; y++)
+			assert_memory_equal(screens[i].pixels + (size_t)y * s->width,
+					    p->pixels + (size_t)y * p->stride,
+					    (size_t)s->width * 4);
+	}
+	display_reset(rig.display);
+	for (unsigned i = 0; i < 3; i++)
+		picture_finish(&pictures[i]);
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
+		free(screens[i].pixels);
+	free(buffer);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ALONE(test_a_peer_that_stops_reading_gets_the_last_frame_and_no_backlog),
+		ALONE(test_a_source_in_crumbs_goes_in_smaller_messages_and_arrives_whole),
+		ALONE(test_random_scenes_end_in_what_the_sources_hold),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
