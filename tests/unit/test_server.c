@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Where sessions come from, in a directory of the test's own. The back-end counts sessions.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "vhost/backend.h"
+#include "vhost/server.h"
+
+static struct loop loop;
+static int n_opened, n_closed;
+static char *directory, *path;
+
+static void count_opened(struct vhost_backend *backend, struct vhost_session *session)
+{
+	(void)backend;
+	(void)session;
+	n_opened++;
+}
+
+static void count_closed(struct vhost_backend *backend)
+{
+	(void)backend;
+	n_closed++;
+}
+
+/* No queue, and no message is ever sent: nothing else is called. */
+static const struct vhost_backend_ops counting_ops = {
+	.session_opened = count_opened,
+	.session_closed = count_closed,
+};
+static struct vhost_backend backend = { .ops = &counting_ops };
+
+static int setup(void **state)
+{
+	(void)state;
+	n_opened = n_closed = 0;
+	directory = g_dir_make_tmp("server-XXXXXX", NULL);
+	path = g_build_filename(directory, "socket", NULL);
+	return loop_init(&loop);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	loop_finish(&loop);
+	unlink(path);
+	int r = rmdir(directory); /* fails if something was left in it */
+
+	g_free(path);
+	g_free(directory);
+	return r;
+}
+
+static struct vhost_server *serve(const char *socket_path, int fd, bool is_once, char **ret_message)
+{
+	struct vhost_server_options options = { socket_path, fd, is_once };
+
+	*ret_message = NULL;
+	return vhost_server_new(&loop, &options, &backend, ret_message);
+}
+
+static struct vhost_server *serve_path(bool is_once)
+{
+	char *message;
+	struct vhost_server *server = serve(path, -1, is_once, &message);
+
+	if (!server)
+		fail_msg("%s", message);
+	return server;
+}
+
+static void assert_refused(const char *socket_path, int fd, const char *because)
+{
+	char *message;
+
+	assert_null(serve(socket_path, fd, false, &message));
+	assert_non_null(message);
+	if (!strstr(message, because))
+		fail_msg("\"%s\" does not say \"%s\"", message, because);
+	g_free(message);
+}
+
+static struct sockaddr_un address_of(const char *socket_path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	g_strlcpy(address.sun_path, socket_path, sizeof(address.sun_path));
+	return address;
+}
+
+static int connect_to(const char *socket_path)
+{
+	struct sockaddr_un address = address_of(socket_path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static int turns(void)
+{
+	int r = 0;
+
+	for (int i = 0; i < 4 && r == 0; i++)
+		r = loop_turn(&loop, 0);
+	return r;
+}
+
+static void test_a_path_that_cannot_be_is_refused_with_a_sentence(void **state)
+{
+	(void)state;
+	g_autofree char *missing = g_build_filename(directory, "missing", "socket", NULL);
+	g_autofree char *through_file = g_build_filename(path, "socket", NULL);
+	char longest[200];
+
+	memset(longest, 'x', sizeof(longest));
+	longest[108] = '\0';
+	assert_refused(missing, -1, "No such file or directory");
+	assert_refused("", -1, "1 to 107 bytes");
+	assert_refused(longest, -1, "1 to 107 bytes");
+	assert_true(g_file_set_contents(path, "precious", -1, NULL));
+	assert_refused(path, -1, "is no socket");
+	assert_refused(through_file, -1, "Not a directory");
+	assert_true(g_file_test(path, G_FILE_TEST_IS_REGULAR));
+}
+
+static void test_a_socket_that_is_alive_is_left_alone_and_not_disturbed(void **state)
+{
+	(void)state;
+	struct vhost_server *server = serve_path(true);
+
+	assert_refused(path, -1, "in use");
+	assert_int_equal(turns(), 0);
+	assert_int_equal(n_opened, 0);
+	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+	vhost_server_free(server);
+}
+
+static void test_a_socket_whose_owner_is_dead_is_replaced(void **state)
+{
+	(void)state;
+	struct sockaddr_un address = address_of(path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+	vhost_server_free(serve_path(false));
+	assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+static void test_a_socket_file_that_is_not_ours_any_more_stays(void **state)
+{
+	(void)state;
+	struct vhost_server *server = serve_path(false);
+
+	unlink(path);
+	assert_true(g_file_set_contents(path, "another's", -1, NULL));
+	vhost_server_free(server);
+	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+static void test_a_descriptor_that_is_no_connection_is_refused_and_closed(void **state)
+{
+	(void)state;
+	struct sockaddr_un address = address_of(path);
+	int pair[2], fd;
+
+	assert_refused(NULL, 1 << 20, "is no socket");
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	assert_refused(NULL, fd, "is no socket");
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_refused(NULL, pair[0], "no UNIX stream socket");
+	close(pair[1]);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		assert_refused(NULL, fd, "no UNIX stream socket");
+	}
+
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_refused(NULL, fd, "not connected");
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_refused(NULL, fd, "not connected");
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_int_equal(n_opened, 0);
+}
+
+static void test_the_second_vmm_waits_for_the_first_to_go(void **state)
+{
+	(void)state;
+	struct vhost_server *server = serve_path(false);
+	int first = connect_to(path), second = connect_to(path);
+
+	assert_int_equal(turns(), 0);
+	assert_int_equal(n_opened, 1);
+	assert_int_equal(n_closed, 0);
+	close(first);
+	assert_int_equal(turns(), 0);
+	assert_int_equal(n_closed, 1);
+	assert_int_equal(n_opened, 2);
+	close(second);
+	assert_int_equal(turns(), 0);
+	assert_int_equal(n_closed, 2);
+	vhost_server_free(server);
+}
+
+static void test_a_vmm_that_breaks_the_protocol_does_not_end_the_server(void **state)
+{
+	(void)state;
+	struct vhost_server *server = serve_path(false);
+	int vmm = connect_to(path);
+
+	assert_int_equal(send(vmm, "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL), 18);
+	assert_int_equal(turns(), 0);
+	assert_int_equal(n_closed, 1);
+	close(vmm);
+	vmm = connect_to(path);
+	assert_int_equal(turns(), 0);
+	assert_int_equal(n_opened, 2);
+	vhost_server_free(server); /* with a session */
+	assert_int_equal(n_closed, 2);
+	close(vmm);
+}
+
+static void test_once_means_one_session(void **state)
+{
+	(void)state;
+	struct vhost_server *server = serve_path(true);
+
+	assert_int_equal(turns(), 0);
+	close(connect_to(path));
+	assert_int_equal(turns(), LOOP_QUIT);
+	assert_int_equal(n_closed, 1);
+	vhost_server_free(server);
+}
+
+static void test_an_inherited_connection_is_the_one_session(void **state)
+{
+	(void)state;
+	char *message;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	struct vhost_server *server = serve(NULL, pair[0], false, &message);
+
+	assert_non_null(server);
+	assert_int_equal(n_opened, 1);
+	assert_int_equal(turns(), 0);
+	close(pair[1]);
+	assert_int_equal(turns(), LOOP_QUIT);
+	assert_int_equal(n_closed, 1);
+	vhost_server_free(server);
+	vhost_server_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(test_a_path_that_cannot_be_is_refused_with_a_sentence),
+		TEST(test_a_socket_that_is_alive_is_left_alone_and_not_disturbed),
+		TEST(test_a_socket_whose_owner_is_dead_is_replaced),
+		TEST(test_a_socket_file_that_is_not_ours_any_more_stays),
+		TEST(test_a_descriptor_that_is_no_connection_is_refused_and_closed),
+		TEST(test_the_second_vmm_waits_for_the_first_to_go),
+		TEST(test_a_vmm_that_breaks_the_protocol_does_not_end_the_server),
+		TEST(test_once_means_one_session),
+		TEST(test_an_inherited_connection_is_the_one_session),
+	};
+
+	log_set_level(g_getenv("TEST_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * When rings start, stop, are kicked and are reset.
+ */
+#include "session_rig.h"
+
+static void test_a_ring_starts_once_in_whatever_order_it_is_set_up(void **state)
+{
+	(void)state;
+	auto_fd kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	/* All 24 orders of four steps. */
+	for (unsigned order = 0; order < 24; order++) {
+		unsigned left[4] = { 0, 1, 2, 3 }, rest = order;
+
+		agree();
+		add_memory();
+
+		for (unsigned n = 4; n > 0; n--) {
+			unsigned pick = rest % n, step = left[pick];
+
+			rest /= n;
+			memmove(left + pick, left + pick + 1, (n - pick - 1) * sizeof(left[0]));
+			assert_story("");
+			if (step == 0)
+				set_state(SET_VRING_NUM, 1, 16);
+			else if (step == 1)
+				set_addresses(1, USER);
+			else if (step == 2)
+				set_queue_fd(SET_VRING_KICK, 1, kick);
+			else
+				set_state(SET_VRING_ENABLE, 1, 1);
+		}
+		assert_story("start1 kick1");
+		set_state(SET_VRING_ENABLE, 1, 1);
+		assert_story("");
+		fd_close(&vmm);
+		assert_ended(0);
+		open_session();
+		assert_story("stop1 closed opened");
+	}
+}
+
+static void test_a_kick_before_the_ring_is_enabled_is_not_lost(void **state)
+{
+	(void)state;
+	agree();
+	add_memory();
+	auto_fd kick = set_up_ring(0, 0);
+
+	kick_it(kick);
+	assert_story("");
+	set_state(SET_VRING_ENABLE, 0, 1);
+	/* The start's own kick, and the guest's, if it was not served by that already. */
+	assert_true(g_str_has_prefix(story->str, "start0 kick0"));
+	g_string_truncate(story, 0);
+	kick_it(kick);
+	assert_story("kick0");
+	set_state(SET_VRING_ENABLE, 0, 0);
+	assert_story("stop0");
+	kick_it(kick);
+	assert_story("");
+}
+
+static void test_nothing_happens_on_a_ring_after_get_vring_base(void **state)
+{
+	(void)state;
+	agree();
+	add_memory();
+	auto_fd kick = set_up_ring(0, 7);
+
+	set_state(SET_VRING_ENABLE, 0, 1);
+	assert_story("start0 kick0");
+	assert_int_equal(get_base(0), 7);
+	assert_story("stop0");
+	assert_false(vhost_session_vring(session, 0)->is_running);
+	kick_it(kick);
+	set_state(SET_VRING_ENABLE, 0, 0);
+	set_state(SET_VRING_ENABLE, 0, 1);
+	assert_int_equal(get_base(0), 7);
+	assert_story("");
+	set_queue_fd(SET_VRING_KICK, 0, kick);
+	assert_true(g_str_has_prefix(story->str, "start0 kick0"));
+}
+
+static void test_a_stop_takes_the_start_s_own_kick_back(void **state)
+{
+	(void)state;
+	uint32_t enable[2] = { 0, 1 }, disable[2] = { 0, 0 };
+
+	agree();
+	add_memory();
+	close(set_up_ring(0, 0));
+
+	send_message(SET_VRING_ENABLE, V1, enable, sizeof(enable), NULL, 0);
+	send_message(SET_VRING_ENABLE, V1, disable, sizeof(disable), NULL, 0);
+	turn();
+	assert_story("start0 stop0");
+}
+
+static void test_without_protocol_features_a_ring_runs_when_it_is_set_up(void **state)
+{
+	(void)state;
+	set_u64(SET_FEATURES, BIT(32));
+	add_memory();
+	close(set_up_ring(0, 0));
+
+	assert_story("start0 kick0");
+}
+
+static void test_a_running_ring_is_not_set_up_anew(void **state)
+{
+	(void)state;
+	uint32_t num[2] = { 0, 8 }, base[2] = { 0, 3 };
+	uint64_t addr[5] = { 0, USER + 0x8000, USER + 0xa000, USER + 0x9000, 0 };
+
+	agree();
+	add_memory();
+	close(set_up_ring(0, 0));
+
+	set_state(SET_VRING_ENABLE, 0, 1);
+	assert_int_equal(ask(SET_VRING_NUM, num, 8, -1), 1);
+	assert_int_equal(ask(SET_VRING_BASE, base, 8, -1), 1);
+	assert_int_equal(ask(SET_VRING_ADDR, addr, 40, -1), 1);
+	assert_story("start0 kick0");
+	assert_int_equal(vhost_session_vring(session, 0)->size, 16);
+	set_addresses(0, USER); /* the same: only the flags may change */
+	assert_non_null(session);
+}
+
+static void test_a_ring_that_cannot_be_breaks_and_the_session_goes_on(void **state)
+{
+	(void)state;
+	agree();
+	add_memory();
+	int err = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	uint64_t count = 0;
+	close(set_up_ring(0, 0));
+
+	set_queue_fd(SET_VRING_ERR, 0, err);
+	set_state(SET_VRING_NUM, 0, 3); /* the guest's choice */
+	set_state(SET_VRING_ENABLE, 0, 1);
+	assert_story("");
+	assert_int_equal(read(err, &count, sizeof(count)), sizeof(count));
+	set_state(SET_VRING_NUM, 0, 16);
+	assert_story("start0 kick0");
+	set_state(SET_VRING_ENABLE, 0, 0);
+	set_addresses(0, USER + 0x100000000); /* nowhere */
+	set_state(SET_VRING_ENABLE, 0, 1);
+	assert_story("stop0");
+	assert_non_null(session);
+	close(err);
+}
+
+static void test_a_kick_descriptor_that_ends_does_not_spin(void **state)
+{
+	(void)state;
+	int pipes[2];
+
+	agree();
+	add_memory();
+	auto_fd kick = set_up_ring(0, 0);
+
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	set_queue_fd(SET_VRING_KICK, 0, pipes[0]);
+	set_state(SET_VRING_ENABLE, 0, 1);
+	assert_story("start0 kick0");
+	assert_int_equal(write(pipes[1], "!", 1), 1);
+	turn();
+	assert_story("kick0"); /* any readable thing can kick */
+	close(pipes[0]);
+	close(pipes[1]);
+	turn();
+	int64_t before = g_get_monotonic_time();
+
+	assert_int_equal(loop_turn(&loop, 20), 0); /* has nothing to do but to wait */
+	assert_true(g_get_monotonic_time() - before >= 15000);
+	assert_story("");
+	/* And a new one brings it back to life, with a kick that may have been lost. */
+	set_queue_fd(SET_VRING_KICK, 0, kick);
+	assert_story("kick0");
+	kick_it(kick);
+	assert_story("kick0");
+}
+
+static void test_a_kick_descriptor_that_cannot_be_watched_starts_nothing(void **state)
+{
+	(void)state;
+	agree();
+	add_memory();
+	auto_fd kick = set_up_ring(0, 0);
+	auto_fd file = memfd_create("file", MFD_CLOEXEC);
+
+	set_queue_fd(SET_VRING_KICK, 0, file);
+	set_state(SET_VRING_ENABLE, 0, 1);
+	assert_story("");
+	set_queue_fd(SET_VRING_KICK, 0, kick);
+	assert_story("start0 kick0");
+	set_queue_fd(SET_VRING_KICK, 0, file);
+	assert_story("stop0");
+	set_queue_fd(SET_VRING_KICK, 0, kick);
+	assert_story("start0 kick0");
+	set_queue_fd(SET_VRING_KICK, 0x100, -1); /* polling is not for us */
+	assert_story("stop0");
+	assert_non_null(session);
+}
+
+static void test_a_running_ring_whose_memory_goes_breaks_before_the_device_hears(void **state)
+{
+	(void)state;
+	uint64_t reg[5] = { 0, GPA, MEM_SIZE, USER, 0 };
+
+	agree();
+	add_memory();
+	close(set_up_ring(0, 0));
+
+	set_state(SET_VRING_ENABLE, 0, 1);
+	send_message(REM_MEM_REG, V1, reg, sizeof(reg), NULL, 0);
+	turn();
+	assert_story("start0 kick0 memory");
+	assert_true(vhost_session_vring(session, 0)->is_broken);
+}
+
+static void test_reset_owner_stops_the_rings(void **state)
+{
+	(void)state;
+	agree();
+	add_memory();
+	close(set_up_ring(0, 0));
+	close(set_up_ring(1, 0));
+
+	set_state(SET_VRING_ENABLE, 0, 1);
+	set_state(SET_VRING_ENABLE, 1, 1);
+	g_string_truncate(story, 0);
+	send_message(RESET_OWNER, V1, NULL, 0, NULL, 0);
+	turn();
+	assert_story("stop0 stop1");
+}
+
+static void test_reset_device_stops_the_rings_and_is_the_only_reset(void **state)
+{
+	(void)state;
+	agree();
+	add_memory();
+	int kick = set_up_ring(0, 5);
+
+	set_state(SET_VRING_ENABLE, 0, 1);
+	assert_story("start0 kick0");
+	send_message(RESET_DEVICE, V1, NULL, 0, NULL, 0);
+	turn();
+	assert_story("stop0 reset");
+	close(kick);
+
+	/* As QEMU does it: stop, RESET_DEVICE, and the ring starts from 0. */
+	kick = set_up_ring(0, 5);
+	set_state(SET_VRING_ENABLE, 0, 1);
+	assert_int_equal(get_base(0), 5);
+	assert_story("start0 kick0 stop0");
+	send_message(RESET_DEVICE, V1, NULL, 0, NULL, 0);
+	turn();
+	assert_story("reset");
+	close(kick);
+	kick = set_up_ring(0, 0);
+	assert_story(""); /* it was disabled */
+	set_state(SET_VRING_ENABLE, 0, 1);
+	assert_story("start0 kick0");
+	close(kick);
+}
+
+static void test_a_ring_that_starts_from_0_again_is_a_reset(void **state)
+{
+	(void)state;
+	agree();
+	add_memory();
+	int kick = set_up_ring(0, 5);
+
+	assert_story(""); /* the first start is none */
+	close(kick);
+	assert_int_equal(get_base(0), 5);
+	kick = set_up_ring(0, 5); /* stop and cont */
+	assert_story("");
+	close(kick);
+	assert_int_equal(get_base(0), 5);
+	kick = set_up_ring(0, 0);
+	assert_story("reset");
+	close(kick);
+	set_state(SET_VRING_BASE, 0, 0); /* once */
+	assert_int_equal(get_base(0), 0);
+	set_state(SET_VRING_BASE, 0, 0);
+	assert_int_equal(get_base(1), 0);
+	set_state(SET_VRING_BASE, 1, 0);
+	assert_story("");
+}
+
+static void test_a_call_descriptor_may_come_while_the_ring_runs(void **state)
+{
+	(void)state;
+	uint64_t count = 0;
+
+	agree();
+	add_memory();
+	close(set_up_ring(0, 0));
+	auto_fd call = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	set_state(SET_VRING_ENABLE, 0, 1);
+	set_queue_fd(SET_VRING_CALL, 0, call);
+	assert_int_equal(read(call, &count, sizeof(count)), sizeof(count));
+	assert_int_equal(count, 1);
+	set_queue_fd(SET_VRING_CALL, 0x100, -1);
+	assert_int_equal(vhost_session_vring(session, 0)->call_fd, -1);
+}
+
+static void test_event_idx_is_used_if_it_was_accepted(void **state)
+{
+	(void)state;
+	agree();
+	add_memory();
+	close(set_up_ring(0, 0));
+
+	set_state(SET_VRING_ENABLE, 0, 1);
+	assert_false(vhost_session_vring(session, 0)->has_event_idx);
+	set_state(SET_VRING_ENABLE, 0, 0);
+	set_u64(SET_FEATURES, BIT(29) | BIT(30) | BIT(32));
+	set_state(SET_VRING_ENABLE, 0, 1);
+	assert_true(vhost_session_vring(session, 0)->has_event_idx);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(test_a_ring_starts_once_in_whatever_order_it_is_set_up),
+		TEST(test_a_kick_before_the_ring_is_enabled_is_not_lost),
+		TEST(test_nothing_happens_on_a_ring_after_get_vring_base),
+		TEST(test_a_stop_takes_the_start_s_own_kick_back),
+		TEST(test_without_protocol_features_a_ring_runs_when_it_is_set_up),
+		TEST(test_a_running_ring_is_not_set_up_anew),
+		TEST(test_a_ring_that_cannot_be_breaks_and_the_session_goes_on),
+		TEST(test_a_kick_descriptor_that_ends_does_not_spin),
+		TEST(test_a_kick_descriptor_that_cannot_be_watched_starts_nothing),
+		TEST(test_a_running_ring_whose_memory_goes_breaks_before_the_device_hears),
+		TEST(test_reset_owner_stops_the_rings),
+		TEST(test_reset_device_stops_the_rings_and_is_the_only_reset),
+		TEST(test_a_ring_that_starts_from_0_again_is_a_reset),
+		TEST(test_a_call_descriptor_may_come_while_the_ring_runs),
+		TEST(test_event_idx_is_used_if_it_was_accepted),
+	};
+
+	log_set_level(g_getenv("TEST_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
