@@ -48,10 +48,24 @@ def show(vm, seed, width=1280, height=800, output=0):
     vm.qemu.wait_picture(pattern(width, height, seed), head=output)
 
 
+def probe_seconds(vm):
+    """From the first line of the guest's driver to its last: Linux waits 5 s for what is missing."""
+    times = {}
+    for line in vm.guest.do("sh dmesg"):
+        for what in ("virtio-gpu-pci detected", "Initialized virtio_gpu"):
+            if what in line:
+                times[what] = float(line[1:].split("]")[0])
+    expect(len(times) == 2, "the driver did not start")
+    return times["Initialized virtio_gpu"] - times["virtio-gpu-pci detected"]
+
+
 def basic_picture(t, vm):
     with t.check("the guest's console text is on the screen"):
         vm.guest.wait_up()
-        vm.qemu.wait_screen("the console", shows_console)
+        shot = vm.qemu.wait_screen("the console", shows_console)
+    with t.check("the guest's driver starts at once and in the size that QEMU has for it"):
+        expect(probe_seconds(vm) < 2, "it took %.1f s to start" % probe_seconds(vm))
+        expect(shot.size == "1280x800", "the console is %s" % shot.size)
     with t.check("every pixel of the guest's test pattern is on the screen"):
         vm.guest.do("open /dev/dri/card0")
         show(vm, 1)
