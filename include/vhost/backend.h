@@ -35,10 +35,12 @@ struct vhost_backend_ops {
 	void (*queue_started)(struct vhost_backend *backend, unsigned index);
 	/* Queue @index is about to stop: nothing of it may be touched until it is started again. */
 	void (*queue_stopped)(struct vhost_backend *backend, unsigned index);
-	/* The guest kicked queue @index, which runs. */
+	/* The guest kicked queue @index, which runs. Called once after each start too, since the
+	 * kick may have come before. */
 	void (*queue_kicked)(struct vhost_backend *backend, unsigned index);
 
-	/* The guest's memory has changed: look every backing up again, at once. */
+	/* The guest's memory has changed: look every backing up again, at once. A running ring
+	 * whose memory went is broken already. */
 	void (*memory_changed)(struct vhost_backend *backend);
 
 	/* The guest reset the device: free all that it made. The queues are stopped. */

@@ -17,9 +17,11 @@ struct vhost_server_options {
 };
 
 /*
- * Listens, or starts the session of the inherited connection. A socket file that nobody listens on
- * is replaced. On failure returns NULL with one sentence in *@ret_message (the caller frees it with
- * g_free()): somebody listens there, no such directory, @fd is not a connected stream socket, ...
+ * Listens, or starts the session of the inherited connection, which is the only one: the loop ends
+ * with LOOP_QUIT after it. A socket file whose owner is dead is replaced; the new one gets the
+ * permissions that the umask leaves. On failure returns NULL with one sentence in *@ret_message
+ * (the caller frees it with g_free()): somebody listens there, no such directory, @fd is not a
+ * connected stream socket, ...
  */
 struct vhost_server *vhost_server_new(struct loop *loop, const struct vhost_server_options *options,
 				      struct vhost_backend *backend, char **ret_message);

@@ -14,8 +14,9 @@ struct vring;
 
 #define VHOST_MAX_QUEUES 2
 
-/* Called once, from the loop, when the session is over; the owner frees it. @error: 0 if the VMM
- * hung up, -EPROTO if it broke the protocol, other -errno if the host failed. Already logged. */
+/* Called once, from the loop, when the session is over; the owner frees it, here or later. @error:
+ * 0 if the VMM hung up, -EPROTO if it broke the protocol, other -errno if what it asked for could
+ * not be done and it did not want to be told. Already logged. */
 typedef void (*vhost_session_ended_fn)(void *data, int error);
 
 /* Serves @fd, a connected stream socket (takes, also on failure). @backend is borrowed.

@@ -33,8 +33,7 @@
 struct walk {
 	struct vring *vring;
 	const uint8_t *table;
-	unsigned table_size;    /* in descriptors */
-	unsigned n_descriptors; /* of the chain so far */
+	unsigned table_size; /* in descriptors */
 	int n_out, n_in;
 	uint64_t out_size, in_size;
 	bool has_writable; /* seen one: no readable one may follow */
@@ -229,20 +228,19 @@ static bool vring_walk(struct vring *vring, uint16_t head, struct vring_chain *r
 		.table = (const uint8_t *)vring->desc,
 		.table_size = vring->size,
 	};
-	unsigned n_in_table = 0;
+	unsigned n_descriptors = 0;
 	unsigned i = head;
 
 	for (;;) {
-		/* More descriptors than the table has: it is a circle. */
-		if (i >= walk.table_size || ++n_in_table > walk.table_size ||
-		    ++walk.n_descriptors > VRING_MAX_SIZE + 1)
+		/* One that points to a full table, and the table: more are a circle, or too many.
+		 */
+		if (i >= walk.table_size || ++n_descriptors > VRING_MAX_SIZE + 1)
 			return false;
 		struct vring_desc d = read_descriptor(&walk, i);
 
 		if (d.flags & VRING_DESC_F_INDIRECT) {
 			if (!walk_enter(&walk, &d))
 				return false;
-			n_in_table = 0;
 			i = 0;
 			continue;
 		}
