@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Stands in for virgl.c in a build without virglrenderer, so that nobody else needs to know what
+ * was built in: asking for it fails as on a host where it does not work, with the reason.
+ */
+#include "render/virgl.h"
+
+#include <glib.h>
+
+struct renderer *virgl_new(const struct virgl_options *options, char **ret_message)
+{
+	(void)options;
+	*ret_message = g_strdup("this binary was built without virglrenderer");
+	return NULL;
+}

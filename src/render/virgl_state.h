@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* All that the virgl renderer keeps, for the files that make it up. */
+
+#include <assert.h>
+#include <virglrenderer.h>
+
+#include "base/container.h"
+#include "render/renderer.h"
+
+#define VIRGL_MAX_FENCES 4096 /* a power of two: what numbers them wraps */
+
+struct virgl {
+	struct renderer base;
+	struct virgl_renderer_callbacks callbacks; /* borrowed by the library */
+	int node;                                  /* -1: none, so there are no dma-bufs */
+
+	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
+	unsigned n_capsets;
+
+	/* Fence n of the library is fences[n % VIRGL_MAX_FENCES]; those that have not passed
+	 * are n_passed + 1 to n_created, modulo 2^32. */
+	struct renderer_fence fences[VIRGL_MAX_FENCES];
+	uint32_t n_created, n_passed;
+};
+
+struct renderer_resource {
+	struct renderer_resource_args args; /* only id is set in a blob */
+	bool has_backing, is_exported;
+	bool is_disguised; /* the library knows it by another format */
+};
+
+extern const struct renderer_ops virgl_ops;
+
+static inline struct virgl *virgl_of(struct renderer *renderer)
+{
+	assert(renderer->ops == &virgl_ops);
+	return container_of(renderer, struct virgl, base);
+}
+
+/* What the guest hears for a result of the library's: 0, or an errno of either sign. */
+int virgl_response(int result);
+
+/* virgl_context.c */
+void virgl_capsets_init(struct virgl *virgl, uint32_t wanted);
+unsigned virgl_capsets(struct renderer *renderer, struct renderer_capset *ret);
+int virgl_capset_fill(struct renderer *renderer, uint32_t id, uint32_t version, void *buf,
+		      uint32_t size);
+int virgl_ctx_create(struct renderer *renderer, uint32_t ctx_id, uint32_t context_init,
+		     const char *name, uint32_t name_size);
+void virgl_ctx_free(struct renderer *renderer, uint32_t ctx_id);
+int virgl_ctx_attach(struct renderer *renderer, uint32_t ctx_id,
+		     struct renderer_resource *resource);
+void virgl_ctx_detach(struct renderer *renderer, uint32_t ctx_id,
+		      struct renderer_resource *resource);
+int virgl_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size);
+
+/* virgl_resource.c */
+int virgl_res_create(struct renderer *renderer, const struct renderer_resource_args *args,
+		     struct renderer_resource **ret);
+int virgl_blob_create(struct renderer *renderer, const struct renderer_blob_args *args,
+		      struct renderer_resource **ret);
+void virgl_res_free(struct renderer *renderer, struct renderer_resource *resource);
+int virgl_res_attach(struct renderer *renderer, struct renderer_resource *resource,
+		     struct iovec *iov, int n_iov);
+void virgl_res_detach(struct renderer *renderer, struct renderer_resource *resource);
+int virgl_transfer_to_host(struct renderer *renderer, struct renderer_resource *resource,
+			   const struct renderer_transfer *transfer);
+int virgl_transfer_from_host(struct renderer *renderer, struct renderer_resource *resource,
+			     const struct renderer_transfer *transfer);
+int virgl_read_pixels(struct renderer *renderer, struct renderer_resource *resource,
+		      const struct rect *r, void *data, uint32_t stride);
+
+/* virgl_dmabuf.c */
+int virgl_export_dmabuf(struct renderer *renderer, struct renderer_resource *resource,
+			struct renderer_dmabuf *ret);
+
+/* virgl_fence.c */
+int virgl_fence_create(struct renderer *renderer, const struct renderer_fence *fence);
+/* The library's callback: its fence @id, and all before, have passed. */
+void virgl_fence_passed(void *cookie, uint32_t id);
+/* Has the library send what it holds back to the GPU, and look at all fences once more. */
+void virgl_fence_repeat(struct virgl *virgl);
+int virgl_poll_fd(struct renderer *renderer);
+void virgl_poll(struct renderer *renderer);
+void virgl_reset(struct renderer *renderer);
