@@ -316,7 +316,7 @@ class Rig:
             daemon = Daemon(self)
             try:
                 qemu = Qemu(self, daemon.socket_path)
-                qemu.guest.wait_up(20)
+                qemu.guest.wait_up(6)
                 return True
             finally:
                 if qemu:
