@@ -9,7 +9,7 @@
 
 struct buffer {
 	uint32_t handle, fb, pitch, width, height;
-	uint64_t size;	  /* bytes */
+	uint64_t size;    /* bytes */
 	uint32_t *pixels; /* NULL while there is none */
 };
 

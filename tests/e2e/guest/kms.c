@@ -431,8 +431,8 @@ static const struct command {
 	int n_args;
 	int (*run)(char **args); /* 0 or -errno */
 } commands[] = {
-	{ "open", 1, do_open },	      { "close", 0, do_close },	     { "info", 0, do_info },
-	{ "show", 4, do_show },	      { "off", 1, do_off },	     { "rect", 6, do_rect },
+	{ "open", 1, do_open },       { "close", 0, do_close },      { "info", 0, do_info },
+	{ "show", 4, do_show },       { "off", 1, do_off },          { "rect", 6, do_rect },
 	{ "animate", 2, do_animate }, { "updates", 2, do_updates },  { "flips", 2, do_flips },
 	{ "cursor", 6, do_cursor },   { "move", 3, do_cursor_move }, { "hide", 1, do_cursor_hide },
 };
