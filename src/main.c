@@ -25,6 +25,7 @@
 #include "render/null.h"
 #include "render/renderer.h"
 #include "render/soft2d.h"
+#include "render/virgl.h"
 #include "vhost/server.h"
 
 #define LOG_MODULE "main"
@@ -43,6 +44,41 @@ static int on_signal(struct loop_source *source, uint32_t events)
 	return LOOP_QUIT;
 }
 
+/* Without the person's word, OpenGL goes before OpenGL ES: it gives the guest more. */
+static struct renderer *make_virgl(const struct options *options, char **ret_message)
+{
+	struct virgl_options virgl = {
+		.use_egl = options->use_egl,
+		.use_glx = options->use_glx,
+		.use_gles = options->has_use_gles && options->use_gles,
+		.use_surfaceless = options->use_surfaceless,
+		.gpu_device = options->gpu_device,
+		.capsets = options->capsets,
+	};
+	struct renderer *renderer = virgl_new(&virgl, ret_message);
+
+	if (!renderer && !options->has_use_gles) {
+		g_autofree char *message = NULL;
+
+		virgl.use_gles = true;
+		renderer = virgl_new(&virgl, &message);
+		if (renderer)
+			g_clear_pointer(ret_message, g_free);
+	}
+	return renderer;
+}
+
+static struct renderer *make_best_renderer(const struct options *options)
+{
+	g_autofree char *message = NULL;
+	struct renderer *renderer = make_virgl(options, &message);
+
+	if (renderer)
+		return renderer;
+	log_warn("%s; the CPU draws, in 2D only (--gpu-mode 2d)", message);
+	return soft2d_renderer_new();
+}
+
 /* The renderer for the mode, or NULL with the reason in *@ret_message (freed with g_free()). */
 static struct renderer *make_renderer(const struct options *options, char **ret_message)
 {
@@ -50,13 +86,17 @@ static struct renderer *make_renderer(const struct options *options, char **ret_
 	case GPU_MODE_NULL:
 		return null_renderer_new();
 	case GPU_MODE_2D:
-	case GPU_MODE_AUTO:
 		return soft2d_renderer_new();
-	default:
-		*ret_message = g_strdup_printf("--gpu-mode %s is not built into this binary",
-					       gpu_mode_name(options->gpu_mode));
-		return NULL;
+	case GPU_MODE_VIRGLRENDERER:
+		return make_virgl(options, ret_message);
+	case GPU_MODE_AUTO:
+		return make_best_renderer(options);
+	case GPU_MODE_GFXSTREAM:
+		break;
 	}
+	*ret_message = g_strdup_printf("--gpu-mode %s is not built into this binary",
+				       gpu_mode_name(options->gpu_mode));
+	return NULL;
 }
 
 static int serve(struct loop *loop, const struct options *options, struct gpu_device *device)

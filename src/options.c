@@ -117,6 +117,7 @@ static const char *set_use_glx(struct options *options, const char *value)
 
 static const char *set_use_gles(struct options *options, const char *value)
 {
+	options->has_use_gles = true;
 	return parse_bool(value, &options->use_gles);
 }
 
@@ -129,6 +130,15 @@ static const char *set_gpu_device(struct options *options, const char *value)
 {
 	options->gpu_device = value;
 	return *value ? NULL : "the path is empty";
+}
+
+/* libvirt asks for 3D with this. */
+static const char *set_virgl(struct options *options, const char *value)
+{
+	(void)value;
+	if (options->gpu_mode == GPU_MODE_AUTO)
+		options->gpu_mode = GPU_MODE_VIRGLRENDERER;
+	return NULL;
 }
 
 static const char *set_headless(struct options *options, const char *value)
@@ -252,11 +262,15 @@ static const struct option_type {
 	  "what the guest may use: virgl, virgl2, gfxstream-vulkan, gfxstream-gles" },
 	{ 0, "use-egl", "[BOOL]", set_use_egl, "virglrenderer: use EGL (default true)" },
 	{ 0, "use-glx", "[BOOL]", set_use_glx, "virglrenderer: use GLX (default false)" },
-	{ 0, "use-gles", "[BOOL]", set_use_gles, "OpenGL ES on the host (default true)" },
+	{ 0, "use-gles", "[BOOL]", set_use_gles,
+	  "OpenGL ES on the host, not OpenGL (default: OpenGL if it works)" },
 	{ 0, "use-surfaceless", "[BOOL]", set_use_surfaceless,
 	  "work without a native window system (default true)" },
 	{ 0, "gpu-device", "PATH", set_gpu_device,
 	  "virglrenderer: the DRM render node to use (default: picked by itself)" },
+	{ 0, "render-node", "PATH", set_gpu_device, "the same as --gpu-device" },
+	{ 0, "virgl", NULL, set_virgl,
+	  "the same as --gpu-mode virglrenderer, unless a mode is given" },
 	{ 0, "headless", NULL, set_headless, "show nothing; one screen of 1280x800 for the guest" },
 	{ 0, "once", NULL, set_once, "serve one connection, then exit with status 0" },
 	{ 0, "max-outputs", "N", set_max_outputs,
@@ -346,7 +360,7 @@ static enum options_result usage(const char *format, ...)
 }
 
 /* What each option says is good; now all of them together. */
-static enum options_result check(const struct options *options)
+static enum options_result check(struct options *options)
 {
 	uint32_t foreign = options->capsets & ~modes[options->gpu_mode].capsets;
 
@@ -361,12 +375,15 @@ static enum options_result check(const struct options *options)
 			return OPTIONS_WRONG;
 		}
 	}
-	if (options->gpu_device && options->gpu_mode != GPU_MODE_VIRGLRENDERER &&
-	    options->gpu_mode != GPU_MODE_AUTO) {
+	/* Who names a device wants that one, and nothing to fall back to. */
+	if (options->gpu_device && options->gpu_mode == GPU_MODE_AUTO)
+		options->gpu_mode = GPU_MODE_VIRGLRENDERER;
+	if (options->gpu_device && options->gpu_mode != GPU_MODE_VIRGLRENDERER) {
 		fprintf(stderr, PROGRAM ": --gpu-device needs --gpu-mode virglrenderer\n");
 		return OPTIONS_WRONG;
 	}
-	if ((options->capsets & CAPSET_GFXSTREAM_GLES) && !options->use_gles) {
+	if ((options->capsets & CAPSET_GFXSTREAM_GLES) && options->has_use_gles &&
+	    !options->use_gles) {
 		fprintf(stderr, PROGRAM ": capset gfxstream-gles needs --use-gles true\n");
 		return OPTIONS_WRONG;
 	}
@@ -382,7 +399,6 @@ enum options_result options_parse(struct options *ret, int argc, char **argv)
 	*ret = (struct options){
 		.fd = -1,
 		.use_egl = true,
-		.use_gles = true,
 		.use_surfaceless = true,
 		.log_level = LOG_LEVEL_INFO,
 		.device = { .limits = GPU_LIMITS_DEFAULT, .n_scanouts = 1 },

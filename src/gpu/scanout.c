@@ -68,7 +68,8 @@ static bool has_dmabuf(struct gpu_device *device, struct resource *resource)
 	if (!resource->has_dmabuf && resource->handle && ops->export_dmabuf)
 		resource->has_dmabuf = ops->export_dmabuf(device->renderer, resource->handle,
 							  &resource->dmabuf) == 0;
-	return resource->has_dmabuf;
+	/* The display's message has no place for an offset. */
+	return resource->has_dmabuf && resource->dmabuf.offset == 0;
 }
 
 static bool show_dmabuf(struct gpu_device *device, unsigned i, struct resource *resource,
