@@ -128,7 +128,8 @@ void display_free(struct display *display);
 
 /* A new peer (GPU_SET_SOCKET); takes @fd, also on failure; -1: no peer any more. The old peer's
  * pending requests end with -ENOTCONN; every scanout and cursor is sent again. 0, or on failure,
- * when there is no peer any more, -ENOTSUP or -errno. */
+ * when there is no peer any more, -ENOTSUP or -errno. @fd -1: the VMM is gone, with all that was
+ * shown to it. */
 int display_set_socket(struct display *display, int fd);
 
 /* The guest is gone or was reset: forgets every scanout and cursor, tells the peer so, and ends
@@ -144,7 +145,8 @@ int display_request_edid(struct display *display, struct display_request *reques
 /* The answer is no longer wanted. Nothing happens if it is not pending. */
 void display_cancel(struct display_request *request);
 
-/* Shows @source (borrowed until replaced), all of it damaged. @source NULL: the scanout is off.
+/* Shows @source (borrowed until replaced), all of it damaged; @width and @height are then more than
+ * 0. @source NULL: the scanout is off.
  * What the display still needs of the source that it replaces is copied in this call. */
 void display_scanout_pixels(struct display *display, unsigned scanout, uint32_t width,
 			    uint32_t height, struct display_source *source);
@@ -158,8 +160,8 @@ int display_scanout_dmabuf(struct display *display, unsigned scanout,
 /* @r (of the scanout, clipped to it) has new pixels. Nothing happens if the scanout is off. */
 void display_damage(struct display *display, unsigned scanout, const struct rect *r);
 /* The same for a dma-buf; the request ends when the peer has shown it. 0, or -ENOTSUP if the
- * scanout shows no dma-buf or there is no peer. At most one is under way per scanout, further ones
- * wait and are merged. */
+ * scanout shows no dma-buf, @r is outside of it, or there is no peer. At most one is under way per
+ * scanout, further ones wait and are merged. */
 int display_flush_dmabuf(struct display *display, struct display_request *request, unsigned scanout,
 			 const struct rect *r);
 /* The memory behind @source is about to go or to move: whatever was taken of it is copied now. */

@@ -31,7 +31,6 @@ int display_set_socket(struct display *display, int fd)
 {
 	auto_fd owned = fd;
 
-	assert(fd >= 0);
 	if (!display->ops->set_socket)
 		return -ENOTSUP;
 	return display->ops->set_socket(display, fd_steal(&owned));

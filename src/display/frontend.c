@@ -190,12 +190,27 @@ static int connect_peer(struct frontend *fe, int fd)
 	return 0;
 }
 
+/* The next VMM has seen nothing of what this one was shown. */
+static void forget_vmm(struct frontend *fe)
+{
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
+		struct frontend_scanout *s = &fe->scanouts[i];
+
+		s->peer_has_surface = s->peer_has_dmabuf = false;
+		s->cursor.was_used = s->cursor.is_visible;
+	}
+}
+
 static int frontend_set_socket(struct display *display, int fd)
 {
 	struct frontend *fe = frontend(display);
+	int r = 0;
 
 	frontend_disconnect(fe);
-	int r = connect_peer(fe, fd);
+	if (fd >= 0)
+		r = connect_peer(fe, fd);
+	else
+		forget_vmm(fe);
 	end_lost_requests(fe);
 	return r;
 }

@@ -446,6 +446,27 @@ static void test_a_new_peer_is_sent_everything(void **state)
 	picture_finish(&picture);
 }
 
+static void test_the_next_vmm_is_told_nothing_of_what_the_last_one_saw(void **state)
+{
+	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
+	struct display_dmabuf dmabuf = dmabuf_of(fd, 0);
+	struct picture picture;
+
+	(void)state;
+	connect_and_negotiate(0);
+	picture_init(&picture, 20, 10, 1);
+	display_scanout_pixels(rig.display, 0, 20, 10, &picture.base);
+	display_cursor_move(rig.display, 0, 1, 1, true);
+	assert_int_equal(display_scanout_dmabuf(rig.display, 1, &dmabuf), 0);
+	rig_turns(&rig, 3);
+	display_reset(rig.display);
+	assert_int_equal(display_set_socket(rig.display, -1), 0);
+	assert_false(display_shows_dmabufs(rig.display));
+	connect_and_negotiate(0);
+	rig_expect_silence(&rig);
+	picture_finish(&picture);
+}
+
 static void test_a_tiled_buffer_is_refused_by_a_peer_that_knows_no_modifiers(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
@@ -486,6 +507,7 @@ int main(void)
 		ALONE(test_cursor_moves_coalesce_and_overtake_the_bands),
 		ALONE(test_a_scanout_goes_from_pixels_to_dmabuf_and_back),
 		ALONE(test_a_new_peer_is_sent_everything),
+		ALONE(test_the_next_vmm_is_told_nothing_of_what_the_last_one_saw),
 		ALONE(test_a_tiled_buffer_is_refused_by_a_peer_that_knows_no_modifiers),
 	};
 
