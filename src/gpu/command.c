@@ -204,7 +204,7 @@ void command_give_back(struct gpu_command *command)
 	command_free(command);
 }
 
-void command_complete(struct gpu_command *command, int result)
+static void complete(struct gpu_command *command, int result)
 {
 	if (result == 0 && !command->is_answered)
 		reply_nodata(command, VIRTIO_GPU_RESP_OK_NODATA);
@@ -232,7 +232,7 @@ static void run(struct gpu_device *device, struct gpu_command *command)
 	    (type->feature == FEATURE_NONE || device_has_feature(device, (unsigned)type->feature)))
 		result = type->run(device, command);
 	if (result != COMMAND_HELD)
-		command_complete(command, result);
+		complete(command, result);
 }
 
 void command_hold(struct gpu_command *command)
@@ -245,6 +245,14 @@ static void reload(struct gpu_command *command)
 {
 	if (!vring_reload(command_vring(command), command->head, &command->chain))
 		command->chain = (struct vring_chain){ .head = command->head };
+}
+
+void command_complete(struct gpu_command *command, int result)
+{
+	struct gpu_device *device = command->device;
+
+	complete(command, result);
+	command_notify_all(device);
 }
 
 bool command_resume(struct gpu_command *command)

@@ -69,11 +69,11 @@ int command_reply(struct gpu_command *command, uint32_t type, void *response, si
 
 /* Keeps a command that now waits for the display; its handler returns COMMAND_HELD. */
 void command_hold(struct gpu_command *command);
-/* The display has answered: true if the command can go on, with command_complete() at its end.
- * False if its queue stands still: the command will run again, from its start, when the queue does.
- */
+/* The display has answered: true if the command can go on, with command_complete() at its end or
+ * held once more. False if its queue stands still: the command will run again, from its start, when
+ * the queue does. */
 bool command_resume(struct gpu_command *command);
-/* The handler, or what came after it, is done: @result as a handler returns it. */
+/* A command that was resumed is done: @result as a handler returns it. */
 void command_complete(struct gpu_command *command, int result);
 
 /* Gives the command back to the guest, now or when its queue runs again. */
