@@ -26,6 +26,8 @@
 #define NODE_PREFIX   "renderD"
 #define DRM_MAJOR     226
 
+#define EGL_EXTENSIONS 0x3055 /* of eglQueryString() */
+
 static int node_number(const char *path)
 {
 	return atoi(strrchr(path, '/') + 1 + strlen(NODE_PREFIX));
@@ -65,16 +67,33 @@ int egl_open_node(const char *path)
 }
 
 /* Stays loaded if it can be: it is about to be used. */
-static bool can_load(const char *name)
+static void *load(const char *name)
 {
 	return dlopen(name, RTLD_LAZY | RTLD_LOCAL);
 }
 
-const char *egl_missing_library(bool use_egl, bool use_gles)
+/* Whether a driver stands behind EGL. The dispatching library may be there without any, and some
+ * versions of virglrenderer crash then. */
+static bool has_platforms(void *egl)
 {
-	if (use_egl && !can_load("libEGL.so.1"))
-		return "libEGL.so.1";
-	if (use_gles)
-		return can_load("libGLESv2.so.2") ? NULL : "libGLESv2.so.2";
-	return can_load("libOpenGL.so.0") || can_load("libGL.so.1") ? NULL : "libOpenGL.so.0";
+	const char *(*query_string)(void *display, int32_t name) =
+		(const char *(*)(void *, int32_t))dlsym(egl, "eglQueryString");
+	const char *extensions = query_string ? query_string(NULL, EGL_EXTENSIONS) : NULL;
+
+	return extensions && strstr(extensions, "EGL_EXT_platform_base");
+}
+
+const char *egl_find_problem(bool use_egl, bool use_gles)
+{
+	void *egl = use_egl ? load("libEGL.so.1") : NULL;
+
+	if (use_egl && !egl)
+		return "libEGL.so.1 cannot be loaded: install it";
+	if (use_gles && !load("libGLESv2.so.2"))
+		return "libGLESv2.so.2 cannot be loaded: install it";
+	if (!use_gles && !load("libOpenGL.so.0") && !load("libGL.so.1"))
+		return "libOpenGL.so.0 cannot be loaded: install it";
+	if (egl && !has_platforms(egl))
+		return "EGL has no driver: install the GPU's, or Mesa's";
+	return NULL;
 }

@@ -11,6 +11,6 @@ GPtrArray *egl_list_nodes(void);
  * is no DRM node. */
 int egl_open_node(const char *path);
 
-/* The first shared library that is needed and cannot be loaded, or NULL: the library that would
- * load it ends the process when it cannot. */
-const char *egl_missing_library(bool use_egl, bool use_gles);
+/* What is missing for EGL (unless only GLX is wanted) and OpenGL to be used at all, as half a
+ * sentence, or NULL: the library that comes to use them ends the process when they cannot be. */
+const char *egl_find_problem(bool use_egl, bool use_gles);

@@ -155,15 +155,15 @@ static bool start_on_any_node(struct virgl *virgl, const struct virgl_options *o
 /* NULL, or one sentence. */
 static char *start_somewhere(struct virgl *virgl, const struct virgl_options *options)
 {
-	const char *missing = egl_missing_library(options->use_egl, options->use_gles);
+	const char *problem;
 
 	if (!options->use_egl && !options->use_glx)
 		return g_strdup("virglrenderer needs EGL or GLX, and both are switched off");
 	if (!options->use_egl && options->gpu_device)
 		return g_strdup("--gpu-device needs EGL, which is switched off");
-	if (missing)
-		return g_strdup_printf("virglrenderer needs %s, which cannot be loaded: install it",
-				       missing);
+	problem = egl_find_problem(options->use_egl, options->use_gles);
+	if (problem)
+		return g_strdup_printf("virglrenderer cannot start: %s", problem);
 	if (!options->use_egl)
 		return start(virgl, options)
 			       ? NULL
