@@ -64,17 +64,25 @@ void image_fill(struct image *i, uint32_t seed)
 	}
 }
 
-uint32_t image_pixel(const struct image *i, uint32_t x, uint32_t y)
+static const struct order *order_of(uint32_t format)
+{
+	for (unsigned k = 0; k < ARRAY_LENGTH(orders); k++) {
+		if (orders[k].format == format)
+			return &orders[k];
+	}
+	vmm_fail("format %u is unknown", format);
+}
+
+static uint32_t pixel_at(const struct image *i, const struct order *o, uint32_t x, uint32_t y)
 {
 	const uint8_t *p = i->bytes + ((size_t)y * i->width + x) * 4;
 
-	for (unsigned k = 0; k < ARRAY_LENGTH(orders); k++) {
-		const struct order *o = &orders[k];
+	return (uint32_t)p[o->red] << 16 | (uint32_t)p[o->green] << 8 | p[o->blue];
+}
 
-		if (o->format == i->format)
-			return (uint32_t)p[o->red] << 16 | (uint32_t)p[o->green] << 8 | p[o->blue];
-	}
-	vmm_fail("format %u is unknown", i->format);
+uint32_t image_pixel(const struct image *i, uint32_t x, uint32_t y)
+{
+	return pixel_at(i, order_of(i->format), x, y);
 }
 
 uint32_t image_transfer(struct vmm *vmm, const struct image *i, struct virtio_gpu_rect r)
@@ -82,34 +90,43 @@ uint32_t image_transfer(struct vmm *vmm, const struct image *i, struct virtio_gp
 	return gpu_transfer_2d(vmm, i->id, r, ((uint64_t)r.y * i->width + r.x) * 4);
 }
 
-struct difference {
-	uint32_t x, y, is, due;
-};
-
+/* A part of an image that a scanout is to show, and the first pixel that is known to be wrong. */
 struct view {
 	const struct image *image;
 	uint32_t scanout;
 	struct virtio_gpu_rect r;
-	struct difference *first; /* may be NULL */
+	uint32_t x, y, is, due;
 };
 
-static bool is_shown(const struct vmm *vmm, const struct view *v)
+static bool row_is_shown(const struct display_surface *s, struct view *v, uint32_t y)
+{
+	const struct order *o = order_of(v->image->format);
+	const uint32_t *row = &s->pixels[(size_t)y * s->width];
+
+	for (uint32_t x = 0; x < v->r.width; x++) {
+		uint32_t due = pixel_at(v->image, o, v->r.x + x, v->r.y + y);
+
+		if ((row[x] & 0xffffff) == due)
+			continue;
+		v->x = x;
+		v->y = y;
+		v->is = row[x] & 0xffffff;
+		v->due = due;
+		return false;
+	}
+	return true;
+}
+
+/* Begins where it stopped last: a large frame comes in many pieces. */
+static bool is_shown(const struct vmm *vmm, struct view *v)
 {
 	const struct display_surface *s = &vmm->display.surfaces[v->scanout];
 
 	if (!s->pixels || s->width != v->r.width || s->height != v->r.height)
 		return false;
-	for (uint32_t y = 0; y < v->r.height; y++) {
-		for (uint32_t x = 0; x < v->r.width; x++) {
-			uint32_t is = s->pixels[(size_t)y * s->width + x] & 0xffffff;
-			uint32_t due = image_pixel(v->image, v->r.x + x, v->r.y + y);
-
-			if (is == due)
-				continue;
-			if (v->first)
-				*v->first = (struct difference){ x, y, is, due };
+	for (uint32_t k = 0, from = v->y; k < v->r.height; k++) {
+		if (!row_is_shown(s, v, (from + k) % v->r.height))
 			return false;
-		}
 	}
 	return true;
 }
@@ -117,26 +134,25 @@ static bool is_shown(const struct vmm *vmm, const struct view *v)
 bool image_is_shown(struct vmm *vmm, const struct image *i, uint32_t scanout,
 		    struct virtio_gpu_rect r)
 {
-	struct view v = { i, scanout, r, NULL };
+	struct view v = { .image = i, .scanout = scanout, .r = r };
 
 	return is_shown(vmm, &v);
 }
 
 static bool view_is_shown(struct vmm *vmm, const void *arg)
 {
-	return is_shown(vmm, arg);
+	return is_shown(vmm, *(struct view *const *)arg);
 }
 
 void image_wait_shown(struct vmm *vmm, const struct image *i, uint32_t scanout,
 		      struct virtio_gpu_rect r)
 {
-	struct difference wrong = { 0 };
-	struct view v = { i, scanout, r, &wrong };
+	struct view v = { .image = i, .scanout = scanout, .r = r }, *arg = &v;
 	const struct display_surface *s = &vmm->display.surfaces[scanout];
 
-	if (!vmm_wait_ms(vmm, view_is_shown, &v, vmm->timeout_ms))
+	if (!vmm_wait_ms(vmm, view_is_shown, &arg, vmm->timeout_ms))
 		vmm_fail("scanout %u (%ux%u, %llu updates) does not show resource %u: pixel %u,%u "
 			 "is %06x, due is %06x",
-			 scanout, s->width, s->height, (unsigned long long)s->updates, i->id,
-			 wrong.x, wrong.y, wrong.is, wrong.due);
+			 scanout, s->width, s->height, (unsigned long long)s->updates, i->id, v.x,
+			 v.y, v.is, v.due);
 }

@@ -147,47 +147,59 @@ static void a_queue_beyond_the_second_is_refused(void **state)
 	assert_serves_the_next_session(vmm);
 }
 
-static void impossible_queue_sizes_are_refused(void **state)
+/*
+ * Sizes and addresses of rings are the guest's words in the VMM's mouth: it is not the session's
+ * fault if they are nonsense. They may be refused, or the ring may stand still; it may not run.
+ */
+static void impossible_queue_sizes_do_no_harm(void **state)
 {
-	static const uint32_t sizes[] = { 0, 3, 1000, 2048, 65536, 0xffffffff };
-	struct vmm *vmm;
+	static const uint32_t sizes[] = { 0, 3, 1000, 2048, 32768, 65536, 0xffffffff };
+	struct vmm *vmm = *state;
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(sizes); i++) {
 		struct vhost_vring_state s = { CONTROL, sizes[i] };
+		struct ring *r = &vmm->rings[CONTROL];
 
-		vmm = realized(state);
-		assert_true(vhost_is_refused(vmm, VHOST_SET_VRING_NUM, &s, sizeof(s), NULL, 0));
+		vmm_stop(vmm);
+		if (!vhost_is_refused(vmm, VHOST_SET_VRING_NUM, &s, sizeof(s), NULL, 0)) {
+			vhost_set_ring_fd(vmm, VHOST_SET_VRING_KICK, CONTROL, r->kick_fd);
+			vhost_enable_ring(vmm, CONTROL, true);
+			ring_expose_raw(r, 63);
+			ring_kick_always(r);
+			assert_session_alive(vmm);
+			assert_int_equal(r->vring.used->idx, r->used_idx);
+		}
+		assert_serves_the_next_session(vmm);
 	}
-	assert_serves_the_next_session(vmm);
 }
 
-static void ring_addresses_outside_memory_are_refused(void **state)
+static void ring_addresses_outside_memory_do_no_harm(void **state)
 {
 	struct vmm *vmm = *state;
-	uint64_t user = memory_user_addr(&vmm->memory, vmm->rings[0].desc_gpa);
+	struct ring *r = &vmm->rings[CONTROL];
+	uint64_t user = memory_user_addr(&vmm->memory, r->desc_gpa);
+	uint64_t end = memory_user_addr(&vmm->memory, 0x9f000) + 0x1000;
 	const struct vhost_vring_addr bad[] = {
 		{ 0, 0, 0, 0, 0, 0 },
 		{ 0, 0, user, user, 0xffffffffffffff00, 0 },
+		{ 0, 0, user, 0xffffffffffffff00, user, 0 },
+		{ 0, 0, end - 512, user, user, 0 }, /* 64 descriptors are 1024 bytes */
+		{ 0, 0, user, end - 256, user, 0 },
+		{ 0, 0, user, user, end - 64, 0 },
 		{ 0, 0, user + 1, user, user, 0 },
-		{ 0, 0, vmm->rings[0].desc_gpa, vmm->rings[0].used_gpa, vmm->rings[0].avail_gpa,
-		  0 },
+		{ 0, 0, r->desc_gpa, r->used_gpa, r->avail_gpa, 0 },
 	};
 
-	vmm_stop(vmm);
 	for (unsigned i = 0; i < ARRAY_LENGTH(bad); i++) {
-		struct vhost_vring_state enable = { CONTROL, 1 };
-		uint64_t index = CONTROL;
-
-		/* It may be said at once or when the ring would start. */
-		if (!vhost_is_refused(vmm, VHOST_SET_VRING_ADDR, &bad[i], sizeof(bad[i]), NULL,
-				      0) &&
-		    !vhost_is_refused(vmm, VHOST_SET_VRING_KICK, &index, sizeof(index),
-				      &vmm->rings[0].kick_fd, 1) &&
-		    !vhost_is_refused(vmm, VHOST_SET_VRING_ENABLE, &enable, sizeof(enable), NULL,
-				      0))
-			vmm_fail("ring addresses %u were taken", i);
-		assert_serves_the_next_session(vmm);
 		vmm_stop(vmm);
+		if (!vhost_is_refused(vmm, VHOST_SET_VRING_ADDR, &bad[i], sizeof(bad[i]), NULL,
+				      0)) {
+			vhost_set_ring_fd(vmm, VHOST_SET_VRING_KICK, CONTROL, r->kick_fd);
+			vhost_enable_ring(vmm, CONTROL, true);
+			ring_kick_always(r);
+			assert_session_alive(vmm);
+		}
+		assert_serves_the_next_session(vmm);
 	}
 }
 
@@ -288,14 +300,15 @@ static void config_reads_of_nothing_and_too_much_are_errors(void **state)
 	}
 }
 
-static void config_size_that_disagrees_with_the_message_is_an_error(void **state)
+static void config_size_that_disagrees_with_the_message_does_no_harm(void **state)
 {
 	struct vhost_config c = { .offset = 0, .size = 200 };
 	size_t got = 0;
 	struct vmm *vmm = *state;
 
 	vhost_send(vmm, VHOST_GET_CONFIG, 0, &c, 12 + 16, NULL, 0);
-	assert_true(!vhost_recv(vmm, VHOST_GET_CONFIG, &c, sizeof(c), &got) || got == 0);
+	if (vhost_recv(vmm, VHOST_GET_CONFIG, &c, sizeof(c), &got))
+		assert_true(got == 0 || got == 12 + 200);
 	assert_serves_the_next_session(vmm);
 }
 
@@ -409,14 +422,14 @@ static int run(void)
 		DEVICE_TEST(wrong_payload_sizes_end_the_session),
 		DEVICE_TEST(unknown_requests_are_refused),
 		DEVICE_TEST(a_queue_beyond_the_second_is_refused),
-		DEVICE_TEST(impossible_queue_sizes_are_refused),
-		BOOTED_TEST(ring_addresses_outside_memory_are_refused),
+		BOOTED_TEST(impossible_queue_sizes_do_no_harm),
+		BOOTED_TEST(ring_addresses_outside_memory_do_no_harm),
 		DEVICE_TEST(surplus_descriptors_are_closed),
 		DEVICE_TEST(missing_descriptors_are_refused),
 		BOOTED_TEST(descriptors_of_the_wrong_kind_do_no_harm),
 		BOOTED_TEST(config_reads_of_every_size_are_answered),
 		BOOTED_TEST(config_reads_of_nothing_and_too_much_are_errors),
-		BOOTED_TEST(config_size_that_disagrees_with_the_message_is_an_error),
+		BOOTED_TEST(config_size_that_disagrees_with_the_message_does_no_harm),
 		BOOTED_TEST(config_writes_are_taken),
 		DEVICE_TEST(features_never_offered_may_be_accepted),
 		BOOTED_TEST(offers_are_what_the_design_says),
