@@ -3,15 +3,32 @@
  * One line per event, written with one write(2), so that lines of several daemons on one journal do
  * not mix and a reader never sees half a line. Standard error may be a pipe that nobody reads: it
  * is the caller's terminal or journal, and the only place where this daemon may wait for somebody.
+ *
+ * A guest can make the daemon say the same thing a million times a second, so what one place in the
+ * source says is limited by a token bucket. The bucket is one number, the time at which it is full:
+ * each line moves that on by what one token takes, and a line that would move it further than a
+ * whole bucket ahead is dropped and counted. A place that dropped one is silent until there are
+ * tokens for a second again; then its count goes first, with the next line of whatever place. The
+ * limit is per place: what a guest provokes never displaces what a person needs to know, and what
+ * is said once, as all that happens at the start, is always said. Levels make no difference: a VMM
+ * that connects in a loop floods with errors.
+ *
+ * Nothing is allocated: a bucket is a static variable where log_at() stands. Renderers log from
+ * threads of their own, hence the lock.
  */
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 1024
+#define NS_PER_S       UINT64_C(1000000000)
+#define NS_PER_LINE    (NS_PER_S / LOG_PER_SECOND)
+#define NS_BURST       (NS_PER_LINE * LOG_BURST)
 
 static const char *const level_names[] = {
 	[LOG_LEVEL_ERROR] = "error",
@@ -21,6 +38,9 @@ static const char *const level_names[] = {
 };
 
 static enum log_level current_level = LOG_LEVEL_INFO;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log_site *sites_with_drops; /* each is static: nobody owns them */
 
 void log_set_level(enum log_level level)
 {
@@ -43,15 +63,12 @@ bool log_level_parse(const char *name, enum log_level *ret)
 	return false;
 }
 
-void log_write(enum log_level level, const char *module, const char *format, ...)
+static void write_line(enum log_level level, const char *module, const char *format, va_list args)
 {
 	char line[LINE_MAX_BYTES];
 	int used = snprintf(line, sizeof(line), "%s %s: ", level_names[level], module);
-	va_list args;
-
-	va_start(args, format);
 	int text = vsnprintf(line + used, sizeof(line) - (size_t)used - 1, format, args);
-	va_end(args);
+
 	if (text < 0)
 		return;
 
@@ -61,4 +78,81 @@ void log_write(enum log_level level, const char *module, const char *format, ...
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)
 		return; /* there is nobody left to tell */
+}
+
+static void write_formatted(enum log_level level, const char *module, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void write_formatted(enum log_level level, const char *module, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	write_line(level, module, format, args);
+	va_end(args);
+}
+
+/* One of at least @n. */
+static bool take_token(struct log_site *site, unsigned n, uint64_t now)
+{
+	uint64_t full_at = site->full_at_ns > now ? site->full_at_ns : now;
+
+	if (full_at - now > NS_BURST - n * NS_PER_LINE)
+		return false;
+	site->full_at_ns = full_at + NS_PER_LINE;
+	return true;
+}
+
+static void count_drop(struct log_site *site, enum log_level level, const char *module,
+		       const char *format)
+{
+	if (site->n_dropped++ == 0) {
+		site->next = sites_with_drops;
+		sites_with_drops = site;
+	}
+	site->level = level;
+	site->module = module;
+	site->format = format;
+}
+
+/* The counts of all places that may speak again. */
+static void tell_drops(uint64_t now)
+{
+	struct log_site **link = &sites_with_drops;
+
+	while (*link) {
+		struct log_site *site = *link;
+
+		if (!take_token(site, LOG_PER_SECOND, now)) {
+			link = &site->next;
+			continue;
+		}
+		write_formatted(site->level, site->module,
+				"%llu lines like this were dropped: \"%s\"",
+				(unsigned long long)site->n_dropped, site->format);
+		*link = site->next;
+		site->next = NULL;
+		site->n_dropped = 0;
+	}
+}
+
+void log_write(struct log_site *site, enum log_level level, const char *module, const char *format,
+	       ...)
+{
+	struct timespec ts;
+	va_list args;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	uint64_t now = (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+
+	pthread_mutex_lock(&lock);
+	tell_drops(now);
+	if (site->n_dropped == 0 && take_token(site, 1, now)) {
+		va_start(args, format);
+		write_line(level, module, format, args);
+		va_end(args);
+	} else {
+		count_drop(site, level, module, format);
+	}
+	pthread_mutex_unlock(&lock);
 }
