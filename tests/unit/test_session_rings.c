@@ -131,17 +131,22 @@ static void test_a_running_ring_is_not_set_up_anew(void **state)
 static void test_a_ring_that_cannot_be_breaks_and_the_session_goes_on(void **state)
 {
 	(void)state;
+	static const uint32_t sizes[] = { 3, 1000, 2048, 65535 }; /* the guest's choice */
+	uint64_t count = 0;
+	uint32_t enable[2] = { 0, 1 };
+
 	agree();
 	add_memory();
-	int err = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	uint64_t count = 0;
+	auto_fd err = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	close(set_up_ring(0, 0));
 
 	set_queue_fd(SET_VRING_ERR, 0, err);
-	set_state(SET_VRING_NUM, 0, 3); /* the guest's choice */
-	set_state(SET_VRING_ENABLE, 0, 1);
-	assert_story("");
-	assert_int_equal(read(err, &count, sizeof(count)), sizeof(count));
+	for (size_t i = 0; i < N(sizes); i++) {
+		set_state(SET_VRING_NUM, 0, sizes[i]);
+		assert_int_equal(ask(SET_VRING_ENABLE, enable, sizeof(enable), -1), 0);
+		assert_story("");
+		assert_int_equal(read(err, &count, sizeof(count)), sizeof(count));
+	}
 	set_state(SET_VRING_NUM, 0, 16);
 	assert_story("start0 kick0");
 	set_state(SET_VRING_ENABLE, 0, 0);
@@ -149,7 +154,6 @@ static void test_a_ring_that_cannot_be_breaks_and_the_session_goes_on(void **sta
 	set_state(SET_VRING_ENABLE, 0, 1);
 	assert_story("stop0");
 	assert_non_null(session);
-	close(err);
 }
 
 static void test_a_kick_descriptor_that_ends_does_not_spin(void **state)
