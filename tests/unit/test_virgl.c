@@ -433,8 +433,8 @@ static void test_ids_can_be_used_again(void **state)
 
 		assert_int_equal(ops->context_create(renderer, CTX, i, "", 0), 0);
 		assert_int_equal(ops->context_attach(renderer, CTX, resource), 0);
-		assert_int_equal(clear(CTX, 1, 8, 0, 0, (float)i / 2), 0);
-		assert_all_pixels(resource, i == 0 ? 0xff000000 : i == 1 ? 0xff000080 : 0xff0000ff);
+		assert_int_equal(clear(CTX, 1, 8, 0, 0, (float)(i * 51) / 255), 0);
+		assert_all_pixels(resource, 0xff000000 + i * 51);
 		ops->resource_free(renderer, resource);
 		ops->context_free(renderer, CTX);
 	}
