@@ -14,6 +14,9 @@ struct vhost_server_options {
 	const char *socket_path; /* borrowed; NULL with @fd */
 	int fd;       /* a connected socket, taken also on failure; -1 with @socket_path */
 	bool is_once; /* quit the loop when the first session has ended */
+	/* borrowed; where @socket_path is found all the time, if not there: from a working directory
+	 * that stays although the files around it go (a sandbox). NULL: @socket_path */
+	const char *bind_path;
 };
 
 /*

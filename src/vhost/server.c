@@ -35,7 +35,8 @@ struct vhost_server {
 	bool is_once;
 	struct loop_task quit_task;
 
-	char *path; /* NULL with an inherited connection */
+	char *path;      /* what messages call it; NULL with an inherited connection */
+	char *bind_path; /* where it is */
 	dev_t device;
 	ino_t inode;
 	int listen_fd; /* owned; -1 with an inherited connection */
@@ -133,13 +134,14 @@ static char *check_connection(int fd)
 	return NULL;
 }
 
-/* Removes the file at the address if it is a socket whose owner is dead. NULL, or a sentence. */
-static char *remove_stale(const struct sockaddr_un *address)
+/* Removes the file at the address if it is a socket whose owner is dead. NULL, or a sentence, in
+ * which it is called @path. */
+static char *remove_stale(const struct sockaddr_un *address, const char *path)
 {
-	const char *path = address->sun_path;
+	const char *bind_path = address->sun_path;
 	struct stat st;
 
-	if (lstat(path, &st) < 0)
+	if (lstat(bind_path, &st) < 0)
 		return errno == ENOENT
 			       ? NULL
 			       : g_strdup_printf("cannot look at %s: %s", path, g_strerror(errno));
@@ -159,24 +161,25 @@ static char *remove_stale(const struct sockaddr_un *address)
 	if (errno != ECONNREFUSED)
 		return g_strdup_printf("%s exists, and its owner cannot be asked: %s", path,
 				       g_strerror(errno));
-	if (unlink(path) < 0 && errno != ENOENT)
+	if (unlink(bind_path) < 0 && errno != ENOENT)
 		return g_strdup_printf("cannot remove the stale socket %s: %s", path,
 				       g_strerror(errno));
 	return NULL;
 }
 
-/* Fills path, listen_fd, device and inode. NULL, or a sentence. */
-static char *server_bind(struct vhost_server *server, const char *path)
+/* Fills path, bind_path, listen_fd, device and inode. NULL, or a sentence. */
+static char *server_bind(struct vhost_server *server, const char *path, const char *bind_path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct stat st;
 
-	if (!path[0] || strlen(path) >= sizeof(address.sun_path))
+	/* Both: the VMM connects to the path, not to the file seen from here. */
+	if (!path[0] || MAX(strlen(path), strlen(bind_path)) >= sizeof(address.sun_path))
 		return g_strdup_printf("a socket path has 1 to %zu bytes: \"%s\"",
 				       sizeof(address.sun_path) - 1, path);
-	memcpy(address.sun_path, path, strlen(path));
+	memcpy(address.sun_path, bind_path, strlen(bind_path));
 
-	char *message = remove_stale(&address);
+	char *message = remove_stale(&address, path);
 
 	if (message)
 		return message;
@@ -185,9 +188,10 @@ static char *server_bind(struct vhost_server *server, const char *path)
 		return g_strdup_printf("cannot create a socket: %s", g_strerror(errno));
 	if (bind(server->listen_fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return g_strdup_printf("cannot bind to %s: %s", path, g_strerror(errno));
-	if (lstat(path, &st) < 0)
+	if (lstat(bind_path, &st) < 0)
 		return g_strdup_printf("cannot look at %s: %s", path, g_strerror(errno));
 	server->path = g_strdup(path);
+	server->bind_path = g_strdup(bind_path);
 	server->device = st.st_dev;
 	server->inode = st.st_ino;
 	if (listen(server->listen_fd, 1) < 0)
@@ -195,9 +199,11 @@ static char *server_bind(struct vhost_server *server, const char *path)
 	return NULL;
 }
 
-static char *server_open_socket(struct vhost_server *server, const char *path)
+static char *server_open_socket(struct vhost_server *server,
+				const struct vhost_server_options *options)
 {
-	char *message = server_bind(server, path);
+	const char *path = options->socket_path;
+	char *message = server_bind(server, path, options->bind_path ? options->bind_path : path);
 
 	if (message)
 		return message;
@@ -233,7 +239,7 @@ struct vhost_server *vhost_server_new(struct loop *loop, const struct vhost_serv
 	server->listen_fd = -1;
 	server->is_once = options->is_once || options->fd >= 0;
 	message = options->fd >= 0 ? server_open_fd(server, options->fd)
-				   : server_open_socket(server, options->socket_path);
+				   : server_open_socket(server, options);
 	if (message) {
 		vhost_server_free(server);
 		*ret_message = message;
@@ -252,10 +258,11 @@ void vhost_server_free(struct vhost_server *server)
 	loop_unqueue(&server->quit_task);
 	loop_remove(&server->listen_source);
 	loop_timer_finish(&server->retry_timer);
-	if (server->path && lstat(server->path, &st) == 0 && st.st_dev == server->device &&
-	    st.st_ino == server->inode)
-		unlink(server->path);
+	if (server->path && lstat(server->bind_path, &st) == 0 && st.st_dev == server->device &&
+	    st.st_ino == server->inode && unlink(server->bind_path) < 0)
+		log_warn("cannot remove %s: %s", server->path, g_strerror(errno));
 	fd_close(&server->listen_fd);
 	g_free(server->path);
+	g_free(server->bind_path);
 	g_free(server);
 }
