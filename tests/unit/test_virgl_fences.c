@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Fences of virglrenderer: that each passes, in order, whatever else goes on.
+ */
+#include "virgl_rig.h"
+
+#define MORE_FENCES_THAN_ARE_KEPT 5000
+
+static void test_fences_that_wait_are_limited(void **state)
+{
+	unsigned n = 0;
+
+	n_passed = 0;
+	while (n < MORE_FENCES_THAN_ARE_KEPT &&
+	       ops->fence_create(renderer, &(struct renderer_fence){ .id = n + 1 }) == 0)
+		n++;
+	assert_int_equal(n, 4096);
+	assert_int_equal(ops->fence_create(renderer, &(struct renderer_fence){ .id = 1 }),
+			 VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+	wait_for_fences(n);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(passed[i].id, i + 1);
+	(void)state;
+}
+
+static void test_fences_pass_in_order_and_come_back_as_they_were(void **state)
+{
+	static const struct renderer_fence fences[] = {
+		{ .id = UINT64_C(0x100000001) },
+		{ .id = UINT64_C(0x100000002), .ctx_id = CTX, .has_ring = true },
+		{ .id = UINT64_C(0x100000003), .ctx_id = CTX, .ring_idx = 63, .has_ring = true },
+		{ .id = UINT64_C(0x100000004) },
+	};
+	struct renderer_resource *resource = new_target(3);
+
+	n_passed = 0;
+	assert_int_equal(ops->context_create(renderer, CTX, 0, "", 0), 0);
+	assert_int_equal(ops->context_attach(renderer, CTX, resource), 0);
+	for (unsigned i = 0; i < G_N_ELEMENTS(fences); i++) {
+		assert_int_equal(clear(CTX, i + 1, 3, 0, 0, 0), 0);
+		assert_int_equal(ops->fence_create(renderer, &fences[i]), 0);
+		assert_int_equal(n_passed, 0);
+	}
+	wait_for_fences(G_N_ELEMENTS(fences));
+	for (unsigned i = 0; i < G_N_ELEMENTS(fences); i++) {
+		assert_int_equal(passed[i].id, fences[i].id);
+		assert_int_equal(passed[i].ctx_id, fences[i].ctx_id);
+		assert_int_equal(passed[i].ring_idx, fences[i].ring_idx);
+		assert_int_equal(passed[i].has_ring, fences[i].has_ring);
+	}
+	ops->context_free(renderer, CTX);
+	ops->resource_free(renderer, resource);
+	(void)state;
+}
+
+/* The library's thread waits for this fence while the context goes: it has work for long enough. */
+static void test_fences_pass_though_a_context_goes(void **state)
+{
+	struct renderer_resource *resources[] = { new_target_of(3, 2048, 2048),
+						  new_target_of(4, 2048, 2048) };
+
+	n_passed = 0;
+	assert_int_equal(ops->context_create(renderer, CTX, 0, "", 0), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(ops->context_attach(renderer, CTX, resources[i]), 0);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(clear(CTX, i + 1, 3 + i % 2, 0, 0, 0), 0);
+	assert_int_equal(ops->fence_create(renderer, &(struct renderer_fence){ .id = 1 }), 0);
+	g_usleep(3000);
+	ops->context_free(renderer, CTX);
+	wait_for_fences(1);
+	assert_int_equal(passed[0].id, 1);
+	for (unsigned i = 0; i < 2; i++)
+		ops->resource_free(renderer, resources[i]);
+	(void)state;
+}
+
+static void test_a_reset_drops_fences(void **state)
+{
+	n_passed = 0;
+	for (uint64_t id = 1; id <= 3; id++)
+		assert_int_equal(ops->fence_create(renderer, &(struct renderer_fence){ .id = id }),
+				 0);
+	ops->reset(renderer);
+	assert_int_equal(ops->fence_create(renderer, &(struct renderer_fence){ .id = 4 }), 0);
+	wait_for_fences(1);
+	assert_int_equal(passed[0].id, 4);
+	(void)state;
+}
+
+static int run_gles(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fences_that_wait_are_limited),
+		cmocka_unit_test(test_fences_pass_in_order_and_come_back_as_they_were),
+		cmocka_unit_test(test_fences_pass_though_a_context_goes),
+		cmocka_unit_test(test_a_reset_drops_fences),
+	};
+
+	return cmocka_run_group_tests_name("gles", tests, start_gles, stop);
+}
+
+static int run_gl(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fences_pass_in_order_and_come_back_as_they_were),
+		cmocka_unit_test(test_fences_pass_though_a_context_goes),
+	};
+
+	return cmocka_run_group_tests_name("gl", tests, start_gl, stop);
+}
+
+int main(void)
+{
+	int (*const groups[])(void) = { run_gles, run_gl };
+
+	return run_groups(groups, G_N_ELEMENTS(groups));
+}

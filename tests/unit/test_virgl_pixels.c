@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Pixels into and out of virglrenderer: transfers, what the display reads, and dma-bufs where there
+ * is a render node.
+ */
+#include <drm_fourcc.h>
+#include <errno.h>
+#include <linux/dma-buf.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "virgl_rig.h"
+
+/* Compares the first rows of a dma-buf with pixels in B, G, R, A order, if the CPU can see them. */
+static void assert_dmabuf_pixels(const struct renderer_dmabuf *dmabuf, const uint8_t *pixels,
+				 uint32_t width, uint32_t height)
+{
+	bool is_swapped =
+		dmabuf->fourcc == DRM_FORMAT_ABGR8888 || dmabuf->fourcc == DRM_FORMAT_XBGR8888;
+	size_t size = dmabuf->offset + (size_t)dmabuf->stride * height;
+	struct dma_buf_sync sync = { .flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ };
+
+	assert_true(is_swapped || dmabuf->fourcc == DRM_FORMAT_ARGB8888 ||
+		    dmabuf->fourcc == DRM_FORMAT_XRGB8888);
+	assert_true(dmabuf->stride >= width * 4);
+	uint8_t *map = mmap(NULL, size, PROT_READ, MAP_SHARED, dmabuf->fd, 0);
+	if (map == MAP_FAILED || (dmabuf->modifier != DRM_FORMAT_MOD_LINEAR &&
+				  dmabuf->modifier != DRM_FORMAT_MOD_INVALID)) {
+		print_message("a dma-buf that only a GPU can read\n");
+		return;
+	}
+	(void)ioctl(dmabuf->fd, DMA_BUF_IOCTL_SYNC, &sync);
+	for (uint32_t i = 0; i < width * height; i++) {
+		const uint8_t *p = map + dmabuf->offset + (size_t)(i / width) * dmabuf->stride +
+				   (size_t)(i % width) * 4;
+
+		assert_int_equal(p[is_swapped ? 2 : 0], pixels[i * 4]);
+		assert_int_equal(p[1], pixels[i * 4 + 1]);
+		assert_int_equal(p[is_swapped ? 0 : 2], pixels[i * 4 + 2]);
+	}
+	munmap(map, size);
+}
+
+static void test_a_transfer_without_a_backing_is_refused(void **state)
+{
+	const struct renderer_transfer t = { .box = { 0, 0, 0, 4, 4, 1 } };
+	struct renderer_resource *resource = new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 4, 4);
+
+	assert_int_equal(ops->transfer_to_host(renderer, resource, &t), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	assert_int_equal(ops->transfer_from_host(renderer, resource, &t),
+			 VIRTIO_GPU_RESP_ERR_UNSPEC);
+	ops->resource_free(renderer, resource);
+	(void)state;
+}
+
+static void test_a_transfer_past_its_backing_is_refused(void **state)
+{
+	uint32_t data[16] = { 0 };
+	struct iovec iov = { data, sizeof(data) };
+	struct renderer_transfer t = { .box = { 0, 0, 0, 4, 4, 1 }, .offset = 4 };
+	struct renderer_resource *resource = new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 4, 4);
+
+	assert_int_equal(ops->attach(renderer, resource, &iov, 1), 0);
+	assert_int_not_equal(ops->transfer_to_host(renderer, resource, &t), 0);
+	t.offset = UINT64_MAX;
+	assert_int_not_equal(ops->transfer_to_host(renderer, resource, &t), 0);
+	t.offset = 0;
+	t.box.y = 1;
+	assert_int_not_equal(ops->transfer_to_host(renderer, resource, &t), 0);
+	t.box.y = 0;
+	assert_int_equal(ops->transfer_to_host(renderer, resource, &t), 0);
+	ops->detach(renderer, resource);
+	ops->resource_free(renderer, resource);
+	(void)state;
+}
+
+static void test_3d_transfers_go_both_ways(void **state)
+{
+	uint32_t up[W * H], down[W * H];
+	struct iovec iov[] = { { up, 100 }, { (char *)up + 100, sizeof(up) - 100 } };
+	struct iovec iov_down = { down, sizeof(down) };
+	struct renderer_transfer t = { .ctx_id = CTX, .box = { 0, 0, 0, W, H, 1 } };
+	struct renderer_resource *resource = new_target(4);
+
+	for (unsigned i = 0; i < W * H; i++)
+		up[i] = i * 2654435761u;
+	assert_int_equal(ops->context_create(renderer, CTX, 0, "", 0), 0);
+	assert_int_equal(ops->context_attach(renderer, CTX, resource), 0);
+	assert_int_equal(ops->attach(renderer, resource, iov, 2), 0);
+	assert_int_equal(ops->transfer_to_host(renderer, resource, &t), 0);
+	ops->detach(renderer, resource);
+	assert_int_equal(ops->attach(renderer, resource, &iov_down, 1), 0);
+	assert_int_equal(ops->transfer_from_host(renderer, resource, &t), 0);
+	assert_memory_equal(up, down, sizeof(up));
+	ops->context_free(renderer, CTX);
+	ops->detach(renderer, resource);
+	ops->resource_free(renderer, resource);
+	(void)state;
+}
+
+static void test_2d_pixels_come_back_as_the_display_wants_them(void **state)
+{
+	/* Blue 0xb0, green 0x40, red 0x0e, as each format lays them out. */
+	static const struct {
+		uint32_t format;
+		bool has_alpha;
+		uint8_t guest[4];
+	} cases[] = {
+		{ VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, true, { 0xb0, 0x40, 0x0e, 0xa1 } },
+		{ VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, false, { 0xb0, 0x40, 0x0e, 0x77 } },
+		{ VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM, true, { 0xa1, 0x0e, 0x40, 0xb0 } },
+		{ VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM, false, { 0x77, 0x0e, 0x40, 0xb0 } },
+		{ VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM, true, { 0x0e, 0x40, 0xb0, 0xa1 } },
+		{ VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM, false, { 0x77, 0xb0, 0x40, 0x0e } },
+		{ VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM, true, { 0xa1, 0xb0, 0x40, 0x0e } },
+		{ VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM, false, { 0x0e, 0x40, 0xb0, 0x77 } },
+	};
+	enum { SIZE = 5 * 3 * 4 };
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct renderer_resource *resource = new_2d(1, cases[i].format, 5, 3);
+		const struct renderer_transfer t = { .box = { 0, 0, 0, 5, 3, 1 } };
+		const struct rect inner = { 1, 1, 3, 2 };
+		uint8_t guest[SIZE], shown[SIZE] = { 0 };
+		struct iovec iov[] = { { guest, 7 }, { guest + 7, SIZE - 7 } };
+
+		assert_non_null(resource);
+		for (unsigned p = 0; p < SIZE; p += 4)
+			memcpy(guest + p, cases[i].guest, 4);
+		guest[6 * 4 + 1] ^= 0xff; /* a colour in all of them */
+		assert_int_equal(ops->attach(renderer, resource, iov, 2), 0);
+		assert_int_equal(ops->transfer_to_host(renderer, resource, &t), 0);
+		ops->detach(renderer, resource);
+		assert_int_equal(ops->read_pixels(renderer, resource, &inner, shown, 5 * 4), 0);
+		for (unsigned p = 0; p < 10; p++) {
+			const uint8_t *pixel = shown + p * 4;
+
+			if (p % 5 >= 3) { /* beside the box */
+				assert_int_equal(*(const uint32_t *)(const void *)pixel, 0);
+			} else if (p > 0) { /* the first one, at 1, 1, is marked */
+				assert_memory_equal(pixel, ((uint8_t[]){ 0xb0, 0x40, 0x0e }), 3);
+				assert_true(!cases[i].has_alpha || pixel[3] == 0xa1);
+			}
+		}
+		assert_memory_not_equal(shown, shown + 4, 4);
+		ops->resource_free(renderer, resource);
+	}
+	(void)state;
+}
+
+static void test_other_formats_are_not_read_as_pixels(void **state)
+{
+	const struct renderer_resource_args args = {
+		.id = 6,
+		.target = 0,
+		.format = 64, /* R8, as buffers have it */
+		.bind = 1 << 4,
+		.width = 64,
+		.height = 1,
+		.depth = 1,
+		.array_size = 1,
+	};
+	const struct rect all = { 0, 0, 16, 1 };
+	struct renderer_resource *resource;
+	struct renderer_dmabuf dmabuf;
+	uint32_t data[16];
+
+	assert_int_equal(ops->resource_create(renderer, &args, &resource), 0);
+	assert_int_equal(ops->read_pixels(renderer, resource, &all, data, 64),
+			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	assert_int_equal(ops->export_dmabuf(renderer, resource, &dmabuf), -ENOTSUP);
+	ops->resource_free(renderer, resource);
+	(void)state;
+}
+
+static void test_a_dmabuf_needs_a_render_node(void **state)
+{
+	struct renderer_resource *resource = new_target(2);
+	struct renderer_dmabuf dmabuf;
+
+	if (access("/dev/dri", F_OK) == 0)
+		skip();
+	assert_int_equal(ops->export_dmabuf(renderer, resource, &dmabuf), -ENOTSUP);
+	ops->resource_free(renderer, resource);
+	(void)state;
+}
+
+static void test_a_dmabuf_holds_what_the_guest_wrote(void **state)
+{
+	static const uint32_t formats[] = { VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+					    VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM,
+					    VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM };
+	const struct renderer_transfer t = { .box = { 0, 0, 0, W, H, 1 } };
+	uint8_t guest[W * H * 4], shown[W * H * 4];
+	struct iovec iov = { guest, sizeof(guest) };
+
+	if (access("/dev/dri", F_OK) != 0)
+		skip();
+	for (unsigned i = 0; i < G_N_ELEMENTS(formats); i++) {
+		struct renderer_resource *resource = new_2d(1, formats[i], W, H);
+		const struct rect all = { 0, 0, W, H };
+		struct renderer_dmabuf dmabuf;
+		int r = ops->export_dmabuf(renderer, resource, &dmabuf);
+
+		if (i == 0 && r == -ENOTSUP) {
+			print_message("this driver exports nothing\n");
+			ops->resource_free(renderer, resource);
+			skip();
+		}
+		/* What has no name among the driver's formats goes as pixels. */
+		assert_int_equal(r, i == 2 ? -ENOTSUP : 0);
+		if (r == 0) {
+			assert_int_equal(dmabuf.width, W);
+			assert_int_equal(dmabuf.height, H);
+			assert_false(dmabuf.is_y_0_top);
+			assert_int_equal(ops->attach(renderer, resource, &iov, 1), 0);
+			for (unsigned p = 0; p < sizeof(guest); p++)
+				guest[p] = (uint8_t)(p * 7 + p / 1000);
+			assert_int_equal(ops->transfer_to_host(renderer, resource, &t), 0);
+			ops->detach(renderer, resource);
+			n_passed = 0;
+			assert_int_equal(
+				ops->fence_create(renderer, &(struct renderer_fence){ .id = 1 }),
+				0);
+			wait_for_fences(1);
+			assert_int_equal(ops->read_pixels(renderer, resource, &all, shown, W * 4),
+					 0);
+			assert_dmabuf_pixels(&dmabuf, shown, W, H);
+			close(dmabuf.fd);
+		}
+		ops->resource_free(renderer, resource);
+	}
+	(void)state;
+}
+
+static int run_gles(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_transfer_without_a_backing_is_refused),
+		cmocka_unit_test(test_a_transfer_past_its_backing_is_refused),
+		cmocka_unit_test(test_3d_transfers_go_both_ways),
+		cmocka_unit_test(test_2d_pixels_come_back_as_the_display_wants_them),
+		cmocka_unit_test(test_other_formats_are_not_read_as_pixels),
+		cmocka_unit_test(test_a_dmabuf_needs_a_render_node),
+		cmocka_unit_test(test_a_dmabuf_holds_what_the_guest_wrote),
+	};
+
+	return cmocka_run_group_tests_name("gles", tests, start_gles, stop);
+}
+
+static int run_gl(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_3d_transfers_go_both_ways),
+		cmocka_unit_test(test_2d_pixels_come_back_as_the_display_wants_them),
+		cmocka_unit_test(test_a_dmabuf_holds_what_the_guest_wrote),
+	};
+
+	return cmocka_run_group_tests_name("gl", tests, start_gl, stop);
+}
+
+int main(void)
+{
+	int (*const groups[])(void) = { run_gles, run_gl };
+
+	return run_groups(groups, G_N_ELEMENTS(groups));
+}
