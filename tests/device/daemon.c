@@ -145,6 +145,18 @@ char *daemon_text(int fd)
 	return text;
 }
 
+const char *daemon_sentence(const char *text)
+{
+	const char *end;
+
+	while (strncmp(text, "info ", 5) == 0 && (end = strchr(text, '\n')))
+		text = end + 1;
+	end = strchr(text, '\n');
+	if (strncmp(text, "vhost-device-gpu: ", 18) != 0 || !end || end[1])
+		return NULL;
+	return text;
+}
+
 unsigned daemon_count_fds(const struct daemon *d)
 {
 	char path[64];
@@ -161,22 +173,33 @@ unsigned daemon_count_fds(const struct daemon *d)
 	return n - 2; /* . and .. */
 }
 
-long daemon_rss_kib(const struct daemon *d)
+static long read_status(const struct daemon *d, const char *key)
 {
 	char path[64], line[128];
-	long kib = -1;
+	long value = -1;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)d->pid);
 	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		/* Not VmRSS: that counts pages of guest memory too. */
-		if (sscanf(line, "RssAnon: %ld", &kib) == 1)
-			break;
+	while (f && value < 0 && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, key, strlen(key)) == 0)
+			value = atol(line + strlen(key));
 	}
 	if (f)
 		fclose(f);
-	return kib;
+	return value;
+}
+
+/* Not VmRSS: that counts pages of guest memory too. */
+long daemon_rss_kib(const struct daemon *d)
+{
+	return read_status(d, "RssAnon:");
+}
+
+/* Its shadow of the address space is terabytes large. */
+bool daemon_has_sanitizer(const struct daemon *d)
+{
+	return read_status(d, "VmSize:") > 1L << 30;
 }
 
 static void wait_for_change(const struct daemon *d, int watch)

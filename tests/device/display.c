@@ -319,7 +319,8 @@ static void handle(struct display *d)
 		d->header.request, d->header.flags, d->header.size, { 0 }, d->message_fd >= 0
 	};
 
-	memcpy(m.words, d->payload, m.size < sizeof(m.words) ? m.size : sizeof(m.words));
+	if (m.size > 0)
+		memcpy(m.words, d->payload, m.size < sizeof(m.words) ? m.size : sizeof(m.words));
 	if (d->log_count == d->log_room) {
 		d->log_room = d->log_room * 2 + 64;
 		d->log = realloc(d->log, d->log_room * sizeof(d->log[0]));

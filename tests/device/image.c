@@ -9,7 +9,7 @@
  */
 #include "gpu.h"
 
-#include <stdio.h>
+#include <string.h>
 
 /* Where each byte of a pixel is found, by format. */
 static const struct order {
@@ -52,14 +52,16 @@ struct virtio_gpu_rect image_rect(const struct image *i)
 
 void image_fill(struct image *i, uint32_t seed)
 {
+	uint8_t *p = i->bytes;
+
 	for (uint32_t y = 0; y < i->height; y++) {
 		for (uint32_t x = 0; x < i->width; x++) {
-			uint8_t *p = i->bytes + ((size_t)y * i->width + x) * 4;
+			uint32_t a = x + seed * 31, b = y + seed * 17 + (x >> 8);
+			uint32_t c = x * 3 + y * 5 + seed, d = (x ^ y) + seed * 7 + (y >> 8);
 
-			p[0] = (uint8_t)(x + seed * 31);
-			p[1] = (uint8_t)(y + seed * 17 + (x >> 8));
-			p[2] = (uint8_t)(x * 3 + y * 5 + seed);
-			p[3] = (uint8_t)((x ^ y) + seed * 7 + (y >> 8));
+			a = (a & 0xff) | (b & 0xff) << 8 | (c & 0xff) << 16 | d << 24;
+			memcpy(p, &a, sizeof(a));
+			p += sizeof(a);
 		}
 	}
 }

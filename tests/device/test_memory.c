@@ -18,7 +18,7 @@ static bool table_is_refused(struct vmm *vmm, const struct vhost_region *regions
 	struct vhost_mem_table t = { .count = count };
 
 	memcpy(t.regions, regions, count * sizeof(t.regions[0]));
-	return vhost_is_refused(vmm, VHOST_SET_MEM_TABLE, &t, 8 + count * 32, fds, count);
+	return vhost_is_refused(vmm, VHOST_SET_MEM_TABLE, &t, 8 + count * 32, fds, fds ? count : 0);
 }
 
 static struct vmm *realized(void **state)

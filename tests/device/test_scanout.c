@@ -8,6 +8,13 @@
 
 #include <string.h>
 
+/* Everything that the daemon had to say before now has been read. */
+static void settle(struct vmm *vmm)
+{
+	assert_alive(vmm);
+	assert_alive(vmm);
+}
+
 static struct image shown_image(struct vmm *vmm, uint32_t id, uint32_t w, uint32_t h)
 {
 	struct image i = image_new(vmm, id, BGRX, w, h);
@@ -17,13 +24,8 @@ static struct image shown_image(struct vmm *vmm, uint32_t id, uint32_t w, uint32
 	assert_ok(gpu_set_scanout(vmm, 0, id, image_rect(&i)));
 	assert_ok(gpu_flush(vmm, id, image_rect(&i)));
 	image_wait_shown(vmm, &i, 0, image_rect(&i));
+	settle(vmm);
 	return i;
-}
-
-/* Everything that the daemon had to say before now has been read. */
-static void settle(struct vmm *vmm)
-{
-	assert_alive(vmm);
 }
 
 static uint64_t updated_pixels(const struct display *d)

@@ -114,11 +114,16 @@ void vhost_set(struct vmm *vmm, uint32_t request, const void *payload, size_t si
 bool vhost_is_refused(struct vmm *vmm, uint32_t request, const void *payload, size_t size,
 		      const int *fds, unsigned count)
 {
+	bool acked = vmm->protocol & BIT64(VHOST_P_REPLY_ACK);
+	uint32_t asked = acked ? request : VHOST_GET_FEATURES;
 	uint64_t value = 0;
 
-	if (!vhost_send(vmm, request, VHOST_NEED_REPLY, payload, size, fds, count))
+	if (!vhost_send(vmm, request, acked ? VHOST_NEED_REPLY : 0, payload, size, fds, count))
 		return true;
-	return !vhost_recv(vmm, request, &value, sizeof(value), NULL) || value != 0;
+	/* Without acknowledgements all that can be seen is whether the session goes on. */
+	if (!acked && !vhost_send(vmm, asked, 0, NULL, 0, NULL, 0))
+		return true;
+	return !vhost_recv(vmm, asked, &value, sizeof(value), NULL) || (acked && value != 0);
 }
 
 bool vhost_is_closed(struct vmm *vmm, int ms)
@@ -154,12 +159,20 @@ bool vhost_get_config(struct vmm *vmm, uint32_t offset, uint32_t size, void *dat
 	return true;
 }
 
+/* A region counts from its acknowledgement on; without that, from the next reply on. */
+static void send_region(struct vmm *vmm, uint32_t request, const struct vhost_mem_reg *m, int fd)
+{
+	vhost_set(vmm, request, m, sizeof(*m), fd, true);
+	if (!(vmm->protocol & BIT64(VHOST_P_REPLY_ACK)))
+		vhost_get_u64(vmm, VHOST_GET_FEATURES);
+}
+
 void vhost_add_region(struct vmm *vmm, unsigned index)
 {
 	struct guest_region *r = &vmm->memory.regions[index];
 	struct vhost_mem_reg m = { .region = r->wire };
 
-	vhost_set(vmm, VHOST_ADD_MEM_REG, &m, sizeof(m), r->fd, true);
+	send_region(vmm, VHOST_ADD_MEM_REG, &m, r->fd);
 	r->is_known = true;
 }
 
@@ -169,7 +182,7 @@ void vhost_remove_region(struct vmm *vmm, unsigned index)
 	struct vhost_mem_reg m = { .region = r->wire };
 
 	m.region.mmap_offset = 0; /* as QEMU sends it */
-	vhost_set(vmm, VHOST_REM_MEM_REG, &m, sizeof(m), -1, true);
+	send_region(vmm, VHOST_REM_MEM_REG, &m, -1);
 	r->is_known = false;
 }
 

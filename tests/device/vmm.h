@@ -44,6 +44,9 @@ struct daemon {
  */
 void daemon_start(struct daemon *d, const char *const *args, int keep_fd);
 void daemon_make_dir(struct daemon *d); /* fills dir and socket_path; daemon_finish removes them */
+/* What a failure says to a person: one line, after whatever "info" lines, from the program. NULL if
+ * it says anything else. */
+const char *daemon_sentence(const char *text);
 /* Exit status, 128 + signal, or -1 if it still runs after @ms. */
 int daemon_wait(struct daemon *d, int ms);
 /* Sends @signal and waits; kills at the time-out and then returns -1. */
@@ -52,6 +55,7 @@ void daemon_finish(struct daemon *d);
 char *daemon_text(int fd); /* what was printed so far, heap */
 unsigned daemon_count_fds(const struct daemon *d);
 long daemon_rss_kib(const struct daemon *d);
+bool daemon_has_sanitizer(const struct daemon *d);
 int daemon_connect(struct daemon *d); /* waits until it listens */
 
 /* ---- guest memory (memory.c) ---- */

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The command line: misuse ends with status 2, a wish that cannot be fulfilled with status 1, both
+ * with one sentence on stderr and nothing on stdout, before any socket is there.
+ */
+#include "fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct daemon daemon_of_test;
+
+static int run_daemon(const char *const *args, char **ret_out, char **ret_err)
+{
+	struct daemon *d = &daemon_of_test;
+	int status;
+
+	*d = (struct daemon){ .pidfd = -1 };
+	daemon_start(d, args, -1);
+	status = daemon_wait(d, vmm_default_timeout_ms());
+	*ret_out = daemon_text(d->out_fd);
+	*ret_err = daemon_text(d->err_fd);
+	daemon_finish(d);
+	return status;
+}
+
+static void expect(const char *const *args, int due, const char *word)
+{
+	char *out, *err, line[256] = "";
+	int status = run_daemon(args, &out, &err);
+
+	for (unsigned i = 0; args[i]; i++)
+		snprintf(line + strlen(line), sizeof(line) - strlen(line), " %s", args[i]);
+	if (status != due)
+		vmm_fail("\"%s\": status %d, due is %d; it said: %s", line, status, due, err);
+	if (!daemon_sentence(err) || out[0])
+		vmm_fail("\"%s\": no single sentence on stderr: \"%s\", \"%s\"", line, err, out);
+	if (word && !strstr(err, word))
+		vmm_fail("\"%s\": \"%s\" does not mention %s", line, err, word);
+	free(out);
+	free(err);
+}
+
+#define ARGS(...)                                                                                  \
+	(const char *const[])                                                                      \
+	{                                                                                          \
+		__VA_ARGS__, NULL                                                                  \
+	}
+#define SOCKET "--socket-path", "/nonexistent/gpu.sock"
+
+static void misuse_ends_with_status_2(void **state)
+{
+	const char *const nothing[] = { NULL };
+
+	(void)state;
+	expect(nothing, 2, "--socket-path");
+	expect(ARGS("--gpu-mode", "2d"), 2, "--socket-path");
+	expect(ARGS(SOCKET, "--fd", "3"), 2, "--fd");
+	expect(ARGS(SOCKET, "--no-such-option"), 2, "--no-such-option");
+	expect(ARGS(SOCKET, "-Z"), 2, NULL);
+	expect(ARGS(SOCKET, "surplus"), 2, "surplus");
+	expect(ARGS("--socket-path"), 2, "--socket-path");
+	expect(ARGS("--socket-path", ""), 2, "--socket-path");
+	expect(ARGS(SOCKET, "--gpu-mode"), 2, "--gpu-mode");
+	expect(ARGS(SOCKET, "--headless=yes"), 2, "headless");
+}
+
+static void values_that_cannot_be_end_with_status_2(void **state)
+{
+	(void)state;
+	expect(ARGS("--fd", "x"), 2, "--fd");
+	expect(ARGS("--fd", "-1"), 2, "--fd");
+	expect(ARGS("--fd", "99999999999999999999"), 2, "--fd");
+	expect(ARGS("--fd", "3x"), 2, "--fd");
+	expect(ARGS(SOCKET, "--gpu-mode", "best"), 2, "best");
+	expect(ARGS(SOCKET, "--gpu-mode", ""), 2, "--gpu-mode");
+	expect(ARGS(SOCKET, "--gpu-mode", "2D"), 2, "2D");
+	expect(ARGS(SOCKET, "--max-hostmem", "12Q"), 2, "--max-hostmem");
+	expect(ARGS(SOCKET, "--max-hostmem", "99999999T"), 2, "--max-hostmem");
+	expect(ARGS(SOCKET, "--max-hostmem", "K"), 2, "--max-hostmem");
+	expect(ARGS(SOCKET, "--max-outputs", "17"), 2, "--max-outputs");
+	expect(ARGS(SOCKET, "--max-outputs", "0"), 2, "--max-outputs");
+	expect(ARGS(SOCKET, "--log-level", "loud"), 2, "--log-level");
+}
+
+static void what_cannot_be_done_ends_with_status_1(void **state)
+{
+	(void)state;
+	expect(ARGS("--gpu-mode", "2d", SOCKET), 1, "/nonexistent/gpu.sock");
+	expect(ARGS("--gpu-mode", "2d", "--capset", "virgl", SOCKET), 1, "virgl");
+	expect(ARGS("--gpu-mode", "2d", "--gpu-device", "/dev/null", SOCKET), 1, "--gpu-device");
+}
+
+/* gfxstream needs a library that few hosts have: without it the reason must be named. */
+static void a_mode_that_is_not_there_says_so(void **state)
+{
+	static const char *const args[] = { "--gpu-mode", "gfxstream", SOCKET, NULL };
+	char *out, *err;
+	int status = run_daemon(args, &out, &err);
+
+	(void)state;
+	assert_int_equal(status, 1);
+	if (!strstr(err, "gfxstream") && !strstr(err, "/nonexistent/gpu.sock"))
+		vmm_fail("this does not name the reason: %s", err);
+	free(out);
+	free(err);
+}
+
+static void help_and_version_are_given_on_stdout(void **state)
+{
+	static const char *const requests[] = { "-h", "--help", "-V", "--version" };
+	static const char *const due[] = { "--socket-path", "--gpu-mode", "vhost-device-gpu ",
+					   "vhost-device-gpu " };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LENGTH(requests); i++) {
+		char *out, *err;
+
+		assert_int_equal(run_daemon(ARGS(requests[i]), &out, &err), 0);
+		assert_non_null(strstr(out, due[i]));
+		assert_string_equal(err, "");
+		free(out);
+		free(err);
+	}
+}
+
+static void limits_are_obeyed(void **state)
+{
+	static const char *const args[] = { "--gpu-mode",
+					    "2d",
+					    "--max-hostmem",
+					    "1M",
+					    "--max-resources",
+					    "3",
+					    "--max-dimension",
+					    "1024",
+					    "--max-outputs",
+					    "4",
+					    "--max-backing-entries",
+					    "2",
+					    NULL };
+	struct vmm_options options = { .args = args };
+	struct virtio_gpu_mem_entry e[3] = { { 0x100000, 4096, 0 },
+					     { 0x101000, 4096, 0 },
+					     { 0x102000, 4096, 0 } };
+	struct vmm *vmm = fixture_boot(state, &options);
+	uint8_t config[16];
+
+	assert_true(vhost_get_config(vmm, 0, sizeof(config), config));
+	assert_int_equal(config[8], 4);
+	assert_response(gpu_create_2d(vmm, 1, BGRX, 1025, 1), RESP_INVALID_PARAMETER);
+	assert_response(gpu_create_2d(vmm, 1, BGRX, 1024, 512), RESP_OUT_OF_MEMORY);
+	assert_ok(gpu_create_2d(vmm, 1, BGRX, 512, 511));
+	assert_response(gpu_create_2d(vmm, 2, BGRX, 32, 32), RESP_OUT_OF_MEMORY);
+	assert_ok(gpu_unref(vmm, 1));
+	for (uint32_t id = 1; id <= 3; id++)
+		assert_ok(gpu_create_2d(vmm, id, BGRX, 16, 16));
+	assert_response(gpu_create_2d(vmm, 4, BGRX, 16, 16), RESP_OUT_OF_MEMORY);
+	assert_response(gpu_attach(vmm, 1, e, 3), RESP_INVALID_PARAMETER);
+	assert_ok(gpu_attach(vmm, 1, e, 2));
+}
+
+static void null_mode_takes_everything_and_shows_nothing(void **state)
+{
+	static const char *const args[] = { "--gpu-mode", "null", NULL };
+	struct vmm_options options = { .args = args };
+	struct vmm *vmm = fixture_boot(state, &options);
+	struct image i = image_new(vmm, 1, BGRX, 64, 64);
+
+	assert_ok(image_transfer(vmm, &i, image_rect(&i)));
+	assert_ok(gpu_set_scanout(vmm, 0, 1, image_rect(&i)));
+	assert_ok(gpu_flush(vmm, 1, image_rect(&i)));
+	assert_ok(gpu_unref(vmm, 1));
+	assert_alive(vmm);
+	assert_int_equal(vmm->display.counts[DISPLAY_UPDATE], 0);
+}
+
+static int run(void)
+{
+	const struct CMUnitTest tests[] = {
+		DEVICE_TEST(misuse_ends_with_status_2),
+		DEVICE_TEST(values_that_cannot_be_end_with_status_2),
+		DEVICE_TEST(what_cannot_be_done_ends_with_status_1),
+		DEVICE_TEST(a_mode_that_is_not_there_says_so),
+		DEVICE_TEST(help_and_version_are_given_on_stdout),
+		DEVICE_TEST(limits_are_obeyed),
+		DEVICE_TEST(null_mode_takes_everything_and_shows_nothing),
+	};
+
+	return cmocka_run_group_tests_name("cli", tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	return fixture_run(argc, argv, run);
+}

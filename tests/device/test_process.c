@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The daemon as a process: how it starts, where it listens, how it ends. What starts it is a
+ * person, a service manager or libvirt, and all they have is exit statuses, one sentence on
+ * stderr and a socket file that is there or not.
+ */
+#include "fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static bool socket_exists(const struct vmm *vmm)
+{
+	struct stat s;
+
+	return lstat(vmm->daemon.socket_path, &s) == 0;
+}
+
+/* Another daemon on @path; its exit status, and what it said in *@ret_text (heap). */
+static int run_another(const char *const *args, int keep_fd, char **ret_text)
+{
+	struct daemon d = { .pidfd = -1 };
+	int status;
+
+	daemon_start(&d, args, keep_fd);
+	status = daemon_wait(&d, vmm_default_timeout_ms());
+	*ret_text = daemon_text(d.err_fd);
+	daemon_finish(&d);
+	return status;
+}
+
+static void assert_is_one_sentence(const char *text)
+{
+	if (!daemon_sentence(text))
+		vmm_fail("this is no sentence on one line: \"%s\"", text);
+}
+
+static void bind_socket(const char *path, bool listens, int *ret_fd)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	strncpy(a.sun_path, path, sizeof(a.sun_path) - 1);
+	*ret_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(*ret_fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	if (listens)
+		assert_int_equal(listen(*ret_fd, 1), 0);
+}
+
+/* ---- the end ---- */
+
+static void assert_ends_on(struct vmm *vmm, int signal)
+{
+	assert_true(socket_exists(vmm));
+	assert_int_equal(daemon_stop(&vmm->daemon, signal), 0);
+	assert_false(socket_exists(vmm));
+}
+
+static void a_signal_ends_an_idle_daemon(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct vmm *vmm = fixture_new(state, NULL);
+
+		close(daemon_connect(&vmm->daemon));
+		assert_ends_on(vmm, i ? SIGTERM : SIGINT);
+		fixture_end(state);
+	}
+}
+
+static void a_signal_ends_a_daemon_at_work(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct vmm *vmm = fixture_boot(state, NULL);
+
+		assert_alive(vmm);
+		assert_ends_on(vmm, i ? SIGTERM : SIGINT);
+		fixture_end(state);
+	}
+}
+
+static void a_signal_ends_a_daemon_whose_display_is_stuck(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, NULL);
+	struct image i = image_new(vmm, 1, BGRX, 1920, 1080);
+
+	vmm->display.is_paused = true;
+	assert_ok(image_transfer(vmm, &i, image_rect(&i)));
+	assert_ok(gpu_set_scanout(vmm, 0, 1, image_rect(&i)));
+	assert_ok(gpu_flush(vmm, 1, image_rect(&i)));
+	assert_ends_on(vmm, SIGTERM);
+}
+
+static void a_vmm_that_is_gone_does_not_end_the_daemon(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, NULL);
+
+	for (unsigned i = 0; i < 3; i++) {
+		vmm_disconnect(vmm);
+		assert_int_equal(daemon_wait(&vmm->daemon, 20), -1);
+		ring_clear(&vmm->rings[CONTROL]);
+		ring_clear(&vmm->rings[CURSOR]);
+		vmm_connect(vmm);
+		vmm_realize(vmm);
+		vmm_start(vmm);
+		assert_alive(vmm);
+	}
+}
+
+static void once_is_once(void **state)
+{
+	static const char *const args[] = { "--gpu-mode", "2d", "--once", NULL };
+	struct vmm_options options = { .args = args };
+	struct vmm *vmm = fixture_boot(state, &options);
+
+	assert_alive(vmm);
+	vmm_disconnect(vmm);
+	assert_int_equal(daemon_wait(&vmm->daemon, vmm->timeout_ms), 0);
+	assert_false(socket_exists(vmm));
+}
+
+static void once_ends_well_after_a_bad_vmm_too(void **state)
+{
+	static const char *const args[] = { "--gpu-mode", "2d", "--once", NULL };
+	struct vmm_options options = { .args = args };
+	struct vmm *vmm = fixture_boot(state, &options);
+	static const uint8_t rubbish[64] = { 0xff, 0xff, 0xff, 0xff, 0xff };
+
+	send(vmm->socket, rubbish, sizeof(rubbish), MSG_NOSIGNAL);
+	assert_true(vhost_is_closed(vmm, vmm->timeout_ms));
+	assert_true(daemon_wait(&vmm->daemon, vmm->timeout_ms) >= 0);
+	assert_false(socket_exists(vmm));
+}
+
+/* ---- the inherited connection ---- */
+
+static void an_inherited_connection_is_served_and_ends_the_daemon(void **state)
+{
+	struct vmm_options options = { .hands_over_fd = true };
+	struct vmm *vmm = fixture_boot(state, &options);
+	struct image i = image_new(vmm, 1, BGRX, 64, 64);
+
+	image_fill(&i, 1);
+	assert_ok(image_transfer(vmm, &i, image_rect(&i)));
+	assert_ok(gpu_set_scanout(vmm, 0, 1, image_rect(&i)));
+	image_wait_shown(vmm, &i, 0, image_rect(&i));
+	assert_false(socket_exists(vmm));
+	assert_int_equal(vmm_end(vmm), 0);
+}
+
+static void a_signal_ends_a_daemon_with_an_inherited_connection(void **state)
+{
+	struct vmm_options options = { .hands_over_fd = true };
+	struct vmm *vmm = fixture_boot(state, &options);
+
+	assert_alive(vmm);
+	assert_int_equal(daemon_stop(&vmm->daemon, SIGTERM), 0);
+}
+
+static void what_is_no_connection_is_refused(void **state)
+{
+	const char *args[] = { "--gpu-mode", "2d", "--fd", "9", NULL };
+	int kinds[3] = { -1, open("/dev/null", O_RDWR | O_CLOEXEC),
+			 socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+	char number[16], *text;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LENGTH(kinds); i++) {
+		snprintf(number, sizeof(number), "%d", kinds[i] < 0 ? 77 : kinds[i]);
+		args[3] = number;
+		assert_int_equal(run_another(args, kinds[i], &text), 1);
+		assert_is_one_sentence(text);
+		free(text);
+		if (kinds[i] >= 0)
+			close(kinds[i]);
+	}
+}
+
+/* ---- the socket file ---- */
+
+static int refused_path(const char *path)
+{
+	const char *const args[] = { "--gpu-mode", "2d", "--socket-path", path, NULL };
+	char *text;
+	int status = run_another(args, -1, &text);
+
+	assert_is_one_sentence(text);
+	free(text);
+	return status;
+}
+
+static void leave_a_stale_socket(struct vmm *vmm)
+{
+	int fd;
+
+	bind_socket(vmm->daemon.socket_path, true, &fd);
+	close(fd);
+}
+
+static void a_stale_socket_file_is_replaced(void **state)
+{
+	struct vmm_options options = { .adjust = leave_a_stale_socket };
+	struct vmm *vmm = fixture_boot(state, &options);
+
+	assert_alive(vmm);
+	assert_ends_on(vmm, SIGTERM);
+}
+
+static void the_socket_of_a_living_daemon_is_left_alone(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, NULL);
+
+	assert_int_equal(refused_path(vmm->daemon.socket_path), 1);
+	assert_true(socket_exists(vmm));
+	assert_alive(vmm);
+	vmm_disconnect(vmm);
+	assert_int_equal(refused_path(vmm->daemon.socket_path), 1);
+	vmm_connect(vmm);
+	vmm_realize(vmm);
+}
+
+static void what_is_no_socket_is_left_alone(void **state)
+{
+	struct daemon d = { .pidfd = -1, .out_fd = -1, .err_fd = -1 };
+	struct stat s;
+	int fd;
+
+	(void)state;
+	daemon_make_dir(&d);
+	fd = open(d.socket_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, "precious", 8), 8);
+	close(fd);
+	assert_int_equal(refused_path(d.socket_path), 1);
+	assert_int_equal(stat(d.socket_path, &s), 0);
+	assert_int_equal(s.st_size, 8);
+	assert_int_equal(refused_path(d.dir), 1);
+	daemon_finish(&d);
+}
+
+static void a_path_that_cannot_be_is_refused(void **state)
+{
+	char path[300] = "/tmp/";
+
+	(void)state;
+	assert_int_equal(refused_path("/nonexistent/directory/gpu.sock"), 1);
+	memset(path + 5, 'x', sizeof(path) - 6);
+	assert_int_equal(refused_path(path), 1);
+}
+
+static void a_socket_file_that_someone_else_made_is_not_removed(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, NULL);
+	int fd;
+
+	assert_alive(vmm);
+	assert_int_equal(unlink(vmm->daemon.socket_path), 0);
+	bind_socket(vmm->daemon.socket_path, true, &fd);
+	assert_int_equal(daemon_stop(&vmm->daemon, SIGTERM), 0);
+	assert_true(socket_exists(vmm));
+	close(fd);
+}
+
+/* ---- without a display ---- */
+
+static void headless_shows_nothing_and_works(void **state)
+{
+	static const char *const args[] = { "--gpu-mode", "2d", "--headless", NULL };
+	struct vmm_options options = { .args = args };
+	struct vmm *vmm = fixture_boot(state, &options);
+	struct image i = image_new(vmm, 1, BGRA, 64, 64);
+	struct virtio_gpu_resp_display_info info;
+
+	assert_response(gpu_display_info(vmm, &info), VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+	assert_ok(image_transfer(vmm, &i, image_rect(&i)));
+	assert_ok(gpu_set_scanout(vmm, 0, 1, image_rect(&i)));
+	assert_ok(gpu_flush(vmm, 1, image_rect(&i)));
+	assert_ok(gpu_update_cursor(vmm, 0, 1, 1, 1, 0, 0));
+	assert_alive(vmm);
+	assert_int_equal(vmm->display.counts[DISPLAY_UPDATE], 0);
+	assert_int_equal(vmm->display.counts[DISPLAY_GET_DISPLAY_INFO], 0);
+}
+
+static int run(void)
+{
+	const struct CMUnitTest tests[] = {
+		DEVICE_TEST(a_signal_ends_an_idle_daemon),
+		DEVICE_TEST(a_signal_ends_a_daemon_at_work),
+		DEVICE_TEST(a_signal_ends_a_daemon_whose_display_is_stuck),
+		DEVICE_TEST(a_vmm_that_is_gone_does_not_end_the_daemon),
+		DEVICE_TEST(once_is_once),
+		DEVICE_TEST(once_ends_well_after_a_bad_vmm_too),
+		DEVICE_TEST(an_inherited_connection_is_served_and_ends_the_daemon),
+		DEVICE_TEST(a_signal_ends_a_daemon_with_an_inherited_connection),
+		DEVICE_TEST(what_is_no_connection_is_refused),
+		DEVICE_TEST(a_stale_socket_file_is_replaced),
+		DEVICE_TEST(the_socket_of_a_living_daemon_is_left_alone),
+		DEVICE_TEST(what_is_no_socket_is_left_alone),
+		DEVICE_TEST(a_path_that_cannot_be_is_refused),
+		DEVICE_TEST(a_socket_file_that_someone_else_made_is_not_removed),
+		DEVICE_TEST(headless_shows_nothing_and_works),
+	};
+
+	return cmocka_run_group_tests_name("process", tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	return fixture_run(argc, argv, run);
+}
