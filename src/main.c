@@ -26,6 +26,7 @@
 #include "render/renderer.h"
 #include "render/soft2d.h"
 #include "render/virgl.h"
+#include "sandbox/sandbox.h"
 #include "vhost/server.h"
 
 #define LOG_MODULE "main"
@@ -99,12 +100,47 @@ static struct renderer *make_renderer(const struct options *options, char **ret_
 	return NULL;
 }
 
-static int serve(struct loop *loop, const struct options *options, struct gpu_device *device)
+/* The socket's name in its directory, which a sandbox leaves: the working directory. */
+static const char *socket_name(const struct options *options)
+{
+	const char *slash = options->socket_path ? strrchr(options->socket_path, '/') : NULL;
+
+	return slash ? slash + 1 : options->socket_path;
+}
+
+/* False if what is wrong was said. */
+static bool start_sandbox(struct sandbox *sandbox, const struct options *options)
+{
+	const struct sandbox_options sandbox_options = {
+		.level = options->sandbox,
+		.may_draw_gl =
+			options->gpu_mode != GPU_MODE_2D && options->gpu_mode != GPU_MODE_NULL,
+		.uses_x11 = options->use_glx && !options->use_egl,
+		.keeps_working_directory = options->socket_path,
+		.gpu_device = options->gpu_device,
+	};
+
+	if (options->socket_path) {
+		g_autofree char *dir = g_strndup(options->socket_path,
+						 socket_name(options) - options->socket_path);
+
+		if (*dir && chdir(dir) < 0) {
+			fprintf(stderr, "vhost-device-gpu: cannot bind to %s: %s\n",
+				options->socket_path, strerror(errno));
+			return false;
+		}
+	}
+	return sandbox_start(sandbox, &sandbox_options);
+}
+
+static int serve(struct loop *loop, const struct options *options, struct gpu_device *device,
+		 struct sandbox *sandbox, enum sandbox_profile profile)
 {
 	const struct vhost_server_options server_options = {
 		.socket_path = options->socket_path,
 		.fd = options->fd,
 		.is_once = options->is_once,
+		.bind_path = socket_name(options),
 	};
 	g_autofree char *message = NULL;
 	struct vhost_server *server =
@@ -112,6 +148,10 @@ static int serve(struct loop *loop, const struct options *options, struct gpu_de
 
 	if (!server) {
 		fprintf(stderr, "vhost-device-gpu: %s\n", message);
+		return EXIT_FAILURE;
+	}
+	if (!sandbox_lock(sandbox, profile)) {
+		vhost_server_free(server);
 		return EXIT_FAILURE;
 	}
 	int r = loop_run(loop);
@@ -125,8 +165,11 @@ static int serve(struct loop *loop, const struct options *options, struct gpu_de
 
 /* Everything between the renderer and the end of the loop. */
 static int run_device(struct loop *loop, const struct options *options, struct renderer *renderer,
-		      struct display *display)
+		      struct display *display, struct sandbox *sandbox)
 {
+	/* --gpu-mode auto may have come down to 2D, which has no contexts. */
+	bool draws_gl = sandbox->options.may_draw_gl && renderer->ops->context_create;
+	enum sandbox_profile profile = draws_gl ? sandbox_gl_profile() : SANDBOX_2D;
 	struct gpu_device *device = gpu_device_new(loop, renderer, display, &options->device);
 
 	if (!device) {
@@ -134,7 +177,7 @@ static int run_device(struct loop *loop, const struct options *options, struct r
 		return EXIT_FAILURE;
 	}
 	log_info("renderer: %s, display: %s", renderer->ops->name, display->ops->name);
-	int status = serve(loop, options, device);
+	int status = serve(loop, options, device, sandbox, profile);
 	gpu_device_free(device);
 	return status;
 }
@@ -142,6 +185,11 @@ static int run_device(struct loop *loop, const struct options *options, struct r
 static int run(struct loop *loop, const struct options *options)
 {
 	g_autofree char *message = NULL;
+	struct sandbox sandbox;
+
+	if (!start_sandbox(&sandbox, options))
+		return EXIT_FAILURE;
+
 	struct renderer *renderer = make_renderer(options, &message);
 
 	if (!renderer) {
@@ -153,7 +201,7 @@ static int run(struct loop *loop, const struct options *options)
 	int status = EXIT_FAILURE;
 
 	if (display)
-		status = run_device(loop, options, renderer, display);
+		status = run_device(loop, options, renderer, display, &sandbox);
 	else
 		log_error("no timer could be made: %s", strerror(errno));
 	display_free(display);
@@ -180,6 +228,11 @@ int main(int argc, char **argv)
 	}
 	log_set_level(options.log_level);
 
+	/* Before the working directory changes. */
+	g_autofree char *gpu_device =
+		options.gpu_device ? g_canonicalize_filename(options.gpu_device, NULL) : NULL;
+
+	options.gpu_device = gpu_device;
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);

@@ -161,6 +161,23 @@ static const char *set_log_level(struct options *options, const char *value)
 							   : "expected error, warn, info or debug";
 }
 
+static const char *set_sandbox(struct options *options, const char *value)
+{
+	static const char *const names[] = {
+		[SANDBOX_OFF] = "off",
+		[SANDBOX_AUTO] = "auto",
+		[SANDBOX_STRICT] = "strict",
+	};
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			options->sandbox = (enum sandbox_level)i;
+			return NULL;
+		}
+	}
+	return "expected off, auto or strict";
+}
+
 static const char *set_max_outputs(struct options *options, const char *value)
 {
 	uint64_t n;
@@ -287,6 +304,8 @@ static const struct option_type {
 	{ 0, "max-fences", "N", set_max_fences, "fences that wait at once (default 2048)" },
 	{ 0, "scanout", "MODE", set_scanout,
 	  "show 3D resources by auto (default), dmabuf or pixels" },
+	{ 0, "sandbox", "LEVEL", set_sandbox,
+	  "give up what is not needed: off (default), auto or strict" },
 	{ 0, "log-level", "LEVEL", set_log_level, "error, warn, info (default) or debug" },
 	{ 'h', "help", NULL, NULL, "print this and exit" },
 	{ 'V', "version", NULL, NULL, "print the version and exit" },

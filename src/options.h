@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "gpu/device.h"
+#include "sandbox/sandbox.h"
 
 enum gpu_mode {
 	GPU_MODE_AUTO,
@@ -34,6 +35,7 @@ struct options {
 	const char *gpu_device; /* NULL: picked by itself */
 	bool is_headless, is_once;
 	enum log_level log_level;
+	enum sandbox_level sandbox;
 	struct gpu_device_options device;
 };
 

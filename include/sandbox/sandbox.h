@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* What the daemon takes from itself, so that a guest that has taken it over has little. */
+
+#include <stdbool.h>
+
+enum sandbox_level {
+	SANDBOX_OFF,
+	SANDBOX_AUTO,   /* what this host allows; one warning for each thing that it does not */
+	SANDBOX_STRICT, /* all of it, or nothing runs */
+};
+
+/* What the renderer needs once it runs. */
+enum sandbox_profile {
+	SANDBOX_2D,          /* pixman or nothing: no threads, no files, no ioctl */
+	SANDBOX_SOFTWARE_GL, /* llvmpipe: threads, code made at run time */
+	SANDBOX_HARDWARE_GL, /* and the ioctls of GPUs */
+};
+
+struct sandbox_options {
+	enum sandbox_level level;
+	bool may_draw_gl;             /* the renderer may be OpenGL; known before it starts */
+	bool uses_x11;                /* OpenGL through an X server, which is outside */
+	bool keeps_working_directory; /* writable, for the socket; all else goes */
+	const char *gpu_device;       /* borrowed; absolute; a device to keep, or NULL */
+};
+
+struct sandbox {
+	struct sandbox_options options;
+	bool is_lacking;
+	bool has_user, has_net, has_ipc, has_tree, has_no_capabilities, has_filter;
+	unsigned n_paths; /* in the tree, besides the working directory */
+};
+
+/*
+ * Before the renderer starts, in a process without threads: takes away what threads inherit, which
+ * is privileges, namespaces and the file tree. No descriptor of a directory may be open. False,
+ * with an error line for each thing that is missing, if this host does not allow what
+ * options::level wants.
+ */
+bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *options);
+
+/* Which of the two OpenGL profiles this host needs: hardware where there is a GPU's device. */
+enum sandbox_profile sandbox_gl_profile(void);
+
+/* After all is opened: leaves only the system calls of @profile, to every thread. Says in one line
+ * what is in force. False, with an error line, if the host failed. */
+bool sandbox_lock(struct sandbox *sandbox, enum sandbox_profile profile);

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The order in which the daemon gives up what it does not need, and what is said if it cannot.
+ *
+ * There are two moments. Before the renderer starts the process has one thread, so what belongs to
+ * a thread, and what its threads will inherit, goes now: privileges, namespaces, the file tree.
+ * After all is opened the filter comes, which the kernel lays on all threads at once. What can fail
+ * is found at the first moment, by rehearsing it in a child: a daemon that refuses to run does so
+ * before its socket is there, and nothing is left half done.
+ *
+ * With --sandbox auto each thing that is missing is one warning, with strict one error and the end.
+ */
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <glob.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "sandbox/parts.h"
+
+#define LOG_MODULE "sandbox"
+#include "base/log.h"
+
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+
+/* Sanitizers read /proc, start helpers and make threads; a coverage build writes files at its end.
+ * Such a build is for tests, and is told to do without what would stop these. */
+#if defined(SANDBOX_INSTRUMENTED) || defined(__SANITIZE_ADDRESS__) ||                              \
+	defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) ||                        \
+	__has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+#define IS_INSTRUMENTED true
+#else
+#define IS_INSTRUMENTED false
+#endif
+
+static const char *const profile_names[] = {
+	[SANDBOX_2D] = "2d",
+	[SANDBOX_SOFTWARE_GL] = "software-gl",
+	[SANDBOX_HARDWARE_GL] = "hardware-gl",
+};
+
+static void lacks(struct sandbox *sandbox, const char *what, const char *why)
+{
+	sandbox->is_lacking = true;
+	if (sandbox->options.level == SANDBOX_STRICT)
+		log_error("--sandbox strict: %s: %s", what, why);
+	else
+		log_warn("%s: %s", what, why);
+}
+
+static int write_without_capabilities(const void *unused)
+{
+	int r = privileges_drop(false);
+
+	(void)unused;
+	if (r == 0 && faccessat(AT_FDCWD, ".", W_OK | X_OK, AT_EACCESS) < 0)
+		r = -errno;
+	return r;
+}
+
+/* Root may have put the socket into a directory that is his only because he is root. */
+static bool needs_capability(const struct sandbox *sandbox)
+{
+	return sandbox->options.keeps_working_directory &&
+	       faccessat(AT_FDCWD, ".", W_OK | X_OK, AT_EACCESS) == 0 &&
+	       rehearse(write_without_capabilities, NULL) == -EACCES;
+}
+
+/* The capability is over files whose owners a user namespace would not know. */
+static void enter_user(struct sandbox *sandbox, bool needs_capability_here)
+{
+	int r = needs_capability_here ? -EPERM : rehearse(namespaces_enter_user, NULL);
+
+	/* Not missed if the others can be had without it. */
+	if (r == 0)
+		r = namespaces_enter_user(NULL);
+	sandbox->has_user = r == 0;
+}
+
+static void enter_tree(struct sandbox *sandbox)
+{
+	static const char what[] = "no file tree of its own, so that files can be opened";
+
+	if (sandbox->options.uses_x11) {
+		lacks(sandbox, what, "GLX needs an X server, which is outside");
+		return;
+	}
+	/* 2D, which opens nothing more, needs no less: the filter has its gaps for the socket. */
+	struct tree *tree = tree_new(&sandbox->options);
+	int r = rehearse(tree_enter, tree);
+
+	if (r == 0)
+		r = tree_enter(tree);
+	if (r < 0)
+		lacks(sandbox, what, g_strerror(-r));
+	sandbox->has_tree = r == 0;
+	sandbox->n_paths = tree_count(tree);
+	tree_free(tree);
+}
+
+static void enter_namespaces(struct sandbox *sandbox)
+{
+	int r = sandbox->options.uses_x11 ? -ECONNREFUSED : namespaces_enter(CLONE_NEWNET);
+
+	sandbox->has_net = r == 0;
+	if (r < 0)
+		lacks(sandbox, "no network namespace of its own", g_strerror(-r));
+	r = namespaces_enter(CLONE_NEWIPC);
+	sandbox->has_ipc = r == 0;
+	if (r < 0)
+		lacks(sandbox, "no IPC namespace of its own", g_strerror(-r));
+}
+
+static int install_filter(const void *unused)
+{
+	(void)unused;
+	return seccomp_install(SANDBOX_2D, true);
+}
+
+static void check_filter(struct sandbox *sandbox)
+{
+	const char *absent = seccomp_is_absent();
+	int r = absent ? 0 : rehearse(install_filter, NULL);
+
+	if (r < 0)
+		absent = g_strerror(-r);
+	if (absent)
+		lacks(sandbox, "no filter of system calls", absent);
+	sandbox->has_filter = !absent;
+}
+
+/* What Mesa and NVIDIA's driver would complain about: there is no place for their caches. */
+static void forbid_shader_caches(void)
+{
+	if (!getenv("MESA_SHADER_CACHE_DIR"))
+		setenv("MESA_SHADER_CACHE_DISABLE", "true", false);
+	setenv("__GL_SHADER_DISK_CACHE", "0", false);
+}
+
+/* GLib reads files at its first error message (the character set) and its first random number (the
+ * seed). Its second are made without. */
+static void read_files_of_glib(void)
+{
+	const char *volatile message = g_strerror(EINVAL);
+	volatile uint32_t number = g_random_int();
+
+	(void)message;
+	(void)number;
+}
+
+bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *options)
+{
+	*sandbox = (struct sandbox){ .options = *options };
+	if (options->level == SANDBOX_OFF)
+		return true;
+	read_files_of_glib();
+
+	bool keeps_capability = needs_capability(sandbox);
+	int r = privileges_refuse_new();
+
+	if (r < 0)
+		lacks(sandbox, "new privileges cannot be refused", g_strerror(-r));
+	enter_user(sandbox, keeps_capability);
+	enter_namespaces(sandbox);
+	if (IS_INSTRUMENTED) {
+		lacks(sandbox, "no file tree of its own and no filter of system calls",
+		      "this binary was built for sanitizers or coverage");
+	} else {
+		enter_tree(sandbox);
+		check_filter(sandbox);
+	}
+	if (keeps_capability)
+		lacks(sandbox, "the capability to override permissions stays",
+		      "without it the socket's directory could not be written");
+	r = privileges_drop(keeps_capability);
+	sandbox->has_no_capabilities = r == 0 && !keeps_capability;
+	if (r < 0)
+		lacks(sandbox, "capabilities cannot be dropped", g_strerror(-r));
+	if (options->may_draw_gl && sandbox->has_tree)
+		forbid_shader_caches();
+	return !sandbox->is_lacking || options->level != SANDBOX_STRICT;
+}
+
+enum sandbox_profile sandbox_gl_profile(void)
+{
+	static const char *const devices[] = { "/dev/dri/renderD*", "/dev/nvidiactl",
+					       "/dev/mali0" };
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(devices); i++) {
+		glob_t found;
+
+		if (glob(devices[i], 0, NULL, &found) == 0) {
+			globfree(&found);
+			return SANDBOX_HARDWARE_GL;
+		}
+	}
+	return SANDBOX_SOFTWARE_GL;
+}
+
+static void tell_what_is_in_force(const struct sandbox *sandbox, enum sandbox_profile profile)
+{
+	g_autofree char *paths = g_strdup_printf("%u listed paths", sandbox->n_paths);
+	const char *files = sandbox->n_paths > 0 ? paths : "none";
+
+	log_info("own namespaces:%s%s%s%s; files: %s; capabilities: %s; system calls: %s",
+		 sandbox->has_user ? " user" : "", sandbox->has_tree ? " mount" : "",
+		 sandbox->has_net ? " network" : "", sandbox->has_ipc ? " IPC" : "",
+		 sandbox->has_tree ? files : "all", sandbox->has_no_capabilities ? "none" : "some",
+		 sandbox->has_filter ? profile_names[profile] : "all");
+}
+
+bool sandbox_lock(struct sandbox *sandbox, enum sandbox_profile profile)
+{
+	if (sandbox->options.level == SANDBOX_OFF) {
+		log_info("off");
+		return true;
+	}
+	if (sandbox->has_filter) {
+		int r = seccomp_install(profile, sandbox->options.level == SANDBOX_STRICT);
+
+		if (r < 0) {
+			log_error("no filter of system calls: %s", g_strerror(-r));
+			return false;
+		}
+	}
+	tell_what_is_in_force(sandbox, profile);
+	return true;
+}

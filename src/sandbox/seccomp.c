@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Which system calls are left. Two filters, of which the kernel takes the harsher word:
+ *
+ * The first knows what is never right, whatever the renderer: to run a program, to mount, to look
+ * into another process, to type into a terminal. Such a call kills the process on the spot.
+ *
+ * The second knows what a profile needs; what libraries try and do without fails; all else is
+ * "unlisted". In the 2D profile every call is ours or libc's, so an unlisted one is an attack and
+ * ends the process. Drivers of OpenGL differ from host to host, and a daemon that dies takes the
+ * guest's screen with it: there an unlisted call fails, as on a kernel that does not know it,
+ * unless --sandbox strict is given. Either way SIGSYS says which call it was in one log line. That
+ * is all the handler does: the call has already not happened.
+ *
+ * An ioctl is judged by its type, bits 8 to 15 of the command, compared exactly: 0x6400 as a mask
+ * of which any bit may match would also let the terminal's in. clone3 hides its flags in memory
+ * that the filter cannot see; told that there is none, libc uses clone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <linux/sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "sandbox/parts.h"
+
+#define MAX_DENIALS_TOLD 20
+
+#define P(profile) (1u << (profile))
+#define GL         (P(SANDBOX_SOFTWARE_GL) | P(SANDBOX_HARDWARE_GL))
+#define HARDWARE   P(SANDBOX_HARDWARE_GL)
+#define ALL        (P(SANDBOX_2D) | GL)
+
+#define THREAD_FLAGS (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD)
+#define NAMESPACE_FLAGS                                                                            \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
+	 CLONE_NEWPID | CLONE_NEWNET)
+
+/* Names, because libseccomp's headers may be older than a call: one that it does not know is left
+ * out, and so unlisted. */
+static const char never[] =
+	/* other programs, other processes */
+	"execve execveat ptrace process_vm_readv process_vm_writev pidfd_getfd pidfd_send_signal "
+	"rt_sigqueueinfo rt_tgsigqueueinfo "
+	/* the way out of the file tree and the namespaces */
+	"mount umount2 mount_setattr move_mount open_tree fsopen fsmount fspick pivot_root chroot "
+	"setns unshare open_by_handle_at "
+	/* who one is */
+	"setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups capset "
+	"personality "
+	/* the kernel itself */
+	"bpf init_module finit_module delete_module kexec_load kexec_file_load reboot swapon "
+	"swapoff acct quotactl iopl ioperm modify_ldt add_key request_key keyctl userfaultfd "
+	"settimeofday clock_settime sethostname setdomainname "
+	/* new ways in */
+	"bind listen";
+
+static const struct {
+	unsigned profiles;
+	uint32_t action;
+	const char *names;
+} listed[] = {
+	/* sockets of the VMM, and its event descriptors */
+	{ ALL, SCMP_ACT_ALLOW,
+	  "recvmsg sendmsg recvfrom sendto read write readv writev accept accept4 shutdown "
+	  "getsockopt close dup dup3" },
+	/* the loop */
+	{ ALL, SCMP_ACT_ALLOW,
+	  "epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 poll ppoll eventfd2 "
+	  "timerfd_create timerfd_settime timerfd_gettime" },
+	/* memory; what may be run is below */
+	{ ALL, SCMP_ACT_ALLOW, "brk munmap mremap madvise memfd_create ftruncate" },
+	/* what a descriptor is; the socket's file, which goes at the end */
+	{ ALL, SCMP_ACT_ALLOW, "fstat newfstatat statx lstat lseek unlink unlinkat" },
+	/* libc */
+	{ ALL, SCMP_ACT_ALLOW,
+	  "futex getrandom clock_gettime gettimeofday time clock_nanosleep nanosleep "
+	  "restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack getpid gettid "
+	  "getuid geteuid getgid getegid sysinfo sched_yield sched_getaffinity getcpu exit "
+	  "exit_group" },
+	/* drivers: threads */
+	{ GL, SCMP_ACT_ALLOW,
+	  "set_robust_list rseq set_tid_address sched_setaffinity sched_setscheduler "
+	  "sched_getscheduler sched_getparam setpriority getpriority membarrier getrusage times "
+	  "uname clock_getres getppid get_mempolicy" },
+	/* drivers: code made at run time, and libraries loaded late */
+	{ GL, SCMP_ACT_ALLOW, "mmap mprotect msync mincore mlock munlock" },
+	/* drivers: files, of those that are in the tree */
+	{ GL, SCMP_ACT_ALLOW,
+	  "open openat access faccessat faccessat2 stat statfs fstatfs readlink readlinkat "
+	  "getdents64 getcwd pread64 pwrite64 fallocate fadvise64 flock mkdir mkdirat rename "
+	  "renameat renameat2 dup2 pipe2" },
+	/* what libraries try, and do without */
+	{ P(SANDBOX_2D), SCMP_ACT_ERRNO(EACCES),
+	  "open openat access faccessat faccessat2 stat readlink readlinkat" },
+	{ P(SANDBOX_2D), SCMP_ACT_ERRNO(ENOTTY), "ioctl" },
+	{ GL, SCMP_ACT_ERRNO(EACCES), "connect chmod fchmod perf_event_open" },
+	{ GL, SCMP_ACT_ERRNO(ENOSYS), "io_uring_setup inotify_init1" },
+	{ ALL, SCMP_ACT_ERRNO(ENOSYS), "openat2 clone3" },
+	{ ALL, SCMP_ACT_ERRNO(EPERM), "kill" },
+};
+
+/* If (arg & mask) == value. */
+static const struct {
+	unsigned profiles;
+	const char *name;
+	unsigned arg;
+	uint64_t mask, value;
+} allowed_when[] = {
+	{ P(SANDBOX_2D), "mmap", 2, PROT_EXEC, 0 },
+	{ P(SANDBOX_2D), "mprotect", 2, PROT_EXEC, 0 },
+	{ ALL, "prlimit64", 2, UINT64_MAX, 0 }, /* to ask, not to set */
+	{ ALL, "prctl", 0, UINT32_MAX, PR_SET_NAME },
+	{ ALL, "prctl", 0, UINT32_MAX, PR_GET_NAME },
+	{ ALL, "prctl", 0, UINT32_MAX, 0x53564d41 }, /* PR_SET_VMA: a name for a mapping */
+	/* Not F_SETOWN and F_SETSIG: they make the kernel send signals. */
+	{ ALL, "fcntl", 1, UINT32_MAX, F_DUPFD },
+	{ ALL, "fcntl", 1, UINT32_MAX, F_DUPFD_CLOEXEC },
+	{ ALL, "fcntl", 1, UINT32_MAX, F_GETFD },
+	{ ALL, "fcntl", 1, UINT32_MAX, F_SETFD },
+	{ ALL, "fcntl", 1, UINT32_MAX, F_GETFL },
+	{ ALL, "fcntl", 1, UINT32_MAX, F_SETFL },
+	{ ALL, "fcntl", 1, UINT32_MAX, F_GET_SEALS },
+	{ ALL, "fcntl", 1, UINT32_MAX, F_ADD_SEALS },
+	{ GL, "fcntl", 1, UINT32_MAX, F_SETLK },
+	{ GL, "fcntl", 1, UINT32_MAX, F_SETLKW },
+	{ GL, "clone", 0, THREAD_FLAGS | NAMESPACE_FLAGS, THREAD_FLAGS },
+	{ GL, "ioctl", 1, UINT32_MAX, FIONBIO },
+	{ GL, "ioctl", 1, UINT32_MAX, FIOCLEX },
+	{ GL, "ioctl", 1, 0xff00, 'b' << 8 },       /* dma-buf */
+	{ GL, "ioctl", 1, 0xff00, '>' << 8 },       /* sync_file */
+	{ GL, "ioctl", 1, 0xff00, 'u' << 8 },       /* udmabuf */
+	{ HARDWARE, "ioctl", 1, 0xff00, 'd' << 8 }, /* DRM */
+	{ HARDWARE, "ioctl", 1, 0xff00, 'F' << 8 }, /* NVIDIA's resource manager */
+	{ HARDWARE, "ioctl", 1, 0xff00, 'm' << 8 }, /* nvidia-modeset */
+	/* nvidia-uvm numbers its ioctls without a type: 1 to 255 in the low bits, two above. */
+	{ HARDWARE, "ioctl", 1, 0xffffff00, 0 },
+	{ HARDWARE, "ioctl", 1, UINT32_MAX, 0x30000001 },
+	{ HARDWARE, "ioctl", 1, UINT32_MAX, 0x30000002 },
+};
+
+static bool unlisted_kills;
+
+/* The registers of a system call: its second argument, and its result. */
+#if defined(__x86_64__)
+#define ARGUMENT(context) ((context)->uc_mcontext.gregs[REG_RSI])
+#define RESULT(context)   ((context)->uc_mcontext.gregs[REG_RAX])
+#elif defined(__aarch64__)
+#define ARGUMENT(context) ((context)->uc_mcontext.regs[1])
+#define RESULT(context)   ((context)->uc_mcontext.regs[0])
+#endif
+
+/* In whatever state the interrupted thread is: only what a signal handler may do, and not log.c,
+ * which takes a lock. */
+static void tell(const char *level, int number, const ucontext_t *context, const char *end)
+{
+	char line[160];
+	int n = snprintf(line, sizeof(line), "%s sandbox: system call %d", level, number);
+
+#ifdef ARGUMENT
+	if (number == SYS_ioctl)
+		n += snprintf(line + n, sizeof(line) - (size_t)n, " (ioctl 0x%x)",
+			      (unsigned)ARGUMENT(context));
+#else
+	(void)context;
+#endif
+	n += snprintf(line + n, sizeof(line) - (size_t)n, " is not in the profile: %s\n", end);
+	if (write(STDERR_FILENO, line, (size_t)n) < 0)
+		return;
+}
+
+static _Noreturn void end_process(void)
+{
+	syscall(SYS_ptrace, 0, 0, 0, 0); /* the first filter ends the process by SIGSYS */
+	_exit(128 + SIGSYS);
+}
+
+static void on_unlisted(int signal, siginfo_t *info, void *data)
+{
+	static atomic_uint n_told;
+	ucontext_t *context = data;
+	int number = info->si_syscall;
+	int saved = errno;
+
+	(void)signal;
+	if (unlisted_kills) {
+		tell("error", number, context, "the daemon ends");
+		end_process();
+	}
+	if (atomic_fetch_add(&n_told, 1) < MAX_DENIALS_TOLD)
+		tell("warn", number, context, "it fails");
+#ifdef RESULT
+	RESULT(context) = number == SYS_ioctl ? -ENOTTY : -ENOSYS;
+#else
+	end_process();
+#endif
+	errno = saved;
+}
+
+/* @names are separated by spaces. 0, also if one is unknown here, or -errno. */
+static int add_rules(scmp_filter_ctx filter, uint32_t action, const char *names, unsigned n_when,
+		     const struct scmp_arg_cmp *when)
+{
+	g_auto(GStrv) list = g_strsplit(names, " ", -1);
+	int r = 0;
+
+	for (char **name = list; r == 0 && *name; name++) {
+		int number = seccomp_syscall_resolve_name(*name);
+
+		if (number != __NR_SCMP_ERROR)
+			r = seccomp_rule_add_array(filter, action, number, n_when, when);
+	}
+	return r;
+}
+
+static int load(scmp_filter_ctx filter)
+{
+	/* Threads of the renderer, too; other ABIs have other numbers, and we make no use of any.
+	 */
+	int r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+
+	if (r == 0)
+		r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	return r == 0 ? seccomp_load(filter) : r;
+}
+
+static int install_never(void)
+{
+	static const struct scmp_arg_cmp typing[] = {
+		{ 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCSTI },
+		{ 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCLINUX },
+	};
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int r = filter ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = add_rules(filter, SCMP_ACT_KILL_PROCESS, never, 0, NULL);
+	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(typing); i++)
+		r = add_rules(filter, SCMP_ACT_KILL_PROCESS, "ioctl", 1, &typing[i]);
+	if (r == 0)
+		r = load(filter);
+	seccomp_release(filter);
+	return r;
+}
+
+/* What depends on arguments that only now are known. */
+static int add_own_rules(scmp_filter_ctx filter, unsigned profile)
+{
+	const uint64_t pid = (uint64_t)getpid();
+	const struct scmp_arg_cmp self[] = {
+		{ 0, SCMP_CMP_MASKED_EQ, UINT32_MAX, pid },
+		{ 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, pid },
+	};
+	static const struct scmp_arg_cmp families[] = {
+		{ 0, SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_UNIX },
+		{ 0, SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_NETLINK },
+	};
+	/* abort() */
+	int r = add_rules(filter, SCMP_ACT_ALLOW, "tgkill", 1, self);
+
+	if (r < 0 || profile == P(SANDBOX_2D))
+		return r;
+	/* Whether two descriptors are of the same GPU; Mesa asks. */
+	r = add_rules(filter, SCMP_ACT_ALLOW, "kcmp", 2, self);
+	/* nscd, D-Bus, udev: libraries look whether they are there. */
+	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(families); i++)
+		r = add_rules(filter, SCMP_ACT_ERRNO(EACCES), "socket", 1, &families[i]);
+	return r;
+}
+
+static int add_profile(scmp_filter_ctx filter, unsigned profile)
+{
+	int r = add_own_rules(filter, profile);
+
+	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(listed); i++)
+		if (listed[i].profiles & profile)
+			r = add_rules(filter, listed[i].action, listed[i].names, 0, NULL);
+	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(allowed_when); i++) {
+		const struct scmp_arg_cmp when = { allowed_when[i].arg, SCMP_CMP_MASKED_EQ,
+						   allowed_when[i].mask, allowed_when[i].value };
+
+		if (allowed_when[i].profiles & profile)
+			r = add_rules(filter, SCMP_ACT_ALLOW, allowed_when[i].name, 1, &when);
+	}
+	return r;
+}
+
+const char *seccomp_is_absent(void)
+{
+	return NULL;
+}
+
+int seccomp_install(enum sandbox_profile profile, bool kills)
+{
+	struct sigaction action = { .sa_sigaction = on_unlisted, .sa_flags = SA_SIGINFO };
+
+	unlisted_kills = kills || profile == SANDBOX_2D;
+	if (sigaction(SIGSYS, &action, NULL) < 0)
+		return -errno;
+
+	int r = install_never();
+
+	if (r < 0)
+		return r;
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
+
+	r = filter ? add_profile(filter, P(profile)) : -ENOMEM;
+	if (r == 0)
+		r = load(filter);
+	seccomp_release(filter);
+	return r;
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Stands in for seccomp.c in a build without libseccomp, so that nobody else needs to know what was
+ * built in.
+ */
+#include <errno.h>
+
+#include "sandbox/parts.h"
+
+const char *seccomp_is_absent(void)
+{
+	return "this binary was built without libseccomp";
+}
+
+int seccomp_install(enum sandbox_profile profile, bool kills)
+{
+	(void)profile;
+	(void)kills;
+	return -ENOSYS;
+}
