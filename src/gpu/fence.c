@@ -137,7 +137,9 @@ static void passed(void *data, const struct renderer_fence *fence)
 static void poll_renderer(struct gpu_device *device)
 {
 	device->renderer->ops->poll(device->renderer);
-	command_notify_all(device);
+	/* Work of a VMM that is gone passes too, and there is nobody to tell. */
+	if (device->session)
+		command_notify_all(device);
 	arm_timer(device);
 }
 
