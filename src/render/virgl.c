@@ -109,7 +109,7 @@ static bool start(struct virgl *virgl, const struct virgl_options *options)
 
 static const char *reason(void)
 {
-	return last_line[0] ? last_line : "it does not say why";
+	return last_line[0] ? last_line : "no reason is given (EGL_LOG_LEVEL=debug prints more)";
 }
 
 /* The node that the person named, or nothing. NULL, or one sentence. */
