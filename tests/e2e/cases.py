@@ -75,7 +75,7 @@ def basic_picture(t, vm):
         show(vm, 3)
 
 
-@scenario("quick")
+@scenario("2d", "quick")
 def gpu_pci(t):
     with t.daemon() as daemon, Machine(t.rig, daemon) as vm:
         basic_picture(t, vm)
@@ -115,13 +115,13 @@ def check_edid(vm):
     expect(preferred == ["mode 0 1280x800 preferred"], "preferred: %s" % preferred)
 
 
-@scenario()
+@scenario("2d")
 def gpu_pci_on_qemu_10(t):
     with t.daemon() as daemon, Machine(t.rig, daemon, version="10.0") as vm:
         basic_picture(t, vm)
 
 
-@scenario()
+@scenario("2d")
 def cursor_and_two_outputs(t):
     device = "vhost-user-gpu-pci,max_outputs=2"
     with t.daemon() as daemon, Machine(t.rig, daemon, with_spy=True, device=device) as vm:
@@ -187,7 +187,7 @@ def cursor(t, vm, output):
         last("CURSOR_POS_HIDE", mark, lambda m: True)
 
 
-@scenario()
+@scenario("2d")
 def vga(t):
     extra = ["-boot", "menu=on,splash-time=4000"]
     with t.daemon() as daemon, \
@@ -204,7 +204,7 @@ def vga(t):
             show(vm, 10, 800, 600)
 
 
-@scenario()
+@scenario("2d")
 def ovmf(t):
     extra = ["-boot", "menu=on,splash-time=6000"]
     with t.daemon() as daemon, \
@@ -222,7 +222,7 @@ def ovmf(t):
             show(vm, 11)
 
 
-@scenario("lasting")
+@scenario("2d", "lasting")
 def reset_and_return(t):
     """One daemon through all that ends or pauses a device; its fds and memory must not grow."""
     with t.daemon() as daemon:

@@ -40,7 +40,8 @@ def main():
     parser.add_argument("--daemon", required=True)
     parser.add_argument("--daemon-arg", action="append", default=[])
     args = parser.parse_args()
-    with rig.Rig(args.daemon, args.daemon_arg) as the_rig:
+    with rig.Rig(args.daemon) as the_rig:
+        the_rig.daemon_args = args.daemon_arg
         the_rig.accel = "kvm" if the_rig.kvm_works() else "tcg"
         daemon = rig.Daemon(the_rig)
         try:

@@ -121,6 +121,17 @@ def pattern(width, height, seed):
     return Picture(width, height, b"".join(rows))
 
 
+@functools.lru_cache(maxsize=4)
+def gl_cells(width, height, seed):
+    """The cells of guest/gl.c, without the triangle above them."""
+    rows = []
+    for row in range((height + 31) // 32):
+        cells = [bytes(((column * 6 + seed) & 255, (row * 9 + seed * 3) & 255,
+                        (column * row + seed * 5) & 127)) * 32 for column in range((width + 31) // 32)]
+        rows += [b"".join(cells)[:width * 3]] * min(32, height - row * 32)
+    return Picture(width, height, b"".join(rows))
+
+
 def cursor_pixels(seed):
     """The 64x64 cursor as the guest's ARGB words, little-endian."""
     words = [(255 - x) << 24 | (x * 4 & 255) << 16 | (y * 4 & 255) << 8 | (((x ^ y) * 4 + seed) & 255)

@@ -86,6 +86,8 @@ class Process:
 
 
 class Daemon(Process):
+    """The daemon: on this machine, or, if the rig says so, in the Debian 13 root."""
+
     def __init__(self, rig):
         self.socket_path = os.path.join(rig.run_dir, "gpu.sock")
         if os.path.exists(self.socket_path):
@@ -114,8 +116,10 @@ class Daemon(Process):
 
 
 class Qemu(Process):
+    """socket_path None: a device of QEMU's own, which needs no daemon."""
+
     def __init__(self, rig, socket_path, device="vhost-user-gpu-pci", version="11.1", firmware=None,
-                 kernel=True, extra=(), memory="512M"):
+                 kernel=True, disk=False, tar=None, display="none", extra=(), memory="512M"):
         self.run_dir = rig.run_dir
         self.shots = 0
         for name in ("qmp.sock", "orders.sock"):
@@ -125,16 +129,24 @@ class Qemu(Process):
         argv = [IN_ROOT, rig.root, "--bind", self.run_dir, "/rig/run"]
         for directory in ("/usr/share/qemu", "/usr/lib/x86_64-linux-gnu/qemu") if prefix else ():
             argv += ["--bind", rig.root + prefix + directory, directory]
-        argv += ["--", prefix + "/usr/bin/qemu-system-x86_64", "-nodefaults", "-no-user-config",
+        if disk:
+            argv += ["--bind", os.path.dirname(rig.disk), "/rig/disk"]
+        argv += ["--", "env", "SDL_VIDEODRIVER=offscreen", "XDG_RUNTIME_DIR=/tmp",
+                 prefix + "/usr/bin/qemu-system-x86_64", "-nodefaults", "-no-user-config",
                  "-machine", "q35,memory-backend=mem", "-smp", "2", "-m", memory,
                  "-object", "memory-backend-memfd,id=mem,size=%s,share=on" % memory,
-                 "-vga", "none", "-display", "none",
+                 "-vga", "none", "-display", display,
                  "-qmp", "unix:/rig/run/qmp.sock,server=on,wait=off",
                  "-serial", "file:/rig/run/serial.log",
                  "-chardev", "socket,id=orders,path=/rig/run/orders.sock,server=on,wait=off",
-                 "-serial", "chardev:orders",
-                 "-chardev", "socket,id=vug,path=/rig/run/" + os.path.basename(socket_path),
-                 "-device", device + ",id=gpu0,chardev=vug"]
+                 "-serial", "chardev:orders"]
+        if socket_path:
+            argv += ["-chardev", "socket,id=vug,path=/rig/run/" + os.path.basename(socket_path)]
+            device += ",chardev=vug"
+        argv += ["-device", device + ",id=gpu0"]
+        for path in (["/rig/disk/disk.ext4"] if disk else []) + (
+                ["/rig/run/" + os.path.basename(tar)] if tar else []):
+            argv += ["-drive", "file=%s,format=raw,if=virtio,readonly=on" % path]
         argv += (["-accel", "kvm", "-cpu", "host"] if rig.accel == "kvm" else
                  ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"])
         if firmware:
@@ -276,22 +288,22 @@ class Guest:
 class Rig:
     """What all runs share: where things are, and how the daemon is started."""
 
-    def __init__(self, daemon, daemon_args=(), is_peer=False, accel="tcg"):
-        self.daemon, self.daemon_args, self.is_peer = daemon, list(daemon_args), is_peer
-        self.accel = accel
+    def __init__(self, daemon, is_in_root=False, accel="tcg"):
+        self.daemon, self.is_in_root, self.accel = daemon, is_in_root, accel
+        self.daemon_args = []
         script = os.path.join(TOP, "scripts", "rig")
-        subprocess.run([script, "peer" if is_peer else "prepare"], check=True)
-        paths = {name: subprocess.run([script, "path", name],
-                                      check=True, capture_output=True, text=True).stdout.strip()
-                 for name in ("root", "kernel", "initrd")}
-        self.root = paths["root"]
-        self.kernel, self.initrd = paths["kernel"], paths["initrd"]
+        subprocess.run([script, "prepare"], check=True)
+        self.root, self.kernel, self.disk, self.initrd = (
+            subprocess.run([script, "path", name], check=True, capture_output=True,
+                           text=True).stdout.strip()
+            for name in ("root", "kernel", "disk", "initrd"))
         self.run_dir = None
 
     def daemon_argv(self, socket_path):
-        if not self.is_peer:
+        if not self.is_in_root:
             return [self.daemon, "--socket-path", socket_path] + self.daemon_args
-        return [IN_ROOT, self.root, "--bind", self.run_dir, "/rig/run", "--", self.daemon,
+        return [IN_ROOT, self.root, "--bind", self.run_dir, "/rig/run", "--bind", TOP,
+                "/rig/source", "--", self.daemon,
                 "--socket-path=/rig/run/" + os.path.basename(socket_path)] + self.daemon_args
 
     def __enter__(self):
@@ -329,7 +341,8 @@ class Rig:
 
 
 class Machine:
-    """with Machine(rig, daemon, ...) as vm: a QEMU on the daemon, through the spy if asked for."""
+    """with Machine(rig, daemon, ...) as vm: a QEMU on the daemon, through the spy if asked for.
+    Without a daemon it is a device of QEMU's own."""
 
     def __init__(self, rig, daemon, with_spy=False, record=None, **qemu_arguments):
         self.rig, self.daemon, self.qemu_arguments = rig, daemon, qemu_arguments
@@ -337,7 +350,7 @@ class Machine:
         self.spy = self.qemu = None
 
     def __enter__(self):
-        path = self.daemon.socket_path
+        path = self.daemon.socket_path if self.daemon else None
         if self.with_spy:
             spy_path = os.path.join(self.rig.run_dir, "spy.sock")
             if os.path.exists(spy_path):
