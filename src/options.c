@@ -6,6 +6,7 @@
  */
 #include "options.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <glib.h>
@@ -431,6 +432,8 @@ enum options_result options_parse(struct options *ret, int argc, char **argv)
 			return usage("%s needs a value", argv[optind - 1]);
 
 		const struct option_type *type = find_option(code);
+
+		assert(type); /* getopt returns what the table gave it */
 		if (type->letter == 'h') {
 			print_help();
 			return OPTIONS_DONE;
