@@ -35,7 +35,7 @@ struct sandbox {
 
 /*
  * Before the renderer starts, in a process without threads: takes away what threads inherit, which
- * is privileges, namespaces and the file tree. No descriptor of a directory may be open. False,
+ * is privileges, namespaces and the file tree. Closes what directories are open. False,
  * with an error line for each thing that is missing, if this host does not allow what
  * options::level wants.
  */

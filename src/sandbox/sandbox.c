@@ -12,12 +12,14 @@
  */
 #include "sandbox/sandbox.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
 #include <glob.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sandbox/parts.h"
@@ -44,6 +46,8 @@ static const char *const profile_names[] = {
 	[SANDBOX_SOFTWARE_GL] = "software-gl",
 	[SANDBOX_HARDWARE_GL] = "hardware-gl",
 };
+
+static const char x_is_outside[] = "GLX needs an X server, which is outside";
 
 static void lacks(struct sandbox *sandbox, const char *what, const char *why)
 {
@@ -88,7 +92,7 @@ static void enter_tree(struct sandbox *sandbox)
 	static const char what[] = "no file tree of its own, so that files can be opened";
 
 	if (sandbox->options.uses_x11) {
-		lacks(sandbox, what, "GLX needs an X server, which is outside");
+		lacks(sandbox, what, x_is_outside);
 		return;
 	}
 	/* 2D, which opens nothing more, needs no less: the filter has its gaps for the socket. */
@@ -106,11 +110,12 @@ static void enter_tree(struct sandbox *sandbox)
 
 static void enter_namespaces(struct sandbox *sandbox)
 {
-	int r = sandbox->options.uses_x11 ? -ECONNREFUSED : namespaces_enter(CLONE_NEWNET);
+	int r = sandbox->options.uses_x11 ? -ENOTSUP : namespaces_enter(CLONE_NEWNET);
 
 	sandbox->has_net = r == 0;
 	if (r < 0)
-		lacks(sandbox, "no network namespace of its own", g_strerror(-r));
+		lacks(sandbox, "no network namespace of its own",
+		      sandbox->options.uses_x11 ? x_is_outside : g_strerror(-r));
 	r = namespaces_enter(CLONE_NEWIPC);
 	sandbox->has_ipc = r == 0;
 	if (r < 0)
@@ -143,6 +148,23 @@ static void forbid_shader_caches(void)
 	setenv("__GL_SHADER_DISK_CACHE", "0", false);
 }
 
+/* What a careless parent left open: from a directory outside ".." leads to all files. */
+static void close_directories(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir))) {
+		int fd = atoi(entry->d_name);
+
+		if (fd != dirfd(dir) && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+			close(fd);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 /* GLib reads files at its first error message (the character set) and its first random number (the
  * seed). Its second are made without. */
 static void read_files_of_glib(void)
@@ -160,6 +182,7 @@ bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *option
 	if (options->level == SANDBOX_OFF)
 		return true;
 	read_files_of_glib();
+	close_directories();
 
 	bool keeps_capability = needs_capability(sandbox);
 	int r = privileges_refuse_new();
@@ -208,10 +231,14 @@ static void tell_what_is_in_force(const struct sandbox *sandbox, enum sandbox_pr
 	g_autofree char *paths = g_strdup_printf("%u listed paths", sandbox->n_paths);
 	const char *files = sandbox->n_paths > 0 ? paths : "none";
 
-	log_info("own namespaces:%s%s%s%s; files: %s; capabilities: %s; system calls: %s",
-		 sandbox->has_user ? " user" : "", sandbox->has_tree ? " mount" : "",
-		 sandbox->has_net ? " network" : "", sandbox->has_ipc ? " IPC" : "",
-		 sandbox->has_tree ? files : "all", sandbox->has_no_capabilities ? "none" : "some",
+	bool is_apart =
+		sandbox->has_user || sandbox->has_tree || sandbox->has_net || sandbox->has_ipc;
+
+	log_info("own namespaces:%s%s%s%s%s; files: %s; capabilities: %s; system calls: %s",
+		 is_apart ? "" : " none", sandbox->has_user ? " user" : "",
+		 sandbox->has_tree ? " mount" : "", sandbox->has_net ? " network" : "",
+		 sandbox->has_ipc ? " IPC" : "", sandbox->has_tree ? files : "all",
+		 sandbox->has_no_capabilities ? "none" : "some",
 		 sandbox->has_filter ? profile_names[profile] : "all");
 }
 

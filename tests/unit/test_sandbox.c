@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The whole sandbox, from inside: what can be reached in it, who one is in it, and what happens
+ * where the host refuses a part. Each case runs as whoever runs the test and, for root, also
+ * without user namespaces, and as nobody. A host that allows no sandbox makes them skipped.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+#include <cmocka.h>
+
+#include "sandbox/parts.h"
+#include "sandbox/sandbox.h"
+#include "sandbox_child.h"
+
+#define NOBODY 65534
+
+static char directory[] = "/tmp/test-sandbox-XXXXXX";
+
+static const struct sandbox_options strict_2d = {
+	.level = SANDBOX_STRICT,
+	.keeps_working_directory = true,
+};
+static const struct sandbox_options strict_gl = {
+	.level = SANDBOX_STRICT,
+	.may_draw_gl = true,
+	.keeps_working_directory = true,
+};
+
+/* Who the daemon is started by. */
+static void be_oneself(void)
+{
+}
+
+static void be_nobody(void)
+{
+	if (geteuid() != 0)
+		_exit(NO_VERDICT);
+	CHECK(setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+	      setresuid(NOBODY, NOBODY, NOBODY) == 0);
+	prctl(PR_SET_DUMPABLE, 1); /* its /proc is its own, as after exec */
+}
+
+/* Root of a namespace that may have none inside: the kernel refuses as where they are off. */
+static void be_without_user_namespaces(void)
+{
+	int fd;
+
+	if (namespaces_enter_user(NULL) < 0)
+		_exit(NO_VERDICT);
+	fd = open("/proc/sys/user/max_user_namespaces", O_WRONLY);
+	CHECK(fd >= 0 && write(fd, "0", 1) == 1);
+	close(fd);
+}
+
+static void be_without_anything(void)
+{
+	be_without_user_namespaces();
+	CHECK(privileges_drop(false) == 0);
+}
+
+/* Without the code under test: a sandbox that does not start where it could is a failure. */
+static int have_namespaces(const void *unused)
+{
+	const int flags = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC;
+
+	(void)unused;
+	if (unshare(CLONE_NEWUSER | flags) < 0 && unshare(flags) < 0)
+		return -errno;
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
+}
+
+static void start(struct sandbox *sandbox, const struct sandbox_options *options)
+{
+	CHECK(chdir(directory) == 0);
+	if (rehearse(have_namespaces, NULL) < 0)
+		_exit(NO_VERDICT);
+	CHECK(sandbox_start(sandbox, options));
+}
+
+static bool is_there(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static unsigned count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	unsigned n = 0;
+
+	CHECK(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n - 2;
+}
+
+/* As the server does it, before the filter and after. */
+static int bind_socket(const char *name)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	g_strlcpy(address.sun_path, name, sizeof(address.sun_path));
+	unlink(name);
+	CHECK(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 1) == 0);
+	return fd;
+}
+
+static void see_nothing_in_2d(void)
+{
+	struct sandbox sandbox;
+	struct stat st;
+
+	start(&sandbox, &strict_2d);
+	CHECK(count_entries("/") == 1 && is_there("/socket"));
+	CHECK(!is_there("../etc/passwd") && !is_there("../../../../etc/passwd"));
+	CHECK(mkdir("/here", 0755) < 0 && errno == EROFS);
+
+	int fd = bind_socket("2d.sock");
+
+	CHECK(sandbox_lock(&sandbox, SANDBOX_2D));
+	CHECK(open("/etc/passwd", O_RDONLY) < 0 && open(".", O_RDONLY | O_DIRECTORY) < 0);
+	CHECK(lstat("2d.sock", &st) == 0 && S_ISSOCK(st.st_mode));
+	CHECK(unlink("2d.sock") == 0 && close(fd) == 0);
+	CHECK(strcmp(g_strerror(EINVAL), "Invalid argument") == 0);
+	g_random_int();
+}
+
+static void see_the_list_in_gl(void)
+{
+	static const char *const absent[] = {
+		"/etc/passwd",
+		"/etc/shadow",
+		"/root",
+		"/home",
+		"/tmp",
+		"/var",
+		"/run",
+		"/bin/sh",
+		"/usr/bin",
+		"/boot",
+		"/proc/1",
+		"/dev/mem",
+		"/dev/shm",
+		"/dev/pts",
+		"/sys/kernel",
+		"../etc/passwd",
+		"/proc/self/root/etc/passwd",
+		"/proc/self/cwd/../etc/passwd",
+	};
+	struct sandbox sandbox;
+
+	start(&sandbox, &strict_gl);
+	int fd = bind_socket("gl.sock");
+
+	CHECK(sandbox.n_paths > 3);
+	CHECK(sandbox_lock(&sandbox, SANDBOX_HARDWARE_GL));
+	for (unsigned i = 0; i < G_N_ELEMENTS(absent); i++) {
+		if (is_there(absent[i])) {
+			fprintf(stderr, "%s is in the file tree\n", absent[i]);
+			_exit(1);
+		}
+	}
+	CHECK(is_there("/lib") && is_there("/usr/lib") && is_there("/proc/self/maps"));
+	CHECK(open("/dev/null", O_RDWR) >= 0);
+	CHECK(open("/usr/lib/new", O_CREAT | O_WRONLY, 0644) < 0);
+	CHECK(open("/proc/self/mem", O_RDWR) < 0);
+	CHECK(unlink("gl.sock") == 0 && close(fd) == 0);
+}
+
+static void be_powerless(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+	struct sandbox sandbox;
+	struct stat net[2];
+	pid_t pid = getpid();
+	uid_t uid = getuid();
+	gid_t gid = getgid();
+
+	CHECK(stat("/proc/self/ns/net", &net[0]) == 0);
+	start(&sandbox, &strict_gl);
+	CHECK(stat("/proc/self/ns/net", &net[1]) == 0);
+	CHECK(net[0].st_ino != net[1].st_ino);
+	CHECK(getpid() == pid && getuid() == uid && getgid() == gid);
+	CHECK(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
+	CHECK(syscall(SYS_capget, &header, sets) == 0);
+	for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		CHECK((sets[i].permitted | sets[i].effective | sets[i].inheritable) == 0);
+	CHECK(unshare(CLONE_NEWNET) < 0 && errno == EPERM);
+}
+
+static void keep_no_directory(void)
+{
+	int outside = open("/", O_PATH | O_DIRECTORY), file = open("/dev/null", O_RDONLY);
+	struct sandbox sandbox;
+
+	start(&sandbox, &strict_gl);
+	CHECK(fcntl(outside, F_GETFD) < 0 && errno == EBADF);
+	CHECK(fcntl(file, F_GETFD) >= 0);
+}
+
+static void refuse_glx_when_strict(void)
+{
+	struct sandbox_options options = strict_gl;
+	struct sandbox sandbox;
+
+	options.uses_x11 = true;
+	CHECK(!sandbox_start(&sandbox, &options));
+}
+
+struct trial {
+	void (*be)(void);
+	void (*then)(void);
+};
+
+static void run_trial(const void *data)
+{
+	const struct trial *trial = data;
+
+	trial->be();
+	trial->then();
+}
+
+static void assert_good_for_all(void (*then)(void))
+{
+	void (*const beings[])(void) = { be_oneself, be_nobody, be_without_user_namespaces };
+	unsigned n_good = 0;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(beings); i++) {
+		const struct trial trial = { beings[i], then };
+		int result = run_in_child(run_trial, &trial);
+
+		if (result != 0 && result != NO_VERDICT)
+			fail_msg("as number %u: %d", i, result);
+		n_good += result == 0;
+	}
+	if (n_good == 0)
+		skip();
+}
+
+static void test_nothing_is_there_in_2d_but_the_socket_can_go(void **state)
+{
+	(void)state;
+	assert_good_for_all(see_nothing_in_2d);
+}
+
+static void test_only_what_is_listed_is_there_in_gl(void **state)
+{
+	(void)state;
+	assert_good_for_all(see_the_list_in_gl);
+}
+
+static void test_the_same_person_has_no_power_left(void **state)
+{
+	(void)state;
+	assert_good_for_all(be_powerless);
+}
+
+static void test_a_directory_that_a_parent_left_open_is_closed(void **state)
+{
+	(void)state;
+	assert_good_for_all(keep_no_directory);
+}
+
+static void test_strict_refuses_glx(void **state)
+{
+	(void)state;
+	assert_good_for_all(refuse_glx_when_strict);
+}
+
+static void live_without_namespaces(void)
+{
+	struct sandbox_options options = strict_gl;
+	struct sandbox sandbox;
+
+	CHECK(chdir(directory) == 0);
+	CHECK(!sandbox_start(&sandbox, &options));
+	options.level = SANDBOX_AUTO;
+	CHECK(sandbox_start(&sandbox, &options));
+	CHECK(!sandbox.has_tree && !sandbox.has_net && sandbox.has_filter);
+
+	int fd = bind_socket("auto.sock");
+
+	CHECK(sandbox_lock(&sandbox, SANDBOX_2D));
+	CHECK(open("/etc/passwd", O_RDONLY) < 0 && errno == EACCES);
+	CHECK(unlink("auto.sock") == 0 && close(fd) == 0);
+}
+
+static void test_without_namespaces_strict_refuses_and_auto_goes_on(void **state)
+{
+	const struct trial trial = { be_without_anything, live_without_namespaces };
+	int result = run_in_child(run_trial, &trial);
+
+	(void)state;
+	if (result == NO_VERDICT)
+		skip();
+	assert_int_equal(result, 0);
+}
+
+static void write_where_only_root_may(void)
+{
+	struct sandbox_options options = strict_2d;
+	struct sandbox sandbox;
+
+	if (geteuid() != 0)
+		_exit(NO_VERDICT);
+	CHECK(mkdir("foreign", 0755) == 0 && chown("foreign", NOBODY, NOBODY) == 0);
+	CHECK(chdir("foreign") == 0);
+	CHECK(!sandbox_start(&sandbox, &options));
+	CHECK(sandbox.has_no_capabilities == false);
+}
+
+static void bind_where_only_root_may(void)
+{
+	struct sandbox_options options = strict_2d;
+	struct sandbox sandbox;
+
+	if (geteuid() != 0)
+		_exit(NO_VERDICT);
+	CHECK(chdir("foreign") == 0);
+	options.level = SANDBOX_AUTO;
+	CHECK(sandbox_start(&sandbox, &options));
+	int fd = bind_socket("root.sock");
+	CHECK(sandbox_lock(&sandbox, SANDBOX_2D));
+	CHECK(unlink("root.sock") == 0 && close(fd) == 0);
+}
+
+static void test_root_can_still_use_the_directory_of_another(void **state)
+{
+	void (*const cases[])(void) = { write_where_only_root_may, bind_where_only_root_may };
+
+	(void)state;
+	assert_return_code(chdir(directory), 0);
+	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+		const struct trial trial = { be_oneself, cases[i] };
+		int result = run_in_child(run_trial, &trial);
+
+		if (result == NO_VERDICT)
+			skip();
+		assert_int_equal(result, 0);
+	}
+	rmdir("foreign");
+	assert_return_code(chdir("/"), 0);
+}
+
+static void test_off_changes_nothing(void **state)
+{
+	const struct sandbox_options options = { .level = SANDBOX_OFF };
+	struct sandbox sandbox;
+
+	(void)state;
+	assert_true(sandbox_start(&sandbox, &options));
+	assert_true(sandbox_lock(&sandbox, SANDBOX_2D));
+	assert_int_equal(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 0);
+	assert_true(is_there("/etc/passwd"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing_is_there_in_2d_but_the_socket_can_go),
+		cmocka_unit_test(test_only_what_is_listed_is_there_in_gl),
+		cmocka_unit_test(test_the_same_person_has_no_power_left),
+		cmocka_unit_test(test_a_directory_that_a_parent_left_open_is_closed),
+		cmocka_unit_test(test_strict_refuses_glx),
+		cmocka_unit_test(test_without_namespaces_strict_refuses_and_auto_goes_on),
+		cmocka_unit_test(test_root_can_still_use_the_directory_of_another),
+		cmocka_unit_test(test_off_changes_nothing),
+	};
+
+#ifdef SANDBOX_INSTRUMENTED
+	fprintf(stderr, "skipped: an instrumented build has no file tree and no filter\n");
+	return 77;
+#endif
+	if (!mkdtemp(directory) || chmod(directory, 0777) < 0)
+		return 1;
+	int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	rmdir(directory);
+	return n_failed;
+}

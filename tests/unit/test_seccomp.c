@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The filter of system calls, alone: each profile, from inside. What is refused is tried first,
+ * then what the daemon lives on. An ioctl on no descriptor tells what the filter thinks of its
+ * command: EBADF is the kernel's answer, so the filter let it pass.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+
+#include <cmocka.h>
+
+#include "sandbox/parts.h"
+#include "sandbox_child.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define KILLED   (BY_SIGNAL + SIGSYS)
+#define PASSES   0
+
+static pid_t parent; /* of the children: the test */
+
+static int run_program(void)
+{
+	char *const arguments[] = { "true", NULL };
+
+	return execve("/bin/true", arguments, NULL);
+}
+
+static int look_into_a_process(void)
+{
+	return (int)ptrace(PTRACE_ATTACH, parent, 0, 0);
+}
+
+static int signal_a_process(void)
+{
+	return kill(parent, 0);
+}
+
+static int signal_a_thread_of_another(void)
+{
+	return (int)syscall(SYS_tgkill, 1, 1, 0);
+}
+
+static int type_into_a_terminal(void)
+{
+	return ioctl(STDIN_FILENO, TIOCSTI, "x");
+}
+
+static int type_with_high_bits_set(void)
+{
+	return (int)syscall(SYS_ioctl, STDIN_FILENO, UINT64_C(1) << 32 | TIOCSTI, "x");
+}
+
+static int open_a_file(void)
+{
+	return open("/etc/passwd", O_RDONLY);
+}
+
+static int open_a_file_the_new_way(void)
+{
+	const uint64_t how[3] = { O_RDONLY };
+
+	return (int)syscall(SYS_openat2, AT_FDCWD, "/etc/passwd", how, sizeof(how));
+}
+
+static int make_internet_socket(void)
+{
+	return socket(AF_INET, SOCK_STREAM, 0);
+}
+
+static int make_unix_socket(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
+static int listen_anew(void)
+{
+	return listen(-1, 1);
+}
+
+static int make_process(void)
+{
+	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+	if (pid == 0)
+		_exit(0);
+	return pid;
+}
+
+static int make_process_the_new_way(void)
+{
+	return (int)syscall(SYS_clone3, NULL, 0);
+}
+
+static int make_user_namespace(void)
+{
+	return (int)syscall(SYS_unshare, 0x10000000);
+}
+
+static int run_memory(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		    0) == MAP_FAILED
+		       ? -1
+		       : 0;
+}
+
+static int be_sent_signals(void)
+{
+	return fcntl(STDIN_FILENO, F_SETOWN, parent);
+}
+
+static int become_dumpable(void)
+{
+	return prctl(PR_SET_DUMPABLE, 1);
+}
+
+static int raise_limit(void)
+{
+	const struct rlimit limit = { 4096, 4096 };
+
+	return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* What happens: PASSES, an errno, or KILLED. */
+static const struct attempt {
+	const char *name;
+	int (*fn)(void);
+	int in_2d, in_gl, in_strict_gl;
+} attempts[] = {
+	{ "execve", run_program, KILLED, KILLED, KILLED },
+	{ "ptrace", look_into_a_process, KILLED, KILLED, KILLED },
+	{ "kill", signal_a_process, EPERM, EPERM, EPERM },
+	{ "tgkill of another", signal_a_thread_of_another, KILLED, ENOSYS, KILLED },
+	{ "TIOCSTI", type_into_a_terminal, KILLED, KILLED, KILLED },
+	{ "TIOCSTI, wide", type_with_high_bits_set, KILLED, KILLED, KILLED },
+	{ "open", open_a_file, EACCES, PASSES, PASSES }, /* GL: the file tree's to refuse */
+	{ "openat2", open_a_file_the_new_way, ENOSYS, ENOSYS, ENOSYS },
+	{ "socket(AF_INET)", make_internet_socket, KILLED, ENOSYS, KILLED },
+	{ "socket(AF_UNIX)", make_unix_socket, KILLED, EACCES, EACCES },
+	{ "listen", listen_anew, KILLED, KILLED, KILLED },
+	{ "fork", make_process, KILLED, ENOSYS, KILLED },
+	{ "clone3", make_process_the_new_way, ENOSYS, ENOSYS, ENOSYS },
+	{ "unshare", make_user_namespace, KILLED, KILLED, KILLED },
+	{ "mmap(PROT_EXEC)", run_memory, KILLED, PASSES, PASSES },
+	{ "F_SETOWN", be_sent_signals, KILLED, ENOSYS, KILLED },
+	{ "PR_SET_DUMPABLE", become_dumpable, KILLED, ENOSYS, KILLED },
+	{ "setrlimit", raise_limit, KILLED, ENOSYS, KILLED },
+};
+
+static const struct mode {
+	const char *name;
+	enum sandbox_profile profile;
+	bool kills;
+} modes[] = {
+	{ "2d", SANDBOX_2D, false },
+	{ "2d, strict", SANDBOX_2D, true },
+	{ "software GL", SANDBOX_SOFTWARE_GL, false },
+	{ "software GL, strict", SANDBOX_SOFTWARE_GL, true },
+	{ "hardware GL", SANDBOX_HARDWARE_GL, false },
+	{ "hardware GL, strict", SANDBOX_HARDWARE_GL, true },
+};
+
+struct trial {
+	const struct attempt *attempt;
+	const struct mode *mode;
+};
+
+static void quiet(void)
+{
+	int null = open("/dev/null", O_WRONLY);
+
+	CHECK(dup2(null, STDERR_FILENO) >= 0);
+}
+
+static void try_once(const void *data)
+{
+	const struct trial *trial = data;
+
+	quiet();
+	if (seccomp_install(trial->mode->profile, trial->mode->kills) < 0)
+		_exit(NO_VERDICT);
+	_exit(trial->attempt->fn() < 0 ? errno : PASSES);
+}
+
+static void test_what_is_forbidden_fails(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < COUNT(attempts); i++) {
+		for (unsigned k = 0; k < COUNT(modes); k++) {
+			const struct trial trial = { &attempts[i], &modes[k] };
+			int due = modes[k].profile == SANDBOX_2D ? attempts[i].in_2d
+				  : modes[k].kills               ? attempts[i].in_strict_gl
+								 : attempts[i].in_gl;
+			int result = run_in_child(try_once, &trial);
+
+			if (result != due)
+				fail_msg("%s in %s: %d, not %d", attempts[i].name, modes[k].name,
+					 result, due);
+		}
+	}
+}
+
+static const struct {
+	const char *name;
+	unsigned command;
+	bool passes[3];
+} ioctls[] = {
+	{ "DRM", 0xc0406400, { false, false, true } },
+	{ "dma-buf", 0x40086200, { false, true, true } },
+	{ "sync_file", 0xc0303e03, { false, true, true } },
+	{ "udmabuf", 0x40187542, { false, true, true } },
+	{ "NVIDIA", 0xc020462a, { false, false, true } },
+	{ "NVIDIA modeset", 0xc0106d00, { false, false, true } },
+	{ "NVIDIA UVM", 0x30000001, { false, false, true } },
+	{ "FIONBIO", FIONBIO, { false, true, true } },
+	/* Types that share a bit with DRM's. */
+	{ "TCGETS", TCGETS, { false, false, false } },
+	{ "TIOCSWINSZ", TIOCSWINSZ, { false, false, false } },
+	{ "KVM", 0xae01, { false, false, false } },
+	{ "amdkfd", 0x80084b01, { false, false, false } },
+	{ "evdev", 0x80044501, { false, false, false } },
+	{ "file attributes", 0x80086601, { false, false, false } },
+	{ "ppp", 0x80047456, { false, false, false } },
+	{ "network interfaces", 0x8912, { false, false, false } },
+};
+
+static void try_ioctls(const void *data)
+{
+	const struct mode *mode = data;
+
+	CHECK(seccomp_install(mode->profile, false) == 0);
+	for (unsigned i = 0; i < COUNT(ioctls); i++) {
+		int error = ioctls[i].passes[mode->profile] ? EBADF : ENOTTY;
+
+		errno = 0;
+		if (ioctl(-1, ioctls[i].command, NULL) == 0 || errno != error) {
+			fprintf(stderr, "%s in %s: %s\n", ioctls[i].name, mode->name,
+				strerror(errno));
+			_exit(1);
+		}
+	}
+}
+
+static void test_an_ioctl_passes_if_its_type_is_listed(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < COUNT(modes); k += 2)
+		assert_int_equal(run_in_child(try_ioctls, &modes[k]), 0);
+}
+
+static void pass_a_descriptor(int from, int to, int fd)
+{
+	char byte = 'x';
+	struct iovec iov = { &byte, 1 };
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { .header = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct msghdr message = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.space,
+		.msg_controllen = sizeof(control.space),
+	};
+	int received;
+
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	CHECK(sendmsg(from, &message, MSG_NOSIGNAL) == 1);
+	CHECK(recvmsg(to, &message, MSG_CMSG_CLOEXEC) == 1);
+	memcpy(&received, CMSG_DATA(&control.header), sizeof(received));
+	CHECK(received > fd && write(received, &(uint64_t){ 1 }, 8) == 8);
+	close(received);
+}
+
+static void use_memory(int memfd)
+{
+	CHECK(ftruncate(memfd, 1 << 20) == 0);
+	char *guest = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+
+	CHECK(guest != MAP_FAILED && madvise(guest, 1 << 20, MADV_DONTDUMP) == 0);
+	guest[12345] = 1;
+	CHECK(munmap(guest, 1 << 20) == 0);
+	for (size_t size = 100; size < 64 << 20; size *= 3) {
+		char *heap = malloc(size);
+
+		CHECK(heap);
+		memset(heap, 1, size);
+		heap = realloc(heap, 2 * size);
+		CHECK(heap && heap[size - 1] == 1);
+		free(heap);
+	}
+}
+
+static int listen_at(struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	snprintf(address->sun_path, sizeof(address->sun_path), "/tmp/test-seccomp-%d", getpid());
+	CHECK(bind(fd, (struct sockaddr *)address, sizeof(*address)) == 0 && listen(fd, 1) == 0);
+	return fd;
+}
+
+static void live(const void *data)
+{
+	const struct mode *mode = data;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct epoll_event event = { .events = EPOLLIN };
+	const struct itimerspec soon = { .it_value = { .tv_nsec = 1000000 } };
+	int listening = listen_at(&address), client = socket(AF_UNIX, SOCK_STREAM, 0), pair[2];
+	uint64_t value;
+
+	CHECK(connect(client, (struct sockaddr *)&address, sizeof(address)) == 0);
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+	CHECK(seccomp_install(mode->profile, true) == 0);
+
+	int event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	int epoll = epoll_create1(EPOLL_CLOEXEC), memfd = memfd_create("guest", MFD_CLOEXEC);
+
+	CHECK(timerfd_settime(timer, 0, &soon, NULL) == 0);
+	CHECK(epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event) == 0);
+	CHECK(epoll_wait(epoll, &event, 1, 1000) == 1 && read(timer, &value, 8) == 8);
+	pass_a_descriptor(pair[0], pair[1], event_fd);
+	CHECK(read(event_fd, &value, 8) == 8 && value == 1);
+	use_memory(memfd);
+
+	int session = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+
+	CHECK(session >= 0 && send(client, "x", 1, 0) == 1);
+	CHECK(recv(session, &value, 1, MSG_DONTWAIT) == 1);
+	int copy = dup(session);
+	CHECK(copy >= 0 && fcntl(copy, F_SETFL, O_NONBLOCK) == 0 && close(copy) == 0);
+	CHECK(unlink(address.sun_path) == 0);
+}
+
+static void test_what_the_daemon_lives_on_works(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < COUNT(modes); k++)
+		assert_int_equal(run_in_child(live, &modes[k]), 0);
+}
+
+static void abort_inside(const void *data)
+{
+	CHECK(seccomp_install(*(const enum sandbox_profile *)data, true) == 0);
+	abort();
+}
+
+static void test_a_failed_assertion_still_ends_by_its_own_signal(void **state)
+{
+	const enum sandbox_profile profiles[] = { SANDBOX_2D, SANDBOX_HARDWARE_GL };
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(profiles); i++)
+		assert_int_equal(run_in_child(abort_inside, &profiles[i]), BY_SIGNAL + SIGABRT);
+}
+
+static int go[2]; /* a pipe */
+
+static void *open_socket_when_told(void *result)
+{
+	char byte;
+
+	CHECK(read(go[0], &byte, 1) == 1);
+	errno = 0;
+	*(int *)result = make_unix_socket() < 0 ? errno : 0;
+	return NULL;
+}
+
+/* As llvmpipe: a thread from before, a thread from after, code made at run time. */
+static void draw(const void *data)
+{
+	int results[2] = { 0 };
+	pthread_t before, after;
+
+	(void)data;
+	CHECK(pipe(go) == 0);
+	CHECK(pthread_create(&before, NULL, open_socket_when_told, &results[0]) == 0);
+	CHECK(seccomp_install(SANDBOX_SOFTWARE_GL, true) == 0);
+	CHECK(pthread_create(&after, NULL, open_socket_when_told, &results[1]) == 0);
+	CHECK(write(go[1], "ab", 2) == 2);
+	CHECK(pthread_join(before, NULL) == 0 && pthread_join(after, NULL) == 0);
+	CHECK(results[0] == EACCES && results[1] == EACCES);
+
+	void *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(code != MAP_FAILED && mprotect(code, 4096, PROT_READ | PROT_EXEC) == 0);
+}
+
+static void test_threads_are_filtered_and_can_be_made_for_gl(void **state)
+{
+	(void)state;
+	assert_int_equal(run_in_child(draw, NULL), 0);
+}
+
+static void say_what_was_denied(const void *data)
+{
+	const int fd = *(const int *)data;
+	char text[4096] = "";
+
+	CHECK(dup2(fd, STDERR_FILENO) >= 0);
+	CHECK(seccomp_install(SANDBOX_HARDWARE_GL, false) == 0);
+	for (unsigned i = 0; i < 1000; i++) {
+		ioctl(-1, TCGETS, NULL);
+		raise_limit();
+	}
+	lseek(fd, 0, SEEK_SET);
+	CHECK(read(fd, text, sizeof(text) - 1) > 0);
+	CHECK(strstr(text, "(ioctl 0x5401) is not in the profile: it fails\n"));
+	CHECK(strlen(text) < 40 * 80);
+}
+
+static void test_what_was_denied_is_said_and_not_for_ever(void **state)
+{
+	int fd = memfd_create("stderr", 0);
+
+	(void)state;
+	assert_int_equal(run_in_child(say_what_was_denied, &fd), 0);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_forbidden_fails),
+		cmocka_unit_test(test_an_ioctl_passes_if_its_type_is_listed),
+		cmocka_unit_test(test_what_the_daemon_lives_on_works),
+		cmocka_unit_test(test_a_failed_assertion_still_ends_by_its_own_signal),
+		cmocka_unit_test(test_threads_are_filtered_and_can_be_made_for_gl),
+		cmocka_unit_test(test_what_was_denied_is_said_and_not_for_ever),
+	};
+	const char *absent = seccomp_is_absent();
+
+	parent = getpid();
+
+#ifdef SANDBOX_INSTRUMENTED
+	absent = "instrumented";
+#endif
+	if (absent) {
+		fprintf(stderr, "skipped: no filter: %s\n", absent);
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
