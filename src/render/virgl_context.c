@@ -94,5 +94,7 @@ void virgl_ctx_detach(struct renderer *renderer, uint32_t ctx_id,
 int virgl_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size)
 {
 	(void)renderer;
+	if (!virgl_stream_is_countable(stream, size / 4))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	return virgl_response(virgl_renderer_submit_cmd(stream, (int)ctx_id, (int)(size / 4)));
 }

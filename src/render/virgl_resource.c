@@ -111,6 +111,17 @@ void virgl_res_detach(struct renderer *renderer, struct renderer_resource *resou
 	resource->has_backing = false;
 }
 
+static int check_transfer(const struct renderer_resource *resource,
+			  const struct renderer_transfer *transfer)
+{
+	if (!transfer->iov && !resource->has_backing)
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	if (!virgl_is_countable(transfer->stride, transfer->layer_stride, transfer->box.height,
+				transfer->box.depth))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	return 0;
+}
+
 static struct box box_of(const struct renderer_transfer *transfer)
 {
 	const struct renderer_box *b = &transfer->box;
@@ -122,10 +133,11 @@ int virgl_transfer_to_host(struct renderer *renderer, struct renderer_resource *
 			   const struct renderer_transfer *transfer)
 {
 	struct box box = box_of(transfer);
+	int r = check_transfer(resource, transfer);
 
-	if (!transfer->iov && !resource->has_backing)
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	int r = virgl_renderer_transfer_write_iov(
+	if (r != 0)
+		return r;
+	r = virgl_renderer_transfer_write_iov(
 		resource->args.id, transfer->ctx_id, (int)transfer->level, transfer->stride,
 		transfer->layer_stride, (struct virgl_box *)&box, transfer->offset,
 		(struct iovec *)transfer->iov, (unsigned)transfer->n_iov);
@@ -139,10 +151,11 @@ int virgl_transfer_from_host(struct renderer *renderer, struct renderer_resource
 			     const struct renderer_transfer *transfer)
 {
 	struct box box = box_of(transfer);
+	int r = check_transfer(resource, transfer);
 
 	(void)renderer;
-	if (!transfer->iov && !resource->has_backing)
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	if (r != 0)
+		return r;
 	return virgl_response(virgl_renderer_transfer_read_iov(
 		resource->args.id, transfer->ctx_id, transfer->level, transfer->stride,
 		transfer->layer_stride, (struct virgl_box *)&box, transfer->offset,

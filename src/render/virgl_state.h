@@ -72,6 +72,11 @@ int virgl_transfer_from_host(struct renderer *renderer, struct renderer_resource
 int virgl_read_pixels(struct renderer *renderer, struct renderer_resource *resource,
 		      const struct rect *r, void *data, uint32_t stride);
 
+/* virgl_guard.c: false for what the library would add up wrongly; strides in bytes, @height and
+ * @depth those of the box. */
+bool virgl_is_countable(uint32_t stride, uint32_t layer_stride, uint32_t height, uint32_t depth);
+bool virgl_stream_is_countable(const uint32_t *stream, size_t n_words);
+
 /* virgl_dmabuf.c */
 int virgl_export_dmabuf(struct renderer *renderer, struct renderer_resource *resource,
 			struct renderer_dmabuf *ret);

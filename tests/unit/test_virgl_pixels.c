@@ -74,6 +74,57 @@ static void test_a_transfer_past_its_backing_is_refused(void **state)
 	(void)state;
 }
 
+/* Unchecked, some of these end the process. */
+static void test_strides_that_add_up_to_too_much_are_refused(void **state)
+{
+	static const struct {
+		uint32_t stride, layer_stride, height, depth;
+	} cases[] = {
+		{ 0x80000000, 0, 3, 1 }, { 0xffffffff, 0, 2, 1 },          { 0x55555556, 4, 4, 1 },
+		{ 0, 0x80000000, 1, 3 }, { 0x7fffffff, 0x80000001, 2, 2 }, { 0x20000, 0, 1, 3 },
+	};
+	static const uint32_t commands[] = { 9, 43, 45 };
+	static uint32_t data[W * H];
+	struct iovec iov = { data, sizeof(data) };
+	struct renderer_resource *resource = new_target(4);
+
+	assert_int_equal(ops->context_create(renderer, CTX, 0, "", 0), 0);
+	assert_int_equal(ops->context_attach(renderer, CTX, resource), 0);
+	assert_int_equal(ops->attach(renderer, resource, &iov, 1), 0);
+	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+		const struct renderer_transfer t = {
+			.ctx_id = CTX,
+			.stride = cases[i].stride,
+			.layer_stride = cases[i].layer_stride,
+			.box = { 0, 0, 0, 1, cases[i].height, cases[i].depth },
+		};
+
+		assert_int_equal(ops->transfer_to_host(renderer, resource, &t),
+				 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+		assert_int_equal(ops->transfer_from_host(renderer, resource, &t),
+				 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+		for (unsigned c = 0; c < G_N_ELEMENTS(commands); c++) {
+			uint32_t stream[16] = {
+				COMMAND(0, 0, 0), COMMAND(commands[c], 0, 14), 4, 0, 0,
+				cases[i].stride,  cases[i].layer_stride,
+			};
+
+			stream[10] = 1;
+			stream[11] = cases[i].height;
+			stream[12] = cases[i].depth;
+			stream[14] = 1;
+			assert_int_equal(ops->submit(renderer, CTX, stream, sizeof(stream)),
+					 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+		}
+	}
+	/* The library saw none of it: the context is whole. */
+	assert_int_equal(clear(CTX, 1, 4, 0, 0, 0), 0);
+	ops->context_free(renderer, CTX);
+	ops->detach(renderer, resource);
+	ops->resource_free(renderer, resource);
+	(void)state;
+}
+
 static void test_3d_transfers_go_both_ways(void **state)
 {
 	uint32_t up[W * H], down[W * H];
@@ -238,6 +289,7 @@ static int run_gles(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_transfer_without_a_backing_is_refused),
 		cmocka_unit_test(test_a_transfer_past_its_backing_is_refused),
+		cmocka_unit_test(test_strides_that_add_up_to_too_much_are_refused),
 		cmocka_unit_test(test_3d_transfers_go_both_ways),
 		cmocka_unit_test(test_2d_pixels_come_back_as_the_display_wants_them),
 		cmocka_unit_test(test_other_formats_are_not_read_as_pixels),
@@ -251,6 +303,7 @@ static int run_gles(void)
 static int run_gl(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_strides_that_add_up_to_too_much_are_refused),
 		cmocka_unit_test(test_3d_transfers_go_both_ways),
 		cmocka_unit_test(test_2d_pixels_come_back_as_the_display_wants_them),
 		cmocka_unit_test(test_a_dmabuf_holds_what_the_guest_wrote),
