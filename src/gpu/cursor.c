@@ -5,17 +5,36 @@
  *
  * The display's cursor is always 64x64. The spec wants resources of that size; a smaller one is
  * padded with transparent pixels to its right and below, which keeps its hot spot where the guest
- * put it.
+ * put it. A blob has no size in pixels: its first bytes are the image, 64x64, without gaps. That is
+ * how Linux makes cursors once it has blobs.
  */
 #include "gpu/cursor.h"
 
 #include <string.h>
 
+#include "base/iov.h"
 #include "gpu/command.h"
 #include "gpu/device_state.h"
 #include "gpu/resource.h"
 
 #define BYTES_PER_PIXEL 4
+
+#define IMAGE_SIZE (DISPLAY_CURSOR_SIZE * DISPLAY_CURSOR_SIZE * BYTES_PER_PIXEL)
+
+static int read_blob(const struct resource *blob, uint32_t *image)
+{
+	if (!blob->backing.iov)
+		return VIRTIO_GPU_RESP_ERR_UNSPEC; /* the memory behind it is gone */
+	iov_read(blob->backing.iov, blob->backing.n_iov, 0, image, IMAGE_SIZE);
+	return 0;
+}
+
+static bool is_image(const struct resource *resource)
+{
+	if (resource->blob_size)
+		return resource->blob_size >= IMAGE_SIZE;
+	return resource->width <= DISPLAY_CURSOR_SIZE && resource->height <= DISPLAY_CURSOR_SIZE;
+}
 
 static int read_image(struct gpu_device *device, struct resource *resource,
 		      uint32_t image[DISPLAY_CURSOR_SIZE * DISPLAY_CURSOR_SIZE])
@@ -23,7 +42,9 @@ static int read_image(struct gpu_device *device, struct resource *resource,
 	const struct renderer_ops *ops = device->renderer->ops;
 	struct renderer_pixels pixels;
 
-	memset(image, 0, DISPLAY_CURSOR_SIZE * DISPLAY_CURSOR_SIZE * BYTES_PER_PIXEL);
+	if (resource->blob_size)
+		return read_blob(resource, image);
+	memset(image, 0, IMAGE_SIZE);
 	if (ops->read_pixels) {
 		const struct rect all = { .width = resource->width, .height = resource->height };
 
@@ -57,10 +78,10 @@ int cursor_update(struct gpu_device *device, struct gpu_command *command)
 		return 0;
 	}
 	resource = resource_find(device, request->resource_id);
-	if (!resource || !resource->handle || resource->blob_size)
+	if (!resource)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (resource->width > DISPLAY_CURSOR_SIZE || resource->height > DISPLAY_CURSOR_SIZE ||
-	    cursor.hot_x >= DISPLAY_CURSOR_SIZE || cursor.hot_y >= DISPLAY_CURSOR_SIZE)
+	if (!is_image(resource) || cursor.hot_x >= DISPLAY_CURSOR_SIZE ||
+	    cursor.hot_y >= DISPLAY_CURSOR_SIZE)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	int r = read_image(device, resource, cursor.pixels);
 	if (r == 0)
