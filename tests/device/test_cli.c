@@ -87,7 +87,7 @@ static void values_that_cannot_be_end_with_status_2(void **state)
 static void what_cannot_be_done_ends_with_status_1(void **state)
 {
 	(void)state;
-	expect(ARGS("--gpu-mode", "2d", SOCKET), 1, "/nonexistent/gpu.sock");
+	expect(ARGS("--gpu-mode", "2d", SOCKET), 1, "/nonexistent/");
 	expect(ARGS("--gpu-mode", "2d", "--capset", "virgl", SOCKET), 1, "virgl");
 	expect(ARGS("--gpu-mode", "2d", "--gpu-device", "/dev/null", SOCKET), 1, "--gpu-device");
 }
@@ -101,7 +101,7 @@ static void a_mode_that_is_not_there_says_so(void **state)
 
 	(void)state;
 	assert_int_equal(status, 1);
-	if (!strstr(err, "gfxstream") && !strstr(err, "/nonexistent/gpu.sock"))
+	if (!strstr(err, "gfxstream") && !strstr(err, "/nonexistent/"))
 		vmm_fail("this does not name the reason: %s", err);
 	free(out);
 	free(err);

@@ -53,6 +53,10 @@ static const struct lie chains[] = {
 	{ "a loop of writable ones",
 	  2,
 	  { { 0, 40, F_NEXT, 1 }, { 1024, 24, F_NEXT | F_WRITE, 1 } } },
+	{ "a circle of no bytes", 1, { { 0, 0, F_NEXT, 0 } } },
+	{ "a circle of no bytes to write",
+	  2,
+	  { { 0, 0, F_NEXT, 1 }, { 0, 0, F_NEXT | F_WRITE, 1 } } },
 	{ "next beyond the table", 1, { { 0, 40, F_NEXT, 64 } } },
 	{ "next far beyond the table", 1, { { 0, 40, F_NEXT, 65535 } } },
 	{ "a writable one before a readable one",
@@ -161,6 +165,7 @@ static void indirect_tables_that_lie_do_no_harm(void **state)
 	const struct vring_desc nested_late[2] = { { page, 40, F_NEXT, 1 },
 						   { page, 16, F_INDIRECT, 0 } };
 	const struct vring_desc itself[2] = { { page, 40, F_NEXT, 0 }, { page, 16, 0, 0 } };
+	const struct vring_desc circle[2] = { { page, 0, F_NEXT, 1 }, { page, 0, F_NEXT, 0 } };
 	const struct vring_desc beyond[2] = { { page, 40, F_NEXT, 2 }, { page, 16, 0, 0 } };
 	const struct vring_desc order[2] = { { page + 1024, 24, F_WRITE | F_NEXT, 1 },
 					     { page, 40, 0, 0 } };
@@ -168,6 +173,7 @@ static void indirect_tables_that_lie_do_no_harm(void **state)
 	put_indirect(vmm, nested, 2);
 	put_indirect(vmm, nested_late, 2);
 	put_indirect(vmm, itself, 2);
+	put_indirect(vmm, circle, 2);
 	put_indirect(vmm, beyond, 2);
 	put_indirect(vmm, order, 2);
 	/* Longer than the queue, than 16 bits of next, and all over the same bytes. */

@@ -6,6 +6,7 @@
  */
 #include "fixture.h"
 
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -153,6 +154,76 @@ static void kicks_without_work_do_no_harm(void **state)
 	assert_alive(vmm);
 }
 
+/* Writes one command into descriptors 0 and 1, and says in every place of the ring that it is
+ * there. */
+static void fill_with_one_command(struct vmm *vmm, struct ring *r)
+{
+	struct virtio_gpu_resource_unref c = { { .type = VIRTIO_GPU_CMD_RESOURCE_UNREF }, 99, 0 };
+	uint64_t gpa = memory_alloc(&vmm->memory, MEMORY_MAIN, 4096, 4096);
+
+	memcpy(memory_at(&vmm->memory, gpa, sizeof(c)), &c, sizeof(c));
+	r->vring.desc[0] = (struct vring_desc){ gpa, sizeof(c), VRING_DESC_F_NEXT, 1 };
+	r->vring.desc[1] = (struct vring_desc){ gpa + 1024, 24, VRING_DESC_F_WRITE, 0 };
+	for (unsigned i = 0; i < r->size; i++)
+		r->vring.avail->ring[i] = 0;
+}
+
+static void publish(struct ring *r)
+{
+	r->avail_idx++;
+	__atomic_store_n(&r->vring.avail->idx, r->avail_idx, __ATOMIC_RELEASE);
+	ring_kick(r);
+}
+
+/*
+ * A driver on another CPU adds commands at any moment, also in the instant at which the device has
+ * found the ring empty and is about to ask for kicks again. So: one command to wake the device, and
+ * a second one at about the moment when the first is done. How long that takes is learnt on the
+ * way: a little less than last time if it was too late, a little more if it was too early.
+ */
+static void add_at_any_moment(struct vmm *vmm)
+{
+	struct ring *r = &vmm->rings[CONTROL];
+	int64_t deadline = vmm_now_ms() + 4 * vmm->timeout_ms;
+	unsigned delay = 1000;
+
+	fill_with_one_command(vmm, r);
+	r->takes_any_head = true;
+	for (unsigned k = 0; k < 30000; k++) {
+		unsigned step = 1 + k * 7919 % 64;
+
+		publish(r);
+		for (volatile unsigned pause = 0; pause < delay; pause++)
+			;
+		publish(r);
+		if (r->vring.used->idx != (uint16_t)(r->avail_idx - 2))
+			delay = delay > step ? delay - step : 0;
+		else if (delay < 200000)
+			delay += step;
+		for (unsigned spins = 1; r->vring.used->idx != r->avail_idx; spins++) {
+			__atomic_thread_fence(__ATOMIC_ACQUIRE);
+			if (spins % 100000 == 0 && vmm_now_ms() > deadline)
+				vmm_fail("command %u was added at a bad moment and is forgotten",
+					 k);
+		}
+	}
+	r->used_idx = (uint16_t)(r->avail_idx - 1); /* the last one tells the device where we are */
+	ring_collect(r);
+	assert_alive(vmm);
+}
+
+static void no_kick_is_lost(void **state)
+{
+	add_at_any_moment(*state);
+}
+
+static void no_kick_is_lost_without_event_idx(void **state)
+{
+	struct vmm_options options = { .features_off = BIT64(VIRTIO_RING_F_EVENT_IDX) };
+
+	add_at_any_moment(fixture_boot(state, &options));
+}
+
 /* ---- the start of a ring ---- */
 
 static void start_but_enable(struct vmm *vmm)
@@ -269,6 +340,8 @@ static int run(void)
 		BOOTED_TEST(no_interrupt_comes_while_the_driver_wants_none),
 		DEVICE_TEST(flag_no_interrupt_is_obeyed),
 		BOOTED_TEST(kicks_without_work_do_no_harm),
+		BOOTED_TEST(no_kick_is_lost),
+		DEVICE_TEST(no_kick_is_lost_without_event_idx),
 		DEVICE_TEST(chains_that_wait_already_are_served_at_enable),
 		DEVICE_TEST(a_kick_before_enable_is_not_lost),
 		BOOTED_TEST(a_disabled_ring_rests_and_goes_on),

@@ -51,6 +51,8 @@ static void transfer_beyond_the_backing_is_refused(void **state)
 	assert_response(gpu_transfer_2d(vmm, 1, corner, UINT64_MAX - 3), RESP_INVALID_PARAMETER);
 	assert_response(gpu_transfer_2d(vmm, 1, whole, UINT64_MAX - 64 * 32 * 4 + 1),
 			RESP_INVALID_PARAMETER);
+	assert_response(gpu_transfer_2d(vmm, 1, gpu_rect(0, 0, 1, 32), 64 * 4),
+			RESP_INVALID_PARAMETER);
 	assert_ok(gpu_transfer_2d(vmm, 1, corner, 64 * 32 * 4 - 4));
 
 	/* One byte is missing: the whole does not fit, all but the last pixel does. */
