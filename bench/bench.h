@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * One run of one case against one contender. A contender is a daemon, or the bare limit: a process
+ * that does the least that the case needs (copy, write, signal) and nothing else.
+ *
+ * What counts is the CPU time of the contender's process, of all its threads, because machines are
+ * shared and wall clocks lie; the time to the last byte at the reader is told too.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "gpu.h"
+
+enum contender_kind { OURS, QEMU_C, RUST, LIMIT };
+
+struct contender {
+	enum contender_kind kind;
+	const char *name;
+	const char *path; /* of the daemon; NULL for the bare limit */
+};
+
+/* Per operation, where that makes sense. */
+enum metric {
+	CPU_NS,
+	WALL_NS,
+	SYSCALLS, /* from a run of its own, under a tracer */
+	INTERRUPTS,
+	BYTES, /* over the display socket */
+	READY_MS,
+	FRAME_MS,
+	RSS_READY_KIB,
+	RSS_FRAME_KIB,
+	WAKEUPS,
+	IDLE_CPU_US,
+	P50_US,
+	P99_US,
+	METRICS
+};
+
+extern const struct metric_type {
+	const char *name, *key;
+	double divisor; /* from the value to what is printed */
+	const char *format;
+} metric_types[METRICS];
+
+struct run {
+	const struct contender *contender;
+	bool is_traced;
+	unsigned variant; /* of the bare limit: which size of a band */
+	struct vmm *vmm;  /* NULL for the bare limit */
+
+	bool is_missing; /* this contender cannot do this case */
+	double values[METRICS];
+	bool has_value[METRICS];
+
+	uint64_t ready_at; /* when the socket took the connection */
+	long rss_ready;    /* KiB, at that moment */
+
+	/* Between run_begin() and run_end(). */
+	pid_t pid;
+	uint64_t cpu_start, wall_start, interrupts_start, bytes_start;
+	pid_t tracer;
+	int tracer_pipe;
+};
+
+struct bench_case {
+	const char *name, *title;
+	const char *goal;
+	enum metric primary; /* what ratios are made of */
+	unsigned parameter;
+	void (*run)(struct run *r, const struct bench_case *c);
+	/* The same for the bare limit; NULL: there is none. */
+	void (*limit)(struct run *r, const struct bench_case *c);
+	bool has_variants; /* of the limit: the best one counts */
+};
+
+extern const struct bench_case cases_2d[], cases_control[], cases_life[];
+
+/* Boots the contender's daemon for 2D. False if it is not to be measured. */
+void run_boot(struct run *r, struct vmm_options options);
+extern unsigned driver_cpu, contender_cpu;
+/* From here on the processes that are made run on the contender's processor, or on ours. */
+void pin_contender(void);
+void pin_driver(void);
+/* The measured part. @pid: whose CPU time counts. @display may be NULL. */
+void run_begin(struct run *r, pid_t pid, const struct display *display);
+void run_end(struct run *r, uint64_t operations, const struct display *display);
+void run_set(struct run *r, enum metric metric, double value);
+/* How many operations a run has: fewer under the tracer, which makes each slow. */
+unsigned run_count(const struct run *r, unsigned operations);
+/* After each operation. Under the tracer it lets the contender go to sleep: there each of its calls
+ * takes so long that it would find the next operation before it looks, and never sleep. */
+void run_pause(const struct run *r);
+
+/* CPU time of all threads of a process, those that have ended too. */
+uint64_t process_cpu_ns(pid_t pid);
+uint64_t now_ns(void);
+/* What a process has in memory of its own or of files, without the guest's memory. */
+long process_rss_kib(pid_t pid);
+/* How often its threads went to sleep. */
+long process_sleeps(pid_t pid);
+
+/* tracer.c: counts the system calls of all threads of @pid from now on. */
+pid_t tracer_start(pid_t pid, int *ret_pipe);
+uint64_t tracer_stop(pid_t tracer, int pipe);
+
+/* limit.c: a process that answers kicks by the least work. */
+struct limit_work {
+	const uint8_t *source;  /* NULL: there is nothing to show, only to answer */
+	bool is_copied;         /* to a host copy, which is then what is written */
+	uint32_t width, height; /* of the whole picture */
+	struct virtio_gpu_rect rects[16];
+	unsigned n_rects;
+	uint32_t band_bytes;
+};
+
+struct limit {
+	pid_t pid;
+	int kick_fd, call_fd;
+	struct display display;
+};
+
+extern const uint32_t limit_bands[];
+extern const unsigned n_limit_bands;
+
+void limit_start(struct limit *l, const struct limit_work *work);
+void limit_kick(struct limit *l);
+/* Until it has answered and @is_done says that all has come; it may be NULL. */
+void limit_wait(struct limit *l, bool (*is_done)(const void *arg), const void *arg);
+void limit_finish(struct limit *l);

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * What is measured, and around what. Everything that a case does before run_begin() and after
+ * run_end() is free; between them stand the operations and nothing else, as often as their cost
+ * needs to be well above that of reading a clock.
+ *
+ * The contender and we run on processors of our own, where there are two: a scheduler that moves
+ * them together and apart would decide what a wake-up costs.
+ */
+#include "bench.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const no_args[] = { NULL };
+static const char *const two_d_args[] = { "--gpu-mode", "2d", "--max-resources", "200000", NULL };
+static const char *const rust_args[] = { "--gpu-mode", "virglrenderer", NULL };
+
+static const char *const *const args_of[] = {
+	[OURS] = two_d_args,
+	[QEMU_C] = no_args,
+	[RUST] = rust_args,
+};
+
+const struct metric_type metric_types[METRICS] = {
+	[CPU_NS] = { "CPU us/op", "cpu_ns", 1000, "%.2f" },
+	[WALL_NS] = { "wall us/op", "wall_ns", 1000, "%.1f" },
+	[SYSCALLS] = { "syscalls/op", "syscalls", 1, "%.2f" },
+	[INTERRUPTS] = { "irqs/op", "interrupts", 1, "%.2f" },
+	[BYTES] = { "KiB/op", "bytes", 1024, "%.1f" },
+	[READY_MS] = { "ready ms", "ready_ms", 1, "%.2f" },
+	[FRAME_MS] = { "1st frame ms", "frame_ms", 1, "%.2f" },
+	[RSS_READY_KIB] = { "RSS ready MiB", "rss_ready_kib", 1024, "%.1f" },
+	[RSS_FRAME_KIB] = { "RSS lit MiB", "rss_frame_kib", 1024, "%.1f" },
+	[WAKEUPS] = { "wake-ups", "wakeups", 1, "%.0f" },
+	[IDLE_CPU_US] = { "CPU us", "idle_cpu_us", 1, "%.1f" },
+	[P50_US] = { "p50 us", "p50_us", 1, "%.1f" },
+	[P99_US] = { "p99 us", "p99_us", 1, "%.1f" },
+};
+
+/* Nothing happens if there is no such processor. */
+static void pin(unsigned cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+unsigned driver_cpu, contender_cpu = 1;
+
+void pin_contender(void)
+{
+	pin(contender_cpu);
+}
+
+void pin_driver(void)
+{
+	pin(driver_cpu);
+}
+
+void run_boot(struct run *r, struct vmm_options options)
+{
+	const struct contender *c = r->contender;
+
+	setenv("VHOST_DEVICE_GPU", c->path, 1);
+	if (!options.args)
+		options.args = args_of[c->kind];
+	/* The older one of QEMU's knows a configuration space of 16 bytes only. */
+	options.profile = c->kind == QEMU_C ? &vmm_qemu_10_0 : &vmm_qemu_11_1;
+	pin_contender();
+	r->vmm = vmm_new(&options);
+	pin_driver();
+	r->vmm->timeout_ms = 60000;
+	vmm_connect(r->vmm);
+	r->ready_at = now_ns();
+	r->rss_ready = process_rss_kib(r->vmm->daemon.pid);
+	vmm_realize(r->vmm);
+	vmm_start(r->vmm);
+}
+
+uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t process_cpu_ns(pid_t pid)
+{
+	struct timespec t;
+	clockid_t id;
+
+	if (clock_getcpuclockid(pid, &id) != 0 || clock_gettime(id, &t) < 0)
+		vmm_fail("the CPU time of process %d cannot be read", (int)pid);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The number behind @key in a file of /proc; 0 if it is not there. */
+static long read_key(const char *path, const char *key)
+{
+	FILE *f = fopen(path, "re");
+	char line[256];
+	long value = 0;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, key, strlen(key)) == 0)
+			value = atol(line + strlen(key));
+	}
+	if (f)
+		fclose(f);
+	return value;
+}
+
+long process_rss_kib(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	return read_key(path, "RssAnon:") + read_key(path, "RssFile:");
+}
+
+long process_sleeps(pid_t pid)
+{
+	char path[64 + 256];
+	const struct dirent *e;
+	long sum = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	DIR *dir = opendir(path);
+
+	while (dir && (e = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/status", (int)pid, e->d_name);
+		if (e->d_name[0] != '.')
+			sum += read_key(path, "voluntary_ctxt_switches:");
+	}
+	if (dir)
+		closedir(dir);
+	return sum;
+}
+
+unsigned run_count(const struct run *r, unsigned operations)
+{
+	return r->is_traced ? operations / 16 + 5 : operations;
+}
+
+void run_pause(const struct run *r)
+{
+	if (r->is_traced)
+		usleep(3000);
+}
+
+void run_set(struct run *r, enum metric metric, double value)
+{
+	r->values[metric] = value;
+	r->has_value[metric] = true;
+}
+
+static uint64_t interrupts(const struct run *r)
+{
+	return r->vmm ? r->vmm->rings[CONTROL].interrupts : 0;
+}
+
+void run_begin(struct run *r, pid_t pid, const struct display *display)
+{
+	r->pid = pid;
+	if (r->is_traced)
+		r->tracer = tracer_start(pid, &r->tracer_pipe);
+	r->bytes_start = display ? display->bytes : 0;
+	r->interrupts_start = interrupts(r);
+	r->wall_start = now_ns();
+	r->cpu_start = process_cpu_ns(pid);
+}
+
+void run_end(struct run *r, uint64_t operations, const struct display *display)
+{
+	double n = (double)operations;
+	uint64_t cpu = process_cpu_ns(r->pid), wall = now_ns();
+
+	if (r->is_traced) {
+		run_set(r, SYSCALLS, (double)tracer_stop(r->tracer, r->tracer_pipe) / n);
+		return;
+	}
+	run_set(r, CPU_NS, (double)(cpu - r->cpu_start) / n);
+	run_set(r, WALL_NS, (double)(wall - r->wall_start) / n);
+	if (r->vmm)
+		run_set(r, INTERRUPTS, (double)(interrupts(r) - r->interrupts_start) / n);
+	if (display)
+		run_set(r, BYTES, (double)(display->bytes - r->bytes_start) / n);
+}
