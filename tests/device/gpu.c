@@ -39,6 +39,7 @@ struct chain *gpu_submit(struct vmm *vmm, unsigned queue, const void *request, u
 	struct ring *r = &vmm->rings[queue];
 	uint16_t head = r->free_head;
 	struct guest_buf bufs[8];
+	uint8_t *bytes;
 	unsigned n = 0;
 	struct chain *c;
 
@@ -57,17 +58,18 @@ struct chain *gpu_submit(struct vmm *vmm, unsigned queue, const void *request, u
 		header.flags |= VIRTIO_GPU_FLAG_FENCE;
 		header.fence_id = vmm->next_fence++;
 	}
-	memcpy(memory_at(&vmm->memory, ring_slot(r, head, 0, SLOT_SIZE, false).gpa, SLOT_SIZE),
-	       request, size);
+	/* All of it before the device can see the chain: it may be looking. */
+	bytes = memory_at(&vmm->memory, ring_slot(r, head, 0, SLOT_SIZE, false).gpa, SLOT_SIZE);
+	memcpy(bytes, request, size);
+	memcpy(bytes, &header, size < sizeof(header) ? size : sizeof(header));
+	memset(bytes + SLOT_RESPONSE, GPU_UNTOUCHED, response_size + 8);
 	c = ring_add(r, bufs, n);
-	c->request = memory_at(&vmm->memory, ring_slot(r, head, 0, 1, false).gpa, SLOT_SIZE);
-	c->response = c->request + SLOT_RESPONSE;
+	c->request = bytes;
+	c->response = bytes + SLOT_RESPONSE;
 	c->response_size = response_size;
 	c->is_fenced = header.flags & VIRTIO_GPU_FLAG_FENCE;
 	c->fence_id = header.fence_id;
 	c->ctx_id = header.ctx_id;
-	memcpy(c->request, &header, size < sizeof(header) ? size : sizeof(header));
-	memset(c->response, GPU_UNTOUCHED, response_size + 8);
 	return c;
 }
 
