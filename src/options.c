@@ -306,7 +306,7 @@ static const struct option_type {
 	{ 0, "scanout", "MODE", set_scanout,
 	  "show 3D resources by auto (default), dmabuf or pixels" },
 	{ 0, "sandbox", "LEVEL", set_sandbox,
-	  "give up what is not needed: off (default), auto or strict" },
+	  "give up what is not needed: auto (default), strict or off" },
 	{ 0, "log-level", "LEVEL", set_log_level, "error, warn, info (default) or debug" },
 	{ 'h', "help", NULL, NULL, "print this and exit" },
 	{ 'V', "version", NULL, NULL, "print the version and exit" },
@@ -421,6 +421,7 @@ enum options_result options_parse(struct options *ret, int argc, char **argv)
 		.use_egl = true,
 		.use_surfaceless = true,
 		.log_level = LOG_LEVEL_INFO,
+		.sandbox = SANDBOX_AUTO,
 		.device = { .limits = GPU_LIMITS_DEFAULT, .n_scanouts = 1 },
 	};
 	make_getopt_tables(letters, longs);
