@@ -63,11 +63,13 @@ static uint32_t minify(uint32_t size, uint32_t level)
 static bool is_box_within(const struct resource *resource, const struct virtio_gpu_box *box,
 			  uint32_t level)
 {
+	if (level > resource->last_level) /* which is far below 32: sizes can be shifted by it */
+		return false;
+
 	uint32_t layers = resource->target == TARGET_TEXTURE_3D ? minify(resource->depth, level)
 								: resource->array_size;
 
-	return level <= resource->last_level &&
-	       is_span(box->x, box->w, minify(resource->width, level)) &&
+	return is_span(box->x, box->w, minify(resource->width, level)) &&
 	       is_span(box->y, box->h, minify(resource->height, level)) &&
 	       is_span(box->z, box->d, layers);
 }
@@ -116,12 +118,14 @@ int resource_transfer_to_host_3d(struct gpu_device *device, struct gpu_command *
 
 int resource_transfer_from_host_3d(struct gpu_device *device, struct gpu_command *command)
 {
+	const struct renderer_ops *ops = device->renderer->ops;
 	struct resource *resource;
 	struct renderer_transfer transfer;
 	int r = check_3d(device, command, &resource, &transfer);
 
 	if (r != 0)
 		return r;
-	return device->renderer->ops->transfer_from_host(device->renderer, resource->handle,
-							 &transfer);
+	if (!ops->transfer_from_host) /* a guest may accept 3D where it was not offered */
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	return ops->transfer_from_host(device->renderer, resource->handle, &transfer);
 }
