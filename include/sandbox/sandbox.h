@@ -28,22 +28,25 @@ struct sandbox_options {
 
 struct sandbox {
 	struct sandbox_options options;
-	bool is_lacking;
+	struct {
+		const char *what, *why; /* static */
+	} missing[8];
+	unsigned n_missing;
 	bool has_user, has_net, has_ipc, has_tree, has_no_capabilities, has_filter;
 	unsigned n_paths; /* in the tree, besides the working directory */
 };
 
 /*
  * Before the renderer starts, in a process without threads: takes away what threads inherit, which
- * is privileges, namespaces and the file tree. Closes what directories are open. False,
- * with an error line for each thing that is missing, if this host does not allow what
- * options::level wants.
+ * is privileges, namespaces and the file tree. Closes what directories are open. False, with an
+ * error line for each thing that is missing, if this host does not allow what options::level wants.
  */
 bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *options);
 
 /* Which of the two OpenGL profiles this host needs: hardware where there is a GPU's device. */
 enum sandbox_profile sandbox_gl_profile(void);
 
-/* After all is opened: leaves only the system calls of @profile, to every thread. Says in one line
- * what is in force. False, with an error line, if the host failed. */
+/* After all is opened: leaves only the system calls of @profile, to every thread. Warns of each
+ * thing that is missing, and says in one line what is in force. False, with an error line, if the
+ * host failed. */
 bool sandbox_lock(struct sandbox *sandbox, enum sandbox_profile profile);

@@ -8,10 +8,13 @@
  * is found at the first moment, by rehearsing it in a child: a daemon that refuses to run does so
  * before its socket is there, and nothing is left half done.
  *
- * With --sandbox auto each thing that is missing is one warning, with strict one error and the end.
+ * With --sandbox auto each thing that is missing is one warning, when the daemon is about to serve;
+ * if its start fails for another reason, that reason is all it says. With strict each is one error,
+ * and the end.
  */
 #include "sandbox/sandbox.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -49,13 +52,24 @@ static const char *const profile_names[] = {
 
 static const char x_is_outside[] = "GLX needs an X server, which is outside";
 
+/* Both live as long as the process. */
 static void lacks(struct sandbox *sandbox, const char *what, const char *why)
 {
-	sandbox->is_lacking = true;
-	if (sandbox->options.level == SANDBOX_STRICT)
-		log_error("--sandbox strict: %s: %s", what, why);
-	else
-		log_warn("%s: %s", what, why);
+	assert(sandbox->n_missing < G_N_ELEMENTS(sandbox->missing));
+	sandbox->missing[sandbox->n_missing].what = what;
+	sandbox->missing[sandbox->n_missing].why = why;
+	sandbox->n_missing++;
+}
+
+static void tell_what_is_missing(const struct sandbox *sandbox)
+{
+	for (unsigned i = 0; i < sandbox->n_missing; i++) {
+		if (sandbox->options.level == SANDBOX_STRICT)
+			log_error("--sandbox strict: %s: %s", sandbox->missing[i].what,
+				  sandbox->missing[i].why);
+		else
+			log_warn("%s: %s", sandbox->missing[i].what, sandbox->missing[i].why);
+	}
 }
 
 static int write_without_capabilities(const void *unused)
@@ -207,7 +221,10 @@ bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *option
 		lacks(sandbox, "capabilities cannot be dropped", g_strerror(-r));
 	if (options->may_draw_gl && sandbox->has_tree)
 		forbid_shader_caches();
-	return !sandbox->is_lacking || options->level != SANDBOX_STRICT;
+	if (sandbox->n_missing == 0 || options->level == SANDBOX_AUTO)
+		return true;
+	tell_what_is_missing(sandbox);
+	return false;
 }
 
 enum sandbox_profile sandbox_gl_profile(void)
@@ -256,6 +273,7 @@ bool sandbox_lock(struct sandbox *sandbox, enum sandbox_profile profile)
 			return false;
 		}
 	}
+	tell_what_is_missing(sandbox);
 	tell_what_is_in_force(sandbox, profile);
 	return true;
 }
