@@ -9,7 +9,7 @@
 
 #define ROUNDS       500
 #define WARM_UP      100
-#define SPARE_KIB    1024 /* less than one kept context or picture of each tenth round */
+#define SPARE_KIB    256 /* less than one kept picture of every other one that was shown */
 #define SIDE         64
 #define FENCED_EVERY 8
 
