@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,16 +34,22 @@
 
 int rehearse(int (*fn)(const void *), const void *data)
 {
-	int status;
+	/* A parent may have left it ignored, and then there is nothing to wait for. */
+	const struct sigaction usual = { .sa_handler = SIG_DFL };
+	struct sigaction inherited;
+	int status = 0;
+
+	sigaction(SIGCHLD, &usual, &inherited);
 	pid_t pid = fork();
 
-	if (pid < 0)
-		return -errno;
 	if (pid == 0)
 		_exit(-fn(data) & 0xff);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	int r = pid < 0 ? -errno : 0;
+	sigaction(SIGCHLD, &inherited, NULL);
+	if (r < 0)
+		return r;
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
 }
 
