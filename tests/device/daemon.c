@@ -149,7 +149,8 @@ const char *daemon_sentence(const char *text)
 {
 	const char *end;
 
-	while (strncmp(text, "info ", 5) == 0 && (end = strchr(text, '\n')))
+	while ((strncmp(text, "info ", 5) == 0 || strncmp(text, "warn ", 5) == 0) &&
+	       (end = strchr(text, '\n')))
 		text = end + 1;
 	end = strchr(text, '\n');
 	if (strncmp(text, "vhost-device-gpu: ", 18) != 0 || !end || end[1])

@@ -44,7 +44,7 @@ struct daemon {
  */
 void daemon_start(struct daemon *d, const char *const *args, int keep_fd);
 void daemon_make_dir(struct daemon *d); /* fills dir and socket_path; daemon_finish removes them */
-/* What a failure says to a person: one line, after whatever "info" lines, from the program. NULL if
+/* What a failure says to a person: one line, after whatever log lines, from the program. NULL if
  * it says anything else. */
 const char *daemon_sentence(const char *text);
 /* Exit status, 128 + signal, or -1 if it still runs after @ms. */
