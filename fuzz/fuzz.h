@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* What every fuzzer has: its entry, and the way it says that the code under test is wrong. */
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+/* libFuzzer's entry; replay.c calls it too. Returns 0. */
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+/* Like assert(), but of the code under test: always there. */
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: wrong: %s\n", __FILE__, __LINE__, #condition);     \
+			abort();                                                                   \
+		}                                                                                  \
+	} while (0)
+
+/* As the daemon's main() does. */
+static inline void fuzz_prepare(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	log_set_level(LOG_LEVEL_ERROR);
+}

@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The vhost-user-gpu display between a device that shows, draws, asks and changes its mind, and a
+ * peer that reads when it likes, answers well, badly or not at all, hangs up and is replaced.
+ *
+ * What the peer reads is checked message by message (peer.c). At the end of an input the peer is
+ * left to read and answer everything; if it has behaved, then it has exactly what the device shows:
+ * the same sizes, the same pixels, the cursor where it is, and no request is left waiting.
+ *
+ * An input begins with what the peer offers; then each byte is an operation.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/container.h"
+#include "base/fd.h"
+#include "base/loop.h"
+#include "display/display.h"
+#include "display/frontend.h"
+#include "fuzz.h"
+#include "input.h"
+#include "peer.h"
+
+#define N_SCREENS  3 /* that are used, the last one being the last there is */
+#define N_PICTURES 3
+#define N_REQUESTS 8
+#define MAX_STEPS  128
+#define SIDE       48   /* pixels of a picture */
+#define WIDE       1400 /* of the picture that takes more than one message */
+#define TALL       60
+
+struct picture {
+	struct display_source base;
+	uint32_t width, height;
+	uint32_t *pixels; /* owned */
+	struct rect prepared;
+	uint32_t piece; /* pixels in one piece; 0: rows */
+	bool fails;     /* to be prepared, or to give rows */
+	bool is_dirty;  /* something was lost because it failed */
+};
+
+static struct {
+	struct loop loop;
+	struct display *display;
+	struct peer peer;
+	struct picture pictures[N_PICTURES];
+	struct display_request requests[N_REQUESTS];
+	bool is_pending[N_REQUESTS]; /* made, and neither called back nor cancelled */
+	int dmabuf;
+} scene;
+
+static const unsigned screen_ids[N_SCREENS] = { 0, 1, DISPLAY_MAX_SCANOUTS - 1 };
+
+static int picture_prepare(struct display_source *source, const struct rect *r)
+{
+	struct picture *picture = container_of(source, struct picture, base);
+
+	CHECK(rect_is_within(r, picture->width, picture->height) && !rect_is_empty(r));
+	picture->prepared = *r;
+	picture->is_dirty |= picture->fails;
+	return picture->fails ? -EIO : 0;
+}
+
+static int picture_rows(struct display_source *source, const struct rect *r, struct iovec *iov,
+			int max)
+{
+	struct picture *picture = container_of(source, struct picture, base);
+	bool is_whole = r->width == picture->width && !picture->piece;
+	uint32_t rows = is_whole ? 1 : r->height;
+	uint32_t width = is_whole ? r->width * r->height : r->width;
+	uint32_t piece = picture->piece ? picture->piece : width;
+	int n = 0;
+
+	CHECK(rect_is_within(r, picture->width, picture->height) && !rect_is_empty(r));
+	if (source->ops->prepare) {
+		struct rect readable = rect_intersect(r, &picture->prepared);
+
+		CHECK(rect_is_equal(&readable, r));
+	} else if (picture->fails) {
+		picture->is_dirty = true;
+		return -EFAULT;
+	}
+	for (uint32_t y = 0; y < rows; y++) {
+		uint32_t *row = picture->pixels + (size_t)(r->y + y) * picture->width + r->x;
+
+		for (uint32_t x = 0; x < width; x += piece) {
+			if (n == max)
+				return -E2BIG;
+			iov[n++] = (struct iovec){ row + x, MIN(piece, width - x) * sizeof(*row) };
+		}
+	}
+	return n;
+}
+
+static const struct display_source_ops plain_ops = { .rows = picture_rows };
+static const struct display_source_ops prepared_ops = { .prepare = picture_prepare,
+							.rows = picture_rows };
+
+static struct frontend *frontend(void)
+{
+	return container_of(scene.display, struct frontend, base);
+}
+
+static void turn(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		CHECK(loop_turn(&scene.loop, 0) == 0);
+}
+
+static void replied(struct display_request *request, int error, const void *reply)
+{
+	size_t i = (size_t)(request - scene.requests);
+
+	CHECK(i < N_REQUESTS && !request->display);
+	CHECK(error == 0 || error == -ENOTSUP || error == -ETIMEDOUT || error == -ENOTCONN);
+	CHECK(error == 0 || !reply);
+	CHECK(scene.is_pending[i]);
+	scene.is_pending[i] = false;
+}
+
+/* A request that is not pending, or NULL. */
+static struct display_request *new_request(struct input *in)
+{
+	struct display_request *request = &scene.requests[input_below(in, N_REQUESTS)];
+
+	if (request->display)
+		return NULL;
+	*request = (struct display_request){ .fn = replied };
+	return request;
+}
+
+static unsigned take_screen(struct input *in)
+{
+	return screen_ids[input_below(in, N_SCREENS)];
+}
+
+static struct rect take_rect(struct input *in)
+{
+	struct rect r;
+
+	r.x = input_number(in);
+	r.y = input_number(in);
+	r.width = input_number(in);
+	r.height = input_number(in);
+	return r;
+}
+
+static void show_pixels(struct input *in)
+{
+	unsigned scanout = take_screen(in);
+	struct picture *picture = &scene.pictures[input_below(in, N_PICTURES)];
+	uint8_t cut = input_u8(in);
+	uint32_t width = picture->width - cut % 16, height = picture->height - cut / 16;
+
+	display_scanout_pixels(scene.display, scanout, width, height, &picture->base);
+}
+
+static void show_dmabuf(struct input *in)
+{
+	static const uint64_t modifiers[4] = { 0, UINT64_C(0x00ffffffffffffff), 5, 1 };
+	unsigned scanout = take_screen(in);
+	struct display_dmabuf dmabuf = {
+		.fd = scene.dmabuf,
+		.rect = { 0, 0, input_u8(in), input_u8(in) },
+		.fd_width = 256,
+		.fd_height = 256,
+		.fd_stride = 1024,
+		.modifier = modifiers[input_below(in, 4)],
+	};
+
+	display_scanout_dmabuf(scene.display, scanout, &dmabuf);
+}
+
+/* Changes pixels, and says so of every scanout that shows the picture. */
+static void draw(struct input *in)
+{
+	struct picture *picture = &scene.pictures[input_below(in, N_PICTURES)];
+	struct rect all = { 0, 0, picture->width, picture->height };
+	struct rect wanted = take_rect(in);
+	struct rect r = rect_intersect(&wanted, &all);
+
+	for (uint32_t y = 0; y < r.height; y++)
+		for (uint32_t x = 0; x < r.width; x++)
+			picture->pixels[(size_t)(r.y + y) * picture->width + r.x + x] +=
+				0x9e3779b9u;
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
+		if (frontend()->scanouts[i].source == &picture->base)
+			display_damage(scene.display, i, &r);
+}
+
+static void move_memory(struct input *in)
+{
+	struct picture *picture = &scene.pictures[input_below(in, N_PICTURES)];
+	size_t size = (size_t)picture->width * picture->height * sizeof(uint32_t);
+	uint32_t *moved;
+
+	display_source_changed(scene.display, &picture->base);
+	moved = malloc(size);
+	CHECK(moved);
+	memcpy(moved, picture->pixels, size);
+	free(picture->pixels);
+	picture->pixels = moved;
+	picture->prepared = (struct rect){ 0 };
+}
+
+static void ask(struct input *in, unsigned kind)
+{
+	struct display_request *request = new_request(in);
+	unsigned scanout = take_screen(in);
+	struct rect r = { 0, 0, 1000, 1000 };
+	int result;
+
+	if (!request)
+		return;
+	if (kind == 0)
+		result = display_request_info(scene.display, request);
+	else if (kind == 1)
+		result = display_request_edid(scene.display, request, scanout);
+	else
+		result = display_flush_dmabuf(scene.display, request, scanout, &r);
+	CHECK(result == 0 || result == -ENOTSUP);
+	CHECK((result == 0) == (request->display != NULL));
+	scene.is_pending[request - scene.requests] = result == 0;
+}
+
+static void cancel(struct input *in)
+{
+	unsigned i = input_below(in, N_REQUESTS);
+
+	display_cancel(&scene.requests[i]);
+	CHECK(!scene.requests[i].display);
+	scene.is_pending[i] = false;
+}
+
+static void set_cursor(struct input *in)
+{
+	static struct display_cursor cursor;
+	unsigned scanout = take_screen(in);
+
+	cursor.x = input_number(in);
+	cursor.y = input_number(in);
+	cursor.hot_x = cursor.hot_y = cursor.x % DISPLAY_CURSOR_SIZE;
+	cursor.pixels[0]++;
+	display_cursor_set(scene.display, scanout, &cursor);
+}
+
+static void move_cursor(struct input *in)
+{
+	unsigned scanout = take_screen(in);
+	uint32_t x = input_number(in), y = input_number(in);
+
+	display_cursor_move(scene.display, scanout, x, y, input_u8(in) & 1);
+}
+
+static void connect_peer(struct input *in)
+{
+	static const int buffers[4] = { 0, 0, 4608, 20000 };
+
+	CHECK(display_set_socket(scene.display,
+				 peer_connect(&scene.peer, buffers[input_below(in, 4)])) == 0);
+}
+
+/* Time passes: for everybody, or only for the requests. */
+static void expire(struct input *in)
+{
+	struct frontend *fe = frontend();
+	uint8_t what = input_u8(in);
+
+	for (struct display_request *r = fe->requests; r; r = r->next)
+		if (what & 1)
+			r->deadline = 0;
+	if ((what & 2) && fe->protocol_deadline)
+		fe->protocol_deadline = 1;
+	for (unsigned i = 0; i < fe->flush_order_len; i++)
+		if (what & 4)
+			fe->scanouts[fe->flush_order[i]].flush_deadline = 0;
+	/* An answer that comes late is, for the display, one that nobody asked for. */
+	scene.peer.is_rude = true;
+	CHECK(frontend_request_expire(&fe->timer) == 0);
+}
+
+static void spoil(struct input *in)
+{
+	struct picture *picture = &scene.pictures[input_below(in, N_PICTURES)];
+	uint8_t how = input_u8(in);
+
+	picture->fails = how & 1;
+	picture->piece = how & 2 ? 5 + input_below(in, 64) : 0;
+}
+
+static void device_step(struct input *in, unsigned op)
+{
+	struct rect r;
+	unsigned scanout;
+
+	switch (op) {
+	case 0:
+		show_pixels(in);
+		break;
+	case 1:
+		display_scanout_pixels(scene.display, take_screen(in), 0, 0, NULL);
+		break;
+	case 2:
+		show_dmabuf(in);
+		break;
+	case 3:
+		draw(in);
+		break;
+	case 4:
+		scanout = take_screen(in);
+		r = take_rect(in);
+		display_damage(scene.display, scanout, &r);
+		break;
+	case 5:
+	case 6:
+	case 7:
+		ask(in, op - 5);
+		break;
+	case 8:
+		cancel(in);
+		break;
+	case 9:
+		set_cursor(in);
+		break;
+	case 10:
+		move_cursor(in);
+		break;
+	case 11:
+		move_memory(in);
+		break;
+	case 12:
+		display_reset(scene.display);
+		break;
+	default:
+		spoil(in);
+	}
+}
+
+static void peer_step(struct input *in, unsigned op)
+{
+	switch (op) {
+	case 0:
+		peer_read(&scene.peer, input_number(in));
+		break;
+	case 1:
+		peer_read(&scene.peer, SIZE_MAX);
+		break;
+	case 2:
+		peer_answer(&scene.peer, in);
+		break;
+	case 3:
+		while (peer_answer(&scene.peer, in))
+			;
+		break;
+	case 4:
+		peer_babble(&scene.peer, in);
+		break;
+	case 5:
+		peer_hang_up(&scene.peer);
+		break;
+	case 6:
+		connect_peer(in);
+		break;
+	case 7:
+		expire(in);
+		break;
+	default:
+		turn(1);
+	}
+}
+
+static void step(struct input *in)
+{
+	uint8_t op = input_u8(in);
+
+	if (op & 0x10)
+		peer_step(in, op & 15);
+	else
+		device_step(in, op & 15);
+	if (op & 0x20)
+		turn(1);
+	if (op & 0x40)
+		peer_read(&scene.peer, SIZE_MAX);
+	CHECK(!(frontend()->fd < 0) || !frontend()->output.message);
+}
+
+static void check_screen(const struct frontend_scanout *s, const struct peer_screen *screen)
+{
+	CHECK(s->kind == SCANOUT_DMABUF || !screen->has_dmabuf);
+	CHECK(s->kind == SCANOUT_DMABUF || screen->is_live == (s->kind == SCANOUT_PIXELS));
+	if (screen->cursor_is_known) {
+		CHECK(screen->cursor_is_visible == s->cursor.is_visible);
+		CHECK(!screen->cursor_is_visible || (screen->cursor_x == s->cursor.shape.x &&
+						     screen->cursor_y == s->cursor.shape.y));
+	} else {
+		CHECK(!s->cursor.is_visible);
+	}
+	if (s->kind != SCANOUT_PIXELS)
+		return;
+	struct picture *picture = container_of(s->source, struct picture, base);
+
+	CHECK(screen->width == s->width && screen->height == s->height);
+	for (uint32_t y = 0; !picture->is_dirty && y < s->height; y++)
+		CHECK(memcmp(screen->pixels + (size_t)y * s->width,
+			     picture->pixels + (size_t)y * picture->width,
+			     (size_t)s->width * 4) == 0);
+}
+
+/* Lets everything arrive, and looks at what has. */
+static void settle(void)
+{
+	struct frontend *fe = frontend();
+	struct input none = input_none();
+
+	for (unsigned i = 0, idle = 0; i < 200 && idle < 3; i++) {
+		bool is_idle = !peer_read(&scene.peer, SIZE_MAX);
+
+		while (peer_answer(&scene.peer, &none))
+			is_idle = false;
+		idle = is_idle ? idle + 1 : 0;
+		turn(1);
+	}
+	if (scene.peer.is_rude || fe->fd < 0 || scene.peer.fd < 0)
+		return;
+	CHECK(!scene.peer.is_hung_up && scene.peer.len == 0 && scene.peer.n_fds == 0);
+	for (const struct display_request *r = fe->requests; r; r = r->next)
+		CHECK(!r); /* nobody can be waiting */
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
+		check_screen(&fe->scanouts[i], &scene.peer.screens[i]);
+}
+
+static void picture_start(struct picture *picture, uint32_t width, uint32_t height)
+{
+	uint32_t *pixels = picture->pixels;
+
+	if (picture->width != width || picture->height != height) {
+		free(pixels);
+		pixels = malloc((size_t)width * height * sizeof(*pixels));
+		CHECK(pixels);
+	}
+	memset(pixels, 0, (size_t)width * height * sizeof(*pixels));
+	*picture = (struct picture){
+		.base.ops = &plain_ops, .width = width, .height = height, .pixels = pixels
+	};
+}
+
+static void scene_start(struct input *in)
+{
+	uint8_t flags = input_u8(in);
+	bool is_big = (flags & 0xc0) == 0xc0;
+
+	scene.peer.offered = flags & 3;
+	scene.peer.n_outputs = 1 + (flags >> 2 & 1) * 15;
+	picture_start(&scene.pictures[0], SIDE, SIDE);
+	picture_start(&scene.pictures[1], SIDE, SIDE / 2);
+	picture_start(&scene.pictures[2], is_big ? WIDE : SIDE, is_big ? TALL : SIDE);
+	scene.pictures[1].base.ops = &prepared_ops;
+	if (!(flags & 0x10))
+		connect_peer(in);
+	if (flags & 0x20) { /* the first words are said */
+		struct input none = input_none();
+
+		turn(1);
+		peer_read(&scene.peer, SIZE_MAX);
+		peer_answer(&scene.peer, &none);
+		turn(2);
+	}
+}
+
+static void scene_end(void)
+{
+	display_reset(scene.display);
+	display_set_socket(scene.display, -1);
+	peer_forget(frontend());
+	for (unsigned i = 0; i < N_REQUESTS; i++)
+		CHECK(!scene.requests[i].display && !scene.is_pending[i]);
+	peer_reset(&scene.peer);
+	CHECK(g_queue_is_empty(&scene.loop.tasks));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, size };
+
+	if (scene.loop.epoll_fd == 0) {
+		fuzz_prepare();
+		scene.peer.fd = -1;
+		scene.peer.keeps_pixels = true;
+		CHECK(loop_init(&scene.loop) == 0);
+		scene.dmabuf = memfd_create("dma-buf", MFD_CLOEXEC);
+		scene.display = frontend_display_new(&scene.loop);
+		CHECK(scene.dmabuf >= 0 && scene.display);
+	}
+	scene_start(&in);
+	for (unsigned i = 0; i < MAX_STEPS && !input_is_empty(&in); i++)
+		step(&in);
+	settle();
+	scene_end();
+	return 0;
+}

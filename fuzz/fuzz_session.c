@@ -1,0 +1,569 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * A whole vhost-user connection: messages of every kind with every kind of descriptor, cut up at
+ * odd places, with turns of the loop in between, replies that are not read and an end at any
+ * moment. Behind the session is either a back-end that only watches over what it is told (starts
+ * and stops in pairs, no reset while a ring runs), or the real device with its 2D renderer and a
+ * display.
+ *
+ * Each input is one connection. After it no descriptor is left, which the number of the next free
+ * one says, and nothing is queued in the loop.
+ *
+ * The first byte says what is behind the session; then each byte is a request or an operation.
+ */
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/loop.h"
+#include "display/display.h"
+#include "display/frontend.h"
+#include "fuzz.h"
+#include "gpu/device.h"
+#include "input.h"
+#include "render/renderer.h"
+#include "render/soft2d.h"
+#include "vhost/backend.h"
+#include "vhost/session.h"
+#include "vhost/vring.h"
+#include "vmm.h"
+
+#define MAX_STEPS 96
+#define FILE_SIZE 0x8000u
+#define GPA       UINT64_C(0x10000)
+#define USER      UINT64_C(0x7f0000000000)
+
+/* Descriptors that go with messages. */
+enum {
+	KIND_MEMORY,
+	KIND_MEMORY2,
+	KIND_EVENT,
+	KIND_PIPE_IN,
+	KIND_PIPE_OUT,
+	KIND_SOCKET,
+	KIND_NULL,
+	N_KINDS
+};
+
+static struct {
+	struct loop loop;
+	struct renderer *renderer;
+	struct display *display;
+	struct gpu_device *device;
+	struct vhost_session *session; /* NULL: over */
+	bool has_ended;
+	int vmm; /* our end; -1: hung up */
+	int fds[N_KINDS];
+	int socket_peer; /* the other end of KIND_SOCKET */
+	uint8_t *memory; /* the first file, as the guest sees it */
+	uint8_t replies[512];
+	size_t n_replies;
+	uint8_t message[VMM_HEADER_SIZE + 4200];
+	bool runs[VHOST_MAX_QUEUES]; /* as the watching back-end was told */
+	bool is_open;
+} scene;
+
+/* ---- the back-end that watches ---- */
+
+static uint64_t watch_features(struct vhost_backend *backend)
+{
+	(void)backend;
+	return 2;
+}
+
+static void watch_set_features(struct vhost_backend *backend, uint64_t features)
+{
+	(void)backend;
+	(void)features;
+}
+
+static void watch_config_read(struct vhost_backend *backend, uint32_t offset, void *buf,
+			      uint32_t size)
+{
+	(void)backend;
+	CHECK(size > 0 && size <= 256 && offset <= 256 - size);
+	memset(buf, 0xa5, size);
+}
+
+static void watch_config_write(struct vhost_backend *backend, uint32_t offset, const void *buf,
+			       uint32_t size)
+{
+	static uint8_t config[256];
+
+	(void)backend;
+	CHECK(size > 0 && size <= sizeof(config) && offset <= sizeof(config) - size);
+	memcpy(config + offset, buf, size);
+}
+
+static void watch_gpu_socket(struct vhost_backend *backend, int fd)
+{
+	(void)backend;
+	CHECK(fd >= 0);
+	fd_close(&fd);
+}
+
+static void watch_opened(struct vhost_backend *backend, struct vhost_session *session)
+{
+	(void)backend;
+	CHECK(!scene.is_open && session);
+	scene.is_open = true;
+}
+
+static void watch_closed(struct vhost_backend *backend)
+{
+	(void)backend;
+	CHECK(scene.is_open && !scene.runs[0] && !scene.runs[1]);
+	scene.is_open = false;
+}
+
+static void watch_started(struct vhost_backend *backend, unsigned index)
+{
+	(void)backend;
+	CHECK(!scene.runs[index] && vhost_session_vring(scene.session, index)->is_running);
+	scene.runs[index] = true;
+}
+
+static void watch_stopped(struct vhost_backend *backend, unsigned index)
+{
+	(void)backend;
+	CHECK(scene.runs[index] && vhost_session_vring(scene.session, index)->is_running);
+	scene.runs[index] = false;
+}
+
+static void watch_kicked(struct vhost_backend *backend, unsigned index)
+{
+	struct vring *vring = vhost_session_vring(scene.session, index);
+	struct vring_chain chain;
+
+	(void)backend;
+	CHECK(scene.runs[index] && vring->is_running);
+	for (unsigned i = 0; i < 4 && vring_pop(vring, &chain); i++)
+		vring_push(vring, chain.head, 0);
+	vring_notify(vring);
+}
+
+static void watch_memory_changed(struct vhost_backend *backend)
+{
+	(void)backend;
+	CHECK(scene.is_open);
+}
+
+static void watch_reset(struct vhost_backend *backend)
+{
+	(void)backend;
+	CHECK(scene.is_open && !scene.runs[0] && !scene.runs[1]);
+}
+
+static const struct vhost_backend_ops watch_ops = {
+	.features = watch_features,
+	.set_features = watch_set_features,
+	.config_read = watch_config_read,
+	.config_write = watch_config_write,
+	.gpu_socket = watch_gpu_socket,
+	.session_opened = watch_opened,
+	.session_closed = watch_closed,
+	.queue_started = watch_started,
+	.queue_stopped = watch_stopped,
+	.queue_kicked = watch_kicked,
+	.memory_changed = watch_memory_changed,
+	.reset = watch_reset,
+};
+
+static struct vhost_backend watching_backend = { .ops = &watch_ops, .n_queues = 2 };
+
+/* ---- messages ---- */
+
+static void put(uint8_t **at, const void *bytes, size_t size)
+{
+	memcpy(*at, bytes, size);
+	*at += size;
+}
+
+static void put_u32(uint8_t **at, uint32_t value)
+{
+	put(at, &value, sizeof(value));
+}
+
+static void put_u64(uint8_t **at, uint64_t value)
+{
+	put(at, &value, sizeof(value));
+}
+
+/* @base and a bit, or any number. */
+static uint64_t take_near(struct input *in, uint64_t base)
+{
+	uint8_t first = input_u8(in);
+
+	if (first == 0xff)
+		return input_number64(in);
+	return base + ((uint64_t)(first >> 4) << 12) + (first & 15) * 0x100u;
+}
+
+static void put_region(uint8_t **at, struct input *in)
+{
+	uint8_t shape = input_u8(in);
+	uint64_t place = (shape & 7) * 0x2000u;
+	uint64_t size = 0x2000u << (shape >> 3 & 3);
+
+	if (shape & 0x80) {
+		put_u64(at, input_number64(in));
+		put_u64(at, input_number64(in));
+		put_u64(at, input_number64(in));
+		put_u64(at, input_number64(in));
+		return;
+	}
+	put_u64(at, GPA + place);
+	put_u64(at, size);
+	put_u64(at, USER + place);
+	put_u64(at, shape & 0x40 ? 0 : place);
+}
+
+static void put_mem_table(uint8_t **at, struct input *in)
+{
+	unsigned n = input_below(in, 10);
+
+	put_u32(at, n < 9 ? n : input_number(in));
+	put_u32(at, 0);
+	for (unsigned i = 0; i < n && i < 9; i++)
+		put_region(at, in);
+}
+
+static void put_config(uint8_t **at, struct input *in, bool has_data)
+{
+	uint32_t offset = input_number(in), size = input_number(in);
+	const uint8_t *bytes;
+
+	put_u32(at, offset);
+	put_u32(at, size);
+	put_u32(at, 0);
+	if (!has_data)
+		return;
+	size_t n = input_take(in, size < 300 ? size : 300, &bytes);
+
+	put(at, bytes, n);
+}
+
+static void put_vring_addr(uint8_t **at, struct input *in)
+{
+	uint32_t index = input_below(in, 3);
+	uint64_t base = USER + index * 0x1000u;
+
+	put_u32(at, index);
+	put_u32(at, 0);
+	put_u64(at, take_near(in, base));
+	put_u64(at, take_near(in, base + 0x800));
+	put_u64(at, take_near(in, base + 0x400));
+	put_u64(at, 0);
+}
+
+/* Writes the payload of a request of that kind, mostly as it should be, and sets how many
+ * descriptors belong to it. */
+static void put_payload(uint8_t **at, uint32_t request, struct input *in, unsigned *n_fds)
+{
+	uint8_t *start = *at;
+	uint64_t value;
+
+	*n_fds = 0;
+	switch (request) {
+	case VMM_SET_FEATURES:
+	case VMM_SET_PROTOCOL_FEATURES:
+		value = input_u8(in);
+		put_u64(at, value == 1   ? VMM_PROTOCOL_FEATURES
+			    : value == 2 ? VMM_F_PROTOCOL | VMM_F_VERSION_1 | VMM_F_EVENT_IDX | 0x1e
+					 : input_number64(in));
+		break;
+	case VMM_SET_MEM_TABLE:
+		put_mem_table(at, in);
+		*n_fds = start[0];
+		break;
+	case VMM_ADD_MEM_REG:
+		put_u64(at, 0);
+		put_region(at, in);
+		*n_fds = 1;
+		break;
+	case VMM_REM_MEM_REG:
+		put_u64(at, 0);
+		put_region(at, in);
+		break;
+	case VMM_SET_VRING_NUM:
+	case VMM_SET_VRING_BASE:
+	case VMM_GET_VRING_BASE:
+	case VMM_SET_VRING_ENABLE:
+		put_u32(at, input_below(in, 3));
+		put_u32(at, input_number(in));
+		break;
+	case VMM_SET_VRING_ADDR:
+		put_vring_addr(at, in);
+		break;
+	case VMM_SET_VRING_KICK:
+	case VMM_SET_VRING_CALL:
+	case VMM_SET_VRING_ERR:
+		value = input_u8(in);
+		put_u64(at, (value & 3) | (value & 0x10 ? 0x100 : 0));
+		*n_fds = !(value & 0x10);
+		break;
+	case VMM_SET_BACKEND_REQ_FD:
+	case VMM_GPU_SET_SOCKET:
+		*n_fds = 1;
+		break;
+	case VMM_GET_CONFIG:
+	case VMM_SET_CONFIG:
+		put_config(at, in, request == VMM_SET_CONFIG);
+		break;
+	default:
+		break;
+	}
+}
+
+static void turn(void)
+{
+	CHECK(loop_turn(&scene.loop, 0) == 0);
+}
+
+/* Sends the message in one piece, or in two with a turn between them and the descriptors with
+ * either. */
+static void deliver(size_t size, const int *fds, unsigned n_fds, uint32_t cut, bool fds_come_late)
+{
+	if (scene.vmm < 0)
+		return;
+	if (cut == 0 || cut >= size) {
+		vmm_send(scene.vmm, scene.message, size, fds, n_fds);
+		return;
+	}
+	vmm_send(scene.vmm, scene.message, cut, fds, fds_come_late ? 0 : n_fds);
+	turn();
+	vmm_send(scene.vmm, scene.message + cut, size - cut, fds, fds_come_late ? n_fds : 0);
+}
+
+/* @how: 1 not asking for an answer, 2 another size, 4 other descriptors, 8 cut in two, 16 any
+ * flags, 32 fds late, 64 no turn after it. */
+static void send_request(uint32_t request, struct input *in)
+{
+	uint8_t how = input_u8(in);
+	uint8_t *at = scene.message + VMM_HEADER_SIZE;
+	uint32_t header[3] = { request, how & 1 ? VMM_VERSION : VMM_NEED_REPLY, 0 };
+	int fds[VMM_MAX_FDS];
+	unsigned n_fds, kind = KIND_EVENT;
+	uint32_t cut = 0;
+
+	put_payload(&at, request, in, &n_fds);
+	header[2] = (uint32_t)(at - scene.message - VMM_HEADER_SIZE);
+	if (how & 2)
+		header[2] = input_number(in);
+	if (how & 16)
+		header[1] = input_number(in);
+	if (request == VMM_SET_MEM_TABLE || request == VMM_ADD_MEM_REG)
+		kind = KIND_MEMORY;
+	else if (request == VMM_GPU_SET_SOCKET)
+		kind = KIND_SOCKET;
+	if (how & 4) {
+		uint8_t other = input_u8(in);
+
+		n_fds = other & 15;
+		kind = other >> 4;
+	}
+	n_fds = n_fds < VMM_MAX_FDS ? n_fds : VMM_MAX_FDS;
+	for (unsigned i = 0; i < n_fds; i++)
+		fds[i] = scene.fds[(kind + (how & 4 ? i : 0)) % N_KINDS];
+	if (how & 8)
+		cut = input_number(in);
+	memcpy(scene.message, header, sizeof(header));
+	size_t size =
+		header[2] <= 4200 ? VMM_HEADER_SIZE + header[2] : (size_t)(at - scene.message);
+	deliver(size, fds, n_fds, cut, how & 32);
+	if (!(how & 64))
+		turn();
+}
+
+/* ---- everything else ---- */
+
+static void write_memory(struct input *in)
+{
+	const uint8_t *bytes;
+	uint32_t at = input_u16(in) % FILE_SIZE;
+	size_t n = input_take(in, MIN(input_u8(in), FILE_SIZE - at), &bytes);
+
+	if (n > 0)
+		memcpy(scene.memory + at, bytes, n);
+}
+
+/* A chain of a request, whose type is in @in, and room for a response; in queue 0 as it usually is.
+ */
+static void write_chain(struct input *in)
+{
+	uint32_t queue = input_below(in, 2) * 0x1000u;
+	uint16_t index, head = input_below(in, 8) * 2;
+	uint32_t request = 0x4000 + head * 0x200u;
+	struct {
+		uint64_t addr;
+		uint32_t len;
+		uint16_t flags, next;
+	} desc[2] = {
+		{ GPA + request, 96, 1, (uint16_t)(head + 1) },
+		{ GPA + request + 0x100, 0x100, 2, 0 },
+	};
+	uint32_t type = 0x100u + input_u8(in);
+
+	memcpy(scene.memory + request, &type, sizeof(type));
+	for (unsigned i = 24; i < 72; i += 4) {
+		uint32_t word = input_number(in);
+
+		memcpy(scene.memory + request + i, &word, sizeof(word));
+	}
+	memcpy(scene.memory + queue + head * 16, desc, sizeof(desc));
+	memcpy(&index, scene.memory + queue + 0x402, sizeof(index));
+	memcpy(scene.memory + queue + 0x404 + (index % 16) * 2, &head, sizeof(head));
+	index++;
+	memcpy(scene.memory + queue + 0x402, &index, sizeof(index));
+}
+
+static void read_replies(void)
+{
+	if (scene.vmm >= 0)
+		vmm_read(scene.vmm, scene.replies, sizeof(scene.replies), &scene.n_replies);
+}
+
+static void other_step(struct input *in, unsigned op)
+{
+	uint64_t one = 1;
+
+	switch (op) {
+	case 0:
+		turn();
+		break;
+	case 1:
+		CHECK(write(scene.fds[KIND_EVENT], &one, sizeof(one)) == sizeof(one));
+		turn();
+		break;
+	case 2:
+		read_replies();
+		break;
+	case 3:
+		write_memory(in);
+		break;
+	case 4:
+		write_chain(in);
+		break;
+	case 5:
+		fd_close(&scene.vmm);
+		break;
+	case 6:
+		(void)!write(scene.fds[KIND_PIPE_OUT], &one, sizeof(one));
+		break;
+	default:
+		turn();
+	}
+}
+
+static void step(struct input *in)
+{
+	static const uint8_t known[] = { 1,  2,  3,  4,  5,  8,  9,  10, 11, 12, 13, 14,
+					 15, 16, 17, 18, 21, 24, 25, 33, 34, 36, 37, 38 };
+	uint8_t op = input_u8(in);
+
+	if (op < 0x40)
+		send_request(op < sizeof(known) ? known[op] : op, in);
+	else if (op < 0x80)
+		send_request(known[op % sizeof(known)], in);
+	else
+		other_step(in, op & 15);
+	if (op & 0x20)
+		read_replies();
+}
+
+static void ended(void *data, int error)
+{
+	CHECK(data == &scene && !scene.has_ended && error <= 0);
+	scene.has_ended = true;
+	vhost_session_free(scene.session);
+	scene.session = NULL;
+}
+
+static int next_descriptor(void)
+{
+	int fd = fcntl(scene.fds[KIND_NULL], F_DUPFD_CLOEXEC, 0), next = fd;
+
+	CHECK(fd >= 0);
+	fd_close(&fd);
+	return next;
+}
+
+static void make_files(void)
+{
+	int pair[2];
+
+	for (unsigned i = KIND_MEMORY; i <= KIND_MEMORY2; i++) {
+		scene.fds[i] = memfd_create("guest", MFD_CLOEXEC);
+		CHECK(scene.fds[i] >= 0 && ftruncate(scene.fds[i], FILE_SIZE) == 0);
+	}
+	scene.memory = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    scene.fds[KIND_MEMORY], 0);
+	CHECK(scene.memory != MAP_FAILED);
+	scene.fds[KIND_EVENT] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	scene.fds[KIND_NULL] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	CHECK(pipe2(pair, O_CLOEXEC | O_NONBLOCK) == 0);
+	scene.fds[KIND_PIPE_IN] = pair[0];
+	scene.fds[KIND_PIPE_OUT] = pair[1];
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+	scene.fds[KIND_SOCKET] = pair[0];
+	scene.socket_peer = pair[1];
+}
+
+static void prepare(void)
+{
+	struct gpu_device_options options = { .limits = GPU_LIMITS_DEFAULT, .n_scanouts = 1 };
+
+	fuzz_prepare();
+	make_files();
+	options.limits.max_hostmem = 1 << 20;
+	CHECK(loop_init(&scene.loop) == 0);
+	scene.renderer = soft2d_renderer_new();
+	scene.display = frontend_display_new(&scene.loop);
+	scene.device = gpu_device_new(&scene.loop, scene.renderer, scene.display, &options);
+	CHECK(scene.device);
+}
+
+static void empty(int fd)
+{
+	char bytes[4096];
+
+	while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0 ||
+	       read(fd, bytes, sizeof(bytes)) > 0)
+		;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, size };
+	int pair[2], error = 0, before;
+
+	if (!scene.memory)
+		prepare();
+	memset(scene.memory, 0, FILE_SIZE);
+	before = next_descriptor();
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+	scene.vmm = pair[0];
+	scene.n_replies = 0;
+	scene.has_ended = false;
+	scene.session = vhost_session_new(&scene.loop, pair[1],
+					  input_u8(&in) & 1 ? gpu_device_backend(scene.device)
+							    : &watching_backend,
+					  ended, &scene, &error);
+	CHECK(scene.session);
+	for (unsigned i = 0; i < MAX_STEPS && !input_is_empty(&in) && scene.session; i++)
+		step(&in);
+	fd_close(&scene.vmm);
+	for (unsigned i = 0; i < 20 && scene.session; i++)
+		turn();
+	CHECK(!scene.session && !scene.is_open);
+	CHECK(g_queue_is_empty(&scene.loop.tasks));
+	CHECK(next_descriptor() == before);
+	empty(scene.fds[KIND_EVENT]);
+	empty(scene.fds[KIND_PIPE_IN]);
+	empty(scene.fds[KIND_SOCKET]);
+	empty(scene.socket_peer);
+	return 0;
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * What a VMM may count on in the other direction: a reply has the flags 5 and no others (QEMU takes
+ * any other bit for an error), it is no longer than the longest that there is, and bytes that are
+ * no reply never come.
+ */
+#include "vmm.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "fuzz.h"
+
+#define MAX_REPLY 268
+
+bool vmm_send(int fd, const void *bytes, size_t size, const int *fds, unsigned n_fds)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int) * VMM_MAX_FDS)];
+		struct cmsghdr alignment;
+	} control;
+	struct iovec iov = { (void *)(uintptr_t)bytes, size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (n_fds > 0) {
+		memset(&control, 0, sizeof(control));
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
+	}
+	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size;
+}
+
+unsigned vmm_read(int fd, uint8_t *buffer, size_t room, size_t *len)
+{
+	uint32_t header[3];
+	unsigned n_replies = 0;
+	size_t at = 0;
+	ssize_t n = recv(fd, buffer + *len, room - *len, MSG_DONTWAIT);
+
+	if (n <= 0)
+		return 0;
+	*len += (size_t)n;
+	while (*len - at >= sizeof(header)) {
+		memcpy(header, buffer + at, sizeof(header));
+		CHECK(header[1] == VMM_REPLY && header[2] <= MAX_REPLY);
+		if (*len - at - sizeof(header) < header[2])
+			break;
+		at += sizeof(header) + header[2];
+		n_replies++;
+	}
+	memmove(buffer, buffer + at, *len - at);
+	*len -= at;
+	return n_replies;
+}
