@@ -7,6 +7,10 @@
 /* Whether @format is one of the eight formats of VIRTIO 1.2, 5.7.6.8. */
 bool pixels_has_format(uint32_t format);
 
+/* Bytes that a pixel of a 3D format, as virgl numbers them, takes on the host: at least 4, what
+ * smaller ones may be turned into, and 4 for formats that are not known. */
+uint32_t pixels_size(uint32_t format);
+
 /* Turns @width x @height pixels of @format, in rows of @stride bytes (a multiple of 4), into
  * a8r8g8b8 where they lie. Nothing happens if @format is that already, or the same without alpha.
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * How resources are made. The renderer sees only ids that are free, sizes within the limits and,
- * for 2D, formats that the spec names; what a 3D format means is the renderer's to know, so the
- * memory that a 3D resource takes is an estimate, with four bytes for a pixel.
+ * for 2D, formats that the spec names. The memory that a 3D resource takes is an estimate, for the
+ * driver lays it out, but one that a guest cannot make small by its choice of format.
  */
 #include <stddef.h>
 
@@ -20,6 +20,9 @@
 #define TARGET_MAX        8
 #define MAX_LEVEL         15
 #define MAX_SAMPLES       32
+
+/* Of one resource: their bytes fit 63 bits, whatever the format. */
+#define MAX_PIXELS (UINT64_C(1) << 57)
 
 static bool is_dimension(const struct gpu_device *device, uint32_t pixels)
 {
@@ -88,9 +91,11 @@ static bool estimate_hostmem(const struct gpu_device *device,
 	uint64_t pixels = (uint64_t)args->width * args->height;
 	uint64_t layers = (uint64_t)args->depth * args->array_size * MAX(args->nr_samples, 1);
 
-	if (layers > (UINT64_C(1) << 60) / pixels)
+	if (layers > MAX_PIXELS / pixels)
 		return false;
-	*ret = pixels * layers * BYTES_PER_PIXEL;
+	*ret = pixels * layers * pixels_size(args->format);
+	if (args->last_level > 0)
+		*ret += *ret / 3; /* each level has a quarter of the one before */
 	return true;
 }
 

@@ -10,6 +10,8 @@
 #include <linux/virtio_gpu.h>
 #include <pixman.h>
 
+#define SMALL_SIZE 4 /* bytes */
+
 /* The spec's names are in memory order, pixman's in the order of a 32-bit word. */
 static const struct {
 	uint32_t format;
@@ -31,6 +33,37 @@ static pixman_format_code_t pixman_format(uint32_t format)
 		if (formats[i].format == format)
 			return G_BYTE_ORDER == G_LITTLE_ENDIAN ? formats[i].little : formats[i].big;
 	return 0;
+}
+
+/* virgl's formats of more than four bytes. In a group the formats have one, two, three and four
+ * channels in turn. */
+static const struct {
+	uint16_t first, last;
+	uint8_t channel_size; /* 0: this is no group, and pixels have .. */
+	uint8_t size;         /* .. this many bytes */
+} large_formats[] = {
+	{ 24, 27, 8, 0 },   { 28, 47, 4, 0 },    { 48, 63, 2, 0 },   { 87, 90, 4, 0 },
+	{ 91, 94, 2, 0 },   { 185, 192, 2, 0 },  { 193, 200, 4, 0 }, { 126, 126, 0, 8 },
+	{ 138, 138, 0, 8 }, { 161, 161, 0, 8 },  { 220, 220, 0, 8 }, { 224, 224, 0, 8 },
+	{ 234, 238, 0, 8 }, { 239, 241, 0, 16 }, { 246, 246, 0, 8 }, { 251, 252, 0, 8 },
+};
+
+uint32_t pixels_size(uint32_t format)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(large_formats); i++) {
+		uint32_t first = large_formats[i].first, size = large_formats[i].size;
+
+		if (format < first || format > large_formats[i].last)
+			continue;
+		if (large_formats[i].channel_size) {
+			uint32_t channels = (format - first) % 4 + 1;
+
+			/* Drivers keep three as four. */
+			size = (channels == 3 ? 4 : channels) * large_formats[i].channel_size;
+		}
+		return MAX(size, SMALL_SIZE);
+	}
+	return SMALL_SIZE;
 }
 
 bool pixels_has_format(uint32_t format)

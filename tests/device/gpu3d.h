@@ -34,13 +34,14 @@ uint32_t gpu_ctx_attach(struct vmm *vmm, uint32_t ctx, uint32_t id);
 uint32_t gpu_ctx_detach(struct vmm *vmm, uint32_t ctx, uint32_t id);
 
 /* 3D resources. The header is filled in here. */
-#define TARGET_BUFFER      0
-#define TARGET_TEXTURE_2D  2
-#define TARGET_TEXTURE_3D  3
-#define BIND_RENDER_TARGET (1u << 1)
-#define BIND_SAMPLER_VIEW  (1u << 3)
-#define BIND_VERTEX_BUFFER (1u << 4)
-#define FORMAT_R8          64
+#define TARGET_BUFFER       0
+#define TARGET_TEXTURE_2D   2
+#define TARGET_TEXTURE_3D   3
+#define BIND_RENDER_TARGET  (1u << 1)
+#define BIND_SAMPLER_VIEW   (1u << 3)
+#define BIND_VERTEX_BUFFER  (1u << 4)
+#define FORMAT_R8           64
+#define FORMAT_RGBA32_FLOAT 31
 typedef struct virtio_gpu_resource_create_3d create_3d_t;
 uint32_t gpu_create_3d(struct vmm *vmm, create_3d_t args);
 /* A texture that can be drawn to, BGRA. */

@@ -178,6 +178,16 @@ static void resources_take_as_much_memory_as_the_limit_says(void **state)
 	args.array_size = 16384;
 	args.nr_samples = 32;
 	assert_refused(gpu_create_3d(vmm, args)); /* 2^63 bytes are nobody's */
+	/* So do large pixels, and smaller levels. */
+	args = gpu_texture(2, 256, 257);
+	args.format = FORMAT_RGBA32_FLOAT;
+	assert_response(gpu_create_3d(vmm, args), RESP_OUT_OF_MEMORY);
+	args.height = 256;
+	assert_ok(gpu_create_3d(vmm, args));
+	assert_ok(gpu_unref(vmm, 2));
+	args = gpu_texture(2, 512, 512);
+	args.last_level = 1;
+	assert_response(gpu_create_3d(vmm, args), RESP_OUT_OF_MEMORY);
 	/* The copy that a screen needs is counted, and given back. */
 	for (unsigned k = 0; k < 4; k++) {
 		assert_ok(gpu_create_3d(vmm, gpu_texture(3, 512, 256)));
