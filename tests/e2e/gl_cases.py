@@ -5,16 +5,19 @@ The label gl is for every build of the daemon; root13 for that in the Debian 13 
 same virglrenderer and Mesa as the QEMU there, so that the two can be compared.
 """
 
+import os
 import re
+import tarfile
 import time
 
 from cases import MEMORY_TOLERANCE_KIB, expect, same_fds, scenario, show, shows_console
 from picture import gl_cells
-from rig import Failure, Machine, wait_for
+from rig import TOP, Failure, Machine, wait_for
 
 WHITE = b"\xff\xff\xff"
 GL_MACHINE = {"disk": True, "memory": "1G"}
 N_REBOOTS = 20
+GUEST_TESTS = ("device_3d_dmabuf",)
 
 
 def disk_sh(vm, command, seconds=60):
@@ -240,6 +243,31 @@ def gl_piglit(t):
                 t.note("different: " + line)
             lost = [line for line in differences if line.endswith("QEMU's own pass")]
             expect(not lost and passes(wanted) >= 150, "lost: %s" % "; ".join(lost[:10]))
+
+
+@scenario("root13")
+def gl_dmabuf(t):
+    """The daemon runs in the guest: there a render node gives dma-bufs that the CPU can read. The
+    VMM is that of the device tests, which maps what it gets."""
+    build = os.path.join(TOP, "build-root13")
+    job = os.path.join(t.rig.run_dir, "job.tar")
+    with tarfile.open(job, "w") as tar:
+        for path in ("vhost-device-gpu", *("tests/device/" + name for name in GUEST_TESTS)):
+            tar.add(os.path.join(build, path), os.path.basename(path))
+    with Machine(t.rig, None, device="virtio-gpu-pci", tar=job, **GL_MACHINE) as vm:
+        boot(vm)
+        vm.guest.do("sh tar -x -f /dev/vdb -C /disk/tmp")
+        for name in GUEST_TESTS:
+            lines = disk_sh(vm, "cd /tmp; export VHOST_DEVICE_GPU=/tmp/vhost-device-gpu "
+                            "VMM_TIMEOUT_MS=30000; ./%s; echo ended with $?" % name, 200)
+            for line in lines:
+                if "fourcc" in line:
+                    t.note(line)
+            for case in re.findall(r"\[ RUN      \] (\S+)", "\n".join(lines)):
+                with t.check("in a guest with dma-bufs, " + case.replace("_", " ")):
+                    expect("[       OK ] " + case in lines, "\n".join(lines)[-1500:])
+            with t.check("in a guest with dma-bufs, %s comes to its end" % name):
+                expect(lines and lines[-1] == "ended with 0", "\n".join(lines)[-1500:])
 
 
 def passes(results):
