@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""The end of scripts/demo: one guest, its console, its test picture, and how fast it goes."""
+"""The end of scripts/demo: one guest, its console, kmscube, and how fast it goes.
+
+Where the daemon has no OpenGL, the picture is the test pattern.
+"""
 
 import argparse
-import re
 import shutil
 import sys
 
 import cases
-import picture
+import gl_cases
 import rig
 
 
@@ -30,9 +32,24 @@ def show(shot, path, what):
         draw(shot, min(96, shutil.get_terminal_size().columns), 24)
 
 
-def renderer_of(log):
-    found = re.search(r"renderer: ([^,\n]+)", log)
-    return found.group(1) if found else "not said"
+def has_gl(vm):
+    return any("+virgl" in line for line in vm.guest.do("sh dmesg"))
+
+
+def show_cube(vm):
+    """Returns the renderer's name and frames a second."""
+    name, _seconds = gl_cases.renderer(vm)
+    pid = gl_cases.cube(vm)
+    show(gl_cases.wait_turning_cube(vm, 60), "demo.png", "kmscube in the guest")
+    gl_cases.stop(vm, pid)
+    return name, "%.0f frames" % gl_cases.cube_fps(vm)
+
+
+def show_pattern(vm):
+    vm.guest.do("open /dev/dri/card0")
+    cases.show(vm, 1)
+    show(vm.qemu.screenshot(), "demo.png", "the guest's test picture, every pixel right")
+    return "2D, by the CPU", vm.guest.do("flips 0 200", 60)[0].split()[1] + " page flips"
 
 
 def main():
@@ -45,17 +62,13 @@ def main():
         the_rig.accel = "kvm" if the_rig.kvm_works() else "tcg"
         daemon = rig.Daemon(the_rig)
         try:
-            with rig.Machine(the_rig, daemon) as vm:
+            with rig.Machine(the_rig, daemon, **gl_cases.GL_MACHINE) as vm:
                 vm.guest.wait_up()
                 console = vm.qemu.wait_screen("the console", cases.shows_console)
                 show(console, "demo-console.png", "the guest's console")
-                vm.guest.do("open /dev/dri/card0")
-                cases.show(vm, 1)
-                shot = vm.qemu.screenshot()
-                show(shot, "demo.png", "the guest's test picture, every pixel right")
-                flips = vm.guest.do("flips 0 200", 60)[0].split()[1]
-                print("renderer: %s; the guest: %s page flips a second of 1280x800 (%s)" % (
-                    renderer_of(daemon.log()), flips, the_rig.accel.upper()))
+                name, rate = show_cube(vm) if has_gl(vm) else show_pattern(vm)
+                print("renderer: %s; %s a second of 1280x800 (%s)" % (
+                    name, rate, the_rig.accel.upper()))
         except rig.Failure as failure:
             print(daemon.log(), file=sys.stderr)
             sys.exit("demo: %s" % failure)
