@@ -3,10 +3,11 @@
  * The daemon under test as a process. It is always the built binary, started as a VMM or a person
  * would start it, never code linked in: what is judged is what is shipped.
  *
- * Three rules keep a failing test from harming the next one. The daemon dies with the test
- * (PDEATHSIG), what it prints goes to memfds that can neither fill up nor be lost, and each daemon
- * has a directory of its own for its socket. Its end is awaited on a pidfd, its start on inotify:
- * nothing here sleeps and hopes.
+ * Three rules keep a failing test from harming the next one. The daemon dies with the test (a
+ * guardian process sees to it: PDEATHSIG does not survive the daemon's sandbox), what it prints
+ * goes to memfds that can neither fill up nor be lost, and each daemon has a directory of its own
+ * for its socket. Its end is awaited on a pidfd, its start on inotify: nothing here sleeps and
+ * hopes.
  */
 #include "vmm.h"
 
@@ -21,7 +22,6 @@
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -45,7 +45,6 @@ void daemon_make_dir(struct daemon *d)
 
 static _Noreturn void become_daemon(const struct daemon *d, char **argv, int keep_fd)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (dup2(d->out_fd, 1) < 0 || dup2(d->err_fd, 2) < 0)
 		_exit(126);
 	if (keep_fd >= 0) {
@@ -56,6 +55,49 @@ static _Noreturn void become_daemon(const struct daemon *d, char **argv, int kee
 	execv(argv[0], argv);
 	dprintf(2, "exec %s: %s\n", argv[0], strerror(errno));
 	_exit(127);
+}
+
+static void remove_dir(const char *path)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		unlinkat(dirfd(dir), e->d_name, 0);
+	if (dir)
+		closedir(dir);
+	rmdir(path);
+}
+
+/* Waits for the end of whoever holds the other end of @pipe_fd, then ends the daemon. */
+static _Noreturn void become_guardian(const struct daemon *d, int pipe_fd)
+{
+	char byte;
+
+	if (dup2(d->pidfd, 0) < 0 || dup2(pipe_fd, 1) < 0)
+		_exit(1);
+	close_range(2, ~0u, 0);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	while (read(1, &byte, 1) < 0 && errno == EINTR)
+		;
+	pidfd_send_signal(0, SIGKILL, NULL, 0);
+	if (d->dir[0])
+		remove_dir(d->dir);
+	_exit(0);
+}
+
+static void guard(struct daemon *d)
+{
+	int pair[2];
+
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		vmm_fail("pipe: %s", strerror(errno));
+	d->guardian = fork();
+	if (d->guardian == 0)
+		become_guardian(d, pair[0]);
+	close(pair[0]);
+	d->guard_fd = pair[1];
 }
 
 void daemon_start(struct daemon *d, const char *const *args, int keep_fd)
@@ -80,6 +122,7 @@ void daemon_start(struct daemon *d, const char *const *args, int keep_fd)
 	d->pidfd = pidfd_open(d->pid, 0);
 	if (d->pidfd < 0)
 		vmm_fail("pidfd_open: %s", strerror(errno));
+	guard(d);
 }
 
 int daemon_wait(struct daemon *d, int ms)
@@ -110,22 +153,14 @@ int daemon_stop(struct daemon *d, int signal)
 	return status;
 }
 
-static void remove_dir(const char *path)
-{
-	DIR *dir = opendir(path);
-	const struct dirent *e;
-
-	while (dir && (e = readdir(dir)))
-		unlinkat(dirfd(dir), e->d_name, 0);
-	if (dir)
-		closedir(dir);
-	rmdir(path);
-}
-
 void daemon_finish(struct daemon *d)
 {
 	if (d->pid)
 		daemon_stop(d, SIGKILL);
+	if (d->guardian > 0) {
+		close(d->guard_fd);
+		waitpid(d->guardian, NULL, 0);
+	}
 	if (d->out_fd > 0) {
 		close(d->out_fd);
 		close(d->err_fd);

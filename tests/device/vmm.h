@@ -36,7 +36,9 @@ struct daemon {
 	pid_t pid;
 	int pidfd;
 	int out_fd, err_fd; /* memfds that hold what it printed */
-	char dir[64];       /* private, removed at the end */
+	pid_t guardian;     /* kills it when this process is gone */
+	int guard_fd;
+	char dir[64]; /* private, removed at the end */
 	char socket_path[96];
 };
 
