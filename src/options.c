@@ -300,7 +300,7 @@ static const struct option_type {
 	  "pieces of guest memory behind one resource (default 16384)" },
 	{ 0, "max-dimension", "PIXELS", set_max_dimension,
 	  "width and height of a resource (default 16384)" },
-	{ 0, "max-contexts", "N", set_max_contexts, "live 3D contexts (default 1024)" },
+	{ 0, "max-contexts", "N", set_max_contexts, "live 3D contexts (default 256)" },
 	{ 0, "max-submit", "BYTES", set_max_submit, "one 3D command stream (default 16777216)" },
 	{ 0, "max-fences", "N", set_max_fences, "fences that wait at once (default 2048)" },
 	{ 0, "scanout", "MODE", set_scanout,

@@ -28,7 +28,7 @@ struct gpu_limits {
 		.max_resources = 1 << 18,                                                          \
 		.max_backing_entries = 16384,                                                      \
 		.max_dimension = 16384,                                                            \
-		.max_contexts = 1024,                                                              \
+		.max_contexts = 256,                                                               \
 		.max_submit = 16 << 20,                                                            \
 		.max_fences = 2048,                                                                \
 	})

@@ -6,10 +6,13 @@
 #include "base/iov.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
-size_t iov_read(const struct iovec *iov, int n_iov, size_t offset, void *buf, size_t size)
+/* Copies from @iov to @buf, or the other way with @is_write. */
+static size_t iov_copy(const struct iovec *iov, int n_iov, size_t offset, uint8_t *buf, size_t size,
+		       bool is_write)
 {
 	size_t done = 0;
 
@@ -18,35 +21,26 @@ size_t iov_read(const struct iovec *iov, int n_iov, size_t offset, void *buf, si
 			offset -= iov[i].iov_len;
 			continue;
 		}
+		uint8_t *piece = (uint8_t *)iov[i].iov_base + offset;
 		size_t n = iov[i].iov_len - offset;
 
 		if (n > size - done)
 			n = size - done;
-		memcpy((uint8_t *)buf + done, (const uint8_t *)iov[i].iov_base + offset, n);
+		memcpy(is_write ? piece : buf + done, is_write ? buf + done : piece, n);
 		done += n;
 		offset = 0;
 	}
 	return done;
 }
 
+size_t iov_read(const struct iovec *iov, int n_iov, size_t offset, void *buf, size_t size)
+{
+	return iov_copy(iov, n_iov, offset, buf, size, false);
+}
+
 size_t iov_write(const struct iovec *iov, int n_iov, size_t offset, const void *buf, size_t size)
 {
-	size_t done = 0;
-
-	for (int i = 0; i < n_iov && done < size; i++) {
-		if (offset >= iov[i].iov_len) {
-			offset -= iov[i].iov_len;
-			continue;
-		}
-		size_t n = iov[i].iov_len - offset;
-
-		if (n > size - done)
-			n = size - done;
-		memcpy((uint8_t *)iov[i].iov_base + offset, (const uint8_t *)buf + done, n);
-		done += n;
-		offset = 0;
-	}
-	return done;
+	return iov_copy(iov, n_iov, offset, (uint8_t *)buf, size, true);
 }
 
 int iov_slice(const struct iovec *iov, int n_iov, size_t offset, size_t size, struct iovec *ret,
