@@ -64,11 +64,36 @@ static uint64_t blob_offset(const struct scanout *scanout, const struct rect *r,
 	       (uint64_t)(scanout->rect.x + r->x) * BYTES_PER_PIXEL;
 }
 
+/* A place in a backing that is read forwards. Without it each row would be looked for from the
+ * start: a blob of many pages on many screens would keep the loop for seconds. */
+struct place {
+	const struct iovec *iov;
+	int n_iov;       /* pieces left */
+	uint64_t offset; /* in the backing, of the first of them */
+};
+
+static struct place first_place(const struct backing *backing)
+{
+	return (struct place){ .iov = backing->iov, .n_iov = backing->n_iov };
+}
+
+/* Goes on to the piece that holds @offset; returns how far in it that is. */
+static size_t go_to(struct place *place, uint64_t offset)
+{
+	while (place->n_iov > 0 && offset - place->offset >= place->iov->iov_len) {
+		place->offset += place->iov->iov_len;
+		place->iov++;
+		place->n_iov--;
+	}
+	return (size_t)(offset - place->offset);
+}
+
 static int blob_rows(struct display_source *source, const struct rect *r, struct iovec *iov,
 		     int max)
 {
 	struct scanout *scanout = to_scanout(source);
 	const struct backing *backing = &scanout->resource->backing;
+	struct place place = first_place(backing);
 	size_t size = (size_t)r->width * BYTES_PER_PIXEL;
 	int n = 0;
 
@@ -78,8 +103,8 @@ static int blob_rows(struct display_source *source, const struct rect *r, struct
 		return iov_slice(backing->iov, backing->n_iov, blob_offset(scanout, r, 0),
 				 size * r->height, iov, max);
 	for (uint32_t y = 0; y < r->height; y++) {
-		int k = iov_slice(backing->iov, backing->n_iov, blob_offset(scanout, r, y), size,
-				  iov + n, max - n);
+		size_t offset = go_to(&place, blob_offset(scanout, r, y));
+		int k = iov_slice(place.iov, place.n_iov, offset, size, iov + n, max - n);
 
 		if (k < 0)
 			return k;
@@ -121,12 +146,16 @@ static int prepare_from_blob(struct display_source *source, const struct rect *r
 {
 	struct scanout *scanout = to_scanout(source);
 	const struct backing *backing = &scanout->resource->backing;
+	struct place place = first_place(backing);
 
 	if (!backing->iov)
 		return -EFAULT;
-	for (uint32_t y = 0; y < r->height; y++)
-		iov_read(backing->iov, backing->n_iov, blob_offset(scanout, r, y),
-			 shadow_at(scanout, r, y), (size_t)r->width * BYTES_PER_PIXEL);
+	for (uint32_t y = 0; y < r->height; y++) {
+		size_t offset = go_to(&place, blob_offset(scanout, r, y));
+
+		iov_read(place.iov, place.n_iov, offset, shadow_at(scanout, r, y),
+			 (size_t)r->width * BYTES_PER_PIXEL);
+	}
 	pixels_to_display(scanout->format, shadow_at(scanout, r, 0), r->width, r->height,
 			  scanout->rect.width * BYTES_PER_PIXEL);
 	return 0;
