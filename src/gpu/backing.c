@@ -13,20 +13,26 @@
 
 #include "vhost/memory.h"
 
-/* One entry may cross from one region of guest memory into the next ones. */
-#define MAX_PIECES 64
+/* An entry may cross from one region of guest memory into the next ones. A picture has each page
+ * once, so all its entries together cross no more borders than there are; one that has the same
+ * pages over and over would make us keep a long list for a short one. */
+#define MAX_BORDERS 64
+#define MAX_PIECES  (1 + MAX_BORDERS)
 
-/* Writes the pieces to @iov, or only counts them if it is NULL. -1 if a byte is not there. */
+/* Writes the pieces to @iov, or only counts them if it is NULL. -1 if a byte is not there, or there
+ * are too many pieces. */
 static int collect(const struct backing *backing, const struct guest_memory *memory,
 		   struct iovec *iov)
 {
+	const int max = (int)backing->n_entries + MAX_BORDERS;
 	const uint8_t *end = NULL;
 	int n = 0;
 
 	for (uint32_t i = 0; i < backing->n_entries; i++) {
 		struct iovec pieces[MAX_PIECES];
 		int n_pieces = guest_memory_iov(memory, backing->entries[i].addr,
-						backing->entries[i].length, pieces, MAX_PIECES);
+						backing->entries[i].length, pieces,
+						MIN(max - n, MAX_PIECES));
 
 		if (n_pieces < 0)
 			return -1;
