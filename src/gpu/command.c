@@ -277,6 +277,16 @@ static int serve_again(struct loop_task *task)
 	return 0;
 }
 
+/* The next chain. Those that were wrong, and are skipped, are work too. */
+static bool pop(struct gpu_device *device, struct vring *vring, struct vring_chain *ret)
+{
+	uint16_t before = vring->used;
+	bool is_there = vring_pop(vring, ret);
+
+	device->turn_budget -= 1 + (uint16_t)(vring->used - before);
+	return is_there;
+}
+
 void command_serve(struct gpu_device *device, unsigned index)
 {
 	struct vring *vring = vhost_session_vring(device->session, index);
@@ -285,10 +295,9 @@ void command_serve(struct gpu_device *device, unsigned index)
 	device->turn_budget = TURN_BUDGET;
 	vring_disable_kicks(vring);
 	do {
-		while (device->turn_budget > 0 && vring_pop(vring, &chain)) {
+		while (device->turn_budget > 0 && pop(device, vring, &chain)) {
 			struct gpu_command *command = command_new(device);
 
-			device->turn_budget--;
 			if (!command) {
 				vring_push(vring, chain.head, 0);
 				continue;
@@ -303,7 +312,8 @@ void command_serve(struct gpu_device *device, unsigned index)
 			break;
 		}
 	} while (vring_enable_kicks(vring));
-	vring_notify(vring);
+	/* A command may have ended what waited on the other queue. */
+	command_notify_all(device);
 }
 
 void command_queue_started(struct gpu_device *device, unsigned index)

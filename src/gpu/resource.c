@@ -15,6 +15,9 @@
 #include "gpu/scanout.h"
 #include "vhost/session.h"
 
+/* Looking up one entry takes as long as copying this many bytes. */
+#define BYTES_PER_ENTRY 512
+
 struct resource *resource_find(struct gpu_device *device, uint32_t id)
 {
 	return g_hash_table_lookup(device->resources, GUINT_TO_POINTER(id));
@@ -143,6 +146,7 @@ int resource_read_backing(struct gpu_device *device, const struct gpu_command *c
 	if (!entries)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	command_read(command, offset, entries, size);
+	command_charge(device, n_entries * (uint64_t)BYTES_PER_ENTRY);
 	int r = backing_attach(backing, memory_of(device), entries, n_entries);
 	if (r != 0)
 		return r;
