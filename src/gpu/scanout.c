@@ -144,7 +144,8 @@ int scanout_set(struct gpu_device *device, struct gpu_command *command)
 	next.resource = resource_find(device, request->resource_id);
 	if (!next.resource)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (rect_is_empty(&next.rect) ||
+	/* Buffers can be wider than any picture: no display can show so much of one. */
+	if (rect_is_empty(&next.rect) || next.rect.width > device->limits.max_dimension ||
 	    !rect_is_within(&next.rect, next.resource->width, next.resource->height))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	return show(device, request->scanout_id, &next);
