@@ -59,6 +59,7 @@ struct gpu_device {
 	GHashTable *contexts;  /* id -> struct context, owned */
 	GHashTable *resources; /* id -> struct resource, owned */
 	uint64_t hostmem;      /* bytes that they take of limits.max_hostmem */
+	unsigned n_dmabufs;    /* of resources, open */
 	struct scanout scanouts[VIRTIO_GPU_MAX_SCANOUTS];
 	struct display_info info; /* as the display said last */
 

@@ -48,11 +48,19 @@ static void detach(struct gpu_device *device, struct resource *resource)
 	resource_forget_backing(device, &resource->backing);
 }
 
+void resource_forget_dmabuf(struct gpu_device *device, struct resource *resource)
+{
+	if (!resource->has_dmabuf)
+		return;
+	fd_close(&resource->dmabuf.fd);
+	resource->has_dmabuf = false;
+	device->n_dmabufs--;
+}
+
 static void resource_free(struct gpu_device *device, struct resource *resource)
 {
 	scanout_forget(device, resource);
-	if (resource->has_dmabuf)
-		fd_close(&resource->dmabuf.fd);
+	resource_forget_dmabuf(device, resource);
 	detach(device, resource);
 	if (resource->handle)
 		device->renderer->ops->resource_free(device->renderer, resource->handle);

@@ -42,6 +42,9 @@ int resource_read_backing(struct gpu_device *device, const struct gpu_command *c
 /* Detaches a backing that was read for a resource which then could not be made. */
 void resource_forget_backing(struct gpu_device *device, struct backing *backing);
 
+/* Closes its dma-buf, if it has one. */
+void resource_forget_dmabuf(struct gpu_device *device, struct resource *resource);
+
 /* Frees all, their scanouts go off. */
 void resource_free_all(struct gpu_device *device);
 /* Looks every backing up again after guest memory changed. */

@@ -21,20 +21,33 @@
 
 #define BYTES_PER_PIXEL 4
 
+/* Kept open for the next time that their resources are shown. A guest draws into a few pictures in
+ * turn; one that shows more shall not take all descriptors that the process may have. */
+#define MAX_DMABUFS 64
+
 void scanout_init_all(struct gpu_device *device)
 {
 	for (unsigned i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++)
 		device->scanouts[i] = (struct scanout){ .device = device };
 }
 
+static void trim_dmabufs(struct gpu_device *device, struct resource *resource)
+{
+	if (!resource->scanouts && device->n_dmabufs >= MAX_DMABUFS)
+		resource_forget_dmabuf(device, resource);
+}
+
 /* The display has let go of what @scanout showed. */
 static void leave_resource(struct gpu_device *device, unsigned i)
 {
 	struct scanout *scanout = &device->scanouts[i];
+	struct resource *resource = scanout->resource;
 
 	source_finish(device, scanout);
-	if (scanout->resource)
-		scanout->resource->scanouts &= (uint16_t) ~(1u << i);
+	if (resource) {
+		resource->scanouts &= (uint16_t) ~(1u << i);
+		trim_dmabufs(device, resource);
+	}
 	*scanout = (struct scanout){ .device = device };
 }
 
@@ -60,14 +73,16 @@ void scanout_memory_changes(struct gpu_device *device, struct resource *resource
 			display_source_changed(device->display, &device->scanouts[i].source);
 }
 
-/* Exports the resource once and keeps the descriptor. */
+/* Exports the resource, the first time, and keeps the descriptor. */
 static bool has_dmabuf(struct gpu_device *device, struct resource *resource)
 {
 	const struct renderer_ops *ops = device->renderer->ops;
 
-	if (!resource->has_dmabuf && resource->handle && ops->export_dmabuf)
-		resource->has_dmabuf = ops->export_dmabuf(device->renderer, resource->handle,
-							  &resource->dmabuf) == 0;
+	if (!resource->has_dmabuf && resource->handle && ops->export_dmabuf &&
+	    ops->export_dmabuf(device->renderer, resource->handle, &resource->dmabuf) == 0) {
+		resource->has_dmabuf = true;
+		device->n_dmabufs++;
+	}
 	/* The display's message has no place for an offset. */
 	return resource->has_dmabuf && resource->dmabuf.offset == 0;
 }
@@ -114,6 +129,7 @@ static int show(struct gpu_device *device, unsigned i, struct scanout *next)
 	int r = next->is_dmabuf ? 0 : prepare_pixels(device, next);
 	if (r != 0) {
 		turn_off(device, i);
+		trim_dmabufs(device, next->resource);
 		return r;
 	}
 	/* The display finishes with the old pixels before the source becomes the new one. */
