@@ -43,6 +43,7 @@ static void detach(struct gpu_device *device, struct resource *resource)
 {
 	const struct renderer_ops *ops = device->renderer->ops;
 
+	scanout_memory_changes(device, resource);
 	if (resource->backing.iov && resource->handle && ops->detach)
 		ops->detach(device->renderer, resource->handle);
 	resource_forget_backing(device, &resource->backing);
@@ -175,12 +176,15 @@ int resource_attach_backing(struct gpu_device *device, struct gpu_command *comma
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	int r = resource_read_backing(device, command, sizeof(*request), request->nr_entries,
 				      &resource->backing);
-	if (r == 0 && ops->attach) {
+	if (r != 0)
+		return r;
+	if (resource->backing.size < resource->blob_size)
+		r = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	else if (ops->attach && resource->handle)
 		r = ops->attach(device->renderer, resource->handle, resource->backing.iov,
 				resource->backing.n_iov);
-		if (r != 0)
-			resource_forget_backing(device, &resource->backing);
-	}
+	if (r != 0)
+		resource_forget_backing(device, &resource->backing);
 	return r;
 }
 
@@ -191,8 +195,7 @@ int resource_detach_backing(struct gpu_device *device, struct gpu_command *comma
 
 	if (!resource)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	/* A blob's memory is what it is made of: it goes with the blob alone. */
-	if (!backing_is_attached(&resource->backing) || resource->blob_size)
+	if (!backing_is_attached(&resource->backing))
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	detach(device, resource);
 	return 0;

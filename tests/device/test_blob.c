@@ -178,9 +178,13 @@ static void other_commands_know_a_blob_when_they_see_one(void **state)
 
 	blob_new(vmm, 1, W * H * 4, &gpa);
 	struct virtio_gpu_mem_entry entry = { gpa, PAGE, 0 };
-	/* Its memory is what it is made of. */
+	/* Linux takes the memory of a blob back, and gives it again, if it is another driver's. */
 	assert_response(gpu_attach(vmm, 1, &entry, 1), RESP_UNSPEC);
+	assert_ok(gpu_detach(vmm, 1));
 	assert_response(gpu_detach(vmm, 1), RESP_UNSPEC);
+	assert_response(gpu_attach(vmm, 1, &entry, 1), RESP_INVALID_PARAMETER);
+	entry.length = W * H * 4;
+	assert_ok(gpu_attach(vmm, 1, &entry, 1));
 	/* It has no size in pixels. */
 	assert_response(gpu_set_scanout(vmm, 0, 1, gpu_rect(0, 0, W, H)), RESP_INVALID_PARAMETER);
 	assert_ok(gpu_flush(vmm, 1, gpu_rect(0, 0, W, H)));
