@@ -18,7 +18,6 @@
 
 #include "base/container.h"
 #include "base/iov.h"
-#include "gpu/blob.h"
 #include "gpu/capset.h"
 #include "gpu/context.h"
 #include "gpu/cursor.h"
@@ -71,7 +70,7 @@ static const struct command_type {
 	COMMAND(RESOURCE_ASSIGN_UUID, virtio_gpu_resource_assign_uuid, VIRTIO_GPU_F_RESOURCE_UUID,
 		resource_assign_uuid),
 	COMMAND(RESOURCE_CREATE_BLOB, virtio_gpu_resource_create_blob, VIRTIO_GPU_F_RESOURCE_BLOB,
-		blob_create),
+		resource_create_blob),
 	COMMAND(SET_SCANOUT_BLOB, virtio_gpu_set_scanout_blob, VIRTIO_GPU_F_RESOURCE_BLOB,
 		scanout_set_blob),
 	COMMAND(GET_CAPSET_INFO, virtio_gpu_get_capset_info, VIRTIO_GPU_F_VIRGL, capset_get_info),

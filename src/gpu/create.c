@@ -6,7 +6,6 @@
  */
 #include <stddef.h>
 
-#include "gpu/blob.h"
 #include "gpu/command.h"
 #include "gpu/device_state.h"
 #include "gpu/resource.h"
@@ -122,7 +121,7 @@ int resource_create_3d(struct gpu_device *device, struct gpu_command *command)
 	return create(device, &args, hostmem);
 }
 
-int blob_create(struct gpu_device *device, struct gpu_command *command)
+int resource_create_blob(struct gpu_device *device, struct gpu_command *command)
 {
 	const struct virtio_gpu_resource_create_blob *request = &command->request.create_blob;
 	const struct renderer_ops *ops = device->renderer->ops;

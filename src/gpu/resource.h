@@ -53,6 +53,7 @@ void resource_memory_changed(struct gpu_device *device);
 /* Command handlers (VIRTIO 1.2, 5.7.6.8). */
 int resource_create_2d(struct gpu_device *device, struct gpu_command *command);
 int resource_create_3d(struct gpu_device *device, struct gpu_command *command);
+int resource_create_blob(struct gpu_device *device, struct gpu_command *command);
 int resource_unref(struct gpu_device *device, struct gpu_command *command);
 int resource_attach_backing(struct gpu_device *device, struct gpu_command *command);
 int resource_detach_backing(struct gpu_device *device, struct gpu_command *command);
