@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Blobs of guest memory, and what becomes of them when that memory goes: because the guest takes it
+ * back (Linux does so with pictures that it has from another driver), or because the VMM unmaps it.
+ */
+#include "gpu_rig.h"
+
+#define W 64u
+#define H 64u
+
+#define BLOB_SIZE (W * H * 4)
+
+/* What the display reads of the scanout's row @y, pixels 0 to W. */
+static int read_row(unsigned y, struct iovec *iov)
+{
+	struct display_source *source = display.sources[0];
+	const struct rect r = { 0, y, W, 1 };
+
+	assert_non_null(source);
+	return source->ops->rows(source, &r, iov, 8);
+}
+
+static void test_a_blob_is_read_where_the_guest_has_it(void **state)
+{
+	struct iovec iov[8];
+
+	(void)state;
+	assert_int_equal(create_blob(1, GPA + DATA_AT, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(show_blob(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
+	memset(memory + DATA_AT + 3 * W * 4, 0x77, W * 4);
+	assert_int_equal(read_row(3, iov), 1);
+	assert_int_equal(iov[0].iov_len, W * 4);
+	assert_memory_equal(iov[0].iov_base, memory + DATA_AT + 3 * W * 4, W * 4);
+}
+
+static void test_a_guest_can_take_the_memory_of_a_blob_back(void **state)
+{
+	struct iovec iov[8];
+
+	(void)state;
+	assert_int_equal(create_blob(1, GPA + DATA_AT, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(show_blob(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
+	unsigned changes = display.n_changes;
+
+	/* The display has given up what it had of it, and finds nothing any more. */
+	assert_int_equal(detach(1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_true(display.n_changes > changes);
+	assert_true(read_row(0, iov) < 0);
+	assert_int_equal(renderer.n_attached, 0);
+	assert_int_equal(device->hostmem, 0);
+	assert_int_equal(detach(1), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	/* It comes back, elsewhere, but not smaller. */
+	assert_int_equal(attach(1, GPA + DATA_AT + 4096, BLOB_SIZE - 1),
+			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	assert_int_equal(device->hostmem, 0);
+	assert_true(read_row(0, iov) < 0);
+	assert_int_equal(attach(1, GPA + DATA_AT + 4096, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(renderer.n_attached, 1);
+	memset(memory + DATA_AT + 4096, 0x42, W * 4);
+	assert_int_equal(read_row(0, iov), 1);
+	assert_int_equal(*(uint8_t *)iov[0].iov_base, 0x42);
+}
+
+static void test_what_has_no_memory_is_no_cursor(void **state)
+{
+	const struct virtio_gpu_update_cursor request = {
+		.hdr.type = VIRTIO_GPU_CMD_UPDATE_CURSOR,
+		.resource_id = 1,
+	};
+
+	(void)state;
+	assert_int_equal(create_blob(1, GPA + DATA_AT, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(RUN(request), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(detach(1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(RUN(request), VIRTIO_GPU_RESP_ERR_UNSPEC);
+}
+
+/* The rings are in a region of their own here, so that the other can go. */
+static void test_memory_that_the_vmm_takes_is_not_touched(void **state)
+{
+	const uint64_t more = GPA + MEM_SIZE;
+	const uint64_t reg[5] = { 0, more, MEM_SIZE / 2, USER + MEM_SIZE, 0 };
+	struct iovec iov[8];
+
+	(void)state;
+	tell(ADD_MEM_REG, reg, sizeof(reg), memory_fd);
+	assert_int_equal(create_blob(1, more, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(create_2d(2, W, H), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(attach(2, more, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(show_blob(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
+	unsigned changes = display.n_changes;
+
+	tell(REM_MEM_REG, reg, sizeof(reg), -1);
+	assert_int_equal(renderer.n_attached, 0);
+	assert_true(display.n_changes > changes);
+	assert_true(read_row(0, iov) < 0);
+	/* It is attached all the same, and is again what it was when the memory is back. */
+	assert_int_equal(attach(2, GPA + DATA_AT, BLOB_SIZE), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	tell(ADD_MEM_REG, reg, sizeof(reg), memory_fd);
+	assert_int_equal(renderer.n_attached, 2);
+	assert_int_equal(read_row(0, iov), 1);
+	/* Or it is freed while it is away. */
+	tell(REM_MEM_REG, reg, sizeof(reg), -1);
+	assert_int_equal(unref(1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(detach(2), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(unref(2), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(device->hostmem, 0);
+}
+
+/* Two regions that are neighbours for the guest but not for us: each entry that lies in both is two
+ * pieces here. The list that the guest is charged for must not be a fraction of what we keep. */
+static void test_an_entry_cannot_be_many_pieces(void **state)
+{
+	enum { N_REGIONS = 24, N_ENTRIES = 32, PAGE = 4096 };
+	const uint64_t more = GPA + MEM_SIZE;
+	struct {
+		struct virtio_gpu_resource_attach_backing request;
+		struct virtio_gpu_mem_entry entries[N_ENTRIES];
+	} message = {
+		.request = { .hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
+			     .resource_id = 1,
+			     .nr_entries = N_ENTRIES },
+	};
+
+	(void)state;
+	for (uint64_t i = 0; i < N_REGIONS; i++) {
+		/* Every second page of the file, so that no two can be mapped side by side. */
+		const uint64_t reg[5] = { 0, more + i * PAGE, PAGE, USER + MEM_SIZE + i * PAGE,
+					  i * 2 * PAGE };
+
+		tell(ADD_MEM_REG, reg, sizeof(reg), memory_fd);
+	}
+	assert_int_equal(create_2d(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
+	for (unsigned i = 0; i < N_ENTRIES; i++)
+		message.entries[i] = (struct virtio_gpu_mem_entry){ more, N_REGIONS * PAGE, 0 };
+	assert_int_equal(RUN(message), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	/* Once is what a real picture may need. */
+	assert_int_equal(attach(1, more, N_REGIONS * PAGE), VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+		TEST(a_blob_is_read_where_the_guest_has_it),
+		TEST(a_guest_can_take_the_memory_of_a_blob_back),
+		TEST(what_has_no_memory_is_no_cursor),
+		TEST(memory_that_the_vmm_takes_is_not_touched),
+		TEST(an_entry_cannot_be_many_pieces),
+#undef TEST
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Fences of a renderer whose work is done when the test says so. What is given back, when and in
+ * which order is read from the used ring, as the guest would.
+ */
+#include "gpu_rig.h"
+
+/* A command with a fence, of the global timeline or (@ring >= 0) of a ring of @ctx_id. */
+static void offer_fenced(unsigned queue, unsigned slot, uint64_t fence_id, uint32_t ctx_id,
+			 int ring)
+{
+	const struct virtio_gpu_transfer_to_host_2d transfer = {
+		.hdr = { .type = VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D,
+			 .flags = VIRTIO_GPU_FLAG_FENCE |
+				  (ring >= 0 ? VIRTIO_GPU_FLAG_INFO_RING_IDX : 0u),
+			 .fence_id = fence_id,
+			 .ctx_id = ctx_id,
+			 .ring_idx = (uint8_t)(ring >= 0 ? ring : 0) },
+		.r = { 0, 0, 1, 1 },
+		.resource_id = 1,
+	};
+
+	offer(queue, slot, &transfer, sizeof(transfer));
+}
+
+/* Resource 1 has a backing, so transfers succeed; contexts 1 and 2 are there. */
+static int fence_setup(void **state)
+{
+	if (setup(state) < 0)
+		return -1;
+	assert_int_equal(create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(attach(1, GPA + DATA_AT, 16 * 16 * 4), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 2), VIRTIO_GPU_RESP_OK_NODATA);
+	interrupts(0);
+	return 0;
+}
+
+static void assert_returned(uint16_t before, const char *slots)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	for (uint16_t n = before; n != used(0)->idx; n++)
+		g_string_append_printf(text, "%u ", used(0)->ring[n % RING_SIZE].id / 3);
+	assert_string_equal(text->str, slots);
+}
+
+static void test_a_command_waits_for_its_fence_and_says_so(void **state)
+{
+	uint16_t before = used(0)->idx;
+
+	(void)state;
+	offer_fenced(0, 1, UINT64_C(0x123456789a), 7, -1);
+	kick(0);
+	assert_returned(before, "");
+	assert_int_equal(interrupts(0), 0);
+	fake_pass(0);
+	assert_returned(before, "1 ");
+	assert_int_equal(interrupts(0), 1);
+	assert_int_equal(reply_of(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(reply_of(0, 1)->flags, VIRTIO_GPU_FLAG_FENCE);
+	assert_int_equal(reply_of(0, 1)->fence_id, UINT64_C(0x123456789a));
+	assert_int_equal(reply_of(0, 1)->ctx_id, 7);
+}
+
+static void test_a_timeline_keeps_its_order_whatever_its_numbers(void **state)
+{
+	uint16_t before = used(0)->idx;
+
+	(void)state;
+	offer_fenced(0, 1, 30, 0, -1);
+	offer_fenced(0, 2, 10, 0, -1);
+	offer_fenced(0, 3, 20, 0, -1);
+	kick(0);
+	fake_pass(1);
+	assert_returned(before, "1 2 ");
+	fake_pass(0); /* again, and late */
+	assert_returned(before, "1 2 ");
+	fake_pass(2);
+	assert_returned(before, "1 2 3 ");
+	assert_int_equal(interrupts(0), 2);
+}
+
+static void test_timelines_do_not_wait_for_each_other(void **state)
+{
+	uint16_t before = used(0)->idx;
+
+	(void)state;
+	offer_fenced(0, 1, 1, 1, -1); /* global, although a context is named */
+	offer_fenced(0, 2, 1, 1, 0);  /* ring 0 is not the global timeline */
+	offer_fenced(0, 3, 1, 1, 63);
+	offer_fenced(0, 4, 1, 2, 0);
+	kick(0);
+	assert_int_equal(renderer.n_fences, 4);
+	assert_false(renderer.fences[0].has_ring);
+	assert_true(renderer.fences[1].has_ring);
+	for (int n = 3; n >= 0; n--)
+		fake_pass((unsigned)n);
+	assert_returned(before, "4 3 2 1 ");
+	assert_int_equal(reply_of(0, 3)->flags,
+			 VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX);
+	assert_int_equal(reply_of(0, 3)->ring_idx, 63);
+}
+
+static void test_what_has_no_fence_does_not_wait(void **state)
+{
+	uint16_t before = used(0)->idx;
+
+	(void)state;
+	offer_fenced(0, 1, 1, 0, -1);
+	kick(0);
+	assert_int_equal(create_2d(2, 8, 8), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_returned(before, "0 ");
+	fake_pass(0);
+	assert_returned(before, "0 1 ");
+}
+
+static void test_a_fence_that_cannot_be_is_an_error_at_once(void **state)
+{
+	uint16_t before = used(0)->idx;
+
+	(void)state;
+	offer_fenced(0, 1, 1, 3, 0); /* no such context */
+	offer_fenced(0, 2, 1, 1, 64);
+	kick(0);
+	assert_int_equal(reply_of(0, 1)->type, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID);
+	assert_int_equal(reply_of(0, 1)->flags,
+			 VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX);
+	assert_int_equal(reply_of(0, 2)->type, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	renderer.fence_result = -EIO;
+	offer_fenced(0, 3, 1, 0, -1);
+	kick(0);
+	assert_int_equal(reply_of(0, 3)->type, VIRTIO_GPU_RESP_ERR_UNSPEC);
+	assert_returned(before, "1 2 3 ");
+	assert_int_equal(renderer.n_fences, 0);
+	assert_int_equal(device->n_fences, 0);
+}
+
+static void test_a_context_that_goes_gives_back_what_waits_for_it(void **state)
+{
+	uint16_t before = used(0)->idx;
+
+	(void)state;
+	offer_fenced(0, 1, 1, 1, 5);
+	offer_fenced(0, 2, 1, 2, 5);
+	offer_fenced(0, 3, 2, 1, 6);
+	kick(0);
+	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_DESTROY, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_returned(before, "1 3 0 ");
+	assert_int_equal(device->n_fences, 1);
+	/* The renderer may tell of it all the same, also when there is another of that number. */
+	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	offer_fenced(0, 4, 1, 1, 5);
+	kick(0);
+	fake_pass(0);
+	assert_returned(before, "1 3 0 0 ");
+	fake_pass(3);
+	assert_returned(before, "1 3 0 0 4 ");
+}
+
+static void test_the_other_queue_hears_of_its_commands_too(void **state)
+{
+	(void)state;
+	offer_fenced(1, 1, 1, 1, 5);
+	kick(1);
+	assert_int_equal(used(1)->idx, 0);
+	interrupts(1);
+	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_DESTROY, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(used(1)->idx, 1);
+	assert_int_equal(interrupts(1), 1);
+}
+
+static void test_a_fence_that_passes_while_the_guest_is_stopped_is_kept(void **state)
+{
+	uint16_t before = used(0)->idx;
+
+	(void)state;
+	offer_fenced(0, 1, 1, 0, -1);
+	offer_fenced(0, 2, 2, 0, -1);
+	kick(0);
+	stop();
+	fake_pass(0);
+	assert_returned(before, "");
+	cont();
+	assert_returned(before, "1 ");
+	fake_pass(1);
+	assert_returned(before, "1 2 ");
+	assert_int_equal(reply_of(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+static void test_a_reset_drops_what_waits_and_what_was_kept(void **state)
+{
+	(void)state;
+	offer_fenced(0, 1, 1, 0, -1);
+	offer_fenced(0, 2, 2, 0, -1);
+	offer_fenced(0, 3, 1, 1, 1);
+	kick(0);
+	stop();
+	fake_pass(0);
+	cont();
+	reset_device();
+	assert_int_equal(device->n_fences, 0);
+	assert_int_equal(renderer.n_resets, 1);
+	for (unsigned n = 0; n < 3; n++)
+		fake_pass(n);
+	assert_int_equal(used(0)->idx, 0);
+	/* Those of the next guest do not pass with those of the last. */
+	assert_int_equal(create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(attach(1, GPA + DATA_AT, 16 * 16 * 4), VIRTIO_GPU_RESP_OK_NODATA);
+	offer_fenced(0, 1, 1, 0, -1);
+	kick(0);
+	fake_pass(1);
+	assert_int_equal(used(0)->idx, 2);
+	fake_pass(3);
+	assert_int_equal(used(0)->idx, 3);
+}
+
+static void test_fences_of_a_vmm_that_is_gone_pass_to_nobody(void **state)
+{
+	(void)state;
+	offer_fenced(0, 1, 1, 0, -1);
+	offer_fenced(0, 2, 1, 1, 1);
+	kick(0);
+	close_session();
+	fake_pass(0);
+	fake_pass(1);
+	open_session();
+	fake_pass(0);
+	assert_int_equal(used(0)->idx, 0);
+}
+
+static int few_fences_setup(void **state)
+{
+	struct gpu_limits limits = GPU_LIMITS_DEFAULT;
+
+	(void)state;
+	limits.max_fences = 2;
+	return setup_with(&limits);
+}
+
+static void test_more_fences_than_the_limit_are_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(attach(1, GPA + DATA_AT, 16 * 16 * 4), VIRTIO_GPU_RESP_OK_NODATA);
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned slot = 1; slot <= 3; slot++)
+			offer_fenced(0, slot, slot, 0, -1);
+		kick(0);
+		assert_int_equal(reply_of(0, 3)->type, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+		assert_int_equal(device->n_fences, 2);
+		fake_pass(renderer.n_fences - 1);
+		assert_int_equal(device->n_fences, 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fence_setup, teardown)
+		TEST(a_command_waits_for_its_fence_and_says_so),
+		TEST(a_timeline_keeps_its_order_whatever_its_numbers),
+		TEST(timelines_do_not_wait_for_each_other),
+		TEST(what_has_no_fence_does_not_wait),
+		TEST(a_fence_that_cannot_be_is_an_error_at_once),
+		TEST(a_context_that_goes_gives_back_what_waits_for_it),
+		TEST(the_other_queue_hears_of_its_commands_too),
+		TEST(a_fence_that_passes_while_the_guest_is_stopped_is_kept),
+		TEST(a_reset_drops_what_waits_and_what_was_kept),
+		TEST(fences_of_a_vmm_that_is_gone_pass_to_nobody),
+#undef TEST
+		cmocka_unit_test_setup_teardown(test_more_fences_than_the_limit_are_refused,
+						few_fences_setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * What a guest may take, and that all of it comes back: teardown() of the rig compares every
+ * counter of the device with nothing. And what a guest may do at all: each command needs the
+ * feature that the specification gives it to.
+ */
+#include "gpu_rig.h"
+
+#define MANY 200 /* more than the device keeps dma-bufs of */
+
+static int small_setup(void **state)
+{
+	struct gpu_limits limits = GPU_LIMITS_DEFAULT;
+
+	(void)state;
+	limits.max_hostmem = 64 * 1024;
+	limits.max_dimension = 128;
+	limits.max_resources = 4;
+	limits.max_backing_entries = 8;
+	limits.max_contexts = 2;
+	limits.max_submit = 64;
+	return setup_with(&limits);
+}
+
+static uint32_t create_buffer(uint32_t id, uint32_t bytes)
+{
+	const struct virtio_gpu_resource_create_3d request = {
+		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_3D,
+		.resource_id = id,
+		.target = 0,
+		.format = 64,
+		.width = bytes,
+		.height = 1,
+		.depth = 1,
+		.array_size = 1,
+	};
+
+	return RUN(request);
+}
+
+static void test_memory_is_charged_and_given_back(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 3; round++) {
+		assert_int_equal(create_2d(1, 128, 64), VIRTIO_GPU_RESP_OK_NODATA);
+		assert_int_equal(create_2d(2, 128, 65), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+		assert_int_equal(create_2d(2, 128, 63), VIRTIO_GPU_RESP_OK_NODATA);
+		uint64_t used_up = device->hostmem;
+
+		/* A list of pages counts too, also in what then fails. */
+		assert_int_equal(attach(1, GPA + DATA_AT, 4096), VIRTIO_GPU_RESP_OK_NODATA);
+		assert_true(device->hostmem > used_up);
+		assert_int_equal(attach(1, GPA + DATA_AT, 4096), VIRTIO_GPU_RESP_ERR_UNSPEC);
+		assert_int_equal(attach(2, 1, 4096), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+		assert_int_equal(detach(1), VIRTIO_GPU_RESP_OK_NODATA);
+		assert_int_equal(device->hostmem, used_up);
+		assert_int_equal(attach(1, GPA + DATA_AT, 4096), VIRTIO_GPU_RESP_OK_NODATA);
+		assert_int_equal(unref(1), VIRTIO_GPU_RESP_OK_NODATA);
+		assert_int_equal(unref(2), VIRTIO_GPU_RESP_OK_NODATA);
+		assert_int_equal(device->hostmem, 0);
+	}
+}
+
+static void test_the_shadow_of_a_scanout_is_charged(void **state)
+{
+	(void)state;
+	assert_int_equal(create_2d(1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(set_scanout(0, 1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(device->hostmem, 2 * 64 * 64 * 4);
+	assert_int_equal(set_scanout(1, 1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(set_scanout(2, 1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(set_scanout(3, 1, 64, 64), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+	assert_null(display.sources[3]);
+	assert_int_equal(set_scanout(2, 0, 0, 0), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(unref(1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_null(display.sources[0]);
+	assert_null(display.sources[1]);
+	assert_int_equal(device->hostmem, 0);
+}
+
+static void test_a_reset_gives_all_back(void **state)
+{
+	(void)state;
+	assert_int_equal(create_2d(1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(attach(1, GPA + DATA_AT, 64 * 64 * 4), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(set_scanout(0, 1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(create_blob(2, GPA + DATA_AT, 4096), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	reset_device();
+	assert_int_equal(device->hostmem, 0);
+	assert_int_equal(renderer.n_attached, 0);
+	assert_int_equal(renderer.n_contexts, 0);
+}
+
+static void test_counted_things_end_at_their_limit(void **state)
+{
+	(void)state;
+	for (uint32_t id = 1; id <= 4; id++)
+		assert_int_equal(create_2d(id, 1, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(create_2d(5, 1, 1), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 2), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 3),
+			 VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_DESTROY, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 3), VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+static void test_a_stream_ends_at_its_limit(void **state)
+{
+	struct {
+		struct virtio_gpu_cmd_submit request;
+		uint32_t words[32];
+	} message = {
+		.request = { .hdr = { .type = VIRTIO_GPU_CMD_SUBMIT_3D, .ctx_id = 1 }, .size = 64 },
+	};
+
+	(void)state;
+	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(RUN(message), VIRTIO_GPU_RESP_OK_NODATA);
+	message.request.size = 68;
+	assert_int_equal(RUN(message), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	message.request.size = UINT32_MAX - 3;
+	assert_int_equal(RUN(message), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	message.request.size = 62;
+	assert_int_equal(RUN(message), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+}
+
+/* A buffer may be as wide as it has bytes. QEMU asserts that it can make a surface of the size that
+ * it is told. */
+static void test_no_screen_is_larger_than_a_picture_may_be(void **state)
+{
+	(void)state;
+	assert_int_equal(create_buffer(1, 16384), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(set_scanout(0, 1, 128, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(set_scanout(0, 1, 129, 1), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	assert_int_equal(display.widths[0], 128);
+}
+
+static void test_descriptors_of_dmabufs_do_not_pile_up(void **state)
+{
+	(void)state;
+	renderer.has_dmabufs = display.shows_dmabufs = true;
+	for (unsigned round = 0; round < 2; round++) {
+		int first = dup(memory_fd); /* the lowest that is free */
+
+		close(first);
+		for (uint32_t id = 1; id <= MANY; id++) {
+			assert_int_equal(create_2d(id, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+			assert_int_equal(set_scanout(0, id, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+			assert_int_equal(display.widths[0], 64);
+			assert_null(display.sources[0]); /* all as dma-bufs */
+		}
+		int last = dup(memory_fd);
+
+		close(last);
+		assert_in_range(last, first, first + MANY / 2);
+		for (uint32_t id = 1; id <= MANY; id++)
+			assert_int_equal(unref(id), VIRTIO_GPU_RESP_OK_NODATA);
+		last = dup(memory_fd);
+		close(last);
+		assert_int_equal(last, first);
+	}
+}
+
+static void test_a_shown_dmabuf_is_exported_once(void **state)
+{
+	(void)state;
+	renderer.has_dmabufs = display.shows_dmabufs = true;
+	assert_int_equal(create_2d(1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(create_2d(2, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	for (unsigned flip = 0; flip < 6; flip++)
+		assert_int_equal(set_scanout(0, 1 + flip % 2, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(renderer.n_exported, 2);
+}
+
+/* The control queue is served for as long as the device wants: whether it wants to go on later. */
+static bool serve_leaves_some(void)
+{
+	struct vhost_backend *backend = gpu_device_backend(device);
+
+	backend->ops->queue_kicked(backend, 0);
+	return device->queues[0].again.loop;
+}
+
+/* Chains that are no commands are work all the same: a guest that offers nothing else, as fast as
+ * they are skipped, must not keep the loop. */
+static void test_chains_that_are_wrong_end_a_turn_too(void **state)
+{
+	(void)state;
+	descriptors(0)[0] = (struct vring_desc){ GPA, 16, VRING_DESC_F_NEXT, 0 };
+	for (unsigned i = 0; i < RING_SIZE; i++)
+		offer_head(0, 0);
+	assert_true(serve_leaves_some());
+	turn();
+	assert_int_equal(used(0)->idx, RING_SIZE);
+	assert_null(device->queues[0].again.loop);
+}
+
+/* So is each entry of a long list of pages. */
+static void test_long_lists_of_pages_end_a_turn(void **state)
+{
+	enum { N_ENTRIES = 16384 };
+	const uint32_t size = N_ENTRIES * sizeof(struct virtio_gpu_mem_entry);
+	const struct virtio_gpu_resource_attach_backing request = {
+		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
+		.resource_id = 1,
+		.nr_entries = N_ENTRIES,
+	};
+	struct vring_desc *d = descriptors(0) + 3;
+	(void)state;
+	assert_int_equal(create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
+	offer(0, 1, &request, sizeof(request));
+	/* The list follows: entries of no address and no length, then one page. */
+	memset(memory + DATA_AT, 0, size);
+	((struct virtio_gpu_mem_entry *)(void *)(memory + DATA_AT))[N_ENTRIES - 1] =
+		(struct virtio_gpu_mem_entry){ GPA + DATA_AT, 4096, 0 };
+	d[2] = (struct vring_desc){ GPA + DATA_AT, size, VRING_DESC_F_NEXT, 4 };
+	d[0].next = 5;
+	for (unsigned i = 0; i < 3; i++)
+		offer_head(0, 3);
+	assert_true(serve_leaves_some());
+	turn();
+	assert_int_equal(reply_of(0, 1)->type, VIRTIO_GPU_RESP_ERR_UNSPEC); /* it has one by now */
+	assert_int_equal(detach(1), VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+static const struct {
+	uint32_t type;
+	int feature;
+} needs[] = {
+	{ VIRTIO_GPU_CMD_GET_DISPLAY_INFO, -1 },
+	{ VIRTIO_GPU_CMD_RESOURCE_CREATE_2D, -1 },
+	{ VIRTIO_GPU_CMD_RESOURCE_UNREF, -1 },
+	{ VIRTIO_GPU_CMD_SET_SCANOUT, -1 },
+	{ VIRTIO_GPU_CMD_RESOURCE_FLUSH, -1 },
+	{ VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, -1 },
+	{ VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, -1 },
+	{ VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, -1 },
+	{ VIRTIO_GPU_CMD_UPDATE_CURSOR, -1 },
+	{ VIRTIO_GPU_CMD_MOVE_CURSOR, -1 },
+	{ VIRTIO_GPU_CMD_GET_EDID, VIRTIO_GPU_F_EDID },
+	{ VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID, VIRTIO_GPU_F_RESOURCE_UUID },
+	{ VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, VIRTIO_GPU_F_RESOURCE_BLOB },
+	{ VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, VIRTIO_GPU_F_RESOURCE_BLOB },
+	{ VIRTIO_GPU_CMD_GET_CAPSET_INFO, VIRTIO_GPU_F_VIRGL },
+	{ VIRTIO_GPU_CMD_GET_CAPSET, VIRTIO_GPU_F_VIRGL },
+	{ VIRTIO_GPU_CMD_CTX_CREATE, VIRTIO_GPU_F_VIRGL },
+	{ VIRTIO_GPU_CMD_CTX_DESTROY, VIRTIO_GPU_F_VIRGL },
+	{ VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, VIRTIO_GPU_F_VIRGL },
+	{ VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE, VIRTIO_GPU_F_VIRGL },
+	{ VIRTIO_GPU_CMD_RESOURCE_CREATE_3D, VIRTIO_GPU_F_VIRGL },
+	{ VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, VIRTIO_GPU_F_VIRGL },
+	{ VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D, VIRTIO_GPU_F_VIRGL },
+	{ VIRTIO_GPU_CMD_SUBMIT_3D, VIRTIO_GPU_F_VIRGL },
+};
+
+/* A request that is long enough for every command, with numbers that make none of them UNSPEC. */
+static uint32_t try(uint32_t type)
+{
+	struct {
+		struct virtio_gpu_ctrl_hdr hdr;
+		uint32_t words[64];
+	} request = { .hdr = { .type = type, .ctx_id = 77 } };
+
+	memset(request.words, 0xff, sizeof(request.words));
+	offer(0, 1, &request, sizeof(request));
+	kick(0);
+	while (display.requests)
+		fake_answer(&display, -ENOTSUP, NULL);
+	return reply_of(0, 1)->type;
+}
+
+static void test_every_command_needs_its_feature(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < G_N_ELEMENTS(needs); i++) {
+		uint64_t bit = needs[i].feature < 0 ? 0 : BIT64(needs[i].feature);
+
+		set_features(bit);
+		assert_int_not_equal(try(needs[i].type), VIRTIO_GPU_RESP_ERR_UNSPEC);
+		set_features(ALL_FEATURES & ~bit);
+		if (bit)
+			assert_int_equal(try(needs[i].type), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	}
+}
+
+static void test_what_is_no_command_is_unspecified(void **state)
+{
+	(void)state;
+	for (uint32_t type = 0; type < 0x400; type++) {
+		bool is_known = false;
+
+		for (unsigned i = 0; i < G_N_ELEMENTS(needs); i++)
+			is_known |= needs[i].type == type;
+		if (!is_known)
+			assert_int_equal(try(type), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	}
+	assert_int_equal(try(VIRTIO_GPU_RESP_OK_NODATA), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	assert_int_equal(try(UINT32_MAX), VIRTIO_GPU_RESP_ERR_UNSPEC);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define SMALL(name) cmocka_unit_test_setup_teardown(test_##name, small_setup, teardown)
+#define TEST(name)  cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+		SMALL(memory_is_charged_and_given_back),
+		SMALL(the_shadow_of_a_scanout_is_charged),
+		SMALL(a_reset_gives_all_back),
+		SMALL(counted_things_end_at_their_limit),
+		SMALL(a_stream_ends_at_its_limit),
+		SMALL(no_screen_is_larger_than_a_picture_may_be),
+		TEST(descriptors_of_dmabufs_do_not_pile_up),
+		TEST(a_shown_dmabuf_is_exported_once),
+		TEST(chains_that_are_wrong_end_a_turn_too),
+		TEST(long_lists_of_pages_end_a_turn),
+		TEST(every_command_needs_its_feature),
+		TEST(what_is_no_command_is_unspecified),
+#undef SMALL
+#undef TEST
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
