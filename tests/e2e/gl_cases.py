@@ -10,13 +10,14 @@ import re
 import tarfile
 import time
 
-from cases import MEMORY_TOLERANCE_KIB, expect, same_fds, scenario, show, shows_console
+from cases import expect, same_fds, scenario, show, shows_console
 from picture import gl_cells
 from rig import TOP, Failure, Machine, wait_for
 
 WHITE = b"\xff\xff\xff"
 GL_MACHINE = {"disk": True, "memory": "1G"}
 N_REBOOTS = 20
+GL_TOLERANCE_KIB = 16384
 GUEST_TESTS = ("device_3d_dmabuf",)
 
 
@@ -49,10 +50,10 @@ def renderer(vm):
 def wait_gl_picture(vm, seed, seconds=20):
     """gl.c's picture: each pixel of the cells, and the triangle with its point up."""
     wanted = gl_cells(1280, 800, seed)
-    difference = "no screenshot"
+    difference, shot = "no screenshot", None
 
     def is_right():
-        nonlocal difference
+        nonlocal difference, shot
         try:
             shot = vm.qemu.screenshot()
         except Failure as failure:
@@ -75,12 +76,12 @@ def wait_gl_picture(vm, seed, seconds=20):
             right = WHITE if is_white else wanted.pixel(x, y)
             if not difference and shot.pixel(x, y) != right:
                 difference = "the triangle: %d,%d is %s" % (x, y, "white" if is_there else "not")
-        if difference:
-            shot.save_png(vm.qemu.run_dir + "/wrong.png")
         return not difference
     try:
-        wait_for("the picture", seconds, is_right)
+        wait_for("the picture", seconds, is_right, pause=0.2)
     except Failure:
+        if shot:
+            shot.save_png(vm.qemu.run_dir + "/wrong.png")
         raise Failure(difference) from None
 
 
@@ -190,26 +191,30 @@ def glmark2(t, vm):
 
 @scenario("gl")
 def gl_reboots(t):
-    """Descriptors and memory are compared with those after the second boot: the first warms up."""
+    """Compared with the state after five reboots: OpenGL on the CPU keeps buffers for reuse. A lost
+    picture of 1280x800 at each of the others would be 60000 KiB."""
     with t.daemon() as daemon, Machine(t.rig, daemon, **GL_MACHINE) as vm:
         with t.check("%d reboots with OpenGL running: each time it works again" % N_REBOOTS):
             for number in range(1 + N_REBOOTS):
                 boot(vm)
                 cube(vm)
-                wait_turning_cube(vm)
-                if number == 2:
+                try:
+                    wait_turning_cube(vm, 60)
+                except Failure as failure:
+                    raise Failure("reboot %d: %s; kmscube: %s" % (
+                        number, failure, vm.guest.do("sh tail -n 5 /disk/tmp/cube.log"))) from None
+                if number == 5:
                     fds, memory = daemon.fd_names(), daemon.memory_kib()
-                if number in (2, 10):
+                if number % 5 == 0:
                     t.note("reboot %d: %d fds, %d KiB" % (number, daemon.fds(), daemon.memory_kib()))
                 if number < N_REBOOTS:
                     vm.guest.send("sh reboot -f")
         with t.check("no descriptor is left of them"):
             same_fds(daemon, fds)
-        with t.check("the daemon's own memory does not grow by more than a picture each"):
+        with t.check("the daemon's own memory does not grow"):
             now = daemon.memory_kib()
-            t.note("memory of the daemon: %d KiB, after the second %d KiB" % (now, memory))
             if t.memory_counts:
-                expect(now < memory + 4 * MEMORY_TOLERANCE_KIB, "%d KiB, %d before" % (now, memory))
+                expect(now < memory + GL_TOLERANCE_KIB, "%d KiB, %d before" % (now, memory))
         with t.check("the picture is right after them"):
             vm.guest.do("sh killall -9 kmscube")
             show_gl(vm, 7)

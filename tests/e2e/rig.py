@@ -32,7 +32,7 @@ class Failure(Exception):
     """What a test says when it fails: the reason, for a person."""
 
 
-def wait_for(what, seconds, condition):
+def wait_for(what, seconds, condition, pause=0.05):
     """Polls until condition() returns something true, and returns that."""
     end = time.monotonic() + seconds
     while True:
@@ -41,7 +41,7 @@ def wait_for(what, seconds, condition):
             return result
         if time.monotonic() > end:
             raise Failure("%s: not within %g s" % (what, seconds))
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 def die_with_parent():
@@ -221,17 +221,23 @@ class Qemu(Process):
 
     def wait_screen(self, what, holds, head=0, seconds=30):
         """Waits until holds(picture) is true of what is shown, and returns the picture."""
+        wrong = None
+
         def look():
+            nonlocal wrong
             self.must_live()
             try:
                 shot = self.screenshot(head)
             except Failure:
                 return None
-            if not holds(shot):
-                shot.save_png(os.path.join(self.run_dir, "wrong.png"))
-                return None
-            return shot
-        return wait_for(what, seconds, look)
+            wrong = None if holds(shot) else shot
+            return None if wrong else shot
+        try:
+            return wait_for(what, seconds, look, pause=0.2)
+        except Failure:
+            if wrong:
+                wrong.save_png(os.path.join(self.run_dir, "wrong.png"))
+            raise
 
 
 class Guest:
