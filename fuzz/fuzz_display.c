@@ -37,6 +37,7 @@ struct picture {
 	struct rect prepared;
 	uint32_t piece; /* pixels in one piece; 0: rows */
 	bool fails;     /* to be prepared, or to give rows */
+	bool is_shown;  /* on any scanout */
 	bool is_dirty;  /* something was lost because it failed */
 };
 
@@ -189,19 +190,40 @@ static void draw(struct input *in)
 			display_damage(scene.display, i, &r);
 }
 
-static void move_memory(struct input *in)
+/* Other memory with the same pixels; whoever still reads the old one is found out. */
+static void move_pixels(struct picture *picture)
 {
-	struct picture *picture = &scene.pictures[input_below(in, N_PICTURES)];
 	size_t size = (size_t)picture->width * picture->height * sizeof(uint32_t);
-	uint32_t *moved;
+	uint32_t *moved = malloc(size);
 
-	display_source_changed(scene.display, &picture->base);
-	moved = malloc(size);
 	CHECK(moved);
 	memcpy(moved, picture->pixels, size);
 	free(picture->pixels);
 	picture->pixels = moved;
 	picture->prepared = (struct rect){ 0 };
+}
+
+static void move_memory(struct input *in)
+{
+	struct picture *picture = &scene.pictures[input_below(in, N_PICTURES)];
+
+	display_source_changed(scene.display, &picture->base);
+	move_pixels(picture);
+}
+
+/* What no scanout shows any more the display has let go of. */
+static void let_go(void)
+{
+	for (unsigned i = 0; i < N_PICTURES; i++) {
+		struct picture *picture = &scene.pictures[i];
+		bool is_shown = false;
+
+		for (unsigned k = 0; k < N_SCREENS; k++)
+			is_shown |= frontend()->scanouts[screen_ids[k]].source == &picture->base;
+		if (picture->is_shown && !is_shown)
+			move_pixels(picture);
+		picture->is_shown = is_shown;
+	}
 }
 
 static void ask(struct input *in, unsigned kind)
@@ -378,6 +400,7 @@ static void step(struct input *in)
 		peer_step(in, op & 15);
 	else
 		device_step(in, op & 15);
+	let_go();
 	if (op & 0x20)
 		turn(1);
 	if (op & 0x40)

@@ -29,7 +29,7 @@
 #define AVAIL_AT   0x4000u
 #define USED_AT    0x5000u
 #define TABLES_AT  0x7100u /* indirect tables */
-#define MAX_STEPS  256
+#define MAX_STEPS  96
 #define MAX_FLIGHT 2048
 
 static const struct guest_region_spec specs[N_REGIONS] = {
