@@ -16,6 +16,14 @@ void capset_init(struct gpu_device *device)
 	device->n_capsets = ops->capsets ? ops->capsets(device->renderer, device->capsets) : 0;
 }
 
+const struct renderer_capset *capset_find(const struct gpu_device *device, uint32_t id)
+{
+	for (unsigned i = 0; i < device->n_capsets; i++)
+		if (device->capsets[i].id == id)
+			return &device->capsets[i];
+	return NULL;
+}
+
 int capset_get_info(struct gpu_device *device, struct gpu_command *command)
 {
 	uint32_t index = command->request.get_capset_info.capset_index;
@@ -32,11 +40,8 @@ int capset_get_info(struct gpu_device *device, struct gpu_command *command)
 int capset_get(struct gpu_device *device, struct gpu_command *command)
 {
 	const struct virtio_gpu_get_capset *request = &command->request.get_capset;
-	const struct renderer_capset *capset = NULL;
+	const struct renderer_capset *capset = capset_find(device, request->capset_id);
 
-	for (unsigned i = 0; i < device->n_capsets; i++)
-		if (device->capsets[i].id == request->capset_id)
-			capset = &device->capsets[i];
 	if (!capset || request->capset_version > capset->max_version)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 

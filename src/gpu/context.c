@@ -9,8 +9,7 @@
  */
 #include "gpu/context.h"
 
-#include <errno.h>
-
+#include "gpu/capset.h"
 #include "gpu/command.h"
 #include "gpu/device_state.h"
 #include "gpu/fence.h"
@@ -42,14 +41,6 @@ void context_free_all(struct gpu_device *device)
 	}
 }
 
-static bool has_capset(struct gpu_device *device, uint32_t id)
-{
-	for (unsigned i = 0; i < device->n_capsets; i++)
-		if (device->capsets[i].id == id)
-			return true;
-	return false;
-}
-
 int context_create(struct gpu_device *device, struct gpu_command *command)
 {
 	const struct virtio_gpu_ctx_create *request = &command->request.ctx_create;
@@ -63,7 +54,7 @@ int context_create(struct gpu_device *device, struct gpu_command *command)
 		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
 	if (device_has_feature(device, VIRTIO_GPU_F_CONTEXT_INIT))
 		init = request->context_init & VIRTIO_GPU_CONTEXT_INIT_CAPSET_ID_MASK;
-	if (request->nlen > sizeof(request->debug_name) || (init && !has_capset(device, init)))
+	if (request->nlen > sizeof(request->debug_name) || (init && !capset_find(device, init)))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (g_hash_table_size(device->contexts) >= device->limits.max_contexts)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;

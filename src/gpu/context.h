@@ -15,7 +15,7 @@ struct context {
 
 /* NULL if there is none with this id. */
 struct context *context_find(struct gpu_device *device, uint32_t id);
-/* Frees all; what waited for their fences is given back to the guest. */
+/* Frees all; whoever waited for their fences was forgotten before. */
 void context_free_all(struct gpu_device *device);
 
 /* Command handlers (VIRTIO 1.2, 5.7.6.9). */

@@ -7,7 +7,6 @@
  */
 #include "gpu/output.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "base/container.h"

@@ -10,8 +10,6 @@
  */
 #include "gpu/scanout.h"
 
-#include <errno.h>
-
 #include "base/container.h"
 #include "gpu/command.h"
 #include "gpu/device_state.h"
