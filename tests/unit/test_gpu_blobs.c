@@ -33,6 +33,42 @@ static void test_a_blob_is_read_where_the_guest_has_it(void **state)
 	assert_memory_equal(iov[0].iov_base, memory + DATA_AT + 3 * W * 4, W * 4);
 }
 
+static void test_a_scattered_blob_is_read_row_by_row(void **state)
+{
+	enum { N_PAGES = BLOB_SIZE / 4096, ROWS_OF_PAGE = H / N_PAGES };
+	struct {
+		struct virtio_gpu_resource_create_blob request;
+		struct virtio_gpu_mem_entry entries[N_PAGES];
+	} message = {
+		.request = { .hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB,
+			     .resource_id = 1,
+			     .blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST,
+			     .nr_entries = N_PAGES,
+			     .size = BLOB_SIZE },
+	};
+	const struct rect r = { 10, 3, 4, H - 3 };
+	struct iovec iov[H];
+
+	(void)state;
+	for (unsigned i = 0; i < N_PAGES; i++) /* the last page first */
+		message.entries[i] =
+			(struct virtio_gpu_mem_entry){ GPA + DATA_AT + (N_PAGES - 1 - i) * 4096,
+						       4096, 0 };
+	assert_int_equal(RUN(message), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(show_blob(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
+	for (unsigned y = 0; y < H; y++) {
+		unsigned page = N_PAGES - 1 - y / ROWS_OF_PAGE, row = y % ROWS_OF_PAGE;
+
+		memset(memory + DATA_AT + page * 4096 + row * W * 4, (int)y, W * 4);
+	}
+	assert_int_equal(display.sources[0]->ops->rows(display.sources[0], &r, iov, H), r.height);
+	for (unsigned y = 0; y < r.height; y++) {
+		assert_int_equal(iov[y].iov_len, r.width * 4);
+		assert_int_equal(((uint8_t *)iov[y].iov_base)[0], y + r.y);
+		assert_int_equal(((uint8_t *)iov[y].iov_base)[r.width * 4 - 1], y + r.y);
+	}
+}
+
 static void test_a_guest_can_take_the_memory_of_a_blob_back(void **state)
 {
 	struct iovec iov[8];
@@ -143,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 		TEST(a_blob_is_read_where_the_guest_has_it),
+		TEST(a_scattered_blob_is_read_row_by_row),
 		TEST(a_guest_can_take_the_memory_of_a_blob_back),
 		TEST(what_has_no_memory_is_no_cursor),
 		TEST(memory_that_the_vmm_takes_is_not_touched),
