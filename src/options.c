@@ -17,6 +17,9 @@
 
 #define PROGRAM "vhost-device-gpu"
 
+/* Pixels; what pixman can convert. */
+#define MAX_DIMENSION 32766
+
 static const struct {
 	const char *name, *alias;
 	uint32_t capsets;
@@ -229,7 +232,12 @@ static const char *set_max_backing_entries(struct options *options, const char *
 
 static const char *set_max_dimension(struct options *options, const char *value)
 {
-	return set_limit(&options->device.limits.max_dimension, value);
+	uint64_t pixels;
+	const char *wrong = parse_number(value, 1, MAX_DIMENSION, &pixels);
+
+	if (!wrong)
+		options->device.limits.max_dimension = (uint32_t)pixels;
+	return wrong;
 }
 
 static const char *set_max_contexts(struct options *options, const char *value)

@@ -65,8 +65,9 @@ int cursor_update(struct gpu_device *device, struct gpu_command *command)
 	struct display_cursor cursor = {
 		.x = request->pos.x,
 		.y = request->pos.y,
-		.hot_x = request->hot_x,
-		.hot_y = request->hot_y,
+		/* A hot spot outside of the image is no reason to have no cursor. */
+		.hot_x = MIN(request->hot_x, DISPLAY_CURSOR_SIZE - 1),
+		.hot_y = MIN(request->hot_y, DISPLAY_CURSOR_SIZE - 1),
 	};
 	struct resource *resource;
 
@@ -80,8 +81,7 @@ int cursor_update(struct gpu_device *device, struct gpu_command *command)
 	resource = resource_find(device, request->resource_id);
 	if (!resource)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (!is_image(resource) || cursor.hot_x >= DISPLAY_CURSOR_SIZE ||
-	    cursor.hot_y >= DISPLAY_CURSOR_SIZE)
+	if (!is_image(resource))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	int r = read_image(device, resource, cursor.pixels);
 	if (r == 0)

@@ -142,6 +142,21 @@ static int show(struct gpu_device *device, unsigned i, struct scanout *next)
 	return 0;
 }
 
+/* The resource that a scanout is to show; NULL if it is to be off, which it is then. 0 or the
+ * guest's error. */
+static int find_shown(struct gpu_device *device, uint32_t scanout_id, uint32_t resource_id,
+		      struct resource **ret)
+{
+	if (scanout_id >= VIRTIO_GPU_MAX_SCANOUTS)
+		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
+	*ret = resource_find(device, resource_id); /* 0 is nobody's id */
+	if (resource_id == 0)
+		turn_off(device, scanout_id);
+	else if (!*ret)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	return 0;
+}
+
 int scanout_set(struct gpu_device *device, struct gpu_command *command)
 {
 	const struct virtio_gpu_set_scanout *request = &command->request.set_scanout;
@@ -149,15 +164,9 @@ int scanout_set(struct gpu_device *device, struct gpu_command *command)
 		.rect = { request->r.x, request->r.y, request->r.width, request->r.height },
 	};
 
-	if (request->scanout_id >= VIRTIO_GPU_MAX_SCANOUTS)
-		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
-	if (request->resource_id == 0) {
-		turn_off(device, request->scanout_id);
-		return 0;
-	}
-	next.resource = resource_find(device, request->resource_id);
-	if (!next.resource)
-		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	int r = find_shown(device, request->scanout_id, request->resource_id, &next.resource);
+	if (r != 0 || !next.resource)
+		return r;
 	/* Buffers can be wider than any picture: no display can show so much of one. */
 	if (rect_is_empty(&next.rect) || next.rect.width > device->limits.max_dimension ||
 	    !rect_is_within(&next.rect, next.resource->width, next.resource->height))
@@ -175,14 +184,10 @@ int scanout_set_blob(struct gpu_device *device, struct gpu_command *command)
 		.offset = request->offsets[0],
 	};
 
-	if (request->scanout_id >= VIRTIO_GPU_MAX_SCANOUTS)
-		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
-	if (request->resource_id == 0) {
-		turn_off(device, request->scanout_id);
-		return 0;
-	}
-	next.resource = resource_find(device, request->resource_id);
-	if (!next.resource || !next.resource->blob_size)
+	int r = find_shown(device, request->scanout_id, request->resource_id, &next.resource);
+	if (r != 0 || !next.resource)
+		return r;
+	if (!next.resource->blob_size)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 
 	/* The last row ends with its last pixel, not with its stride. */

@@ -76,6 +76,17 @@ static void cursor_refuses_a_resource_beyond_64_pixels(void **state)
 
 /* ---- what is shown ---- */
 
+static void hot_spot_outside_of_the_image_is_moved_to_its_edge(void **state)
+{
+	struct vmm *vmm = *state;
+
+	cursor_image(vmm, 1, BGRA, 64, 64);
+	assert_ok(gpu_update_cursor(vmm, 0, 10, 20, 1, 64, 0xffffffff));
+	vmm_wait_messages(vmm, DISPLAY_CURSOR_UPDATE, 1);
+	assert_int_equal(vmm->display.cursors[0].hot_x, 63);
+	assert_int_equal(vmm->display.cursors[0].hot_y, 63);
+}
+
 static void cursor_of_64_pixels_is_shown_as_it_is(void **state)
 {
 	struct vmm *vmm = *state;
@@ -217,6 +228,7 @@ static int run(void)
 		BOOTED_TEST(cursor_refuses_a_scanout_that_cannot_be),
 		BOOTED_TEST(cursor_refuses_an_unknown_resource),
 		BOOTED_TEST(cursor_refuses_a_resource_beyond_64_pixels),
+		BOOTED_TEST(hot_spot_outside_of_the_image_is_moved_to_its_edge),
 		BOOTED_TEST(cursor_of_64_pixels_is_shown_as_it_is),
 		BOOTED_TEST(smaller_cursor_is_padded_with_nothing),
 		BOOTED_TEST(cursor_in_another_byte_order_is_converted),
