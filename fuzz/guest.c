@@ -285,6 +285,42 @@ static void fill_submit(struct draft *draft, struct input *in)
 	draft->size += words * 4;
 }
 
+/* Words of a command stream of virgl's: opcode, object and length, then that many. */
+static const struct stream_command {
+	uint8_t op, object, n_words;
+	uint32_t first; /* that makes sense */
+} stream_commands[8] = {
+	{ 1, 8, 5, 1 },   /* CREATE_OBJECT: a surface */
+	{ 5, 0, 3, 1 },   /* SET_FRAMEBUFFER_STATE: of one buffer */
+	{ 7, 0, 8, 4 },   /* CLEAR: that buffer */
+	{ 3, 8, 1, 1 },   /* DESTROY_OBJECT */
+	{ 17, 0, 13, 1 }, /* RESOURCE_COPY_REGION */
+	{ 9, 0, 11, 1 },  /* RESOURCE_INLINE_WRITE */
+	{ 28, 0, 1, 1 },  /* SET_SUB_CTX */
+	{ 29, 0, 1, 1 },  /* CREATE_SUB_CTX */
+};
+
+static void fill_stream(struct draft *draft, struct input *in)
+{
+	uint8_t shape = input_u8(in);
+	uint32_t words[1 + 13];
+
+	for (unsigned i = 0; i < 1 + (shape & 3u); i++) {
+		const struct stream_command *command = &stream_commands[input_below(in, 8)];
+		uint32_t n = command->n_words;
+
+		words[0] = (uint32_t)n << 16 | (uint32_t)command->object << 8 | command->op;
+		words[1] = command->first;
+		for (uint32_t k = 2; k <= n; k++)
+			words[k] = input_number(in);
+		if (shape & 0x40)
+			words[0] = input_u32(in);
+		memcpy(draft->bytes + draft->size, words, (1 + n) * sizeof(words[0]));
+		draft->size += (1 + n) * (uint32_t)sizeof(words[0]);
+	}
+	draft->submit.size = draft->size - (uint32_t)sizeof(draft->submit);
+}
+
 /* Any bytes, of any type. */
 static void fill_raw(struct draft *draft, struct input *in)
 {
@@ -327,6 +363,7 @@ static const struct kind {
 	KIND(UPDATE_CURSOR, virtio_gpu_update_cursor, fill_cursor),
 	KIND(MOVE_CURSOR, virtio_gpu_update_cursor, fill_cursor),
 	KIND(SUBMIT_3D, virtio_gpu_cmd_submit, fill_raw),
+	KIND(SUBMIT_3D, virtio_gpu_cmd_submit, fill_stream),
 #undef KIND
 };
 

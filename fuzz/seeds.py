@@ -11,7 +11,7 @@ import sys
 # ---- fuzz_command.c ----
 (CREATE_2D, UNREF, SET_SCANOUT, FLUSH, TRANSFER_2D, ATTACH, DETACH, DISPLAY_INFO, EDID, UUID, BLOB, SCANOUT_BLOB,
  CAPSET_INFO, CAPSET, CTX_CREATE, CTX_DESTROY, CTX_ATTACH, CTX_DETACH, CREATE_3D, TO_HOST_3D, FROM_HOST_3D, SUBMIT,
- UPDATE_CURSOR, MOVE_CURSOR, RAW) = range(25)
+ UPDATE_CURSOR, MOVE_CURSOR, RAW, STREAM) = range(26)
 KICK, FENCE, RING, INDIRECT, CUT, REPLY, CONTEXT, OTHER_QUEUE = (1 << i for i in range(8))
 TURN = 0x10
 READ_AND_ANSWER = bytes([10 | TURN, 1])
@@ -50,6 +50,11 @@ GL = [
     command(FLUSH, 4, 15, shape=KICK | FENCE), READ_AND_ANSWER, READ_AND_ANSWER, PASS_FENCES,
     command(FROM_HOST_3D, 4, 10, 10, 0), command(CTX_DETACH, 4), command(CTX_DESTROY), command(UNREF, 4),
 ]
+DRAW = [
+    command(CTX_CREATE, 4, 0), command(CREATE_3D, 4, 2, 1, 63, 63, 0), command(CTX_ATTACH, 4), command(ATTACH, 4, 1, 0x20, 1),
+    command(STREAM, 2, 0, 4, 1, 0, 0, 1, 0, 1, 2, *([0] * 7), shape=KICK | FENCE), command(SET_SCANOUT, 4, 0, 15),
+    command(FLUSH, 4, 15), READ_AND_ANSWER, command(TO_HOST_3D, 4, 63, 63, 0), command(FROM_HOST_3D, 4, 63, 63, 0),
+]
 BLOBS = [
     command(BLOB, 5, 1, 0x40, 1, 0x21, 0x22), command(SCANOUT_BLOB, 5, 0, 7, 1, 31, 31, 32, 0), command(FLUSH, 5, 7),
     READ_AND_ANSWER, command(SCANOUT_BLOB, 5, 1, 7, 4, 31, 31, 40, 0), command(FLUSH, 5, 7), READ_AND_ANSWER,
@@ -65,10 +70,14 @@ SHAPES = [command(DISPLAY_INFO, shape=KICK | s, extra=e) for s, e in
 def command_seeds():
     stories = [LINUX, LINUX + CURSOR, LINUX + FLIP, LINUX + STOP_AND_CONT, LINUX + FULL_STOP + FLIP, LINUX + RESET + LINUX,
                GL, GL + LINUX, LINUX + BLOBS, BLOBS + STOP_AND_CONT, SHAPES, LINUX + [vmm(4, 0x5a)] + LINUX,
-               GL[:10] + [vmm(4, 0x5a), PASS_FENCES] + GL, GL[:9] + RESET + GL]
+               GL[:10] + [vmm(4, 0x5a), PASS_FENCES] + GL, GL[:9] + RESET + GL, DRAW, DRAW + LINUX + RESET + DRAW]
     for world in range(4):
         for story in stories:
             yield bytes([world | 0x28, 0x1c if world % 2 else 0x0c] if world != 1 else [world | 0x28]) + b''.join(story)
+
+
+def virgl_seeds():
+    return (seed for seed in command_seeds() if seed[0] & 3 == 0)
 
 
 # ---- fuzz_session.c ----
