@@ -14,8 +14,8 @@ struct vhost_server_options {
 	const char *socket_path; /* borrowed; NULL with @fd */
 	int fd;       /* a connected socket, taken also on failure; -1 with @socket_path */
 	bool is_once; /* quit the loop when the first session has ended */
-	/* borrowed; where @socket_path is found all the time, if not there: from a working directory
-	 * that stays although the files around it go (a sandbox). NULL: @socket_path */
+	/* Borrowed; the same file by a name that stays good when a sandbox takes the files around
+	 * it away: from the working directory. NULL: @socket_path is good all the time. */
 	const char *bind_path;
 };
 
