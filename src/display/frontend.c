@@ -67,8 +67,9 @@ static int on_task(struct loop_task *task)
 	return 0;
 }
 
-void frontend_wake(struct frontend *fe)
+void frontend_wake(struct frontend *fe, uint32_t scanouts)
 {
+	fe->awake |= scanouts;
 	if (has_peer(fe))
 		loop_queue(fe->loop, &fe->task, on_task);
 }
@@ -90,6 +91,8 @@ void frontend_set_features(struct frontend *fe, uint64_t features)
 	fe->features =
 		features & (VHOST_USER_GPU_PROTOCOL_F_EDID | VHOST_USER_GPU_PROTOCOL_F_DMABUF2);
 	fe->protocol_deadline = 0;
+	if (!fe->requests && fe->flush_order_len == 0)
+		loop_timer_disarm(&fe->timer);
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
 		struct frontend_scanout *s = &fe->scanouts[i];
 
@@ -131,7 +134,7 @@ void frontend_scanout_off(struct frontend *fe, unsigned scanout)
 	s->damage.count = 0;
 	s->sending = s->flush = (struct rect){ 0 };
 	s->dmabuf_is_stale = false;
-	frontend_wake(fe);
+	frontend_wake(fe, FRONTEND_EVERYTHING);
 }
 
 static void lose_requests(struct frontend *fe)
@@ -186,7 +189,7 @@ static int connect_peer(struct frontend *fe, int fd)
 		mark_stale(&fe->scanouts[i]);
 	fe->protocol_deadline = frontend_now() + fe->timeouts.protocol;
 	frontend_request_watch(fe, fe->protocol_deadline);
-	frontend_wake(fe);
+	frontend_wake(fe, FRONTEND_EVERYTHING);
 	return 0;
 }
 
@@ -248,7 +251,7 @@ static int frontend_request_info(struct display *display, struct display_request
 	if (!has_peer(fe))
 		return -ENOTSUP;
 	frontend_request_add(fe, request, REQUEST_INFO_WAITS, 0, fe->timeouts.request);
-	frontend_wake(fe);
+	frontend_wake(fe, FRONTEND_EVERYTHING);
 	return 0;
 }
 
@@ -261,7 +264,7 @@ static int frontend_request_edid(struct display *display, struct display_request
 	    (!fe->protocol_deadline && !frontend_has_features(fe, VHOST_USER_GPU_PROTOCOL_F_EDID)))
 		return -ENOTSUP;
 	frontend_request_add(fe, request, REQUEST_EDID_WAITS, scanout, fe->timeouts.request);
-	frontend_wake(fe);
+	frontend_wake(fe, FRONTEND_EVERYTHING);
 	return 0;
 }
 
@@ -331,7 +334,7 @@ static void frontend_damage(struct display *display, unsigned scanout, const str
 		s->flush = rect_union(&s->flush, &clipped);
 	else
 		damage_add(&s->damage, &clipped);
-	frontend_wake(fe);
+	frontend_wake(fe, 1u << scanout);
 }
 
 static int frontend_flush_dmabuf(struct display *display, struct display_request *request,
@@ -345,7 +348,7 @@ static int frontend_flush_dmabuf(struct display *display, struct display_request
 		return -ENOTSUP;
 	s->flush = rect_union(&s->flush, &clipped);
 	frontend_request_add(fe, request, REQUEST_FLUSH_WAITS, scanout, fe->timeouts.flush);
-	frontend_wake(fe);
+	frontend_wake(fe, FRONTEND_EVERYTHING);
 	return 0;
 }
 
@@ -361,6 +364,7 @@ static void frontend_source_changed(struct display *display, struct display_sour
 			continue;
 		damage_add(&s->damage, &s->sending);
 		s->sending = (struct rect){ 0 };
+		frontend_wake(fe, FRONTEND_EVERYTHING);
 	}
 }
 
@@ -372,7 +376,7 @@ static void frontend_cursor_set(struct display *display, unsigned scanout,
 
 	c->shape = *cursor;
 	c->was_used = c->has_shape = c->is_visible = c->shape_is_stale = true;
-	frontend_wake(fe);
+	frontend_wake(fe, 1u << scanout);
 }
 
 static void frontend_cursor_move(struct display *display, unsigned scanout, uint32_t x, uint32_t y,
@@ -385,7 +389,7 @@ static void frontend_cursor_move(struct display *display, unsigned scanout, uint
 	cursor->shape.y = y;
 	cursor->is_visible = is_visible;
 	cursor->was_used = cursor->position_is_stale = true;
-	frontend_wake(fe);
+	frontend_wake(fe, 1u << scanout);
 }
 
 static const struct display_ops frontend_ops = {

@@ -142,6 +142,7 @@ struct frontend {
 	struct loop_task task;
 
 	unsigned next_scanout; /* whose turn it is to send */
+	uint32_t awake;        /* bit i: scanout i may have something to send; no other has */
 	struct frontend_scanout scanouts[DISPLAY_MAX_SCANOUTS];
 	struct frontend_output output;
 };
@@ -153,8 +154,11 @@ struct frontend {
 void frontend_disconnect(struct frontend *fe);
 /* The same because the socket failed, and ends the requests. From the loop only. */
 void frontend_drop_peer(struct frontend *fe);
-/* Sends what there is to send at the end of this turn of the loop. */
-void frontend_wake(struct frontend *fe);
+#define FRONTEND_EVERYTHING UINT32_MAX
+
+/* Something changed on @scanouts (a set of bits): sends what there is to send at the end of this
+ * turn of the loop. */
+void frontend_wake(struct frontend *fe, uint32_t scanouts);
 /* The protocol features are known now. */
 void frontend_set_features(struct frontend *fe, uint64_t features);
 void frontend_scanout_off(struct frontend *fe, unsigned scanout);

@@ -367,8 +367,10 @@ static bool build_update(struct frontend *fe, unsigned scanout, void *payload)
 		if (rect_is_empty(&s->sending) && !begin_rect(fe, s))
 			return false;
 		n = find_band(fe, s, band);
-		if (n < 0)
+		if (n < 0) {
 			s->sending = (struct rect){ 0 }; /* unreadable: nothing to show */
+			frontend_wake(fe, FRONTEND_EVERYTHING);
+		}
 	} while (n < 0);
 
 	for (int i = 1; i <= n; i++)
@@ -387,6 +389,8 @@ static void sent_update(struct frontend *fe, unsigned scanout)
 
 	s->sending.y += fe->output.band.height;
 	s->sending.height -= fe->output.band.height;
+	if (rect_is_empty(&s->sending) && s->source->ops->prepare)
+		fe->awake = FRONTEND_EVERYTHING; /* others may have waited for the source */
 	s->peer_surface_is_unused = false;
 }
 
@@ -458,8 +462,11 @@ bool frontend_message_next(struct frontend *fe)
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
 		unsigned scanout = (fe->next_scanout + i) % DISPLAY_MAX_SCANOUTS;
 
+		if (!(fe->awake >> scanout & 1))
+			continue;
 		if (build_one_of(fe, scanout_messages, G_N_ELEMENTS(scanout_messages), scanout))
 			return true;
+		fe->awake &= ~(1u << scanout);
 	}
 	return false;
 }

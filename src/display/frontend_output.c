@@ -124,7 +124,7 @@ void frontend_output_run(struct frontend *fe)
 		out->message = NULL;
 		bytes += (size_t)n;
 	}
-	frontend_wake(fe);
+	frontend_wake(fe, 0);
 }
 
 void frontend_output_keep(struct frontend *fe, const struct display_source *source)

@@ -148,5 +148,5 @@ void frontend_reply_read(struct frontend *fe)
 	fe->input_len += (unsigned)n;
 	while (handle_one(fe) && fe->generation == generation)
 		;
-	frontend_wake(fe);
+	frontend_wake(fe, FRONTEND_EVERYTHING);
 }

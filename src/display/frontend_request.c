@@ -172,6 +172,6 @@ int frontend_request_expire(struct loop_timer *timer)
 		end_request(fe, request, -ETIMEDOUT, NULL);
 	}
 	watch_what_is_left(fe);
-	frontend_wake(fe);
+	frontend_wake(fe, FRONTEND_EVERYTHING);
 	return 0;
 }
