@@ -7,7 +7,7 @@
 
 #include "base/rect.h"
 
-#define DAMAGE_MAX_RECTS 8
+#define DAMAGE_MAX_RECTS 16
 
 /* Zeroed memory is no damage. */
 struct damage {
