@@ -43,17 +43,20 @@
 
 #define FEATURE_NONE (-1)
 
+/* Types come in three groups, from 0x100, 0x200 and 0x300 on. */
+#define GROUP_SIZE      32
+#define TYPE_SLOT(type) (((type) >> 8 & 3) * GROUP_SIZE + (type) % GROUP_SIZE)
+
 static const struct command_type {
 	uint32_t type;
 	const char *name;
 	size_t request_size;
 	int feature; /* that the guest must have accepted, or FEATURE_NONE */
 	int (*run)(struct gpu_device *device, struct gpu_command *command);
-} command_types[] = {
+} command_types[4 * GROUP_SIZE] = {
 #define COMMAND(name, request, feature, run)                                                       \
-	{                                                                                          \
-		VIRTIO_GPU_CMD_##name, #name, sizeof(struct request), feature, run                 \
-	}
+	[TYPE_SLOT(VIRTIO_GPU_CMD_##name)] = { VIRTIO_GPU_CMD_##name, #name,                       \
+					       sizeof(struct request), feature, run }
 	COMMAND(GET_DISPLAY_INFO, virtio_gpu_ctrl_hdr, FEATURE_NONE, output_get_display_info),
 	COMMAND(RESOURCE_CREATE_2D, virtio_gpu_resource_create_2d, FEATURE_NONE,
 		resource_create_2d),
@@ -95,10 +98,9 @@ static const struct command_type {
 
 static const struct command_type *find_type(uint32_t type)
 {
-	for (size_t i = 0; i < G_N_ELEMENTS(command_types); i++)
-		if (command_types[i].type == type)
-			return &command_types[i];
-	return NULL;
+	const struct command_type *found = &command_types[TYPE_SLOT(type)];
+
+	return found->run && found->type == type ? found : NULL;
 }
 
 static struct vring *command_vring(const struct gpu_command *command)
@@ -133,7 +135,9 @@ void command_charge(struct gpu_device *device, uint64_t bytes)
 {
 	uint64_t units = bytes / BYTES_PER_UNIT;
 
-	device->turn_budget -= (int)MIN(units, TURN_BUDGET);
+	/* However large, it leaves one unit: a flush goes with its transfer, in one turn and with
+	 * one interrupt. */
+	device->turn_budget -= (int)MIN(units, TURN_BUDGET - 2);
 }
 
 size_t command_read(const struct gpu_command *command, size_t offset, void *buf, size_t size)
