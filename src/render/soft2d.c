@@ -28,6 +28,9 @@
 
 /* From here on a copy is mapped by itself: pages that no transfer touches are never there. */
 #define MAP_MIN_SIZE (128 * 1024)
+/* From here on, what is a screen most likely, it may have huge pages: both the copy into it and the
+ * copy out of it that the kernel makes look up far fewer addresses. */
+#define HUGE_MIN_SIZE (4 * 1024 * 1024)
 
 struct renderer_resource {
 	uint32_t format;
@@ -85,6 +88,8 @@ static int data_new(size_t size, uint8_t **ret)
 		data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (data == MAP_FAILED)
 			data = NULL;
+		else if (size >= HUGE_MIN_SIZE)
+			(void)madvise(data, size, MADV_HUGEPAGE);
 	}
 	if (!data)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
