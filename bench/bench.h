@@ -89,7 +89,9 @@ void pin_driver(void);
 void run_begin(struct run *r, pid_t pid, const struct display *display);
 void run_end(struct run *r, uint64_t operations, const struct display *display);
 void run_set(struct run *r, enum metric metric, double value);
-/* How many operations a run has: fewer under the tracer, which makes each slow. */
+/* How many operations a run has: @operations times --scale, and fewer under the tracer, which makes
+ * each slow. */
+extern unsigned operations_scale;
 unsigned run_count(const struct run *r, unsigned operations);
 /* After each operation. Under the tracer it lets the contender go to sleep: there each of its calls
  * takes so long that it would find the next operation before it looks, and never sleep. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * bench [--rounds N] [--json FILE] [--case PREFIX] [--c NAME=PATH] [--rust NAME=PATH] --ours PATH
+ * bench --ours PATH [--before NAME=PATH] [--c NAME=PATH] [--rust NAME=PATH] [--case PATTERN]
+ * [--rounds N] [--scale N]
+ *       [--cpus OURS,CONTENDER] [--json FILE]
  *
  * Runs each case on each contender in turn, round after round, so that what disturbs the machine
  * for a while disturbs all of them, and prints medians. A ratio is the median of the ratios of
@@ -10,6 +12,7 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <getopt.h>
 #include <math.h>
 #include <signal.h>
@@ -241,20 +244,25 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "ours", required_argument, NULL, 'o' },
 		{ "c", required_argument, NULL, 'c' },
+		{ "before", required_argument, NULL, 'b' },
 		{ "rust", required_argument, NULL, 'r' },
 		{ "rounds", required_argument, NULL, 'n' },
 		{ "json", required_argument, NULL, 'j' },
 		{ "case", required_argument, NULL, 'k' },
+		{ "scale", required_argument, NULL, 's' },
 		{ "cpus", required_argument, NULL, 'p' },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char *wanted = "";
+	const char *wanted = "*";
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case 'o':
 			add_contender(OURS, "ours", optarg);
+			break;
+		case 'b':
+			add_named(OURS, optarg);
 			break;
 		case 'c':
 			add_named(QEMU_C, optarg);
@@ -272,6 +280,9 @@ int main(int argc, char **argv)
 			if (sscanf(optarg, "%u,%u", &driver_cpu, &contender_cpu) != 2)
 				vmm_fail("--cpus: expected OURS,CONTENDER");
 			break;
+		case 's':
+			operations_scale = (unsigned)atoi(optarg);
+			break;
 		case 'k':
 			wanted = optarg;
 			break;
@@ -286,7 +297,7 @@ int main(int argc, char **argv)
 		fprintf(json, "[");
 	for (unsigned g = 0; g < ARRAY_LENGTH(groups); g++) {
 		for (const struct bench_case *c = groups[g]; c->name; c++) {
-			if (strncmp(c->name, wanted, strlen(wanted)) == 0)
+			if (fnmatch(wanted, c->name, 0) == 0)
 				run_case(c);
 		}
 	}

@@ -55,6 +55,7 @@ static void pin(unsigned cpu)
 }
 
 unsigned driver_cpu, contender_cpu = 1;
+unsigned operations_scale = 1;
 
 void pin_contender(void)
 {
@@ -149,7 +150,7 @@ long process_sleeps(pid_t pid)
 
 unsigned run_count(const struct run *r, unsigned operations)
 {
-	return r->is_traced ? operations / 16 + 5 : operations;
+	return r->is_traced ? operations / 16 + 5 : operations * operations_scale;
 }
 
 void run_pause(const struct run *r)
