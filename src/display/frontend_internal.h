@@ -26,6 +26,9 @@
 /* Pieces of memory in one UPDATE at most; one more holds its header. */
 #define FRONTEND_BAND_PIECES (IOV_MAX - 1)
 
+#define FRONTEND_HEADER_BYTES                                                                      \
+	(sizeof(struct vhost_user_gpu_header) + sizeof(struct vhost_user_gpu_update))
+
 /* What is read at once; more than the longest reply. */
 #define FRONTEND_INPUT_BYTES 2048
 
@@ -107,8 +110,7 @@ struct frontend_output {
 	struct rect band;              /* of an UPDATE */
 	int first, count;              /* of iov; the rest is unsent */
 	struct iovec iov[1 + FRONTEND_BAND_PIECES];
-	_Alignas(8) uint8_t buffer[sizeof(struct vhost_user_gpu_header) +
-				   sizeof(struct vhost_user_gpu_update) + FRONTEND_BAND_BYTES];
+	_Alignas(8) uint8_t buffer[FRONTEND_HEADER_BYTES + FRONTEND_BAND_BYTES];
 };
 
 struct frontend_timeouts {
@@ -177,6 +179,8 @@ bool frontend_message_next(struct frontend *fe);
 
 /* Sends until the socket is full or nothing is left to send. From the loop only. */
 void frontend_output_run(struct frontend *fe);
+/* Copies what is unsent of an UPDATE's pixels, which need their source no longer. */
+void frontend_output_pack(struct frontend_output *out);
 /* The memory of @source is about to go: keeps what a partly sent message needs of it. */
 void frontend_output_keep(struct frontend *fe, const struct display_source *source);
 

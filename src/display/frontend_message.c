@@ -22,6 +22,10 @@
 
 #define PIXEL_BYTES 4u
 
+/* Pieces that are shorter on average are copied together: gathering each costs the kernel a lookup
+ * and two changes of its right to read our memory. */
+#define SHORT_PIECE_BYTES 1024
+
 struct filler {
 	struct vhost_user_gpu_update update;
 	uint32_t pixel;
@@ -376,8 +380,11 @@ static bool build_update(struct frontend *fe, unsigned scanout, void *payload)
 	for (int i = 1; i <= n; i++)
 		bytes += fe->output.iov[i].iov_len;
 	assert(bytes == pixel_bytes(band)); /* or the peer would lose its place in the stream */
+	fe->output.first = 0;
 	fe->output.count = 1 + n;
 	fe->output.source = s->source;
+	if (n > 1 && bytes / (size_t)n < SHORT_PIECE_BYTES)
+		frontend_output_pack(&fe->output);
 	*wire = (struct vhost_user_gpu_update){ scanout, band->x, band->y, band->width,
 						band->height };
 	return true;

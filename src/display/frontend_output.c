@@ -8,7 +8,7 @@
  *
  * Pixels go from the source's own memory to the socket, with no copy in between. Only if a source
  * goes away under a partly sent band is the rest of that band copied, into a buffer that was there
- * from the start.
+ * from the start; and so are bands of short rows, which cost the kernel more to gather than us.
  *
  * A turn sends a bounded number of bytes, for a peer that reads as fast as we write would otherwise
  * keep the whole device waiting.
@@ -23,8 +23,6 @@
 
 /* Some 100 microseconds of copying. */
 #define TURN_BYTES (1024 * 1024)
-
-#define HEADER_BYTES (sizeof(struct vhost_user_gpu_header) + sizeof(struct vhost_user_gpu_update))
 
 static ssize_t output_send(struct frontend *fe)
 {
@@ -127,14 +125,10 @@ void frontend_output_run(struct frontend *fe)
 	frontend_wake(fe, 0);
 }
 
-void frontend_output_keep(struct frontend *fe, const struct display_source *source)
+void frontend_output_pack(struct frontend_output *out)
 {
-	struct frontend_output *out = &fe->output;
-	uint8_t *rest = out->buffer + HEADER_BYTES;
+	uint8_t *rest = out->buffer + FRONTEND_HEADER_BYTES;
 	size_t bytes = 0;
-
-	if (!out->message || out->source != source)
-		return;
 	int first = out->first > 0 ? out->first : 1; /* 0 is the header, in the buffer already */
 
 	for (int i = first; i < out->count; i++) {
@@ -144,4 +138,10 @@ void frontend_output_keep(struct frontend *fe, const struct display_source *sour
 	out->iov[first] = (struct iovec){ rest, bytes };
 	out->count = first + 1;
 	out->source = NULL;
+}
+
+void frontend_output_keep(struct frontend *fe, const struct display_source *source)
+{
+	if (fe->output.message && fe->output.source == source)
+		frontend_output_pack(&fe->output);
 }
