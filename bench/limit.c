@@ -20,7 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAX_ROWS 1000
+#define MAX_ROWS        1000
+#define SHORT_ROW_BYTES 1024u /* from here on the kernel gathers them for less than we do */
 
 struct update {
 	struct vhost_header header;
@@ -51,6 +52,7 @@ static void send_band(int fd, const uint8_t *pixels, uint32_t stride,
 		      const struct virtio_gpu_rect *r)
 {
 	static struct iovec iov[MAX_ROWS + 1];
+	static uint32_t packed[MAX_ROWS * SHORT_ROW_BYTES / 4];
 	struct update update = {
 		.header = { DISPLAY_UPDATE, 0, 20 + r->width * r->height * 4 },
 		.x = r->x,
@@ -64,6 +66,10 @@ static void send_band(int fd, const uint8_t *pixels, uint32_t stride,
 	iov[0] = (struct iovec){ &update, sizeof(update) };
 	if (r->width * 4 == stride) {
 		iov[n++] = (struct iovec){ (void *)row, (size_t)stride * r->height };
+	} else if (r->width * 4 < SHORT_ROW_BYTES) {
+		for (uint32_t y = 0; y < r->height; y++, row += stride)
+			memcpy(packed + (size_t)y * r->width, row, (size_t)r->width * 4);
+		iov[n++] = (struct iovec){ packed, (size_t)r->width * r->height * 4 };
 	} else {
 		for (uint32_t y = 0; y < r->height; y++, row += stride)
 			iov[n++] = (struct iovec){ (void *)row, (size_t)r->width * 4 };
