@@ -73,7 +73,7 @@ static void output_begun(struct frontend *fe)
 static void socket_failed(struct frontend *fe, int error)
 {
 	if (error == EPIPE || error == ECONNRESET)
-		log_info("the VMM closed its display socket");
+		log_debug("the VMM closed its display socket");
 	else
 		log_error("cannot send %s to the VMM's display: %s", fe->output.message->name,
 			  strerror(error));

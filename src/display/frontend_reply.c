@@ -141,7 +141,7 @@ void frontend_reply_read(struct frontend *fe)
 		return;
 	}
 	if (n <= 0) {
-		log_info("the VMM closed its display socket");
+		log_debug("the VMM closed its display socket");
 		frontend_drop_peer(fe);
 		return;
 	}
