@@ -13,13 +13,13 @@
 /* A band of @old is partly out, and the peer reads nothing. */
 static void stuck_in_a_band(struct picture *old, struct picture *copy)
 {
-	picture_init(old, 256, 300, 7); /* 3 bands */
-	picture_init(copy, 256, 300, 7);
+	picture_init(old, 256, 444, 7); /* 3 bands */
+	picture_init(copy, 256, 444, 7);
 	connect_and_negotiate(RIG_SMALL_BUFFER);
-	display_scanout_pixels(rig.display, 0, 256, 300, &old->base);
+	display_scanout_pixels(rig.display, 0, 256, 444, &old->base);
 	rig_turns(&rig, 3);
 	assert_non_null(rig_frontend(&rig)->output.message);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 256, 300);
+	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 256, 444);
 }
 
 static void test_a_source_replaced_in_a_band_is_finished_from_a_copy(void **state)
@@ -28,13 +28,13 @@ static void test_a_source_replaced_in_a_band_is_finished_from_a_copy(void **stat
 
 	(void)state;
 	stuck_in_a_band(&old, &copy);
-	picture_init(&new, 256, 300, 99);
-	display_scanout_pixels(rig.display, 0, 256, 300, &new.base);
+	picture_init(&new, 256, 444, 99);
+	display_scanout_pixels(rig.display, 0, 256, 444, &new.base);
 	picture_finish(&old);
-	rig_expect_update(&rig, 0, &copy, 0, 0, 256, 128);
-	rig_expect_update(&rig, 0, &new, 0, 0, 256, 128);
-	rig_expect_update(&rig, 0, &new, 0, 128, 256, 128);
-	rig_expect_update(&rig, 0, &new, 0, 256, 256, 44);
+	rig_expect_update(&rig, 0, &copy, 0, 0, 256, 200);
+	rig_expect_update(&rig, 0, &new, 0, 0, 256, 200);
+	rig_expect_update(&rig, 0, &new, 0, 200, 256, 200);
+	rig_expect_update(&rig, 0, &new, 0, 400, 256, 44);
 	rig_expect_silence(&rig);
 	picture_finish(&copy);
 	display_reset(rig.display);
@@ -49,7 +49,7 @@ static void test_a_scanout_off_in_a_band_ends_the_band_and_no_update_follows(voi
 	stuck_in_a_band(&old, &copy);
 	display_scanout_pixels(rig.display, 0, 0, 0, NULL);
 	picture_finish(&old);
-	rig_expect_update(&rig, 0, &copy, 0, 0, 256, 128);
+	rig_expect_update(&rig, 0, &copy, 0, 0, 256, 200);
 	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 0, 0);
 	display_damage(rig.display, 0, &(struct rect){ 0, 0, 10, 10 });
 	rig_expect_silence(&rig);
@@ -65,10 +65,10 @@ static void test_a_source_that_moves_in_a_band_is_finished_from_a_copy(void **st
 	display_source_changed(rig.display, &old.base);
 	memset(old.pixels, 0xee, 256 * 300 * 4);
 	free(old.pixels);
-	picture_init(&old, 256, 300, 55);
-	rig_expect_update(&rig, 0, &copy, 0, 0, 256, 128);
-	rig_expect_update(&rig, 0, &old, 0, 128, 256, 128);
-	rig_expect_update(&rig, 0, &old, 0, 256, 256, 44);
+	picture_init(&old, 256, 444, 55);
+	rig_expect_update(&rig, 0, &copy, 0, 0, 256, 200);
+	rig_expect_update(&rig, 0, &old, 0, 200, 256, 200);
+	rig_expect_update(&rig, 0, &old, 0, 400, 256, 44);
 	rig_expect_silence(&rig);
 	picture_finish(&copy);
 	display_reset(rig.display);
@@ -84,10 +84,10 @@ static void test_a_new_socket_in_a_band_begins_with_whole_messages(void **state)
 	stuck_in_a_band(&old, &copy);
 	rig_connect(&rig, 0, &former);
 	rig_expect(&rig, VHOST_USER_GPU_GET_PROTOCOL_FEATURES, NULL, 0);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 256, 300);
-	rig_expect_update(&rig, 0, &copy, 0, 0, 256, 128);
-	rig_expect_update(&rig, 0, &copy, 0, 128, 256, 128);
-	rig_expect_update(&rig, 0, &copy, 0, 256, 256, 44);
+	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 256, 444);
+	rig_expect_update(&rig, 0, &copy, 0, 0, 256, 200);
+	rig_expect_update(&rig, 0, &copy, 0, 200, 256, 200);
+	rig_expect_update(&rig, 0, &copy, 0, 400, 256, 44);
 	rig_expect_silence(&rig);
 	fd_close(&former);
 	display_reset(rig.display);
@@ -191,13 +191,13 @@ static void test_a_frame_goes_in_bands_and_a_rectangle_row_by_row(void **state)
 
 	(void)state;
 	connect_and_negotiate(0);
-	picture_init(&picture, 1280, 60, 1);
-	display_scanout_pixels(rig.display, 0, 1280, 60, &picture.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 1280, 60);
-	assert_int_equal(ROWS_A_BAND(1280), 25);
-	rig_expect_update(&rig, 0, &picture, 0, 0, 1280, 25);
-	rig_expect_update(&rig, 0, &picture, 0, 25, 1280, 25);
-	rig_expect_update(&rig, 0, &picture, 0, 50, 1280, 10);
+	picture_init(&picture, 1280, 100, 1);
+	display_scanout_pixels(rig.display, 0, 1280, 100, &picture.base);
+	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 1280, 100);
+	assert_int_equal(ROWS_A_BAND(1280), 40);
+	rig_expect_update(&rig, 0, &picture, 0, 0, 1280, 40);
+	rig_expect_update(&rig, 0, &picture, 0, 40, 1280, 40);
+	rig_expect_update(&rig, 0, &picture, 0, 80, 1280, 20);
 	display_damage(rig.display, 0, &(struct rect){ 1000, 3, 7, 50 });
 	rig_expect_update(&rig, 0, &picture, 1000, 3, 7, 50);
 	rig_expect_silence(&rig);
@@ -207,7 +207,7 @@ static void test_a_frame_goes_in_bands_and_a_rectangle_row_by_row(void **state)
 
 static void test_a_row_wider_than_a_band_is_split(void **state)
 {
-	const uint32_t half = 20000;
+	const uint32_t half = 30000;
 	struct picture picture;
 
 	(void)state;
@@ -230,17 +230,17 @@ static void test_a_rectangle_is_prepared_once_and_anew_when_its_source_changes(v
 
 	(void)state;
 	connect_and_negotiate(RIG_SMALL_BUFFER);
-	picture_init(&picture, 256, 300, 1);
+	picture_init(&picture, 256, 444, 1);
 	picture.base.ops = &prepared_picture_ops;
-	display_scanout_pixels(rig.display, 0, 256, 300, &picture.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 256, 300);
+	display_scanout_pixels(rig.display, 0, 256, 444, &picture.base);
+	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 256, 444);
 	rig_turns(&rig, 3);
 	assert_int_equal(picture.prepares, 1);
-	assert_true(rect_is_equal(&picture.prepared, &(struct rect){ 0, 0, 256, 300 }));
-	rig_expect_update(&rig, 0, &picture, 0, 0, 256, 128);
+	assert_true(rect_is_equal(&picture.prepared, &(struct rect){ 0, 0, 256, 444 }));
+	rig_expect_update(&rig, 0, &picture, 0, 0, 256, 200);
 	display_source_changed(rig.display, &picture.base);
-	rig_expect_update(&rig, 0, &picture, 0, 128, 256, 128);
-	rig_expect_update(&rig, 0, &picture, 0, 256, 256, 44);
+	rig_expect_update(&rig, 0, &picture, 0, 200, 256, 200);
+	rig_expect_update(&rig, 0, &picture, 0, 400, 256, 44);
 	rig_expect_silence(&rig);
 	assert_int_equal(picture.prepares, 2);
 	display_reset(rig.display);
@@ -253,18 +253,18 @@ static void test_two_scanouts_of_one_source_do_not_prepare_it_under_each_other(v
 
 	(void)state;
 	connect_and_negotiate(RIG_SMALL_BUFFER);
-	picture_init(&picture, 256, 300, 1);
+	picture_init(&picture, 256, 444, 1);
 	picture.base.ops = &prepared_picture_ops; /* picture_rows() checks */
-	display_scanout_pixels(rig.display, 0, 256, 300, &picture.base);
-	display_scanout_pixels(rig.display, 1, 256, 256, &picture.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 256, 300);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 1, 256, 256);
-	rig_expect_update(&rig, 0, &picture, 0, 0, 256, 128);
-	rig_expect_update(&rig, 0, &picture, 0, 128, 256, 128);
+	display_scanout_pixels(rig.display, 0, 256, 444, &picture.base);
+	display_scanout_pixels(rig.display, 1, 256, 400, &picture.base);
+	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 256, 444);
+	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 1, 256, 400);
+	rig_expect_update(&rig, 0, &picture, 0, 0, 256, 200);
+	rig_expect_update(&rig, 0, &picture, 0, 200, 256, 200);
 	display_damage(rig.display, 0, &(struct rect){ 0, 0, 1, 1 });
-	rig_expect_update(&rig, 0, &picture, 0, 256, 256, 44);
-	rig_expect_update(&rig, 1, &picture, 0, 0, 256, 128);
-	rig_expect_update(&rig, 1, &picture, 0, 128, 256, 128);
+	rig_expect_update(&rig, 0, &picture, 0, 400, 256, 44);
+	rig_expect_update(&rig, 1, &picture, 0, 0, 256, 200);
+	rig_expect_update(&rig, 1, &picture, 0, 200, 256, 200);
 	rig_expect_update(&rig, 0, &picture, 0, 0, 1, 1);
 	rig_expect_silence(&rig);
 	assert_int_equal(picture.prepares, 3);
@@ -278,16 +278,16 @@ static void test_two_scanouts_take_turns_band_by_band(void **state)
 
 	(void)state;
 	connect_and_negotiate(RIG_SMALL_BUFFER);
-	picture_init(&a, 256, 256, 1);
-	picture_init(&b, 512, 128, 2);
-	display_scanout_pixels(rig.display, 0, 256, 256, &a.base);
-	display_scanout_pixels(rig.display, 5, 512, 128, &b.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 256, 256);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 5, 512, 128);
-	rig_expect_update(&rig, 0, &a, 0, 0, 256, 128);
-	rig_expect_update(&rig, 5, &b, 0, 0, 512, 64);
-	rig_expect_update(&rig, 0, &a, 0, 128, 256, 128);
-	rig_expect_update(&rig, 5, &b, 0, 64, 512, 64);
+	picture_init(&a, 256, 400, 1);
+	picture_init(&b, 512, 200, 2);
+	display_scanout_pixels(rig.display, 0, 256, 400, &a.base);
+	display_scanout_pixels(rig.display, 5, 512, 200, &b.base);
+	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 256, 400);
+	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 5, 512, 200);
+	rig_expect_update(&rig, 0, &a, 0, 0, 256, 200);
+	rig_expect_update(&rig, 5, &b, 0, 0, 512, 100);
+	rig_expect_update(&rig, 0, &a, 0, 200, 256, 200);
+	rig_expect_update(&rig, 5, &b, 0, 100, 512, 100);
 	rig_expect_silence(&rig);
 	display_reset(rig.display);
 	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 0, 0);
@@ -323,12 +323,12 @@ static void test_cursor_moves_coalesce_and_overtake_the_bands(void **state)
 		display_cursor_move(rig.display, 0, 100 + i, 200 + i, true);
 	cursor.x = 199;
 	cursor.y = 299;
-	rig_expect_update(&rig, 0, &copy, 0, 0, 256, 128);
+	rig_expect_update(&rig, 0, &copy, 0, 0, 256, 200);
 	expect_cursor(0, &cursor);
 	display_cursor_move(rig.display, 0, 5, 6, true);
-	rig_expect_update(&rig, 0, &copy, 0, 128, 256, 128);
+	rig_expect_update(&rig, 0, &copy, 0, 200, 256, 200);
 	rig_expect_words(&rig, VHOST_USER_GPU_CURSOR_POS, 0, 5, 6);
-	rig_expect_update(&rig, 0, &copy, 0, 256, 256, 44);
+	rig_expect_update(&rig, 0, &copy, 0, 400, 256, 44);
 	display_cursor_move(rig.display, 0, 7, 8, true);
 	display_cursor_move(rig.display, 0, 9, 9, false);
 	rig_expect_words(&rig, VHOST_USER_GPU_CURSOR_POS_HIDE, 0, 9, 9);

@@ -127,10 +127,15 @@ static void test_a_source_in_crumbs_goes_in_smaller_messages_and_arrives_whole(v
 /* Reads some messages, as QEMU would, answering flushes. */
 static void model_read(struct screen *screens, uint8_t *buffer, size_t *len, size_t max)
 {
-	size_t size = 12 + 20 + FRONTEND_BAND_BYTES;
-	size_t want = max < size - *len ? max : size - *len;
-	ssize_t n = rig_recv(&rig, buffer + *len, want);
+	size_t size = 12 + 20 + FRONTEND_BAND_BYTES, due = 12;
 	uint32_t header[3];
+
+	/* Not beyond this message: a descriptor has to be known as its own. */
+	if (*len >= 12) {
+		memcpy(header, buffer, sizeof(header));
+		due += header[2];
+	}
+	ssize_t n = rig_recv(&rig, buffer + *len, max < due - *len ? max : due - *len);
 
 	if (n > 0)
 		*len += (size_t)n;
