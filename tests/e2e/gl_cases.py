@@ -33,8 +33,10 @@ def start(vm, command, log):
                            ">/disk/tmp/%s 2>&1 & echo $!" % (command, log))[0])
 
 
-def stop(vm, pid):
-    vm.guest.do("sh kill %d; while kill -0 %d 2>/dev/null; do sleep 0.1; done" % (pid, pid))
+def stop(vm, pid, signal="TERM"):
+    """Until it is gone: the screen is its own as long as it still ends."""
+    vm.guest.do("sh kill -%s %d; while kill -0 %d 2>/dev/null; do sleep 0.1; done" %
+                (signal, pid, pid))
 
 
 def renderer(vm):
@@ -159,7 +161,7 @@ def gl_desktop(t):
                 vm.qemu.qmp("cont")
                 wait_turning_cube(vm)
         with t.check("kmscube is killed while it draws, and the next picture is right"):
-            vm.guest.do("sh kill -9 %d" % pid)
+            stop(vm, pid, "KILL")
             show_gl(vm, 3)
         with t.check("kmscube runs 300 frames to its end"):
             t.note("kmscube, 1280x800: %.0f fps" % cube_fps(vm))
