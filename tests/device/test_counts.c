@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * What a frame and a command cost, in things that can be counted: system calls, interrupts,
+ * allocations, bytes sent. Times depend on the machine; these do not, so a change that makes any
+ * of them more is found here, exactly, and docs/performance.md says what each is worth.
+ *
+ * Each operation is done often enough to be steady before it is counted, and counted when the
+ * daemon sleeps again. All that an operation sends fits into the socket, so that how often the
+ * reader comes round does not matter.
+ */
+#include "counts.h"
+#include "fixture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define RESOURCE 1
+#define TIMES    20
+/* header and fixed part of an UPDATE */
+#define UPDATE_BYTES (12 + 20)
+#define PAIRS        16
+
+static struct counts *counts;
+
+struct expected {
+	struct counts calls;
+	uint64_t interrupts; /* of both queues */
+};
+
+static void preload(void)
+{
+	const char *module = getenv("VMM_COUNT_CALLS");
+	int fd = memfd_create("counts", 0);
+	char path[64];
+
+	assert_non_null(module);
+	assert_true(fd >= 0 && ftruncate(fd, sizeof(*counts)) == 0);
+	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(counts != MAP_FAILED);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fd);
+	setenv(COUNTS_ENV, path, 1);
+	setenv("LD_PRELOAD", module, 1);
+	setenv("G_SLICE", "always-malloc", 1); /* a GLib that pools small blocks shows them */
+}
+
+static struct vmm *boot(void **state)
+{
+	struct vmm *vmm;
+
+	if (!counts)
+		preload();
+	vmm = fixture_boot(state, NULL);
+	assert_true(counts->epoll_wait > 0); /* it is loaded */
+	return vmm;
+}
+
+/* Until the daemon sleeps and all that it sent is read. */
+static struct counts settle(struct vmm *vmm)
+{
+	struct counts before;
+
+	do {
+		before = *counts;
+		vmm_serve(vmm, 20);
+		usleep(10000);
+	} while (memcmp(&before, counts, sizeof(before)) != 0);
+	return before;
+}
+
+static uint64_t interrupts(const struct vmm *vmm)
+{
+	return vmm->rings[CONTROL].interrupts + vmm->rings[CURSOR].interrupts;
+}
+
+static void check(const char *what, const char *name, uint64_t is, uint64_t due)
+{
+	if (is != due)
+		vmm_fail("%s: %s: %llu in %d times, due are %llu", what, name,
+			 (unsigned long long)is, TIMES, (unsigned long long)due);
+}
+
+/* What @once does costs exactly @due, every time. */
+static void expect(struct vmm *vmm, const char *what, void (*once)(struct vmm *, unsigned i),
+		   struct expected due)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		once(vmm, i);
+		settle(vmm);
+	}
+	uint64_t interrupts_before = interrupts(vmm);
+	struct counts before = settle(vmm);
+
+	for (unsigned i = 0; i < TIMES; i++) {
+		once(vmm, 3 + i);
+		settle(vmm);
+	}
+#define CHECK(name) check(what, #name, counts->name - before.name, due.calls.name * TIMES);
+	COUNTS(CHECK)
+#undef CHECK
+	check(what, "interrupts", interrupts(vmm) - interrupts_before, due.interrupts * TIMES);
+}
+
+static struct image show(struct vmm *vmm, uint32_t width, uint32_t height)
+{
+	struct image image = image_new(vmm, RESOURCE, BGRX, width, height);
+
+	assert_ok(gpu_set_scanout(vmm, 0, RESOURCE, image_rect(&image)));
+	return image;
+}
+
+static struct chain *add_flush(struct vmm *vmm, struct virtio_gpu_rect r)
+{
+	struct virtio_gpu_resource_flush c = {
+		{ .type = VIRTIO_GPU_CMD_RESOURCE_FLUSH }, r, RESOURCE, 0
+	};
+
+	return gpu_submit(vmm, CONTROL, &c, sizeof(c), sizeof(c.hdr), NULL, 0);
+}
+
+static struct chain *add_transfer(struct vmm *vmm, uint32_t width, struct virtio_gpu_rect r)
+{
+	struct virtio_gpu_transfer_to_host_2d c = { { .type = VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D },
+						    r,
+						    ((uint64_t)r.y * width + r.x) * 4,
+						    RESOURCE,
+						    0 };
+
+	return gpu_submit(vmm, CONTROL, &c, sizeof(c), sizeof(c.hdr), NULL, 0);
+}
+
+/* One kick for a transfer and a flush of each rectangle. */
+static void update(struct vmm *vmm, uint32_t width, const struct virtio_gpu_rect *rects, unsigned n)
+{
+	struct chain *chains[2 * PAIRS];
+
+	for (unsigned i = 0; i < n; i++) {
+		chains[2 * i] = add_transfer(vmm, width, rects[i]);
+		chains[2 * i + 1] = add_flush(vmm, rects[i]);
+	}
+	ring_kick(&vmm->rings[CONTROL]);
+	for (unsigned i = 0; i < 2 * n; i++)
+		assert_ok(gpu_finish(vmm, chains[i], NULL, 0));
+}
+
+static void one_command(struct vmm *vmm, unsigned i)
+{
+	(void)i;
+	assert_ok(gpu_flush(vmm, RESOURCE, gpu_rect(0, 0, 8, 8)));
+}
+
+static void test_a_command_costs_one_wake_up_and_one_interrupt(void **state)
+{
+	struct vmm *vmm = boot(state);
+
+	image_new(vmm, RESOURCE, BGRX, 16, 16);
+	expect(vmm, "a command", one_command,
+	       (struct expected){ { .epoll_wait = 1, .read = 1, .write = 1 }, 1 });
+}
+
+static void many_commands(struct vmm *vmm, unsigned i)
+{
+	struct chain *chains[32];
+
+	(void)i;
+	for (unsigned k = 0; k < ARRAY_LENGTH(chains); k++)
+		chains[k] = add_flush(vmm, gpu_rect(0, 0, 8, 8));
+	ring_kick(&vmm->rings[CONTROL]);
+	for (unsigned k = 0; k < ARRAY_LENGTH(chains); k++)
+		assert_ok(gpu_finish(vmm, chains[k], NULL, 0));
+}
+
+static void test_32_commands_cost_no_more_calls_than_one(void **state)
+{
+	struct vmm *vmm = boot(state);
+
+	image_new(vmm, RESOURCE, BGRX, 16, 16);
+	expect(vmm, "32 commands in a kick", many_commands,
+	       (struct expected){ { .epoll_wait = 1, .read = 1, .write = 1 }, 1 });
+}
+
+static void small_damage(struct vmm *vmm, unsigned i)
+{
+	struct virtio_gpu_rect r = gpu_rect(i, 2 * i, 64, 64);
+
+	update(vmm, 1920, &r, 1);
+}
+
+static void test_damage_costs_one_message_of_its_pixels(void **state)
+{
+	struct vmm *vmm = boot(state);
+
+	show(vmm, 1920, 1080);
+	expect(vmm, "64x64 of damage", small_damage,
+	       (struct expected){ { .epoll_wait = 1,
+				    .read = 1,
+				    .write = 1,
+				    .sendmsg = 1,
+				    .bytes_sent = UPDATE_BYTES + 64 * 64 * 4 },
+				  1 });
+}
+
+static void scattered_damage(struct vmm *vmm, unsigned i)
+{
+	struct virtio_gpu_rect r[PAIRS];
+
+	for (unsigned k = 0; k < PAIRS; k++)
+		r[k] = gpu_rect(k % 4 * 640 + i, k / 4 * 640 + i, 8, 8);
+	update(vmm, 2560, r, PAIRS);
+}
+
+static void test_scattered_damage_is_not_sent_as_one_large_rectangle(void **state)
+{
+	struct vmm *vmm = boot(state);
+
+	show(vmm, 2560, 2560);
+	expect(vmm, "16 rectangles of damage", scattered_damage,
+	       (struct expected){ { .epoll_wait = 1,
+				    .read = 1,
+				    .write = 1,
+				    .sendmsg = PAIRS,
+				    .bytes_sent = PAIRS * (UPDATE_BYTES + 8 * 8 * 4) },
+				  1 });
+}
+
+static void whole_frame(struct vmm *vmm, unsigned i)
+{
+	struct virtio_gpu_rect r = gpu_rect(0, 0, 320, 160);
+
+	(void)i;
+	update(vmm, 320, &r, 1);
+}
+
+/* As many pixels as a band has. */
+static void test_a_band_costs_one_call(void **state)
+{
+	struct vmm *vmm = boot(state);
+
+	show(vmm, 320, 160);
+	expect(vmm, "a frame of one band", whole_frame,
+	       (struct expected){ { .epoll_wait = 1,
+				    .read = 1,
+				    .write = 1,
+				    .sendmsg = 1,
+				    .bytes_sent = UPDATE_BYTES + 320 * 160 * 4 },
+				  1 });
+}
+
+static void shown_again(struct vmm *vmm, unsigned i)
+{
+	struct virtio_gpu_rect r = gpu_rect(0, 0, 64, 64);
+
+	/* A page flip between two of the same size: no SCANOUT, for it would make a new surface. */
+	assert_ok(gpu_set_scanout(vmm, 0, RESOURCE + i % 2, r));
+}
+
+static void test_a_page_flip_sends_no_scanout(void **state)
+{
+	struct vmm *vmm = boot(state);
+
+	image_new(vmm, RESOURCE, BGRX, 64, 64);
+	image_new(vmm, RESOURCE + 1, BGRX, 64, 64);
+	expect(vmm, "a page flip", shown_again,
+	       (struct expected){ { .epoll_wait = 1,
+				    .read = 1,
+				    .write = 1,
+				    .sendmsg = 1,
+				    .bytes_sent = UPDATE_BYTES + 64 * 64 * 4 },
+				  1 });
+	assert_int_equal(vmm->display.counts[DISPLAY_SCANOUT], 1);
+}
+
+static void cursor_moves(struct vmm *vmm, unsigned i)
+{
+	assert_ok(gpu_move_cursor(vmm, 0, 10 + i, 20, RESOURCE));
+}
+
+static void test_a_cursor_that_moves_costs_a_message_of_24_bytes(void **state)
+{
+	struct vmm *vmm = boot(state);
+
+	image_new(vmm, RESOURCE, BGRA, 64, 64);
+	assert_ok(gpu_update_cursor(vmm, 0, 5, 5, RESOURCE, 0, 0));
+	expect(vmm, "a cursor that moves", cursor_moves,
+	       (struct expected){
+		       { .epoll_wait = 1, .read = 1, .write = 1, .sendmsg = 1, .bytes_sent = 24 },
+		       1 });
+}
+
+static void asks_configuration(struct vmm *vmm, unsigned i)
+{
+	uint8_t config[16];
+
+	(void)i;
+	assert_true(vhost_get_config(vmm, 0, sizeof(config), config));
+}
+
+static void test_a_question_of_the_vmm_allocates_nothing(void **state)
+{
+	struct vmm *vmm = boot(state);
+
+	/* Header and payload are read one after the other; the third finds nothing. */
+	expect(vmm, "GET_CONFIG", asks_configuration,
+	       (struct expected){
+		       { .epoll_wait = 1, .recvmsg = 3, .send = 1, .bytes_sent = 12 + 12 + 16 },
+		       0 });
+}
+
+static void nothing(struct vmm *vmm, unsigned i)
+{
+	(void)vmm;
+	(void)i;
+}
+
+static void test_a_screen_that_does_not_change_wakes_nobody(void **state)
+{
+	struct vmm *vmm = boot(state);
+
+	show(vmm, 320, 160);
+	small_damage(vmm, 0);
+	settle(vmm);
+	expect(vmm, "an idle screen", nothing, (struct expected){ { 0 }, 0 });
+	struct counts before = *counts;
+
+	sleep(3); /* past the time-outs of what was asked at the start */
+	assert_memory_equal(&before, counts, sizeof(before));
+}
+
+static int run(void)
+{
+	static const struct CMUnitTest tests[] = {
+		DEVICE_TEST(test_a_command_costs_one_wake_up_and_one_interrupt),
+		DEVICE_TEST(test_32_commands_cost_no_more_calls_than_one),
+		DEVICE_TEST(test_damage_costs_one_message_of_its_pixels),
+		DEVICE_TEST(test_scattered_damage_is_not_sent_as_one_large_rectangle),
+		DEVICE_TEST(test_a_band_costs_one_call),
+		DEVICE_TEST(test_a_page_flip_sends_no_scanout),
+		DEVICE_TEST(test_a_cursor_that_moves_costs_a_message_of_24_bytes),
+		DEVICE_TEST(test_a_question_of_the_vmm_allocates_nothing),
+		DEVICE_TEST(test_a_screen_that_does_not_change_wakes_nobody),
+	};
+
+	return cmocka_run_group_tests_name("counts", tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	return fixture_run(argc, argv, run);
+}
