@@ -58,7 +58,7 @@ static void run_once(struct run *r, const struct bench_case *c)
 		pin_driver();
 		fn(r, c);
 		if (r->vmm)
-			daemon_stop(&r->vmm->daemon, SIGKILL);
+			daemon_stop(&r->vmm->daemon, SIGTERM);
 		vmm_free(r->vmm);
 		_exit(0);
 	}

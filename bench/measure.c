@@ -4,8 +4,9 @@
  * run_end() is free; between them stand the operations and nothing else, as often as their cost
  * needs to be well above that of reading a clock.
  *
- * The contender and we run on processors of our own, where there are two: a scheduler that moves
- * them together and apart would decide what a wake-up costs.
+ * The contender and we run on one processor, unless --cpus says two: what it costs to wake another
+ * processor is the machine's, is many times what is to be measured where that machine is a virtual
+ * one, and varies with whatever else it does.
  */
 #include "bench.h"
 
@@ -54,7 +55,7 @@ static void pin(unsigned cpu)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-unsigned driver_cpu, contender_cpu = 1;
+unsigned driver_cpu, contender_cpu;
 unsigned operations_scale = 1;
 
 void pin_contender(void)

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define RESOURCE 1
-#define TIMES    20
+#define TIMES    8
 /* header and fixed part of an UPDATE */
 #define UPDATE_BYTES (12 + 20)
 #define PAIRS        16
@@ -65,8 +65,8 @@ static struct counts settle(struct vmm *vmm)
 
 	do {
 		before = *counts;
-		vmm_serve(vmm, 20);
-		usleep(10000);
+		vmm_serve(vmm, 5);
+		usleep(5000);
 	} while (memcmp(&before, counts, sizeof(before)) != 0);
 	return before;
 }
