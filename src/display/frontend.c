@@ -330,11 +330,14 @@ static void frontend_damage(struct display *display, unsigned scanout, const str
 
 	if (rect_is_empty(&clipped))
 		return;
-	if (s->kind == SCANOUT_DMABUF)
+	if (s->kind == SCANOUT_DMABUF) {
 		s->flush = rect_union(&s->flush, &clipped);
-	else
+		frontend_wake(fe, 1u << scanout);
+	} else {
 		damage_add(&s->damage, &clipped);
-	frontend_wake(fe, 1u << scanout);
+		fe->drawn |= 1u << scanout;
+		frontend_wake(fe, 0);
+	}
 }
 
 static int frontend_flush_dmabuf(struct display *display, struct display_request *request,

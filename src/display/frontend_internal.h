@@ -145,7 +145,9 @@ struct frontend {
 	struct loop_task task;
 
 	unsigned next_scanout; /* whose turn it is to send */
-	uint32_t awake;        /* bit i: scanout i may have something to send; no other has */
+	/* Where there may be something to send; nowhere else there is. */
+	uint32_t awake; /* bit i: on scanout i; bit DISPLAY_MAX_SCANOUTS: of no scanout */
+	uint32_t drawn; /* bit i: on scanout i, but if it is not awake, only its pixels */
 	struct frontend_scanout scanouts[DISPLAY_MAX_SCANOUTS];
 	struct frontend_output output;
 };
@@ -157,10 +159,10 @@ struct frontend {
 void frontend_disconnect(struct frontend *fe);
 /* The same because the socket failed, and ends the requests. From the loop only. */
 void frontend_drop_peer(struct frontend *fe);
-#define FRONTEND_EVERYTHING UINT32_MAX
+#define FRONTEND_EVERYTHING ((2u << DISPLAY_MAX_SCANOUTS) - 1)
 
-/* Something changed on @scanouts (a set of bits): sends what there is to send at the end of this
- * turn of the loop. */
+/* Something changed on @scanouts (bits as in frontend::awake): sends what there is to send at the
+ * end of this turn of the loop. */
 void frontend_wake(struct frontend *fe, uint32_t scanouts);
 /* The protocol features are known now. */
 void frontend_set_features(struct frontend *fe, uint64_t features);

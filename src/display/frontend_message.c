@@ -460,20 +460,32 @@ static bool build_one_of(struct frontend *fe, const struct message *messages, si
 	return false;
 }
 
+static bool build_of_scanout(struct frontend *fe, unsigned scanout)
+{
+	const struct message *update = &scanout_messages[G_N_ELEMENTS(scanout_messages) - 1];
+
+	if (fe->awake >> scanout & 1)
+		return build_one_of(fe, scanout_messages, G_N_ELEMENTS(scanout_messages), scanout);
+	return (fe->drawn >> scanout & 1) && build_one_of(fe, update, 1, scanout);
+}
+
 bool frontend_message_next(struct frontend *fe)
 {
 	fe->output.source = NULL;
 	fe->output.fd = -1;
-	if (build_one_of(fe, peer_messages, G_N_ELEMENTS(peer_messages), DISPLAY_MAX_SCANOUTS))
-		return true;
-	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
+	if (fe->awake >> DISPLAY_MAX_SCANOUTS & 1) {
+		if (build_one_of(fe, peer_messages, G_N_ELEMENTS(peer_messages),
+				 DISPLAY_MAX_SCANOUTS))
+			return true;
+		fe->awake &= ~(1u << DISPLAY_MAX_SCANOUTS);
+	}
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS && (fe->awake | fe->drawn); i++) {
 		unsigned scanout = (fe->next_scanout + i) % DISPLAY_MAX_SCANOUTS;
 
-		if (!(fe->awake >> scanout & 1))
-			continue;
-		if (build_one_of(fe, scanout_messages, G_N_ELEMENTS(scanout_messages), scanout))
+		if (build_of_scanout(fe, scanout))
 			return true;
 		fe->awake &= ~(1u << scanout);
+		fe->drawn &= ~(1u << scanout);
 	}
 	return false;
 }
