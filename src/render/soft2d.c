@@ -48,27 +48,32 @@ struct cursor {
 
 static const struct renderer_ops soft2d_ops;
 
-/* Goes @n bytes on; false if the backing ends before. */
-static bool cursor_skip(struct cursor *c, uint64_t n)
+/* Bytes of this piece that lie before us. */
+static inline size_t cursor_left(const struct cursor *c)
 {
-	while (c->n_iov > 0 && n >= c->iov->iov_len - c->skipped) {
-		n -= c->iov->iov_len - c->skipped;
+	return c->n_iov > 0 ? c->iov->iov_len - c->skipped : 0;
+}
+
+/* Goes @n bytes on; false if the backing ends before. */
+static inline bool cursor_skip(struct cursor *c, uint64_t n)
+{
+	while (c->n_iov > 0 && n >= cursor_left(c)) {
+		n -= cursor_left(c);
 		c->iov++;
 		c->n_iov--;
 		c->skipped = 0;
 	}
-	if (c->n_iov > 0)
-		c->skipped += n;
+	c->skipped += n;
 	return c->n_iov > 0 || n == 0;
 }
 
 /* Copies the next @n bytes to @dst; returns how many there were. */
-static size_t cursor_read(struct cursor *c, uint8_t *dst, size_t n)
+static inline size_t cursor_read(struct cursor *c, uint8_t *dst, size_t n)
 {
 	size_t done = 0;
 
 	while (done < n && c->n_iov > 0) {
-		size_t len = MIN(n - done, c->iov->iov_len - c->skipped);
+		size_t len = MIN(n - done, cursor_left(c));
 
 		if (len > 0)
 			memcpy(dst + done, (const uint8_t *)c->iov->iov_base + c->skipped, len);
