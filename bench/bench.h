@@ -56,8 +56,9 @@ struct run {
 	double values[METRICS];
 	bool has_value[METRICS];
 
-	uint64_t ready_at; /* when the socket took the connection */
-	long rss_ready;    /* KiB, at that moment */
+	uint64_t started_at; /* just before fork and exec */
+	uint64_t ready_at;   /* when the socket took the connection */
+	long rss_ready;      /* KiB, at that moment */
 
 	/* Between run_begin() and run_end(). */
 	pid_t pid;

@@ -33,18 +33,16 @@ static void light(struct vmm *vmm)
 
 static void run_start(struct run *r, const struct bench_case *c)
 {
-	uint64_t start = now_ns();
-
 	(void)c;
 	if (r->is_traced)
 		return;
 	run_boot(r, (struct vmm_options){ 0 });
 	struct vmm *vmm = r->vmm;
 
-	run_set(r, READY_MS, (double)(r->ready_at - start) / 1e6);
+	run_set(r, READY_MS, (double)(r->ready_at - r->started_at) / 1e6);
 	run_set(r, RSS_READY_KIB, (double)r->rss_ready);
 	light(vmm);
-	run_set(r, FRAME_MS, (double)(now_ns() - start) / 1e6);
+	run_set(r, FRAME_MS, (double)(now_ns() - r->started_at) / 1e6);
 	run_set(r, RSS_FRAME_KIB, (double)process_rss_kib(vmm->daemon.pid));
 }
 

@@ -68,6 +68,14 @@ void pin_driver(void)
 	pin(driver_cpu);
 }
 
+static uint64_t started_at;
+
+static void note_start(struct vmm *vmm)
+{
+	(void)vmm;
+	started_at = now_ns();
+}
+
 void run_boot(struct run *r, struct vmm_options options)
 {
 	const struct contender *c = r->contender;
@@ -77,9 +85,11 @@ void run_boot(struct run *r, struct vmm_options options)
 		options.args = args_of[c->kind];
 	/* The older one of QEMU's knows a configuration space of 16 bytes only. */
 	options.profile = c->kind == QEMU_C ? &vmm_qemu_10_0 : &vmm_qemu_11_1;
+	options.adjust = note_start;
 	pin_contender();
 	r->vmm = vmm_new(&options);
 	pin_driver();
+	r->started_at = started_at;
 	r->vmm->timeout_ms = 60000;
 	vmm_connect(r->vmm);
 	r->ready_at = now_ns();
