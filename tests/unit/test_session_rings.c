@@ -187,6 +187,28 @@ static void test_a_kick_descriptor_that_ends_does_not_spin(void **state)
 	assert_story("kick0");
 }
 
+static void test_every_kick_is_heard_and_none_fills_its_descriptor(void **state)
+{
+	(void)state;
+	const uint64_t one = 1;
+	int pipes[2];
+
+	agree();
+	add_memory();
+	close(set_up_ring(0, 0));
+	assert_int_equal(pipe2(pipes, O_CLOEXEC | O_NONBLOCK), 0);
+	set_queue_fd(SET_VRING_KICK, 0, pipes[0]);
+	set_state(SET_VRING_ENABLE, 0, 1);
+	assert_story("start0 kick0");
+	for (unsigned i = 0; i < 20000; i++) { /* 160 KB: more than a pipe holds */
+		assert_int_equal(write(pipes[1], &one, sizeof(one)), sizeof(one));
+		turn();
+		assert_story("kick0");
+	}
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 static void test_a_kick_descriptor_that_cannot_be_watched_starts_nothing(void **state)
 {
 	(void)state;
@@ -341,6 +363,7 @@ int main(void)
 		TEST(test_a_running_ring_is_not_set_up_anew),
 		TEST(test_a_ring_that_cannot_be_breaks_and_the_session_goes_on),
 		TEST(test_a_kick_descriptor_that_ends_does_not_spin),
+		TEST(test_every_kick_is_heard_and_none_fills_its_descriptor),
 		TEST(test_a_kick_descriptor_that_cannot_be_watched_starts_nothing),
 		TEST(test_a_running_ring_whose_memory_goes_breaks_before_the_device_hears),
 		TEST(test_reset_owner_stops_the_rings),
