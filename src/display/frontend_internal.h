@@ -109,6 +109,7 @@ struct frontend_output {
 	struct display_source *source; /* whose memory iov points to, or NULL */
 	int fd;                        /* borrowed; goes with the first byte. -1: none */
 	struct rect band;              /* of an UPDATE */
+	size_t committed;              /* bytes of whole messages before this one, in the buffer */
 	int first, count;              /* of iov; the rest is unsent */
 	struct iovec iov[1 + FRONTEND_BAND_PIECES];
 	_Alignas(8) uint8_t buffer[FRONTEND_HEADER_BYTES + FRONTEND_BAND_BYTES];

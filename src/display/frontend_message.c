@@ -22,6 +22,8 @@
 
 #define PIXEL_BYTES 4u
 
+#define ALL_SCANOUTS ((1u << DISPLAY_MAX_SCANOUTS) - 1)
+
 /* Pieces that are shorter on average are copied together: gathering each costs the kernel a lookup
  * and two changes of its right to read our memory. */
 #define SHORT_PIECE_BYTES 1024
@@ -333,10 +335,12 @@ static size_t pixel_bytes(const struct rect *r)
 /* Finds the first rows of s->sending that fit into one message. The pieces of it, or -errno. */
 static int find_band(struct frontend *fe, struct frontend_scanout *s, struct rect *band)
 {
-	while (s->sending.width > FRONTEND_BAND_BYTES / PIXEL_BYTES)
+	size_t room = sizeof(fe->output.buffer) - FRONTEND_HEADER_BYTES - fe->output.committed;
+
+	while (s->sending.width > room / PIXEL_BYTES)
 		narrow(s);
 	for (;;) {
-		uint32_t rows = FRONTEND_BAND_BYTES / (s->sending.width * PIXEL_BYTES);
+		uint32_t rows = (uint32_t)(room / (s->sending.width * PIXEL_BYTES));
 		int n;
 
 		*band = s->sending;
@@ -440,7 +444,8 @@ static bool build_one_of(struct frontend *fe, const struct message *messages, si
 			 unsigned scanout)
 {
 	struct frontend_output *out = &fe->output;
-	struct vhost_user_gpu_header *header = (void *)out->buffer;
+	uint8_t *at = out->buffer + out->committed;
+	struct vhost_user_gpu_header *header = (void *)at;
 
 	out->count = 1;
 	for (size_t i = 0; i < count; i++) {
@@ -451,10 +456,16 @@ static bool build_one_of(struct frontend *fe, const struct message *messages, si
 		out->message = message;
 		out->scanout = scanout;
 		out->first = 0;
-		out->iov[0] = (struct iovec){ out->buffer, sizeof(*header) + message->size };
+		size_t size = sizeof(*header) + message->size;
+
 		*header = (struct vhost_user_gpu_header){ message->request, 0, message->size };
 		if (out->count > 1)
 			header->size += (uint32_t)pixel_bytes(&out->band);
+		if (out->count == 2 && out->iov[1].iov_base == at + size) { /* packed pixels */
+			size += out->iov[1].iov_len;
+			out->count = 1;
+		}
+		out->iov[0] = (struct iovec){ out->buffer, out->committed + size };
 		return true;
 	}
 	return false;
@@ -469,6 +480,14 @@ static bool build_of_scanout(struct frontend *fe, unsigned scanout)
 	return (fe->drawn >> scanout & 1) && build_one_of(fe, update, 1, scanout);
 }
 
+/* The first set bit of @scanouts, which is not 0, from @first on. */
+static unsigned next_of(uint32_t scanouts, unsigned first)
+{
+	uint32_t behind = scanouts >> first << first;
+
+	return (unsigned)__builtin_ctz(behind ? behind : scanouts);
+}
+
 bool frontend_message_next(struct frontend *fe)
 {
 	fe->output.source = NULL;
@@ -479,8 +498,8 @@ bool frontend_message_next(struct frontend *fe)
 			return true;
 		fe->awake &= ~(1u << DISPLAY_MAX_SCANOUTS);
 	}
-	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS && (fe->awake | fe->drawn); i++) {
-		unsigned scanout = (fe->next_scanout + i) % DISPLAY_MAX_SCANOUTS;
+	for (uint32_t left; (left = (fe->awake | fe->drawn) & ALL_SCANOUTS);) {
+		unsigned scanout = next_of(left, fe->next_scanout);
 
 		if (build_of_scanout(fe, scanout))
 			return true;

@@ -10,6 +10,9 @@
  * goes away under a partly sent band is the rest of that band copied, into a buffer that was there
  * from the start; and so are bands of short rows, which cost the kernel more to gather than us.
  *
+ * Small updates of one scanout go out in one call. All but the last of such a run are committed:
+ * they are copies in the buffer, count as sent, and will be.
+ *
  * A turn sends a bounded number of bytes, for a peer that reads as fast as we write would otherwise
  * keep the whole device waiting.
  */
@@ -23,6 +26,9 @@
 
 /* Some 100 microseconds of copying. */
 #define TURN_BYTES (1024 * 1024)
+
+/* With less room than this in the buffer, what follows is better sent by itself. */
+#define JOIN_MIN_BYTES (FRONTEND_HEADER_BYTES + FRONTEND_BAND_BYTES / 4)
 
 static ssize_t output_send(struct frontend *fe)
 {
@@ -91,6 +97,49 @@ static void wait_for_room(struct frontend *fe, bool is_full)
 	}
 }
 
+/* What is built is an UPDATE with its pixels in the buffer, there is more of the kind, and room. */
+static bool may_join(const struct frontend *fe)
+{
+	const struct frontend_output *out = &fe->output;
+
+	return out->message->request == VHOST_USER_GPU_UPDATE && out->count == 1 &&
+	       fe->scanouts[out->scanout].damage.count > 0 &&
+	       out->iov[0].iov_len + JOIN_MIN_BYTES <= sizeof(out->buffer);
+}
+
+/* Leaves what is committed. False if nothing is. */
+static bool drop_last(struct frontend_output *out)
+{
+	out->iov[0] = (struct iovec){ out->buffer, out->committed };
+	out->first = 0;
+	out->count = 1;
+	out->fd = -1;
+	out->source = NULL;
+	if (out->committed == 0)
+		out->message = NULL;
+	return out->message;
+}
+
+/* Builds what is to be sent next. False if there is nothing. */
+static bool output_build(struct frontend *fe)
+{
+	struct frontend_output *out = &fe->output;
+
+	out->committed = 0;
+	if (!frontend_message_next(fe))
+		return false;
+	while (may_join(fe)) {
+		size_t end = out->iov[0].iov_len;
+
+		output_begun(fe);
+		out->committed = end;
+		/* A descriptor would arrive with the first byte of the call. */
+		if (!frontend_message_next(fe) || out->fd >= 0)
+			return drop_last(out);
+	}
+	return true;
+}
+
 void frontend_output_run(struct frontend *fe)
 {
 	struct frontend_output *out = &fe->output;
@@ -99,7 +148,7 @@ void frontend_output_run(struct frontend *fe)
 	while (bytes < TURN_BYTES) {
 		bool is_partly_sent = out->message;
 
-		if (!is_partly_sent && !frontend_message_next(fe)) {
+		if (!is_partly_sent && !output_build(fe)) {
 			wait_for_room(fe, false);
 			return;
 		}
@@ -111,23 +160,25 @@ void frontend_output_run(struct frontend *fe)
 			socket_failed(fe, errno);
 			return;
 		}
-		if (n > 0 && !is_partly_sent)
+		size_t done = n > 0 ? (size_t)n : 0;
+
+		if (!is_partly_sent && done > out->committed)
 			output_begun(fe);
-		if (n <= 0 || !output_advance(out, (size_t)n)) {
-			if (n <= 0 && !is_partly_sent)
-				out->message = NULL;
+		else if (!is_partly_sent)
+			drop_last(out);
+		if (!out->message || !output_advance(out, done)) {
 			wait_for_room(fe, true);
 			return;
 		}
 		out->message = NULL;
-		bytes += (size_t)n;
+		bytes += done;
 	}
 	frontend_wake(fe, 0);
 }
 
 void frontend_output_pack(struct frontend_output *out)
 {
-	uint8_t *rest = out->buffer + FRONTEND_HEADER_BYTES;
+	uint8_t *rest = out->buffer + out->committed + FRONTEND_HEADER_BYTES;
 	size_t bytes = 0;
 	int first = out->first > 0 ? out->first : 1; /* 0 is the header, in the buffer already */
 
