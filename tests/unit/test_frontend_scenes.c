@@ -260,11 +260,103 @@ static void test_random_scenes_end_in_what_the_sources_hold(void **state)
 	free(buffer);
 }
 
+#define SMALL 32 /* pixels a side */
+
+static struct rect small_rect(unsigned i)
+{
+	return (struct rect){ i % 4 * 200 + i, i / 4 * 200 + i, SMALL, SMALL };
+}
+
+/* Reads an UPDATE of @r whose pixels are all of one of @pictures; returns which. */
+static unsigned expect_small(const struct rect *r, const struct picture *pictures)
+{
+	const struct picture *p;
+	uint32_t wanted[5] = { 0, r->x, r->y, r->width, r->height }, got[5];
+	uint32_t pixels[SMALL * SMALL];
+
+	rig_expect_header(&rig, VHOST_USER_GPU_UPDATE, sizeof(got) + sizeof(pixels));
+	rig_read(&rig, got, sizeof(got));
+	assert_memory_equal(got, wanted, sizeof(got));
+	rig_read(&rig, pixels, sizeof(pixels));
+	p = &pictures[pixels[0] != pictures[0].pixels[(size_t)r->y * pictures[0].stride + r->x]];
+	for (uint32_t y = 0; y < SMALL; y++)
+		assert_memory_equal(&pixels[(size_t)y * SMALL],
+				    &p->pixels[(size_t)(r->y + y) * p->stride + r->x], SMALL * 4);
+	return (unsigned)(p - pictures);
+}
+
+static void test_a_run_of_small_updates_is_whole_though_the_socket_fills_in_it(void **state)
+{
+	struct picture
+		pictures[3]; /* then, now, and what is shown: first the one, then the other */
+	unsigned is_now = 0;
+
+	(void)state;
+	connect_and_negotiate(RIG_SMALL_BUFFER);
+	for (unsigned i = 0; i < 3; i++)
+		picture_init(&pictures[i], 800, 800, i);
+	picture_fill(&pictures[2], 0);
+	display_scanout_pixels(rig.display, 0, 800, 800, &pictures[2].base);
+	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 800, 800);
+	for (uint32_t y = 0; y < 800; y += 64)
+		rig_expect_update(&rig, 0, &pictures[2], 0, y, 800, MIN(64, 800 - y));
+	rig_expect_silence(&rig);
+	for (unsigned i = 0; i < 16; i++) {
+		struct rect r = small_rect(i);
+
+		display_damage(rig.display, 0, &r);
+	}
+	rig_turns(&rig, 3);
+	assert_true(rig_frontend(&rig)->is_full);
+	picture_fill(&pictures[2], 1);
+	for (unsigned i = 0; i < 16; i++) {
+		struct rect r = small_rect(i);
+		unsigned which = expect_small(&r, pictures);
+
+		assert_true(which >= is_now);
+		is_now = which;
+	}
+	assert_int_equal(is_now, 1); /* what had not been copied is new */
+	rig_expect_silence(&rig);
+	display_reset(rig.display);
+	for (unsigned i = 0; i < 3; i++)
+		picture_finish(&pictures[i]);
+}
+
+static void test_a_descriptor_comes_with_its_own_message_and_not_with_those_before(void **state)
+{
+	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
+	struct display_dmabuf dmabuf = dmabuf_of(fd, 0);
+	struct picture picture;
+
+	(void)state;
+	connect_and_negotiate(0);
+	picture_init(&picture, 640, 64, 0);
+	display_scanout_pixels(rig.display, 0, 640, 64, &picture.base);
+	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 640, 64);
+	rig_expect_update(&rig, 0, &picture, 0, 0, 640, 64);
+	rig_frontend(&rig)->next_scanout = 0;
+	display_damage(rig.display, 0, &(struct rect){ 0, 0, 8, 8 });
+	display_damage(rig.display, 0, &(struct rect){ 600, 50, 8, 8 });
+	assert_int_equal(display_scanout_dmabuf(rig.display, 1, &dmabuf), 0);
+	rig_turns(&rig, 2);
+	rig_expect_update(&rig, 0, &picture, 0, 0, 8, 8);
+	assert_int_equal(rig.last_fd, -1);
+	rig_expect_header(&rig, VHOST_USER_GPU_DMABUF_SCANOUT2, 48);
+	assert_true(rig.last_fd >= 0);
+	rig_read(&rig, (uint8_t[48]){ 0 }, 48);
+	rig_expect_update(&rig, 0, &picture, 600, 50, 8, 8);
+	display_reset(rig.display);
+	picture_finish(&picture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ALONE(test_a_peer_that_stops_reading_gets_the_last_frame_and_no_backlog),
 		ALONE(test_a_source_in_crumbs_goes_in_smaller_messages_and_arrives_whole),
+		ALONE(test_a_run_of_small_updates_is_whole_though_the_socket_fills_in_it),
+		ALONE(test_a_descriptor_comes_with_its_own_message_and_not_with_those_before),
 		ALONE(test_random_scenes_end_in_what_the_sources_hold),
 	};
 
