@@ -350,6 +350,31 @@ static void test_a_descriptor_comes_with_its_own_message_and_not_with_those_befo
 	picture_finish(&picture);
 }
 
+static void test_what_joins_an_update_takes_the_room_that_it_has_left(void **state)
+{
+	const struct rect rects[] = { { 0, 0, 200, 160 }, { 700, 700, 200, 160 } };
+	const size_t row = 200 * sizeof(uint32_t);
+	const size_t room = FRONTEND_BAND_BYTES - FRONTEND_HEADER_BYTES - 160 * row;
+	const uint32_t rows = (uint32_t)(room / row);
+	struct picture picture;
+
+	(void)state;
+	connect_and_negotiate(0);
+	picture_init(&picture, 1024, 1024, 0);
+	display_scanout_pixels(rig.display, 0, 1024, 1024, &picture.base);
+	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 1024, 1024);
+	for (uint32_t y = 0; y < 1024; y += 50)
+		rig_expect_update(&rig, 0, &picture, 0, y, 1024, MIN(50, 1024 - y));
+	display_damage(rig.display, 0, &rects[0]);
+	display_damage(rig.display, 0, &rects[1]);
+	rig_expect_update(&rig, 0, &picture, 0, 0, 200, 160);
+	rig_expect_update(&rig, 0, &picture, 700, 700, 200, rows);
+	rig_expect_update(&rig, 0, &picture, 700, 700 + rows, 200, 160 - rows);
+	rig_expect_silence(&rig);
+	display_reset(rig.display);
+	picture_finish(&picture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +382,7 @@ int main(void)
 		ALONE(test_a_source_in_crumbs_goes_in_smaller_messages_and_arrives_whole),
 		ALONE(test_a_run_of_small_updates_is_whole_though_the_socket_fills_in_it),
 		ALONE(test_a_descriptor_comes_with_its_own_message_and_not_with_those_before),
+		ALONE(test_what_joins_an_update_takes_the_room_that_it_has_left),
 		ALONE(test_random_scenes_end_in_what_the_sources_hold),
 	};
 
