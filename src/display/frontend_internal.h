@@ -18,11 +18,14 @@
 #include "display/gpu_messages.h"
 
 /* The pixels of one UPDATE at most. The peer blocks its main loop until it has read all of one, so
- * it must not wait for us to wake up in between: the whole fits into the socket's buffer, 208 KiB
- * if nobody has changed it, as two buffers of the kernel's. It also stays in the processor's cache
- * between our write and the peer's read. A larger socket buffer gains nothing that can be measured,
- * and what is shown would lag further behind. */
+ * it must not wait for us to wake up in between: the whole fits into the socket's buffer. It also
+ * stays in the processor's cache between our write and the peer's read. */
 #define FRONTEND_BAND_BYTES (200 * 1024)
+
+/* What the socket is asked to hold: the kernel doubles it, so two bands. While the peer reads one
+ * we write the next, and wake up half as often. What hosts allow unless they are told to is this
+ * much, and more would let what is shown lag further behind. */
+#define FRONTEND_SOCKET_BYTES (208 * 1024)
 
 /* Pieces of memory in one UPDATE at most; one more holds its header. */
 #define FRONTEND_BAND_PIECES (IOV_MAX - 1)

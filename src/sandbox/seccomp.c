@@ -122,6 +122,7 @@ static const struct {
 	{ P(SANDBOX_2D), "mmap", 2, PROT_EXEC, 0 },
 	{ P(SANDBOX_2D), "mprotect", 2, PROT_EXEC, 0 },
 	{ ALL, "prlimit64", 2, UINT64_MAX, 0 }, /* to ask, not to set */
+	{ ALL, "setsockopt", 2, UINT32_MAX, SO_SNDBUF },
 	{ ALL, "prctl", 0, UINT32_MAX, PR_SET_NAME },
 	{ ALL, "prctl", 0, UINT32_MAX, PR_GET_NAME },
 	{ ALL, "prctl", 0, UINT32_MAX, 0x53564d41 }, /* PR_SET_VMA: a name for a mapping */

@@ -51,12 +51,12 @@ static inline void rig_connect(struct rig *rig, int buffer, int *ret_old)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	if (buffer)
-		setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	if (ret_old)
 		*ret_old = fd_steal(&rig->peer);
 	fd_close(&rig->peer);
 	assert_int_equal(display_set_socket(rig->display, pair[1]), 0);
+	if (buffer) /* the display has not sent yet */
+		setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	rig->peer = pair[0];
 }
 

@@ -375,6 +375,19 @@ static void test_what_joins_an_update_takes_the_room_that_it_has_left(void **sta
 	picture_finish(&picture);
 }
 
+/* As every host allows that nobody has told otherwise. */
+static void test_a_socket_is_made_to_hold_two_updates(void **state)
+{
+	int bytes = 0;
+	socklen_t size = sizeof(bytes);
+
+	(void)state;
+	rig_connect(&rig, 0, NULL);
+	assert_int_equal(getsockopt(rig_frontend(&rig)->fd, SOL_SOCKET, SO_SNDBUF, &bytes, &size),
+			 0);
+	assert_true(bytes >= 2 * FRONTEND_BAND_BYTES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +396,7 @@ int main(void)
 		ALONE(test_a_run_of_small_updates_is_whole_though_the_socket_fills_in_it),
 		ALONE(test_a_descriptor_comes_with_its_own_message_and_not_with_those_before),
 		ALONE(test_what_joins_an_update_takes_the_room_that_it_has_left),
+		ALONE(test_a_socket_is_made_to_hold_two_updates),
 		ALONE(test_random_scenes_end_in_what_the_sources_hold),
 	};
 

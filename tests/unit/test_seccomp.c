@@ -137,6 +137,11 @@ static int raise_limit(void)
 	return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static int set_another_option(void)
+{
+	return setsockopt(STDIN_FILENO, SOL_SOCKET, SO_PASSCRED, &(int){ 1 }, sizeof(int));
+}
+
 /* What happens: PASSES, an errno, or KILLED. */
 static const struct attempt {
 	const char *name;
@@ -161,6 +166,7 @@ static const struct attempt {
 	{ "F_SETOWN", be_sent_signals, KILLED, ENOSYS, KILLED },
 	{ "PR_SET_DUMPABLE", become_dumpable, KILLED, ENOSYS, KILLED },
 	{ "setrlimit", raise_limit, KILLED, ENOSYS, KILLED },
+	{ "SO_PASSCRED", set_another_option, KILLED, ENOSYS, KILLED },
 };
 
 static const struct mode {
@@ -328,6 +334,7 @@ static void live(const void *data)
 	CHECK(connect(client, (struct sockaddr *)&address, sizeof(address)) == 0);
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
 	CHECK(seccomp_install(mode->profile, true) == 0);
+	CHECK(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &(int){ 212992 }, sizeof(int)) == 0);
 
 	int event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
