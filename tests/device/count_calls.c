@@ -14,6 +14,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -72,6 +74,25 @@ void *aligned_alloc(size_t alignment, size_t size)
 {
 	counts->allocations++;
 	return __libc_memalign(alignment, size);
+}
+
+/* Not by memcpy(), which is this; bcopy() is the C library's other name for memmove(). */
+static void *copy(void *to, const void *from, size_t n)
+{
+	if (n >= COUNTS_MIN_COPY)
+		counts->bytes_copied += n;
+	bcopy(from, to, n);
+	return to;
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t n)
+{
+	return copy(to, from, n);
+}
+
+void *memmove(void *to, const void *from, size_t n)
+{
+	return copy(to, from, n);
 }
 
 int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)

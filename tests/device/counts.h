@@ -7,6 +7,9 @@
 /* Names the file that they share. */
 #define COUNTS_ENV "VMM_COUNTS_FILE"
 
+/* Compilers copy by instructions of their own what is shorter. */
+#define COUNTS_MIN_COPY 256
+
 #define COUNTS(X)                                                                                  \
 	X(epoll_wait)                                                                              \
 	X(epoll_ctl)                                                                               \
@@ -17,7 +20,8 @@
 	X(sendmsg)                                                                                 \
 	X(other) /* mmap, munmap, madvise, timerfd_settime, fcntl, dup, close, ... */              \
 	X(allocations)                                                                             \
-	X(bytes_sent) /* on any socket */
+	X(bytes_sent)   /* on any socket */                                                        \
+	X(bytes_copied) /* by memcpy() and memmove(), in pieces of at least COUNTS_MIN_COPY */
 
 struct counts {
 #define COUNT(name) uint64_t name;
