@@ -34,10 +34,14 @@ struct guest_memory {
 	unsigned n_regions;
 	guest_memory_changed_fn changed;
 	void *changed_data;
+	int fault_fd; /* borrowed; -1: none */
 };
 
 /* @changed may be NULL. */
 void guest_memory_init(struct guest_memory *memory, guest_memory_changed_fn changed, void *data);
+/* The eventfd @fd (borrowed) gets one when an access to a region that comes from now on has found
+ * the file shorter than it was; that region holds zeros then. */
+void guest_memory_report_faults(struct guest_memory *memory, int fd);
 /* Unmaps all without calling changed. */
 void guest_memory_finish(struct guest_memory *memory);
 

@@ -43,6 +43,20 @@ size_t iov_write(const struct iovec *iov, int n_iov, size_t offset, const void *
 	return iov_copy(iov, n_iov, offset, (uint8_t *)buf, size, true);
 }
 
+void iov_touch(const struct iovec *iov, int n_iov)
+{
+	const size_t page = 4096; /* none is smaller */
+
+	for (int i = 0; i < n_iov; i++) {
+		const volatile uint8_t *bytes = iov[i].iov_base;
+
+		for (size_t offset = 0; offset < iov[i].iov_len; offset += page)
+			(void)bytes[offset];
+		if (iov[i].iov_len > 0)
+			(void)bytes[iov[i].iov_len - 1];
+	}
+}
+
 int iov_slice(const struct iovec *iov, int n_iov, size_t offset, size_t size, struct iovec *ret,
 	      int max)
 {

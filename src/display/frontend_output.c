@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/iov.h"
 #include "base/log.h"
 #include "display/frontend_internal.h"
 
@@ -51,6 +52,20 @@ static ssize_t output_send(struct frontend *fe)
 		msg.msg_controllen = sizeof(control.bytes);
 	}
 	return sendmsg(fe->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Rows may lie in the guest's memory, and the VMM may have cut its file short. Then the kernel says
+ * EFAULT where our own access would make the memory's guard put zeros there, so that is what we do;
+ * the session ends, and until then all goes on. */
+static ssize_t output_send_safely(struct frontend *fe)
+{
+	const struct frontend_output *out = &fe->output;
+	ssize_t n = output_send(fe);
+
+	if (n >= 0 || errno != EFAULT)
+		return n;
+	iov_touch(&out->iov[out->first], out->count - out->first);
+	return output_send(fe);
 }
 
 /* @n bytes are out. Whether that was all. */
@@ -152,7 +167,7 @@ void frontend_output_run(struct frontend *fe)
 			wait_for_room(fe, false);
 			return;
 		}
-		ssize_t n = output_send(fe);
+		ssize_t n = output_send_safely(fe);
 
 		if (n < 0 && errno == EINTR)
 			continue;

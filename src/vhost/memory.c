@@ -11,8 +11,8 @@
  * pointer into memory that stays is never bad for a moment, and one into memory that goes can still
  * be read (but no longer found) while it is given up.
  *
- * A VMM that cuts a file short after it was mapped can still make us fault: the size is checked
- * when a region comes, not at each access.
+ * The size of a file is checked when its region comes, not at each access; what happens if the VMM
+ * cuts it short after that is told in guard.c.
  */
 #include "vhost/memory.h"
 
@@ -23,12 +23,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vhost/guard.h"
+
 #define MAX_ALIGNMENT (UINT64_C(1) << 34) /* the largest huge page there is */
 
 struct guest_mapping {
 	unsigned n_refs; /* the table in use, and the one that is being built */
 	void *address;
 	size_t size;
+	int guard;
 	bool is_file; /* regular: device and inode say which one */
 	dev_t device;
 	ino_t inode;
@@ -44,6 +47,7 @@ static void mapping_unref(struct guest_mapping *mapping)
 {
 	if (!mapping || --mapping->n_refs > 0)
 		return;
+	guard_remove(mapping->guard);
 	munmap(mapping->address, mapping->size);
 	g_free(mapping);
 }
@@ -86,8 +90,8 @@ static bool region_is_same(const struct guest_region *r, const struct guest_regi
 	       r->spec.size == spec->size && r->spec.gpa == spec->gpa;
 }
 
-static int region_map(struct guest_region *region, const struct guest_region_spec *spec, int fd,
-		      const struct stat *st)
+static int region_map(struct guest_region *region, const struct guest_memory *memory,
+		      const struct guest_region_spec *spec, int fd, const struct stat *st)
 {
 	uint64_t alignment = file_alignment(st);
 	uint64_t lead = spec->mmap_offset & (alignment - 1);
@@ -99,6 +103,11 @@ static int region_map(struct guest_region *region, const struct guest_region_spe
 			     fd, (off_t)(spec->mmap_offset - lead));
 	if (address == MAP_FAILED)
 		return -errno;
+	int guard = guard_add(address, (size_t)size, memory->fault_fd);
+	if (guard < 0) {
+		munmap(address, (size_t)size);
+		return guard;
+	}
 	/* A core file is for our bugs, not for the guest's secrets. */
 	(void)madvise(address, (size_t)size, MADV_DONTDUMP);
 
@@ -107,6 +116,7 @@ static int region_map(struct guest_region *region, const struct guest_region_spe
 		.n_refs = 1,
 		.address = address,
 		.size = (size_t)size,
+		.guard = guard,
 		.is_file = S_ISREG(st->st_mode),
 		.device = st->st_dev,
 		.inode = st->st_ino,
@@ -136,7 +146,7 @@ static int region_init(struct guest_region *region, const struct guest_memory *m
 			return 0;
 		}
 	}
-	return region_map(region, spec, fd, &st);
+	return region_map(region, memory, spec, fd, &st);
 }
 
 /* A copy of the table without region @skip, and with room for one more. */
@@ -209,13 +219,22 @@ static int memory_replace(struct guest_memory *memory, struct guest_region *regi
 
 void guest_memory_init(struct guest_memory *memory, guest_memory_changed_fn changed, void *data)
 {
-	*memory = (struct guest_memory){ .changed = changed, .changed_data = data };
+	*memory = (struct guest_memory){
+		.changed = changed,
+		.changed_data = data,
+		.fault_fd = -1,
+	};
+}
+
+void guest_memory_report_faults(struct guest_memory *memory, int fd)
+{
+	memory->fault_fd = fd;
 }
 
 void guest_memory_finish(struct guest_memory *memory)
 {
 	regions_free(memory->regions, memory->n_regions);
-	*memory = (struct guest_memory){ 0 };
+	*memory = (struct guest_memory){ .fault_fd = -1 };
 }
 
 int guest_memory_set(struct guest_memory *memory, const struct guest_region_spec *specs,

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <glib.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 
 #include "base/container.h"
 #include "base/fd.h"
@@ -83,6 +84,7 @@ static void session_end(struct vhost_session *s, int error)
 {
 	s->error = error;
 	loop_remove(&s->source);
+	loop_remove(&s->fault_source);
 	loop_queue(s->loop, &s->end_task, session_end_task);
 }
 
@@ -180,6 +182,32 @@ static int session_ready(struct loop_source *source, uint32_t events)
 	return 0;
 }
 
+/* What of the guest was lost nobody knows. */
+static int session_memory_is_short(struct loop_source *source, uint32_t events)
+{
+	struct vhost_session *s = container_of(source, struct vhost_session, fault_source);
+
+	(void)events;
+	session_fail(s, -EFAULT, "the VMM's memory file is shorter than it was");
+	return 0;
+}
+
+/* 0 or -errno. */
+static int session_watch(struct vhost_session *s)
+{
+	int r = fd_prepare(s->channel.fd);
+
+	s->fault_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r == 0 && s->fault_fd < 0)
+		r = -errno;
+	if (r == 0)
+		r = loop_add(s->loop, &s->source, s->channel.fd, EPOLLIN, session_ready);
+	if (r == 0)
+		r = loop_add(s->loop, &s->fault_source, s->fault_fd, EPOLLIN,
+			     session_memory_is_short);
+	return r;
+}
+
 struct vhost_session *vhost_session_new(struct loop *loop, int fd, struct vhost_backend *backend,
 					vhost_session_ended_fn ended, void *data, int *ret_error)
 {
@@ -194,16 +222,17 @@ struct vhost_session *vhost_session_new(struct loop *loop, int fd, struct vhost_
 	s->ended_data = data;
 	s->backend_req_fd = -1;
 	vhost_channel_init(&s->channel, fd);
-	r = fd_prepare(fd);
-	if (r == 0)
-		r = loop_add(loop, &s->source, fd, EPOLLIN, session_ready);
+	r = session_watch(s);
 	if (r < 0) {
+		loop_remove(&s->source);
+		fd_close(&s->fault_fd);
 		vhost_channel_finish(&s->channel);
 		g_free(s);
 		*ret_error = r;
 		return NULL;
 	}
 	guest_memory_init(&s->memory, session_memory_changed, s);
+	guest_memory_report_faults(&s->memory, s->fault_fd);
 	session_queues_init(s);
 	backend->ops->session_opened(backend, s);
 	return s;
@@ -219,7 +248,9 @@ void vhost_session_free(struct vhost_session *session)
 	guest_memory_finish(&session->memory);
 	loop_unqueue(&session->end_task);
 	loop_remove(&session->source);
+	loop_remove(&session->fault_source);
 	vhost_channel_finish(&session->channel);
+	fd_close(&session->fault_fd);
 	fd_close(&session->backend_req_fd);
 	g_free(session);
 }

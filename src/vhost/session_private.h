@@ -56,6 +56,8 @@ struct vhost_session {
 	uint64_t protocol_features; /* as accepted */
 	uint64_t features;
 	struct guest_memory memory;
+	int fault_fd; /* owned: an eventfd that the memory's guard writes */
+	struct loop_source fault_source;
 	struct vhost_queue queues[VHOST_MAX_QUEUES];
 	uint16_t stopped_base; /* where queue 0 was last stopped; 0 after a reset */
 	int backend_req_fd;    /* owned; -1: none */

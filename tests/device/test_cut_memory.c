@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * A VMM that cuts its memory file short behind our back. Each access to what is gone raises SIGBUS,
+ * or EFAULT where the kernel makes it for us; the daemon has to outlive that wherever it happens:
+ * in its rings, in a backing, in a picture that is sent. What is left of such a session is worth
+ * nothing, so it ends, with one error line that says why, and the next VMM is served.
+ *
+ * All runs on the CPU, and again with OpenGL, whose library reads and writes backings by itself.
+ */
+#include "fixture.h"
+#include "gpu3d.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define GPA  0x200000000ull
+#define SIZE (8u << 20)
+#define W    1024u
+#define H    768u
+#define ROW  (W * 4)
+#define LINE "the VMM's memory file is shorter than it was"
+
+static const char *mode;
+
+struct machine {
+	struct vmm *vmm;
+	unsigned hot; /* the region that is cut */
+	struct image image;
+};
+
+static void start(struct vmm *vmm)
+{
+	vmm_connect(vmm);
+	vmm_realize(vmm);
+	vmm_start(vmm);
+}
+
+static struct machine boot(void **state)
+{
+	const char *args[] = { "--gpu-mode", mode, NULL };
+	struct vmm_options options = { .args = args };
+	struct machine m = { .vmm = fixture_new(state, &options) };
+
+	m.hot = memory_add(&m.vmm->memory, GPA, SIZE, 0);
+	m.image = (struct image){ 1, BGRX, W, H, GPA, m.vmm->memory.regions[m.hot].host };
+	start(m.vmm);
+	return m;
+}
+
+static void cut(struct machine *m, unsigned region, uint64_t size)
+{
+	if (ftruncate(m->vmm->memory.regions[region].fd, (off_t)size) < 0)
+		vmm_fail("ftruncate failed");
+}
+
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, what))) {
+		text += strlen(what);
+		n++;
+	}
+	return n;
+}
+
+/* The session ends and says why, once; then there is nothing wrong with the next one. */
+static void assert_ends(struct machine *m)
+{
+	static const uint64_t whole[] = { 256u << 20, 256u << 20, 66u << 20 };
+	struct vmm *vmm = m->vmm;
+	char *text;
+
+	if (!vhost_is_closed(vmm, vmm->timeout_ms))
+		vmm_fail("the session goes on%s",
+			 daemon_wait(&vmm->daemon, 0) < 0 ? "" : ": the daemon is dead");
+	if (daemon_wait(&vmm->daemon, 50) >= 0)
+		vmm_fail("the daemon is dead");
+	text = daemon_text(vmm->daemon.err_fd);
+	assert_int_equal(count(text, LINE), 1);
+	assert_int_equal(count(text, "error "), 1);
+	free(text);
+
+	for (unsigned i = 0; i < ARRAY_LENGTH(whole); i++)
+		cut(m, i, whole[i]);
+	vmm_disconnect(vmm);
+	memory_remove(&vmm->memory, m->hot);
+	ring_clear(&vmm->rings[CONTROL]);
+	ring_clear(&vmm->rings[CURSOR]);
+	start(vmm);
+	assert_alive(vmm);
+	assert_ok(gpu_create_2d(vmm, 1, BGRX, 64, 64));
+}
+
+static void attach(struct machine *m)
+{
+	struct virtio_gpu_mem_entry e = { GPA, ROW * H, 0 };
+
+	assert_ok(gpu_create_2d(m->vmm, 1, BGRX, W, H));
+	assert_ok(gpu_attach(m->vmm, 1, &e, 1));
+}
+
+/* A blob of W x H pixels over the region that is cut. @w of each row is shown. */
+static void show_blob(struct machine *m, uint32_t w)
+{
+	struct virtio_gpu_mem_entry e = { GPA, ROW * H, 0 };
+	create_blob_t args = { .resource_id = 1,
+			       .blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST,
+			       .nr_entries = 1,
+			       .size = ROW * H };
+
+	assert_ok(gpu_create_blob(m->vmm, args, &e, sizeof(e)));
+	assert_ok(gpu_set_scanout_blob(m->vmm, (set_scanout_blob_t){ .r = gpu_rect(0, 0, w, H),
+								     .resource_id = 1,
+								     .width = W,
+								     .height = H,
+								     .format = BGRX,
+								     .strides = { ROW } }));
+	image_wait_shown(m->vmm, &m->image, 0, gpu_rect(0, 0, w, H));
+}
+
+static void submit(struct machine *m, const void *request, uint32_t size)
+{
+	gpu_submit(m->vmm, CONTROL, request, size, sizeof(struct virtio_gpu_ctrl_hdr), NULL, 0);
+	ring_kick(&m->vmm->rings[CONTROL]);
+}
+
+static void submit_transfer(struct machine *m)
+{
+	struct virtio_gpu_transfer_to_host_2d c = {
+		{ .type = VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D }, gpu_rect(0, 0, W, H), 0, 1, 0
+	};
+
+	submit(m, &c, sizeof(c));
+}
+
+static void submit_flush(struct machine *m)
+{
+	struct virtio_gpu_resource_flush c = {
+		{ .type = VIRTIO_GPU_CMD_RESOURCE_FLUSH }, gpu_rect(0, 0, W, H), 1, 0
+	};
+
+	submit(m, &c, sizeof(c));
+}
+
+/* ---- backings ---- */
+
+static void a_transfer_from_memory_that_is_gone_ends_the_session(void **state)
+{
+	static const uint64_t sizes[] = { 0, 4096, ROW * (H - 1) };
+	struct machine m;
+
+	for (unsigned i = 0; i < ARRAY_LENGTH(sizes); i++) {
+		m = boot(state);
+		attach(&m);
+		cut(&m, m.hot, sizes[i]);
+		submit_transfer(&m);
+		assert_ends(&m);
+		fixture_end(state);
+	}
+}
+
+static void memory_that_is_cut_and_not_touched_costs_nothing(void **state)
+{
+	struct machine m = boot(state);
+
+	attach(&m);
+	cut(&m, m.hot, 0);
+	assert_alive(m.vmm);
+	assert_ok(gpu_unref(m.vmm, 1));
+	assert_alive(m.vmm);
+}
+
+static void a_request_and_an_answer_in_memory_that_is_gone_end_the_session(void **state)
+{
+	struct virtio_gpu_ctrl_hdr h = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
+
+	for (unsigned is_written = 0; is_written < 2; is_written++) {
+		struct machine m = boot(state);
+		struct guest_buf bufs[] = { ring_slot(&m.vmm->rings[CONTROL], 0, 0, 24, false),
+					    { GPA, 24, is_written } };
+
+		memcpy(memory_at(&m.vmm->memory, bufs[0].gpa, 24), &h, sizeof(h));
+		cut(&m, m.hot, 0);
+		ring_add(&m.vmm->rings[CONTROL], &bufs[!is_written], 1 + is_written);
+		ring_kick(&m.vmm->rings[CONTROL]);
+		assert_ends(&m);
+		fixture_end(state);
+	}
+}
+
+static void rings_whose_memory_is_gone_end_the_session(void **state)
+{
+	struct machine m = boot(state);
+
+	assert_alive(m.vmm);
+	/* Nothing of ours may look at it from here on. */
+	cut(&m, MEMORY_MAIN, 0);
+	ring_kick_always(&m.vmm->rings[CONTROL]);
+	assert_ends(&m);
+}
+
+/* ---- pictures that the kernel reads for us ---- */
+
+static void a_picture_in_memory_that_is_gone_ends_the_session(void **state)
+{
+	/* Long rows are sent from where they are, short ones are copied first. */
+	static const uint32_t widths[] = { W, 32 };
+
+	for (unsigned i = 0; i < ARRAY_LENGTH(widths); i++) {
+		struct machine m = boot(state);
+
+		show_blob(&m, widths[i]);
+		cut(&m, m.hot, i == 0 ? 4096 : 0);
+		submit_flush(&m);
+		vmm_drain_display(m.vmm);
+		assert_ends(&m);
+		fixture_end(state);
+	}
+}
+
+static void half_a_picture_whose_memory_is_gone_ends_the_session(void **state)
+{
+	struct machine m = boot(state);
+
+	show_blob(&m, W);
+	m.vmm->display.is_paused = true;
+	submit_flush(&m);
+	assert_session_alive(m.vmm);
+	cut(&m, m.hot, 0);
+	m.vmm->display.is_paused = false;
+	vmm_drain_display(m.vmm);
+	assert_ends(&m);
+}
+
+/* The rest of what was begun is copied when its blob goes. */
+static void half_a_picture_that_is_kept_from_memory_that_is_gone_ends_the_session(void **state)
+{
+	struct machine m = boot(state);
+	struct virtio_gpu_resource_unref c = { { .type = VIRTIO_GPU_CMD_RESOURCE_UNREF }, 1, 0 };
+
+	show_blob(&m, W);
+	m.vmm->display.is_paused = true;
+	submit_flush(&m);
+	assert_session_alive(m.vmm);
+	cut(&m, m.hot, 0);
+	submit(&m, &c, sizeof(c));
+	assert_ends(&m);
+}
+
+/* ---- OpenGL ---- */
+
+static struct machine boot_3d(void **state)
+{
+	struct machine m = boot(state);
+	struct virtio_gpu_mem_entry e = { GPA, ROW * H, 0 };
+
+	assert_ok(gpu_ctx_create(m.vmm, 1, VIRTIO_GPU_CAPSET_VIRGL2));
+	assert_ok(gpu_create_3d(m.vmm, gpu_texture(1, W, H)));
+	assert_ok(gpu_attach(m.vmm, 1, &e, 1));
+	assert_ok(gpu_ctx_attach(m.vmm, 1, 1));
+	assert_ok(gpu_paint(m.vmm, 1, 1, 0x123456));
+	return m;
+}
+
+static void transfers_of_3d_with_memory_that_is_gone_end_the_session(void **state)
+{
+	static const uint32_t types[] = { VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D,
+					  VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D };
+
+	for (unsigned i = 0; i < 2 * ARRAY_LENGTH(types); i++) {
+		struct machine m = boot_3d(state);
+		transfer_3d_t t = gpu_whole(&m.image);
+
+		t.hdr.type = types[i / 2];
+		cut(&m, m.hot, i % 2 ? 5 * ROW : 0);
+		submit(&m, &t, sizeof(t));
+		assert_ends(&m);
+		fixture_end(state);
+	}
+}
+
+static void a_stream_in_memory_that_is_gone_ends_the_session(void **state)
+{
+	struct machine m = boot_3d(state);
+	struct virtio_gpu_cmd_submit c = { { .type = VIRTIO_GPU_CMD_SUBMIT_3D, .ctx_id = 1 },
+					   8192,
+					   0 };
+	struct guest_buf data = { GPA, 8192, false };
+
+	cut(&m, m.hot, 4096);
+	gpu_submit(m.vmm, CONTROL, &c, sizeof(c), sizeof(c.hdr), &data, 1);
+	ring_kick(&m.vmm->rings[CONTROL]);
+	assert_ends(&m);
+}
+
+#define TESTS_OF_BOTH                                                                              \
+	DEVICE_TEST(a_transfer_from_memory_that_is_gone_ends_the_session),                         \
+		DEVICE_TEST(memory_that_is_cut_and_not_touched_costs_nothing),                     \
+		DEVICE_TEST(a_request_and_an_answer_in_memory_that_is_gone_end_the_session),       \
+		DEVICE_TEST(rings_whose_memory_is_gone_end_the_session),                           \
+		DEVICE_TEST(a_picture_in_memory_that_is_gone_ends_the_session),                    \
+		DEVICE_TEST(half_a_picture_whose_memory_is_gone_ends_the_session),                 \
+		DEVICE_TEST(half_a_picture_that_is_kept_from_memory_that_is_gone_ends_the_session)
+
+static int run(void)
+{
+	const struct CMUnitTest tests[] = { TESTS_OF_BOTH };
+	const struct CMUnitTest tests_3d[] = {
+		TESTS_OF_BOTH,
+		DEVICE_TEST(transfers_of_3d_with_memory_that_is_gone_end_the_session),
+		DEVICE_TEST(a_stream_in_memory_that_is_gone_ends_the_session),
+	};
+
+	mode = "2d";
+	int failed = cmocka_run_group_tests_name("cut memory", tests, NULL, NULL);
+
+	mode = "virglrenderer";
+	if (gpu3d_works())
+		failed += cmocka_run_group_tests_name("cut memory, virgl", tests_3d, NULL, NULL);
+	return failed;
+}
+
+int main(int argc, char **argv)
+{
+	return fixture_run(argc, argv, run);
+}
