@@ -193,13 +193,13 @@ const char *daemon_sentence(const char *text)
 	return text;
 }
 
-unsigned daemon_count_fds(const struct daemon *d)
+static unsigned count_entries(const struct daemon *d, const char *name)
 {
 	char path[64];
 	unsigned n = 0;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)d->pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)d->pid, name);
 	dir = opendir(path);
 	if (!dir)
 		vmm_fail("%s: %s", path, strerror(errno));
@@ -207,6 +207,33 @@ unsigned daemon_count_fds(const struct daemon *d)
 		n++;
 	closedir(dir);
 	return n - 2; /* . and .. */
+}
+
+unsigned daemon_count_fds(const struct daemon *d)
+{
+	return count_entries(d, "fd");
+}
+
+unsigned daemon_count_threads(const struct daemon *d)
+{
+	return count_entries(d, "task");
+}
+
+unsigned daemon_count_mappings(const struct daemon *d)
+{
+	char path[64];
+	unsigned n = 0;
+	FILE *f;
+	int c;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)d->pid);
+	f = fopen(path, "re");
+	if (!f)
+		vmm_fail("%s: %s", path, strerror(errno));
+	while ((c = getc(f)) != EOF)
+		n += c == '\n';
+	fclose(f);
+	return n;
 }
 
 static long read_status(const struct daemon *d, const char *key)
@@ -260,9 +287,13 @@ int daemon_connect(struct daemon *d)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int64_t deadline = vmm_now_ms() + vmm_default_timeout_ms();
 	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	int watch;
 
 	memcpy(address.sun_path, d->socket_path, sizeof(d->socket_path));
+	/* To close a watch takes the kernel 15 ms: there is none if it listens already. */
+	if (connect(s, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return s;
+	watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	inotify_add_watch(watch, d->dir, IN_CREATE | IN_MOVED_TO);
 	while (connect(s, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		if (errno != ENOENT && errno != ECONNREFUSED)

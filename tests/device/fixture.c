@@ -160,3 +160,28 @@ void assert_alive(struct vmm *vmm)
 	assert_session_alive(vmm);
 	assert_response(gpu_display_info(vmm, &info), VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
 }
+
+struct usage usage_of(const struct daemon *d)
+{
+	return (struct usage){ daemon_count_fds(d), daemon_count_threads(d),
+			       daemon_count_mappings(d), daemon_rss_kib(d) };
+}
+
+void assert_usage(const struct daemon *d, const struct usage *before, long spare_kib,
+		  const char *what)
+{
+	struct usage after = usage_of(d);
+
+	print_message("\t%s: %u descriptors, %u threads, %u mappings, %ld KiB, then %ld KiB\n",
+		      what, after.fds, after.threads, after.mappings, before->rss_kib,
+		      after.rss_kib);
+	assert_int_equal(after.fds, before->fds);
+	assert_int_equal(after.threads, before->threads);
+	/* A sanitizer keeps what is freed for a while, and finds leaks by itself. */
+	if (daemon_has_sanitizer(d))
+		return;
+	assert_int_equal(after.mappings, before->mappings);
+	if (after.rss_kib > before->rss_kib + spare_kib)
+		vmm_fail("%s: the daemon grew from %ld to %ld KiB", what, before->rss_kib,
+			 after.rss_kib);
+}

@@ -39,6 +39,16 @@ void assert_alive(struct vmm *vmm);
 /* Only that the session answers. */
 void assert_session_alive(struct vmm *vmm);
 
+/* What a daemon holds. The guest's memory, which it maps, does not count as its own. */
+struct usage {
+	unsigned fds, threads, mappings;
+	long rss_kib;
+};
+struct usage usage_of(const struct daemon *d);
+/* All as before, and at most @spare_kib more memory. Says what it found, after @what. */
+void assert_usage(const struct daemon *d, const struct usage *before, long spare_kib,
+		  const char *what);
+
 #define RESP_OK                  VIRTIO_GPU_RESP_OK_NODATA
 #define RESP_UNSPEC              VIRTIO_GPU_RESP_ERR_UNSPEC
 #define RESP_OUT_OF_MEMORY       VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY

@@ -7,11 +7,18 @@
 #include "fixture.h"
 #include "gpu3d.h"
 
+#include <stdio.h>
+
 #define ROUNDS       500
 #define WARM_UP      100
 #define SPARE_KIB    256 /* less than one kept picture of every other one that was shown */
 #define SIDE         64
 #define FENCED_EVERY 8
+
+#define RESETS              1000
+#define BIG                 512 /* drawn on for a while */
+#define FENCES              8
+#define SPARE_KIB_OF_RESETS 512
 
 static void draw_and_show(struct vmm *vmm, uint32_t id)
 {
@@ -56,10 +63,110 @@ static void contexts_and_resources_that_are_gone_take_nothing(void **state)
 		      ROUNDS);
 }
 
+/* ---- resets ---- */
+
+/* Draws on both textures in turn, so that no driver can leave one out, with a fence each time. */
+static void draw_with_fences(struct vmm *vmm, struct chain **ret_chains)
+{
+	static uint32_t object = 1000;
+
+	for (unsigned k = 0; k < FENCES; k++) {
+		struct stream s = { .count = 0 };
+		struct virtio_gpu_ctrl_hdr h = {
+			.flags =
+				VIRTIO_GPU_FLAG_FENCE | (k % 2 ? VIRTIO_GPU_FLAG_INFO_RING_IDX : 0),
+			.fence_id = k,
+			.ctx_id = 1,
+			.ring_idx = k % 2 ? (uint8_t)k : 0,
+		};
+
+		for (uint32_t i = 0; i < 2; i++) {
+			stream_surface(&s, ++object, 1 + i);
+			stream_framebuffer(&s, object);
+			stream_clear(&s, k);
+		}
+		ret_chains[k] = gpu_stream_later(vmm, h, &s);
+	}
+	ring_kick(&vmm->rings[CONTROL]);
+}
+
+static void make_textures(struct vmm *vmm)
+{
+	assert_ok(gpu_ctx_create(vmm, 1, VIRTIO_GPU_CAPSET_VIRGL2));
+	for (uint32_t id = 1; id <= 2; id++) {
+		assert_ok(gpu_create_3d(vmm, gpu_texture(id, BIG, BIG)));
+		assert_ok(gpu_ctx_attach(vmm, 1, id));
+	}
+	assert_ok(gpu_set_scanout(vmm, 0, 1, gpu_rect(0, 0, BIG, BIG)));
+}
+
+static void start_anew(struct vmm *vmm, bool reconnects)
+{
+	if (reconnects) {
+		vmm_disconnect(vmm);
+		ring_clear(&vmm->rings[CONTROL]);
+		ring_clear(&vmm->rings[CURSOR]);
+		vmm_connect(vmm);
+		vmm_realize(vmm);
+	} else {
+		vmm_reset(vmm);
+	}
+	vmm_start(vmm);
+}
+
+/* The answer to what came behind them is here, so all of them were taken. */
+static unsigned count_pending(struct vmm *vmm, struct chain **chains)
+{
+	unsigned n = 0;
+
+	assert_ok(gpu_create_2d(vmm, 9, BGRX, 8, 8));
+	for (unsigned i = 0; i < FENCES; i++)
+		n += !chains[i]->is_done;
+	return n;
+}
+
+/* Every third time the rings are stopped first, and all that waits is answered after that. */
+static void a_thousand_resets_with_fences_in_flight_take_nothing(void **state)
+{
+	struct vmm_options options = { .args = gpu3d_args };
+	struct vmm *vmm = fixture_boot(state, &options);
+	unsigned rounds = daemon_has_sanitizer(&vmm->daemon) ? RESETS / 10 : RESETS;
+	struct usage before = { 0 };
+	int64_t start = vmm_now_ms();
+	unsigned pending = 0;
+	char what[96];
+
+	for (unsigned k = 0; k < rounds; k++) {
+		struct chain *chains[FENCES];
+
+		if (k == WARM_UP / 2) {
+			assert_alive(vmm);
+			before = usage_of(&vmm->daemon);
+		}
+		make_textures(vmm);
+		draw_with_fences(vmm, chains);
+		if (k % 2)
+			pending += count_pending(vmm, chains);
+		if (k % 3 == 0) {
+			vmm_stop(vmm);
+			vmm_start(vmm);
+			for (unsigned i = 0; i < FENCES; i++)
+				assert_ok(gpu_finish(vmm, chains[i], NULL, 0));
+		}
+		start_anew(vmm, k % 5 == 1);
+	}
+	assert_alive(vmm);
+	snprintf(what, sizeof(what), "%u resets in %lld ms, %u fences pending", rounds,
+		 (long long)(vmm_now_ms() - start), pending);
+	assert_true(pending > 0);
+	assert_usage(&vmm->daemon, &before, SPARE_KIB_OF_RESETS, what);
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(contexts_and_resources_that_are_gone_take_nothing),
+		DEVICE_TEST(a_thousand_resets_with_fences_in_flight_take_nothing),
 	};
 
 	return gpu3d_works() ? cmocka_run_group_tests_name("3d leaks", tests, NULL, NULL)

@@ -56,6 +56,8 @@ int daemon_stop(struct daemon *d, int signal);
 void daemon_finish(struct daemon *d);
 char *daemon_text(int fd); /* what was printed so far, heap */
 unsigned daemon_count_fds(const struct daemon *d);
+unsigned daemon_count_threads(const struct daemon *d);
+unsigned daemon_count_mappings(const struct daemon *d);
 long daemon_rss_kib(const struct daemon *d);
 bool daemon_has_sanitizer(const struct daemon *d);
 int daemon_connect(struct daemon *d); /* waits until it listens */
