@@ -95,6 +95,9 @@ static void socket_failed(struct frontend *fe, int error)
 {
 	if (error == EPIPE || error == ECONNRESET)
 		log_debug("the VMM closed its display socket");
+	else if (fe->output.scanout < DISPLAY_MAX_SCANOUTS)
+		log_error("scanout %u: cannot send %s to the VMM's display: %s", fe->output.scanout,
+			  fe->output.message->name, strerror(error));
 	else
 		log_error("cannot send %s to the VMM's display: %s", fe->output.message->name,
 			  strerror(error));

@@ -132,11 +132,33 @@ static struct display_request *find_due(struct frontend *fe, uint64_t now)
 	return NULL;
 }
 
-static void warn_once(struct frontend *fe, const char *what)
+/* @scanout: DISPLAY_MAX_SCANOUTS: of none. */
+static void warn_once(struct frontend *fe, const char *what, unsigned scanout)
 {
-	if (!fe->has_warned)
-		log_warn("the VMM's display does not answer in time (%s)", what);
+	static const char line[] = "the VMM's display does not answer in time";
+
+	if (!fe->has_warned && scanout < DISPLAY_MAX_SCANOUTS)
+		log_warn("scanout %u: %s (%s)", scanout, line, what);
+	else if (!fe->has_warned)
+		log_warn("%s (%s)", line, what);
 	fe->has_warned = true;
+}
+
+static void warn_of_request(struct frontend *fe, const struct display_request *request)
+{
+	switch (request->kind) {
+	case REQUEST_EDID_WAITS:
+	case REQUEST_EDID_ASKED:
+		warn_once(fe, "EDID", request->scanout);
+		break;
+	case REQUEST_FLUSH_WAITS:
+	case REQUEST_FLUSH_ASKED:
+		warn_once(fe, "dma-buf update", request->scanout);
+		break;
+	default:
+		warn_once(fe, "display info", DISPLAY_MAX_SCANOUTS);
+		break;
+	}
 }
 
 static void watch_what_is_left(struct frontend *fe)
@@ -156,19 +178,19 @@ int frontend_request_expire(struct loop_timer *timer)
 	struct display_request *request;
 
 	if (fe->protocol_deadline && fe->protocol_deadline <= now) {
-		warn_once(fe, "protocol features");
+		warn_once(fe, "protocol features", DISPLAY_MAX_SCANOUTS);
 		frontend_set_features(fe, 0);
 	}
 	for (unsigned i = 0; i < fe->flush_order_len;) {
 		if (fe->scanouts[fe->flush_order[i]].flush_deadline <= now) {
-			warn_once(fe, "dma-buf update");
+			warn_once(fe, "dma-buf update", fe->flush_order[i]);
 			flush_forget(fe, i);
 		} else {
 			i++;
 		}
 	}
 	while ((request = find_due(fe, now))) {
-		warn_once(fe, "request");
+		warn_of_request(fe, request);
 		end_request(fe, request, -ETIMEDOUT, NULL);
 	}
 	watch_what_is_left(fe);

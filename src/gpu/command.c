@@ -26,6 +26,7 @@
 #include "gpu/output.h"
 #include "gpu/resource.h"
 #include "gpu/scanout.h"
+#include "gpu/subject.h"
 #include "vhost/session.h"
 #include "vhost/vring.h"
 
@@ -181,14 +182,14 @@ static void reply_nodata(struct gpu_command *command, uint32_t type)
 static uint32_t error_response(const struct gpu_command *command, int result)
 {
 	const struct command_type *type = find_type(command->request.hdr.type);
-	const char *name = type ? type->name : "unknown command";
+	const char *name = type ? type->name : NULL;
 
 	if (result > 0) {
-		log_debug("%s (0x%x) answered with error 0x%x", name, command->request.hdr.type,
-			  (unsigned)result);
+		log_debug("%s: error 0x%x", command_subject(command, name).text, (unsigned)result);
 		return (uint32_t)result;
 	}
-	log_warn("%s failed on the host: %s", name, strerror(-result));
+	log_warn("%s failed on the host: %s", command_subject(command, name).text,
+		 strerror(-result));
 	return result == -ENOMEM ? VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY : VIRTIO_GPU_RESP_ERR_UNSPEC;
 }
 

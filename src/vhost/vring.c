@@ -66,19 +66,20 @@ static uint16_t *avail_event(const struct vring *vring)
 }
 
 /* Adds one to an eventfd's counter. A counter that is full says enough already. */
-static void signal_fd(int fd)
+static void signal_fd(const struct vring *vring, int fd)
 {
 	uint64_t one = 1;
 
 	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
-		log_debug("cannot signal descriptor %d: %s", fd, strerror(errno));
+		log_debug("queue %u: cannot signal descriptor %d: %s", vring->index, fd,
+			  strerror(errno));
 }
 
 static void vring_break(struct vring *vring, const char *reason)
 {
 	vring->is_broken = true;
 	log_warn("queue %u stands still: %s", vring->index, reason);
-	signal_fd(vring->err_fd);
+	signal_fd(vring, vring->err_fd);
 }
 
 void vring_init(struct vring *vring, unsigned index, const struct guest_memory *memory)
@@ -164,7 +165,7 @@ void vring_set_call(struct vring *vring, int fd)
 {
 	replace_fd(&vring->call_fd, fd);
 	if (vring->is_running && !vring->is_broken)
-		signal_fd(vring->call_fd);
+		signal_fd(vring, vring->call_fd);
 }
 
 void vring_set_err(struct vring *vring, int fd)
@@ -342,7 +343,7 @@ void vring_notify(struct vring *vring)
 	if (!vring_is_usable(vring) || vring->used == vring->notified)
 		return;
 	if (guest_wants_interrupt(vring))
-		signal_fd(vring->call_fd);
+		signal_fd(vring, vring->call_fd);
 	vring->notified = vring->used;
 	vring->has_notified = true;
 }

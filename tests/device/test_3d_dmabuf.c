@@ -12,6 +12,8 @@
 
 #include <linux/dma-buf.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -188,6 +190,28 @@ static void a_flush_is_answered_after_the_display_has_answered(void **state)
 	assert_ok(gpu_finish(vmm, c, NULL, 0));
 }
 
+/* Only after the display's time is over, and the log says it once. */
+static void flushes_that_the_display_never_answers_are_answered(void **state)
+{
+	struct vmm *vmm = boot(state, &vmm_qemu_11_1);
+	const char *at;
+	unsigned n = 0;
+
+	new_picture(vmm, 1, ORANGE);
+	vmm->display.on_dmabuf = NEVER;
+	vmm->timeout_ms = 20000;
+	assert_ok(gpu_set_scanout(vmm, 0, 1, gpu_rect(0, 0, W, H)));
+	for (unsigned k = 0; k < 2; k++)
+		assert_ok(gpu_flush(vmm, 1, gpu_rect(0, 0, W, H)));
+	char *log = daemon_text(vmm->daemon.err_fd);
+	for (at = log; (at = strstr(at, "does not answer in time (dma-buf update)")); at++)
+		n++;
+	free(log);
+	assert_int_equal(n, 1);
+	vmm->display.on_dmabuf = ANSWER;
+	assert_alive(vmm);
+}
+
 static void a_scanout_that_is_off_has_no_dma_buf(void **state)
 {
 	struct vmm *vmm = boot(state, &vmm_qemu_11_1);
@@ -209,6 +233,7 @@ static int run(void)
 		DEVICE_TEST(a_display_without_modifiers_gets_the_old_message),
 		DEVICE_TEST(the_next_frame_is_in_the_same_dma_buf),
 		DEVICE_TEST(a_flush_is_answered_after_the_display_has_answered),
+		DEVICE_TEST(flushes_that_the_display_never_answers_are_answered),
 		DEVICE_TEST(a_scanout_that_is_off_has_no_dma_buf),
 	};
 

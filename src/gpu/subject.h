@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+struct gpu_command;
+
+struct command_subject {
+	char text[80];
+};
+
+/* What the command is, and which scanout, resource or context it is about, for the log. @name: NULL
+ * if its type is unknown. */
+struct command_subject command_subject(const struct gpu_command *command, const char *name);

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Each line of the log says which scanout, resource, context or queue it is about. What a guest
+ * does wrong is there at --log-level debug only.
+ */
+#include "fixture.h"
+#include "gpu3d.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct vmm *boot(void **state, const char *mode)
+{
+	const char *args[] = { "--gpu-mode", mode, "--log-level", "debug", NULL };
+	struct vmm_options options = { .args = args };
+
+	return fixture_boot(state, &options);
+}
+
+/* The daemon has said one line with all of @line in it. */
+static void assert_said(struct vmm *vmm, const char *line)
+{
+	char *text = daemon_text(vmm->daemon.err_fd);
+	bool is_there = strstr(text, line);
+
+	free(text);
+	if (!is_there)
+		vmm_fail("the log lacks \"%s\"", line);
+}
+
+static void what_is_refused_is_logged_with_what_it_is_about(void **state)
+{
+	struct vmm *vmm = boot(state, "2d");
+	struct virtio_gpu_rect r = gpu_rect(0, 0, 8, 8);
+	struct virtio_gpu_mem_entry e = { 0x100000, 4096, 0 };
+	struct virtio_gpu_resp_edid edid;
+	struct image none = { 41, BGRX, 8, 8, 0x100000, NULL };
+	uint8_t uuid[16];
+
+	gpu_create_2d(vmm, 31, 9999, 8, 8);
+	assert_said(vmm, "RESOURCE_CREATE_2D (resource 31): error 0x1205");
+	gpu_set_scanout(vmm, 3, 32, r);
+	assert_said(vmm, "SET_SCANOUT (scanout 3, resource 32): error 0x1203");
+	gpu_set_scanout(vmm, 77, 33, r);
+	assert_said(vmm, "SET_SCANOUT (scanout 77, resource 33): error 0x1202");
+	gpu_flush(vmm, 34, r);
+	assert_said(vmm, "RESOURCE_FLUSH (resource 34): error 0x1203");
+	gpu_attach(vmm, 35, &e, 1);
+	assert_said(vmm, "RESOURCE_ATTACH_BACKING (resource 35): error 0x1203");
+	gpu_detach(vmm, 36);
+	assert_said(vmm, "RESOURCE_DETACH_BACKING (resource 36): error 0x1203");
+	gpu_unref(vmm, 37);
+	assert_said(vmm, "RESOURCE_UNREF (resource 37): error 0x1203");
+	gpu_update_cursor(vmm, 2, 0, 0, 38, 0, 0);
+	assert_said(vmm, "UPDATE_CURSOR (scanout 2, resource 38): error 0x1203");
+	gpu_edid(vmm, 39, &edid);
+	assert_said(vmm, "GET_EDID (scanout 39): error 0x1202");
+	gpu_assign_uuid(vmm, 40, uuid);
+	assert_said(vmm, "RESOURCE_ASSIGN_UUID (resource 40): error 0x1203");
+	image_transfer(vmm, &none, r);
+	assert_said(vmm, "TRANSFER_TO_HOST_2D (resource 41): error 0x1203");
+	gpu_set_scanout_blob(vmm, (set_scanout_blob_t){ .scanout_id = 4, .resource_id = 42 });
+	assert_said(vmm, "SET_SCANOUT_BLOB (scanout 4, resource 42): error 0x1203");
+	gpu_ctx_create(vmm, 5, 0);
+	assert_said(vmm, "CTX_CREATE (context 5): error 0x1200");
+}
+
+static void what_is_refused_of_3d_is_logged_with_its_context(void **state)
+{
+	struct vmm *vmm = boot(state, "virglrenderer");
+	struct virtio_gpu_resp_capset_info info;
+	struct stream s = { .count = 0 };
+
+	stream_clear(&s, 0);
+	gpu_ctx_destroy(vmm, 51);
+	assert_said(vmm, "CTX_DESTROY (context 51): error 0x1204");
+	gpu_ctx_attach(vmm, 52, 53);
+	assert_said(vmm, "CTX_ATTACH_RESOURCE (context 52, resource 53): error 0x1204");
+	gpu_stream(vmm, 54, &s);
+	assert_said(vmm, "SUBMIT_3D (context 54): error 0x1204");
+	gpu_create_3d(vmm, (create_3d_t){ .resource_id = 55 });
+	assert_said(vmm, "RESOURCE_CREATE_3D (resource 55): error 0x1205");
+	gpu_to_host_3d(vmm, (transfer_3d_t){ .hdr.ctx_id = 0, .resource_id = 56 });
+	assert_said(vmm, "TRANSFER_TO_HOST_3D (resource 56): error 0x1203");
+	gpu_capset_info(vmm, 57, &info);
+	assert_said(vmm, "GET_CAPSET_INFO (capset 57): error 0x1205");
+}
+
+static void what_is_no_command_is_logged_with_its_number(void **state)
+{
+	struct vmm *vmm = boot(state, "2d");
+	struct virtio_gpu_ctrl_hdr h = { .type = 0x177 };
+
+	assert_response(gpu_call(vmm, CONTROL, &h, sizeof(h), &h, sizeof(h)), RESP_UNSPEC);
+	assert_said(vmm, "command 0x177: error 0x1200");
+}
+
+static void an_edid_that_does_not_come_is_logged_with_its_scanout(void **state)
+{
+	struct vmm *vmm = boot(state, "2d");
+	struct virtio_gpu_resp_edid edid;
+
+	vmm->display.on_info = vmm->display.on_edid = NEVER;
+	assert_response(gpu_edid(vmm, 3, &edid), VIRTIO_GPU_RESP_OK_EDID);
+	assert_said(vmm, "scanout 3: the VMM's display does not answer in time (EDID)");
+}
+
+static int run(void)
+{
+	const struct CMUnitTest tests[] = {
+		DEVICE_TEST(what_is_refused_is_logged_with_what_it_is_about),
+		DEVICE_TEST(what_is_no_command_is_logged_with_its_number),
+		DEVICE_TEST(an_edid_that_does_not_come_is_logged_with_its_scanout),
+	};
+	const struct CMUnitTest tests_3d[] = {
+		DEVICE_TEST(what_is_refused_of_3d_is_logged_with_its_context),
+	};
+	int failed = cmocka_run_group_tests_name("log", tests, NULL, NULL);
+
+	if (gpu3d_works())
+		failed += cmocka_run_group_tests_name("log, virgl", tests_3d, NULL, NULL);
+	return failed;
+}
+
+int main(int argc, char **argv)
+{
+	return fixture_run(argc, argv, run);
+}
