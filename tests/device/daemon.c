@@ -259,6 +259,12 @@ long daemon_rss_kib(const struct daemon *d)
 	return read_status(d, "RssAnon:");
 }
 
+/* In force, and so that it cannot be got rid of by running another program. */
+bool daemon_has_filter(const struct daemon *d)
+{
+	return read_status(d, "Seccomp:") == 2 && read_status(d, "NoNewPrivs:") == 1;
+}
+
 /* Its shadow of the address space is terabytes large. */
 bool daemon_has_sanitizer(const struct daemon *d)
 {

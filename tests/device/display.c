@@ -290,7 +290,8 @@ static void on_dmabuf_update(struct display *d, const struct display_message *m)
 	if (!s->has_dmabuf)
 		vmm_fail("display: DMABUF_UPDATE of scanout %u, which has none", m->words[0]);
 	check_box(s, m);
-	if (s->dmabuf_pending++ > 0)
+	/* One that never answers may be asked again when its time is over. */
+	if (s->dmabuf_pending++ > 0 && d->on_dmabuf != NEVER)
 		vmm_fail("display: a second DMABUF_UPDATE of scanout %u before the answer",
 			 m->words[0]);
 	answer_as(d, m, d->on_dmabuf);

@@ -76,13 +76,32 @@ int fixture_setup_booted(void **state)
 	return 0;
 }
 
+/* The whole suite runs in the sandbox: what the daemon says is in force is, and if there is no
+ * filter of system calls it says why. One that says nothing is none of ours, or was told not to. */
+static bool is_in_sandbox(const struct vmm *vmm)
+{
+	char *log = daemon_text(vmm->daemon.err_fd);
+	bool has_said = strstr(log, "; system calls: ");
+	bool has_none = strstr(log, "; system calls: all\n");
+	bool says_why = strstr(log, "warn sandbox: no f");
+
+	free(log);
+	if (has_said && has_none)
+		return says_why;
+	return !has_said || daemon_has_filter(&vmm->daemon);
+}
+
 int fixture_teardown(void **state)
 {
 	struct vmm *vmm = *state;
 	int status = 0;
 
-	if (vmm && !has_failed && vmm->daemon.pid)
+	if (vmm && !has_failed && vmm->daemon.pid && !is_in_sandbox(vmm)) {
+		print_error("the daemon is not in its sandbox\n");
+		status = 1;
+	} else if (vmm && !has_failed && vmm->daemon.pid) {
 		status = vmm_end(vmm);
+	}
 	if (status != 0)
 		print_error("the daemon ended with status %d\n", status);
 	if (status != 0 || getenv("VMM_LOG"))
@@ -91,6 +110,14 @@ int fixture_teardown(void **state)
 	*state = NULL;
 	vmm_free(vmm);
 	return status;
+}
+
+struct vmm *fixture_release(void)
+{
+	struct vmm *vmm = current;
+
+	current = NULL;
+	return vmm;
 }
 
 void fixture_end(void **state)

@@ -18,6 +18,8 @@ struct vmm *fixture_new(void **state, const struct vmm_options *options);
 /* Setup: forgets the last test's failure. Teardown: the daemon has to end well, in time. */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
+/* Whoever calls this frees the machine, and has seen the end of its daemon. */
+struct vmm *fixture_release(void);
 /* The end of a machine in the middle of a test: it has to be a good one. */
 void fixture_end(void **state);
 /* Boots with the default options; teardown as above. */

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The sandbox from inside of the daemon that serves: what an attacker in its process would try, in
+ * the place of one of its own calls. That the whole suite runs in the sandbox is checked at the end
+ * of each test of it (fixture.c).
+ */
+#include "fixture.h"
+#include "gpu3d.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define KILLED (128 + SIGSYS)
+
+struct deed {
+	const char *what;
+	const char *result; /* NULL: none, for the daemon ends */
+};
+
+static void setup_module(const char *what)
+{
+	const char *module = getenv("VMM_FORBIDDEN_MODULE");
+
+	assert_non_null(module);
+	setenv("LD_PRELOAD", module, 1);
+	setenv("VMM_FORBIDDEN", what, 1);
+}
+
+static void forget_module(void)
+{
+	unsetenv("LD_PRELOAD");
+	unsetenv("VMM_FORBIDDEN");
+}
+
+static void check(void **state, const char *const *args, const struct deed *deed)
+{
+	struct vmm_options options = { .args = args };
+	char line[80], *log;
+	struct vmm *vmm;
+
+	setup_module(deed->what);
+	vmm = fixture_new(state, &options);
+	forget_module();
+	vmm_connect(vmm);
+	if (!deed->result) {
+		vhost_send(vmm, VHOST_GET_FEATURES, 0, NULL, 0, NULL, 0);
+		assert_int_equal(daemon_wait(&vmm->daemon, vmm->timeout_ms), KILLED);
+		*state = NULL;
+		vmm_free(fixture_release());
+		return;
+	}
+	vmm_realize(vmm);
+	vmm_start(vmm);
+	assert_alive(vmm);
+	snprintf(line, sizeof(line), "forbidden %s: %s\n", deed->what, deed->result);
+	log = daemon_text(vmm->daemon.err_fd);
+	if (!strstr(log, line))
+		vmm_fail("the log lacks %s", line);
+	free(log);
+	fixture_end(state);
+}
+
+static void nothing_that_is_forbidden_can_be_done_in_2d(void **state)
+{
+	static const char *const args[] = { "--gpu-mode", "2d", "--sandbox", "strict", NULL };
+	static const struct deed deeds[] = {
+		{ "open", "EACCES" }, { "create", "EACCES" }, { "kill", "EPERM" },
+		{ "internet", NULL }, { "unix", NULL },       { "code", NULL },
+		{ "exec", NULL },     { "ptrace", NULL },     { "mount", NULL },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LENGTH(deeds); i++)
+		check(state, args, &deeds[i]);
+}
+
+static void nothing_that_is_forbidden_can_be_done_with_opengl(void **state)
+{
+	static const struct deed deeds[] = {
+		{ "open", "ENOENT" },     { "create", "ENOENT" }, { "kill", "EPERM" },
+		{ "internet", "ENOSYS" }, { "unix", "EACCES" },   { "code", "done" }, /* a JIT */
+		{ "exec", NULL },         { "ptrace", NULL },     { "mount", NULL },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LENGTH(deeds); i++)
+		check(state, gpu3d_args, &deeds[i]);
+}
+
+/* Without it the same deed is done: what the others see is the sandbox, not the machine. */
+static void without_the_sandbox_it_can_be_done(void **state)
+{
+	static const char *const args[] = { "--gpu-mode", "2d", "--sandbox", "off", NULL };
+	static const struct deed deeds[] = { { "open", "done" },
+					     { "internet", "done" },
+					     { "code", "done" } };
+
+	for (unsigned i = 0; i < ARRAY_LENGTH(deeds); i++)
+		check(state, args, &deeds[i]);
+}
+
+/* Whether all of it can be had here: strict says so. */
+static bool sandbox_works(void)
+{
+	static const char *const args[] = { "--gpu-mode", "2d", "--sandbox", "strict", NULL };
+	struct vmm_options options = { .args = args };
+	int status;
+	struct vmm *vmm = vmm_new(&options);
+
+	status = daemon_wait(&vmm->daemon, 200) < 0;
+	vmm_free(vmm);
+	if (!status)
+		fprintf(stderr, "skipped: --sandbox strict does not start here\n");
+	return status;
+}
+
+static int run(void)
+{
+	const struct CMUnitTest tests[] = {
+		DEVICE_TEST(nothing_that_is_forbidden_can_be_done_in_2d),
+		DEVICE_TEST(without_the_sandbox_it_can_be_done),
+	};
+	const struct CMUnitTest tests_3d[] = {
+		DEVICE_TEST(nothing_that_is_forbidden_can_be_done_with_opengl),
+	};
+	int failed;
+
+	if (!sandbox_works())
+		return EXIT_SKIPPED;
+	failed = cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);
+	if (gpu3d_works())
+		failed += cmocka_run_group_tests_name("sandbox, virgl", tests_3d, NULL, NULL);
+	return failed;
+}
+
+int main(int argc, char **argv)
+{
+	return fixture_run(argc, argv, run);
+}
