@@ -247,6 +247,25 @@ static void streams_that_cannot_be_are_refused(void **state)
 	assert_ok(gpu_stream_raw(vmm, 1, nops, 0, 16));
 }
 
+/* Where VIRTIO 1.2 has padding, later drafts have the number of fences that come before the stream:
+ * nothing is read, and nothing reserved, for a number. */
+static void a_stream_may_claim_any_number_of_fences(void **state)
+{
+	static const uint32_t numbers[] = { 1, 0x7fffffff, 0xffffffff };
+	struct vmm *vmm = boot(state, NULL, NULL);
+	struct virtio_gpu_ctrl_hdr h;
+
+	assert_ok(gpu_ctx_create(vmm, 1, 0));
+	for (unsigned i = 0; i < ARRAY_LENGTH(numbers); i++) {
+		struct virtio_gpu_cmd_submit c = {
+			{ .type = VIRTIO_GPU_CMD_SUBMIT_3D, .ctx_id = 1 }, 0, numbers[i]
+		};
+
+		assert_ok(gpu_call(vmm, CONTROL, &c, sizeof(c), &h, sizeof(h)));
+	}
+	assert_alive(vmm);
+}
+
 static void a_stream_beyond_max_submit_is_refused(void **state)
 {
 	struct vmm *vmm = boot(state, "--max-submit", "64");
@@ -375,6 +394,7 @@ static int run(void)
 		DEVICE_TEST(attaching_needs_a_context_and_a_resource),
 		DEVICE_TEST(contexts_and_resources_go_in_any_order),
 		DEVICE_TEST(streams_that_cannot_be_are_refused),
+		DEVICE_TEST(a_stream_may_claim_any_number_of_fences),
 		DEVICE_TEST(a_stream_beyond_max_submit_is_refused),
 		DEVICE_TEST(a_broken_stream_costs_its_context_only),
 		DEVICE_TEST(every_cut_off_stream_leaves_the_others_alone),

@@ -293,6 +293,32 @@ static void a_context_that_goes_gives_its_fences_back(void **state)
 	}
 }
 
+/* QEMU's daemon keeps questions to the display among the fences, with number 0. */
+static void a_fence_that_passes_answers_no_question(void **state)
+{
+	static const struct fence fences[] = { { FENCE, 1, 0, 0 }, { FENCE, 1, 0, UINT64_MAX } };
+	struct virtio_gpu_ctrl_hdr info = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
+	struct virtio_gpu_cmd_get_edid edid = { .hdr.type = VIRTIO_GPU_CMD_GET_EDID };
+	struct vmm *vmm = boot(state);
+	struct chain *asked[2], *chains[2];
+
+	vmm->display.on_info = vmm->display.on_edid = HOLD;
+	asked[0] = gpu_submit(vmm, CONTROL, &info, sizeof(info),
+			      sizeof(struct virtio_gpu_resp_display_info), NULL, 0);
+	asked[1] = gpu_submit(vmm, CONTROL, &edid, sizeof(edid),
+			      sizeof(struct virtio_gpu_resp_edid), NULL, 0);
+	for (unsigned k = 0; k < 2; k++)
+		chains[k] = queue(vmm, &fences[k], k == 0);
+	kick(vmm);
+	for (unsigned k = 0; k < 2; k++)
+		assert_ok(finish(vmm, chains[k], &fences[k]));
+	assert_false(asked[0]->is_done || asked[1]->is_done);
+	vmm->display.on_info = vmm->display.on_edid = ANSWER;
+	display_answer_held(&vmm->display);
+	assert_response(gpu_finish(vmm, asked[0], NULL, 0), VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+	assert_response(gpu_finish(vmm, asked[1], NULL, 0), VIRTIO_GPU_RESP_OK_EDID);
+}
+
 /* ---- limits and interrupts ---- */
 
 static void as_many_fences_wait_as_the_limit_says(void **state)
@@ -455,6 +481,7 @@ static int run(void)
 		DEVICE_TEST(a_command_that_fails_is_answered_at_once),
 		DEVICE_TEST(a_ring_needs_its_context),
 		DEVICE_TEST(a_context_that_goes_gives_its_fences_back),
+		DEVICE_TEST(a_fence_that_passes_answers_no_question),
 		DEVICE_TEST(as_many_fences_wait_as_the_limit_says),
 		DEVICE_TEST(a_batch_of_fences_is_one_interrupt),
 		DEVICE_TEST(nothing_is_lost_over_stop_and_cont),

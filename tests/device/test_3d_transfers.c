@@ -298,6 +298,39 @@ static void buffers_hold_bytes(void **state)
 	assert_int_equal(vmm->display.counts[DISPLAY_UPDATE], 0);
 }
 
+/* The library keeps pointers to the backing: none may be left when the memory goes. */
+static void a_backing_whose_memory_goes_fails_until_it_is_back(void **state)
+{
+	struct vmm *vmm = boot(state);
+	unsigned hot = memory_add(&vmm->memory, 0x200000000ull, 1u << 20, 0);
+	struct virtio_gpu_mem_entry e = { 0x200000000ull, W * H * 4, 0 };
+	struct image i = { 1, BGRA, W, H, e.addr, vmm->memory.regions[hot].host };
+	struct image due = image_due(vmm, W, H);
+
+	vhost_add_region(vmm, hot);
+	assert_ok(gpu_create_3d(vmm, gpu_texture(1, W, H)));
+	assert_ok(gpu_attach(vmm, 1, &e, 1));
+	assert_ok(gpu_ctx_create(vmm, 1, 0));
+	assert_ok(gpu_ctx_attach(vmm, 1, 1));
+	for (uint32_t round = 0; round < 3; round++) {
+		image_fill(&i, round);
+		memcpy(due.bytes, i.bytes, W * H * 4);
+		assert_ok(gpu_to_host_3d(vmm, gpu_whole(&i)));
+		vhost_remove_region(vmm, hot);
+		assert_refused(gpu_to_host_3d(vmm, gpu_whole(&i)));
+		assert_refused(gpu_from_host_3d(vmm, gpu_whole(&i)));
+		assert_refused(image_transfer(vmm, &i, image_rect(&i)));
+		assert_ok(gpu_set_scanout(vmm, 0, 1, image_rect(&i)));
+		assert_ok(gpu_flush(vmm, 1, image_rect(&i)));
+		image_wait_shown(vmm, &due, 0, image_rect(&i));
+		vhost_add_region(vmm, hot);
+		image_check_host(vmm, &i, &due);
+	}
+	vhost_remove_region(vmm, hot);
+	assert_ok(gpu_unref(vmm, 1));
+	assert_alive(vmm);
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,6 +341,7 @@ static int run(void)
 		DEVICE_TEST(transfers_need_memory_a_resource_and_a_context),
 		DEVICE_TEST(transfers_with_any_stride_do_no_harm),
 		DEVICE_TEST(buffers_hold_bytes),
+		DEVICE_TEST(a_backing_whose_memory_goes_fails_until_it_is_back),
 	};
 
 	return gpu3d_works() ? cmocka_run_group_tests_name("3d transfers", tests, NULL, NULL)

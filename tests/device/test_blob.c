@@ -249,11 +249,36 @@ static void contexts_take_blobs_and_do_no_harm_to_them(void **state)
 	assert_alive(vmm);
 }
 
+/* There are no host blobs that could be mapped; a second mapping or a wild offset is none either.
+ */
+static void no_blob_can_be_mapped(void **state)
+{
+	struct vmm *vmm = boot(state);
+	struct {
+		struct virtio_gpu_ctrl_hdr hdr;
+		uint32_t resource_id, padding;
+		uint64_t offset;
+	} c = { .hdr = { .flags = VIRTIO_GPU_FLAG_FENCE, .fence_id = 9 }, .resource_id = 1 };
+	struct virtio_gpu_ctrl_hdr h;
+
+	blob_new(vmm, 1, 8192, NULL);
+	for (uint32_t id = 0; id < 3; id++) {
+		c.resource_id = id;
+		c.offset = id == 2 ? UINT64_MAX - 4095 : 0;
+		c.hdr.type = VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB;
+		assert_response(gpu_call(vmm, CONTROL, &c, sizeof(c), &h, sizeof(h)), RESP_UNSPEC);
+		c.hdr.type = VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB;
+		assert_response(gpu_call(vmm, CONTROL, &c, sizeof(c), &h, sizeof(h)), RESP_UNSPEC);
+	}
+	assert_ok(gpu_unref(vmm, 1));
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(blobs_that_cannot_be_are_refused),
 		DEVICE_TEST(blobs_need_their_feature),
+		DEVICE_TEST(no_blob_can_be_mapped),
 		DEVICE_TEST(lists_of_pages_count_as_memory),
 		DEVICE_TEST(other_commands_know_a_blob_when_they_see_one),
 		DEVICE_TEST(a_cursor_can_be_a_blob),

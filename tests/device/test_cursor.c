@@ -222,6 +222,25 @@ static void cursor_commands_are_taken_while_the_display_is_stuck(void **state)
 	vmm_wait(vmm, is_at_500_400, NULL, "the cursor at 500,400");
 }
 
+static void cursor_commands_on_the_control_queue_work(void **state)
+{
+	struct vmm *vmm = *state;
+	struct image i = cursor_image(vmm, 1, BGRA, 64, 64);
+	struct virtio_gpu_update_cursor c = { .hdr = { .type = VIRTIO_GPU_CMD_UPDATE_CURSOR,
+						       .flags = VIRTIO_GPU_FLAG_FENCE,
+						       .fence_id = 77 },
+					      .pos = { .scanout_id = 0, .x = 5, .y = 6 },
+					      .resource_id = 1 };
+	struct virtio_gpu_ctrl_hdr h;
+
+	assert_ok(gpu_call(vmm, CONTROL, &c, sizeof(c), &h, sizeof(h)));
+	vmm_wait_messages(vmm, DISPLAY_CURSOR_UPDATE, 1);
+	assert_cursor_shows(vmm, 0, &i);
+	c.hdr.type = VIRTIO_GPU_CMD_MOVE_CURSOR;
+	assert_ok(gpu_call(vmm, CONTROL, &c, sizeof(c), &h, sizeof(h)));
+	assert_alive(vmm);
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +256,7 @@ static int run(void)
 		BOOTED_TEST(move_sends_the_position_only),
 		BOOTED_TEST(each_scanout_has_its_own_cursor),
 		BOOTED_TEST(cursor_commands_are_taken_while_the_display_is_stuck),
+		BOOTED_TEST(cursor_commands_on_the_control_queue_work),
 	};
 
 	return cmocka_run_group_tests_name("cursor", tests, NULL, NULL);

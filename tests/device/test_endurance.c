@@ -299,6 +299,32 @@ static void a_thousand_tables_of_memory_under_a_live_backing_cost_nothing(void *
 	end(&e, "tables");
 }
 
+/* Each of these once lost memory in QEMU's daemon (CVE-2021-3544) or in a driver's table. */
+static void commands_that_are_refused_take_no_memory(void **state)
+{
+	struct endurance e = begin(*state, 3000);
+	struct virtio_gpu_mem_entry good[64], bad[64];
+	struct vmm *vmm = e.vmm;
+	uint64_t gpa = memory_alloc(&vmm->memory, MEMORY_MAIN, 65536, 4096);
+
+	for (unsigned i = 0; i < 64; i++)
+		good[i] = bad[i] = (struct virtio_gpu_mem_entry){ gpa, 1024, 0 };
+	bad[63].addr = 0xfffffffffffff000;
+	for (unsigned k = 0; k < e.rounds; k++) {
+		round_begins(&e, k);
+		assert_ok(gpu_create_2d(vmm, 1, BGRX, 64, 64));
+		assert_response(gpu_create_2d(vmm, 1, BGRX, 64, 64), RESP_INVALID_RESOURCE_ID);
+		assert_response(gpu_create_2d(vmm, 2, BGRX, 65536, 64), RESP_INVALID_PARAMETER);
+		assert_response(gpu_attach(vmm, 1, bad, 64), RESP_INVALID_PARAMETER);
+		assert_response(gpu_attach_raw(vmm, 1, good, 64, 1000), RESP_INVALID_PARAMETER);
+		assert_response(gpu_attach(vmm, 7, good, 64), RESP_INVALID_RESOURCE_ID);
+		assert_ok(gpu_attach(vmm, 1, good, 64));
+		assert_response(gpu_attach(vmm, 1, good, 64), RESP_UNSPEC);
+		assert_ok(gpu_unref(vmm, 1)); /* with its backing */
+	}
+	end(&e, "refusals");
+}
+
 /* ---- a display that sleeps ---- */
 
 static void a_display_that_reads_nothing_for_ten_seconds_gets_the_last_frame(void **state)
@@ -369,6 +395,7 @@ static int run(void)
 		BOOTED_TEST(a_thousand_resets_with_work_in_flight_cost_nothing),
 		BOOTED_TEST(a_thousand_displays_replaced_in_a_message_cost_nothing),
 		BOOTED_TEST(a_thousand_tables_of_memory_under_a_live_backing_cost_nothing),
+		BOOTED_TEST(commands_that_are_refused_take_no_memory),
 		BOOTED_TEST(a_display_that_reads_nothing_for_ten_seconds_gets_the_last_frame),
 		BOOTED_TEST(a_display_that_never_answers_is_spoken_of_once),
 	};

@@ -6,6 +6,7 @@
  */
 #include "fixture.h"
 
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -276,6 +277,39 @@ static void rings_may_come_back_with_another_size(void **state)
 	}
 }
 
+/* No VMM does so; what is held has no place there then. */
+static void held_commands_do_not_come_back_on_a_smaller_ring(void **state)
+{
+	struct virtio_gpu_ctrl_hdr h = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
+	struct vmm *vmm = *state;
+	struct ring *r = &vmm->rings[CONTROL];
+	uint16_t base;
+
+	vmm->display.on_info = NEVER;
+	for (unsigned i = 0; i < 40; i++)
+		gpu_submit(vmm, CONTROL, &h, sizeof(h), sizeof(struct virtio_gpu_resp_display_info),
+			   NULL, 0);
+	ring_kick(r);
+	vmm_wait_messages(vmm, DISPLAY_GET_DISPLAY_INFO, 1);
+	vmm_stop(vmm);
+	base = r->base;
+	assert_int_equal(base, 40);
+	ring_finish(r);
+	ring_init(r, vmm, CONTROL, 16);
+	r->base = r->avail_idx = r->kicked_idx = r->used_idx = base;
+	r->vring.avail->idx = r->vring.used->idx = base;
+	r->takes_any_head = true; /* those of the lower numbers do have one */
+	vmm->display.on_info = ANSWER;
+	vmm_start(vmm);
+	assert_session_alive(vmm);
+	poll(NULL, 0, 100);
+	for (unsigned i = 0; i < r->size; i++)
+		assert_true(r->vring.used->ring[i].id < r->size);
+	vmm_reset(vmm);
+	vmm_start(vmm);
+	assert_alive(vmm);
+}
+
 /* ---- one VMM after the other ---- */
 
 static void resources_die_with_the_session(struct vmm *vmm)
@@ -370,6 +404,7 @@ static int run(void)
 		DEVICE_TEST(a_stuck_frame_does_not_outlive_a_reset),
 		BOOTED_TEST(a_start_after_no_command_at_all_is_no_reset),
 		BOOTED_TEST(rings_may_come_back_with_another_size),
+		BOOTED_TEST(held_commands_do_not_come_back_on_a_smaller_ring),
 		DEVICE_TEST(the_next_session_finds_nothing_of_the_last),
 		BOOTED_TEST(a_hundred_sessions_cost_nothing),
 		BOOTED_TEST(a_second_vmm_waits_for_the_first_to_go),
