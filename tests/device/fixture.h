@@ -45,6 +45,7 @@ void assert_session_alive(struct vmm *vmm);
 struct usage {
 	unsigned fds, threads, mappings;
 	long rss_kib;
+	bool has_sanitizer; /* whose shadow is terabytes, as much as a leak of mappings can be */
 };
 struct usage usage_of(const struct daemon *d);
 /* All as before, and at most @spare_kib more memory. Says what it found, after @what. */

@@ -174,14 +174,16 @@ static void memory_that_is_cut_and_not_touched_costs_nothing(void **state)
 
 static void a_request_and_an_answer_in_memory_that_is_gone_end_the_session(void **state)
 {
-	struct virtio_gpu_ctrl_hdr h = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
+	/* One that asks the display nothing. */
+	struct virtio_gpu_resource_unref c = { { .type = VIRTIO_GPU_CMD_RESOURCE_UNREF }, 9, 0 };
 
 	for (unsigned is_written = 0; is_written < 2; is_written++) {
 		struct machine m = boot(state);
-		struct guest_buf bufs[] = { ring_slot(&m.vmm->rings[CONTROL], 0, 0, 24, false),
+		struct guest_buf bufs[] = { ring_slot(&m.vmm->rings[CONTROL], 0, 0, sizeof(c),
+						      false),
 					    { GPA, 24, is_written } };
 
-		memcpy(memory_at(&m.vmm->memory, bufs[0].gpa, 24), &h, sizeof(h));
+		memcpy(memory_at(&m.vmm->memory, bufs[0].gpa, sizeof(c)), &c, sizeof(c));
 		cut(&m, m.hot, 0);
 		ring_add(&m.vmm->rings[CONTROL], &bufs[!is_written], 1 + is_written);
 		ring_kick(&m.vmm->rings[CONTROL]);
