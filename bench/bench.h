@@ -78,7 +78,7 @@ struct bench_case {
 	bool has_variants; /* of the limit: the best one counts */
 };
 
-extern const struct bench_case cases_2d[], cases_control[], cases_life[];
+extern const struct bench_case cases_2d[], cases_control[], cases_life[], cases_3d[];
 
 /* Boots the contender's daemon for 2D. False if it is not to be measured. */
 void run_boot(struct run *r, struct vmm_options options);
@@ -111,7 +111,12 @@ pid_t tracer_start(pid_t pid, int *ret_pipe);
 uint64_t tracer_stop(pid_t tracer, int pipe);
 
 /* limit.c: a process that answers kicks by the least work. */
+struct limit;
+
 struct limit_work {
+	/* What it does in its process, with the far end of the display socket; NULL: copies and
+	 * sends, as the rest here says. */
+	void (*serve)(const struct limit *l, int fd, const struct limit_work *work);
 	const uint8_t *source;  /* NULL: there is nothing to show, only to answer */
 	bool is_copied;         /* to a host copy, which is then what is written */
 	uint32_t width, height; /* of the whole picture */
@@ -134,3 +139,6 @@ void limit_kick(struct limit *l);
 /* Until it has answered and @is_done says that all has come; it may be NULL. */
 void limit_wait(struct limit *l, bool (*is_done)(const void *arg), const void *arg);
 void limit_finish(struct limit *l);
+/* Sends @r, whose pixels begin at @row, in bands. */
+void limit_send(int fd, const uint8_t *row, uint32_t stride, struct virtio_gpu_rect r,
+		uint32_t band_bytes);

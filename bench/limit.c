@@ -48,8 +48,7 @@ static void write_all(int fd, struct iovec *iov, int n)
 	}
 }
 
-static void send_band(int fd, const uint8_t *pixels, uint32_t stride,
-		      const struct virtio_gpu_rect *r)
+static void send_band(int fd, const uint8_t *row, uint32_t stride, const struct virtio_gpu_rect *r)
 {
 	static struct iovec iov[MAX_ROWS + 1];
 	static uint32_t packed[MAX_ROWS * SHORT_ROW_BYTES / 4];
@@ -60,7 +59,6 @@ static void send_band(int fd, const uint8_t *pixels, uint32_t stride,
 		.width = r->width,
 		.height = r->height,
 	};
-	const uint8_t *row = pixels + (size_t)r->y * stride + (size_t)r->x * 4;
 	int n = 1;
 
 	iov[0] = (struct iovec){ &update, sizeof(update) };
@@ -77,17 +75,17 @@ static void send_band(int fd, const uint8_t *pixels, uint32_t stride,
 	write_all(fd, iov, n);
 }
 
-static void send_rect(int fd, const uint8_t *pixels, uint32_t stride, struct virtio_gpu_rect r,
-		      uint32_t band_bytes)
+void limit_send(int fd, const uint8_t *row, uint32_t stride, struct virtio_gpu_rect r,
+		uint32_t band_bytes)
 {
 	uint32_t rows = band_bytes / (r.width * 4), end = r.y + r.height;
 
 	if (rows > MAX_ROWS)
 		rows = MAX_ROWS;
-	for (r.height = rows; r.y < end; r.y += rows) {
+	for (r.height = rows; r.y < end; r.y += rows, row += (size_t)stride * rows) {
 		if (r.height > end - r.y)
 			r.height = end - r.y;
-		send_band(fd, pixels, stride, &r);
+		send_band(fd, row, stride, &r);
 	}
 }
 
@@ -117,11 +115,15 @@ static void answer(const struct limit *l, int fd, const struct limit_work *w, ui
 		copy_rect(copy, w->source, stride, &w->rects[i]);
 	if (write(l->call_fd, &one, sizeof(one)) != sizeof(one))
 		_exit(1);
-	for (unsigned i = 0; i < w->n_rects; i++)
-		send_rect(fd, shown, stride, w->rects[i], w->band_bytes);
+	for (unsigned i = 0; i < w->n_rects; i++) {
+		const struct virtio_gpu_rect *r = &w->rects[i];
+
+		limit_send(fd, shown + (size_t)r->y * stride + (size_t)r->x * 4, stride, *r,
+			   w->band_bytes);
+	}
 }
 
-static _Noreturn void serve(const struct limit *l, int fd, const struct limit_work *w)
+static void serve(const struct limit *l, int fd, const struct limit_work *w)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 	int epoll_fd = epoll_create1(0);
@@ -154,14 +156,16 @@ void limit_start(struct limit *l, const struct limit_work *work)
 			     .call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
 	display_init(&l->display);
 	display_open(&l->display, pair[0]);
-	if (work->source && send(pair[1], &scanout, sizeof(scanout), 0) != sizeof(scanout))
+	if (work->width && send(pair[1], &scanout, sizeof(scanout), 0) != sizeof(scanout))
 		vmm_fail("send: %s", strerror(errno));
 	display_serve(&l->display);
 	pin_contender();
 	fflush(NULL);
 	l->pid = fork();
-	if (l->pid == 0)
-		serve(l, pair[1], work);
+	if (l->pid == 0) {
+		(work->serve ? work->serve : serve)(l, pair[1], work);
+		_exit(1);
+	}
 	pin_driver();
 	close(pair[1]);
 }

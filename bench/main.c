@@ -26,7 +26,7 @@
 #define MAX_CONTENDERS 8
 #define MAX_ROUNDS     99
 
-static const struct bench_case *const groups[] = { cases_2d, cases_control, cases_life };
+static const struct bench_case *const groups[] = { cases_2d, cases_control, cases_life, cases_3d };
 
 static struct contender contenders[MAX_CONTENDERS];
 static unsigned n_contenders;

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Streams that a guest draws with, and what they drew on the screen.
+ *
+ * A stream is over when its fence is. With many under way at once, a kick brings them all and the
+ * operation is over with the last. A flush shows a texture that lies still, so that nothing but the
+ * way of its pixels to the reader is measured; the reader counts them, and at the end the texture
+ * gets another colour, which the screen must have too.
+ */
+#include "gl.h"
+
+#include <string.h>
+
+#define WARM_UP    20
+#define LAST_PAINT 0x80ff10
+
+static const char *const ours_args[] = { "--gpu-mode", "virglrenderer", "--scanout", "pixels",
+					 NULL };
+static const char *const c_args[] = { "--virgl", NULL };
+static const char *const rust_args[] = { "--gpu-mode", "virglrenderer", NULL };
+
+static const char *const *const args_of[] = {
+	[OURS] = ours_args,
+	[QEMU_C] = c_args,
+	[RUST] = rust_args,
+};
+
+/* ---- the scripts, by way of a guest ---- */
+
+struct player {
+	struct vmm *vmm;
+	const struct gl_script *script;
+	struct guest_buf data[GL_MAX_FRAME]; /* of the frame's steps */
+	struct chain *chains[GL_DEPTH * GL_MAX_FRAME];
+};
+
+static struct guest_buf place(struct vmm *vmm, const struct gl_step *step)
+{
+	struct guest_buf b = { 0, step->data_size, false };
+
+	if (b.len == 0)
+		return b;
+	b.gpa = memory_alloc(&vmm->memory, MEMORY_MAIN, b.len, 4096);
+	if (step->data)
+		memcpy(memory_at(&vmm->memory, b.gpa, b.len), step->data, b.len);
+	return b;
+}
+
+static uint32_t request_size(const struct gl_step *step)
+{
+	switch (step->hdr.type) {
+	case VIRTIO_GPU_CMD_CTX_CREATE:
+		return sizeof(step->ctx_create);
+	case VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE:
+		return sizeof(step->ctx_resource);
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_3D:
+		return sizeof(step->create_3d);
+	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D:
+		return sizeof(step->transfer);
+	case VIRTIO_GPU_CMD_SUBMIT_3D:
+		return sizeof(step->submit);
+	default:
+		vmm_fail("a script with command %#x", step->hdr.type);
+	}
+}
+
+static struct chain *queue_step(struct vmm *vmm, const struct gl_step *step,
+				const struct guest_buf *data)
+{
+	return gpu_submit(vmm, CONTROL, &step->hdr, request_size(step),
+			  sizeof(struct virtio_gpu_ctrl_hdr), data, data->len > 0);
+}
+
+static void do_setup(struct vmm *vmm, const struct gl_script *script)
+{
+	for (unsigned i = 0; i < script->n_setup; i++) {
+		const struct gl_step *step = &script->setup[i];
+		struct guest_buf data = place(vmm, step);
+		uint32_t type;
+
+		if (step->hdr.type == VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING) {
+			struct virtio_gpu_mem_entry entry = { data.gpa, data.len, 0 };
+
+			type = gpu_attach(vmm, step->attach.resource_id, &entry, 1);
+		} else {
+			struct chain *c = queue_step(vmm, step, &data);
+
+			ring_kick(&vmm->rings[CONTROL]);
+			type = gpu_finish(vmm, c, NULL, 0);
+		}
+		if (type != VIRTIO_GPU_RESP_OK_NODATA)
+			vmm_fail("command %#x was refused: %#x", step->hdr.type, type);
+	}
+}
+
+static void do_frames(struct player *p, unsigned depth)
+{
+	const struct gl_script *s = p->script;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < depth; i++) {
+		for (unsigned k = 0; k < s->n_frame; k++)
+			p->chains[n++] = queue_step(p->vmm, &s->frame[k], &p->data[k]);
+	}
+	ring_kick(&p->vmm->rings[CONTROL]);
+	for (unsigned i = 0; i < n; i++) {
+		if (gpu_finish(p->vmm, p->chains[i], NULL, 0) != VIRTIO_GPU_RESP_OK_NODATA)
+			vmm_fail("a stream was refused");
+	}
+}
+
+/* False if it has no OpenGL for the guest. */
+static bool boot(struct run *r)
+{
+	run_boot(r,
+		 (struct vmm_options){ .args = args_of[r->contender->kind], .control_size = 1024 });
+	r->is_missing = !(r->vmm->offered >> VIRTIO_GPU_F_VIRGL & 1);
+	return !r->is_missing;
+}
+
+/* ---- streams ---- */
+
+enum { EMPTY };
+
+static const struct {
+	struct gl_script *(*script)(void);
+	unsigned depth, operations;
+} streams[] = {
+	[EMPTY] = { gl_script_empty, 1, 3000 },
+	[EMPTY + 1] = { gl_script_empty, GL_DEPTH, 300 },
+};
+
+static void run_stream(struct run *r, const struct bench_case *c)
+{
+	struct player p = { .script = streams[c->parameter].script() };
+	unsigned depth = streams[c->parameter].depth;
+	unsigned n = run_count(r, streams[c->parameter].operations);
+
+	if (!boot(r))
+		return;
+	p.vmm = r->vmm;
+	do_setup(p.vmm, p.script);
+	for (unsigned k = 0; k < p.script->n_frame; k++)
+		p.data[k] = place(p.vmm, &p.script->frame[k]);
+	for (unsigned i = 0; i < WARM_UP; i++)
+		do_frames(&p, depth);
+	run_begin(r, r->vmm->daemon.pid, NULL);
+	for (unsigned i = 0; i < n; i++) {
+		do_frames(&p, depth);
+		run_pause(r);
+	}
+	run_end(r, (uint64_t)n * depth, NULL);
+}
+
+static void limit_stream(struct run *r, const struct bench_case *c)
+{
+	limit_submit(r, streams[c->parameter].script(), streams[c->parameter].depth,
+		     run_count(r, streams[c->parameter].operations));
+}
+
+/* ---- the screen ---- */
+
+enum { FLUSH_FULL, FLUSH_DAMAGE };
+
+static const struct scene {
+	uint32_t width, height;
+	struct virtio_gpu_rect damage;
+	unsigned operations;
+} scenes[] = {
+	[FLUSH_FULL] = { 1920, 1080, { 0, 0, 1920, 1080 }, 60 },
+	[FLUSH_DAMAGE] = { 1920, 1080, { 1000, 500, 64, 64 }, 2000 },
+};
+
+uint64_t gl_pixels_shown(const struct display *d)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < d->log_count; i++) {
+		if (d->log[i].request == DISPLAY_UPDATE)
+			n += (uint64_t)d->log[i].words[3] * d->log[i].words[4];
+	}
+	return n;
+}
+
+struct flush {
+	const struct chain *chain;
+	uint64_t pixels;
+};
+
+static bool is_over(struct vmm *vmm, const void *arg)
+{
+	const struct flush *f = arg;
+
+	return f->chain->is_done && gl_pixels_shown(&vmm->display) >= f->pixels;
+}
+
+static void flush(struct vmm *vmm, const struct virtio_gpu_rect *r)
+{
+	struct virtio_gpu_resource_flush c = {
+		{ .type = VIRTIO_GPU_CMD_RESOURCE_FLUSH }, *r, GL_TEXTURE, 0
+	};
+	struct chain *chain = gpu_submit(vmm, CONTROL, &c, sizeof(c), sizeof(c.hdr), NULL, 0);
+	struct flush f = { chain, (uint64_t)r->width * r->height };
+
+	display_forget(&vmm->display);
+	ring_kick(&vmm->rings[CONTROL]);
+	vmm_wait(vmm, is_over, &f, "the pixels of a flush");
+	if (gpu_finish(vmm, chain, NULL, 0) != VIRTIO_GPU_RESP_OK_NODATA)
+		vmm_fail("a flush was refused");
+}
+
+/* Setting a scanout shows it too: what is still under way must not be taken for the next one. */
+static void settle(struct vmm *vmm)
+{
+	uint64_t bytes;
+
+	do {
+		bytes = vmm->display.bytes;
+		vmm_serve(vmm, 100);
+	} while (vmm->display.bytes != bytes);
+}
+
+static void check_screen(struct vmm *vmm, const struct virtio_gpu_rect *r)
+{
+	const struct display_surface *s = &vmm->display.surfaces[0];
+
+	gpu_paint(vmm, GL_CONTEXT, GL_TEXTURE, LAST_PAINT);
+	flush(vmm, r);
+	for (uint32_t y = r->y; y < r->y + r->height; y++) {
+		for (uint32_t x = r->x; x < r->x + r->width; x++) {
+			if ((s->pixels[(size_t)y * s->width + x] & 0xffffff) != LAST_PAINT)
+				vmm_fail("what was drawn is not what is shown");
+		}
+	}
+}
+
+static void run_flush(struct run *r, const struct bench_case *c)
+{
+	const struct scene *s = &scenes[c->parameter];
+	struct virtio_gpu_rect all = gpu_rect(0, 0, s->width, s->height);
+	unsigned n = run_count(r, s->operations);
+
+	if (!boot(r))
+		return;
+	struct vmm *vmm = r->vmm;
+
+	do_setup(vmm, gl_script_texture(s->width, s->height));
+	if (gpu_set_scanout(vmm, 0, GL_TEXTURE, all) != VIRTIO_GPU_RESP_OK_NODATA)
+		vmm_fail("a texture cannot be shown");
+	flush(vmm, &all);
+	settle(vmm);
+	for (unsigned i = 0; i < WARM_UP; i++)
+		flush(vmm, &s->damage);
+	run_begin(r, vmm->daemon.pid, &vmm->display);
+	for (unsigned i = 0; i < n; i++) {
+		flush(vmm, &s->damage);
+		run_pause(r);
+	}
+	run_end(r, n, &vmm->display);
+	check_screen(vmm, &s->damage);
+}
+
+static void limit_scene(struct run *r, const struct bench_case *c)
+{
+	const struct scene *s = &scenes[c->parameter];
+
+	limit_flush(r, gl_script_texture(s->width, s->height), s->width, s->height, s->damage,
+		    run_count(r, s->operations));
+}
+
+const struct bench_case cases_3d[] = {
+	{ "3d-empty-1", "SUBMIT_3D of an empty stream, with a fence", "<= 1.05 x the limit", CPU_NS,
+	  EMPTY, run_stream, limit_stream, false },
+	{ "3d-empty-32", "the same, 32 under way", "<= 1.05 x the limit", CPU_NS, EMPTY + 1,
+	  run_stream, limit_stream, false },
+	{ "3d-flush-1080p", "a texture 1920x1080 read back and shown", "<= 1.1 x the limit", CPU_NS,
+	  FLUSH_FULL, run_flush, limit_scene, true },
+	{ "3d-flush-damage", "64x64 of it", "<= 1.1 x the limit", CPU_NS, FLUSH_DAMAGE, run_flush,
+	  limit_scene, false },
+	{ 0 },
+};

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * What is asked of a GPU in a case of 3D, written down once as virtio-gpu commands, so that the
+ * daemon (by way of the fake VMM) and the bare limit (by the library's own calls) do the same.
+ */
+#pragma once
+
+#include "bench.h"
+#include "gpu3d.h"
+
+#define GL_MAX_SETUP 128
+#define GL_MAX_FRAME 8
+#define GL_DEPTH     32 /* operations under way at once, at most */
+
+struct gl_step {
+	union {
+		struct virtio_gpu_ctrl_hdr hdr; /* with FENCE in it: is over when the GPU is done */
+		struct virtio_gpu_ctx_create ctx_create;
+		struct virtio_gpu_ctx_resource ctx_resource;
+		struct virtio_gpu_resource_create_3d create_3d;
+		struct virtio_gpu_resource_attach_backing attach; /* one piece, of data_size */
+		struct virtio_gpu_transfer_host_3d transfer;
+		struct virtio_gpu_cmd_submit submit;
+	};
+	uint32_t data_size;
+	const void *data; /* of a stream; of a backing, what is in it: NULL for zeroes */
+};
+
+struct gl_script {
+	unsigned n_setup, n_frame;
+	struct gl_step setup[GL_MAX_SETUP]; /* once */
+	struct gl_step frame[GL_MAX_FRAME]; /* for each operation */
+};
+
+/* gl_script.c. Nothing of a script is freed. */
+struct gl_script *gl_script_empty(void);
+/* Draws a texture with the number GL_TEXTURE in one colour, with no frame. */
+#define GL_CONTEXT 1
+#define GL_TEXTURE 1
+struct gl_script *gl_script_texture(uint32_t width, uint32_t height);
+
+/* limit_3d.c: the bare limits. */
+void limit_submit(struct run *r, const struct gl_script *script, unsigned depth, unsigned n);
+void limit_flush(struct run *r, const struct gl_script *script, uint32_t width, uint32_t height,
+		 struct virtio_gpu_rect damage, unsigned n);
+/* How many pixels have come since display_forget(). */
+uint64_t gl_pixels_shown(const struct display *d);
