@@ -30,8 +30,10 @@ struct scanout {
 	/* How the pixels lie in a blob. */
 	uint32_t format, stride;
 	uint64_t offset;
-	/* A copy of what is shown, for pixels that cannot be sent from where they lie. */
+	/* A copy of a part of what is shown, row behind row, for pixels that cannot be sent from
+	 * where they lie. */
 	uint8_t *shadow; /* owned; NULL: there is none */
+	struct rect in_shadow;
 	uint64_t shadow_size;
 };
 

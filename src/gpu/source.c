@@ -6,7 +6,8 @@
  * mapped: the renderer's own memory. Rows are sent from where they lie.
  * blob: guest memory. Rows are sent from the guest's pages.
  * shadow: what lies on the GPU, or in another format, is copied into a shadow of the scanout, only
- * the damaged box of it, and only when the display begins to send that box.
+ * the damaged box of it, and only when the display begins to send that box. The box lies there
+ * without gaps: a small one touches few pages, and is sent as one piece.
  */
 #include "gpu/source.h"
 
@@ -113,19 +114,23 @@ static int blob_rows(struct display_source *source, const struct rect *r, struct
 	return n;
 }
 
-static uint8_t *shadow_at(const struct scanout *scanout, const struct rect *r, uint32_t y)
+/* From now on the shadow holds @r. Returns where; its rows are so many bytes apart. */
+static uint8_t *shadow_hold(struct scanout *scanout, const struct rect *r, uint32_t *ret_stride)
 {
-	return scanout->shadow +
-	       ((uint64_t)(r->y + y) * scanout->rect.width + r->x) * BYTES_PER_PIXEL;
+	scanout->in_shadow = *r;
+	*ret_stride = r->width * BYTES_PER_PIXEL;
+	return scanout->shadow;
 }
 
 static int shadow_rows(struct display_source *source, const struct rect *r, struct iovec *iov,
 		       int max)
 {
 	struct scanout *scanout = to_scanout(source);
+	const struct rect *held = &scanout->in_shadow;
+	struct rect in_held = { r->x - held->x, r->y - held->y, r->width, r->height };
 
-	return collect_rows(scanout->shadow, (uint64_t)scanout->rect.width * BYTES_PER_PIXEL, r,
-			    iov, max);
+	return collect_rows(scanout->shadow, (uint64_t)held->width * BYTES_PER_PIXEL, &in_held, iov,
+			    max);
 }
 
 static int prepare_from_renderer(struct display_source *source, const struct rect *r)
@@ -134,10 +139,11 @@ static int prepare_from_renderer(struct display_source *source, const struct rec
 	struct renderer *renderer = scanout->device->renderer;
 	struct rect in_resource = { scanout->rect.x + r->x, scanout->rect.y + r->y, r->width,
 				    r->height };
+	uint32_t stride;
+	uint8_t *pixels = shadow_hold(scanout, r, &stride);
 
-	return renderer->ops->read_pixels(renderer, scanout->resource->handle, &in_resource,
-					  shadow_at(scanout, r, 0),
-					  scanout->rect.width * BYTES_PER_PIXEL) == 0
+	return renderer->ops->read_pixels(renderer, scanout->resource->handle, &in_resource, pixels,
+					  stride) == 0
 		       ? 0
 		       : -EIO;
 }
@@ -147,17 +153,17 @@ static int prepare_from_blob(struct display_source *source, const struct rect *r
 	struct scanout *scanout = to_scanout(source);
 	const struct backing *backing = &scanout->resource->backing;
 	struct place place = first_place(backing);
+	uint32_t stride;
+	uint8_t *pixels = shadow_hold(scanout, r, &stride);
 
 	if (!backing->iov)
 		return -EFAULT;
 	for (uint32_t y = 0; y < r->height; y++) {
 		size_t offset = go_to(&place, blob_offset(scanout, r, y));
 
-		iov_read(place.iov, place.n_iov, offset, shadow_at(scanout, r, y),
-			 (size_t)r->width * BYTES_PER_PIXEL);
+		iov_read(place.iov, place.n_iov, offset, pixels + (size_t)y * stride, stride);
 	}
-	pixels_to_display(scanout->format, shadow_at(scanout, r, 0), r->width, r->height,
-			  scanout->rect.width * BYTES_PER_PIXEL);
+	pixels_to_display(scanout->format, pixels, r->width, r->height, stride);
 	return 0;
 }
 
