@@ -30,8 +30,8 @@ static const char *const *const args_of[] = {
 struct player {
 	struct vmm *vmm;
 	const struct gl_script *script;
-	struct guest_buf data[GL_MAX_FRAME]; /* of the frame's steps */
-	struct chain *chains[GL_DEPTH * GL_MAX_FRAME];
+	struct guest_buf data[GL_MAX_STREAMS];
+	unsigned turn;
 };
 
 static struct guest_buf place(struct vmm *vmm, const struct gl_step *step)
@@ -93,18 +93,18 @@ static void do_setup(struct vmm *vmm, const struct gl_script *script)
 	}
 }
 
-static void do_frames(struct player *p, unsigned depth)
+static void do_streams(struct player *p, unsigned depth)
 {
-	const struct gl_script *s = p->script;
-	unsigned n = 0;
+	struct chain *chains[GL_DEPTH];
 
 	for (unsigned i = 0; i < depth; i++) {
-		for (unsigned k = 0; k < s->n_frame; k++)
-			p->chains[n++] = queue_step(p->vmm, &s->frame[k], &p->data[k]);
+		unsigned k = p->turn++ % p->script->n_streams;
+
+		chains[i] = queue_step(p->vmm, &p->script->streams[k], &p->data[k]);
 	}
 	ring_kick(&p->vmm->rings[CONTROL]);
-	for (unsigned i = 0; i < n; i++) {
-		if (gpu_finish(p->vmm, p->chains[i], NULL, 0) != VIRTIO_GPU_RESP_OK_NODATA)
+	for (unsigned i = 0; i < depth; i++) {
+		if (gpu_finish(p->vmm, chains[i], NULL, 0) != VIRTIO_GPU_RESP_OK_NODATA)
 			vmm_fail("a stream was refused");
 	}
 }
@@ -120,14 +120,16 @@ static bool boot(struct run *r)
 
 /* ---- streams ---- */
 
-enum { EMPTY };
+enum { EMPTY_1, EMPTY_32, KMSCUBE_1, KMSCUBE_32 };
 
 static const struct {
 	struct gl_script *(*script)(void);
-	unsigned depth, operations;
+	unsigned depth, operations, warm_up;
 } streams[] = {
-	[EMPTY] = { gl_script_empty, 1, 3000 },
-	[EMPTY + 1] = { gl_script_empty, GL_DEPTH, 300 },
+	[EMPTY_1] = { gl_script_empty, 1, 3000, 20 },
+	[EMPTY_32] = { gl_script_empty, GL_DEPTH, 300, 20 },
+	[KMSCUBE_1] = { gl_script_kmscube, 1, 60, 4 },
+	[KMSCUBE_32] = { gl_script_kmscube, GL_DEPTH, 2, 1 },
 };
 
 static void run_stream(struct run *r, const struct bench_case *c)
@@ -136,17 +138,18 @@ static void run_stream(struct run *r, const struct bench_case *c)
 	unsigned depth = streams[c->parameter].depth;
 	unsigned n = run_count(r, streams[c->parameter].operations);
 
-	if (!boot(r))
+	r->is_missing = !p.script;
+	if (!p.script || !boot(r))
 		return;
 	p.vmm = r->vmm;
 	do_setup(p.vmm, p.script);
-	for (unsigned k = 0; k < p.script->n_frame; k++)
-		p.data[k] = place(p.vmm, &p.script->frame[k]);
-	for (unsigned i = 0; i < WARM_UP; i++)
-		do_frames(&p, depth);
+	for (unsigned k = 0; k < p.script->n_streams; k++)
+		p.data[k] = place(p.vmm, &p.script->streams[k]);
+	for (unsigned i = 0; i < streams[c->parameter].warm_up; i++)
+		do_streams(&p, depth);
 	run_begin(r, r->vmm->daemon.pid, NULL);
 	for (unsigned i = 0; i < n; i++) {
-		do_frames(&p, depth);
+		do_streams(&p, depth);
 		run_pause(r);
 	}
 	run_end(r, (uint64_t)n * depth, NULL);
@@ -154,8 +157,12 @@ static void run_stream(struct run *r, const struct bench_case *c)
 
 static void limit_stream(struct run *r, const struct bench_case *c)
 {
-	limit_submit(r, streams[c->parameter].script(), streams[c->parameter].depth,
-		     run_count(r, streams[c->parameter].operations));
+	const struct gl_script *script = streams[c->parameter].script();
+
+	r->is_missing = !script;
+	if (script)
+		limit_submit(r, script, streams[c->parameter].depth, streams[c->parameter].warm_up,
+			     run_count(r, streams[c->parameter].operations));
 }
 
 /* ---- the screen ---- */
@@ -270,8 +277,12 @@ static void limit_scene(struct run *r, const struct bench_case *c)
 
 const struct bench_case cases_3d[] = {
 	{ "3d-empty-1", "SUBMIT_3D of an empty stream, with a fence", "<= 1.05 x the limit", CPU_NS,
-	  EMPTY, run_stream, limit_stream, false },
-	{ "3d-empty-32", "the same, 32 under way", "<= 1.05 x the limit", CPU_NS, EMPTY + 1,
+	  EMPTY_1, run_stream, limit_stream, false },
+	{ "3d-empty-32", "the same, 32 under way", "<= 1.05 x the limit", CPU_NS, EMPTY_32,
+	  run_stream, limit_stream, false },
+	{ "3d-kmscube-1", "SUBMIT_3D of a frame of kmscube (1280x800), with a fence",
+	  "<= 1.05 x the limit", CPU_NS, KMSCUBE_1, run_stream, limit_stream, false },
+	{ "3d-kmscube-32", "the same, 32 under way", "<= 1.05 x the limit", CPU_NS, KMSCUBE_32,
 	  run_stream, limit_stream, false },
 	{ "3d-flush-1080p", "a texture 1920x1080 read back and shown", "<= 1.1 x the limit", CPU_NS,
 	  FLUSH_FULL, run_flush, limit_scene, true },

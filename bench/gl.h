@@ -8,9 +8,9 @@
 #include "bench.h"
 #include "gpu3d.h"
 
-#define GL_MAX_SETUP 128
-#define GL_MAX_FRAME 8
-#define GL_DEPTH     32 /* operations under way at once, at most */
+#define GL_MAX_SETUP   128
+#define GL_MAX_STREAMS 2
+#define GL_DEPTH       32 /* streams under way at once, at most */
 
 struct gl_step {
 	union {
@@ -27,20 +27,24 @@ struct gl_step {
 };
 
 struct gl_script {
-	unsigned n_setup, n_frame;
-	struct gl_step setup[GL_MAX_SETUP]; /* once */
-	struct gl_step frame[GL_MAX_FRAME]; /* for each operation */
+	unsigned n_setup, n_streams;
+	struct gl_step setup[GL_MAX_SETUP];     /* once, without a fence */
+	struct gl_step streams[GL_MAX_STREAMS]; /* take turns: one is an operation */
 };
 
 /* gl_script.c. Nothing of a script is freed. */
 struct gl_script *gl_script_empty(void);
-/* Draws a texture with the number GL_TEXTURE in one colour, with no frame. */
+/* A cube that turns, as recorded in gl_kmscube_path; NULL if that is not there. */
+extern const char *gl_kmscube_path;
+struct gl_script *gl_script_kmscube(void);
+/* A texture with the number GL_TEXTURE, all of one colour, and no stream. */
 #define GL_CONTEXT 1
 #define GL_TEXTURE 1
 struct gl_script *gl_script_texture(uint32_t width, uint32_t height);
 
 /* limit_3d.c: the bare limits. */
-void limit_submit(struct run *r, const struct gl_script *script, unsigned depth, unsigned n);
+void limit_submit(struct run *r, const struct gl_script *script, unsigned depth, unsigned warm_up,
+		  unsigned n);
 void limit_flush(struct run *r, const struct gl_script *script, uint32_t width, uint32_t height,
 		 struct virtio_gpu_rect damage, unsigned n);
 /* How many pixels have come since display_forget(). */

@@ -2,9 +2,15 @@
 /*
  * The scripts. An empty stream is one word that tells the library to do nothing: with no word at
  * all the daemon would not call it, and what is to be measured is the way to it and back.
+ *
+ * kmscube is what a guest sent (fuzz/recorded.py says how it lies in the file), without its screens
+ * and without the end: all up to its third frame is setup, and the third and the fourth, which are
+ * to two pictures in turn, go on for ever. Its backings were scattered pages and are one piece
+ * here, for the daemon and for the limit: once they are uploaded nobody reads them.
  */
 #include "gl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +50,7 @@ struct gl_script *gl_script_empty(void)
 	struct gl_script *s = script_new();
 
 	add_context(s);
-	s->frame[s->n_frame++] = (struct gl_step){
+	s->streams[s->n_streams++] = (struct gl_step){
 		.submit = { { .type = VIRTIO_GPU_CMD_SUBMIT_3D,
 			      .flags = VIRTIO_GPU_FLAG_FENCE,
 			      .ctx_id = GL_CONTEXT },
@@ -76,5 +82,147 @@ struct gl_script *gl_script_texture(uint32_t width, uint32_t height)
 	step = add_setup(s, VIRTIO_GPU_CMD_SUBMIT_3D);
 	step->data = stream->words;
 	step->data_size = step->submit.size = stream->count * 4;
+	return s;
+}
+
+/* ---- the recorded one ---- */
+
+#define MAGIC     "VGPUSTRM\x01\0\0" /* with the version */
+#define HEADER    16
+#define STEADY    3 /* the first frame that is like all that follow */
+#define MAX_BYTES (16u << 20)
+
+enum { RECORD_COMMAND = 1, RECORD_MEMORY, RECORD_FRAME };
+
+struct recording {
+	uint8_t *bytes;
+	size_t size;
+	uint8_t *memory; /* the guest's, as it was when the program had started */
+	uint32_t memory_size;
+};
+
+struct record {
+	uint32_t kind, size;
+	const uint8_t *content;
+};
+
+static uint32_t word(const uint8_t *p)
+{
+	uint32_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
+}
+
+static bool recording_read(struct recording *rec, const char *path)
+{
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		return false;
+	rec->bytes = malloc(MAX_BYTES);
+	rec->size = rec->bytes ? fread(rec->bytes, 1, MAX_BYTES, f) : 0;
+	fclose(f);
+	if (rec->size < HEADER || memcmp(rec->bytes, MAGIC, sizeof(MAGIC)) != 0)
+		vmm_fail("%s is not a recorded stream", path);
+	rec->memory_size = word(rec->bytes + 12);
+	rec->memory = calloc(1, rec->memory_size);
+	if (!rec->memory)
+		vmm_fail("out of memory");
+	return true;
+}
+
+static bool next(const struct recording *rec, size_t *offset, struct record *ret)
+{
+	const uint8_t *p = rec->bytes + *offset;
+
+	if (rec->size - *offset < 8)
+		return false;
+	*ret = (struct record){ word(p), word(p + 4), p + 8 };
+	if (ret->size > rec->size - *offset - 8)
+		vmm_fail("the recorded stream is cut off");
+	*offset += 8 + ret->size;
+	return true;
+}
+
+static void fill_memory(struct recording *rec)
+{
+	size_t offset = HEADER;
+	struct record r;
+
+	while (next(rec, &offset, &r)) {
+		if (r.kind == RECORD_MEMORY)
+			memcpy(rec->memory + word(r.content), r.content + 8, word(r.content + 4));
+	}
+}
+
+/* Its pieces become one. */
+static void add_backing(struct gl_script *s, const struct recording *rec,
+			const struct virtio_gpu_resource_attach_backing *attach)
+{
+	const struct virtio_gpu_mem_entry *entries = (const void *)(attach + 1);
+	struct gl_step *step = add_setup(s, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING);
+	uint32_t n = 0;
+
+	step->attach = *attach;
+	for (uint32_t i = 0; i < attach->nr_entries; i++)
+		step->data_size += entries[i].length;
+	uint8_t *data = malloc(step->data_size);
+
+	for (uint32_t i = 0; data && i < attach->nr_entries; n += entries[i++].length)
+		memcpy(data + n, rec->memory + entries[i].addr, entries[i].length);
+	step->data = data;
+}
+
+static void add_command(struct gl_script *s, const struct recording *rec, const void *request,
+			size_t size, bool is_steady)
+{
+	const struct virtio_gpu_ctrl_hdr *hdr = request;
+	struct gl_step *step;
+
+	switch (hdr->type) {
+	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
+		add_backing(s, rec, request);
+		return;
+	case VIRTIO_GPU_CMD_SUBMIT_3D:
+		if (is_steady && s->n_streams == GL_MAX_STREAMS)
+			vmm_fail("too many streams are recorded");
+		step = is_steady ? &s->streams[s->n_streams++] : add_setup(s, hdr->type);
+		memcpy(&step->submit, request, sizeof(step->submit));
+		step->data = (const uint8_t *)request + sizeof(step->submit);
+		step->data_size = step->submit.size;
+		break;
+	case VIRTIO_GPU_CMD_CTX_CREATE:
+	case VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE:
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_3D:
+	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D:
+		step = add_setup(s, hdr->type);
+		memcpy(&step->hdr, request, size);
+		break;
+	default: /* what shows it and what ends it */
+		return;
+	}
+	step->hdr.flags = is_steady ? VIRTIO_GPU_FLAG_FENCE : 0;
+}
+
+const char *gl_kmscube_path = KMSCUBE_STREAM;
+
+struct gl_script *gl_script_kmscube(void)
+{
+	struct gl_script *s = script_new();
+	struct recording rec;
+	size_t offset = HEADER;
+	unsigned frame = 0;
+	struct record r;
+
+	if (!recording_read(&rec, gl_kmscube_path))
+		return NULL;
+	fill_memory(&rec);
+	while (next(&rec, &offset, &r)) {
+		if (r.kind == RECORD_FRAME)
+			frame++;
+		else if (r.kind == RECORD_COMMAND)
+			add_command(s, &rec, r.content + 4, r.size - 4, frame >= STEADY);
+	}
 	return s;
 }

@@ -136,16 +136,25 @@ static int do_step(const struct gl_step *s)
 	}
 }
 
-static void do_all(const struct gl_step *steps, unsigned n)
+static void do_or_die(const struct gl_step *step)
 {
-	for (unsigned i = 0; i < n; i++) {
-		if (do_step(&steps[i]) != 0) {
-			fprintf(stderr, "the library refuses command %#x\n", steps[i].hdr.type);
-			_exit(1);
-		}
-		if (steps[i].hdr.flags & VIRTIO_GPU_FLAG_FENCE)
-			virgl_renderer_create_fence((int)++n_fences, 0);
+	if (do_step(step) != 0) {
+		fprintf(stderr, "the library refuses command %#x\n", step->hdr.type);
+		_exit(1);
 	}
+}
+
+static void set_up(const struct gl_script *s)
+{
+	start_library();
+	for (unsigned i = 0; i < s->n_setup; i++)
+		do_or_die(&s->setup[i]);
+}
+
+static void stream(const struct gl_script *s)
+{
+	do_or_die(&s->streams[n_fences % s->n_streams]);
+	virgl_renderer_create_fence((int)++n_fences, 0);
 }
 
 static void answer(const struct limit *l)
@@ -174,8 +183,7 @@ static _Noreturn void serve_submit(const struct limit *l, int fd, const struct l
 	uint64_t count;
 
 	(void)fd;
-	start_library();
-	do_all(w->script->setup, w->script->n_setup);
+	set_up(w->script);
 	event.data.fd = virgl_renderer_get_poll_fd();
 	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, event.data.fd, &event);
 	answer(l);
@@ -190,7 +198,7 @@ static _Noreturn void serve_submit(const struct limit *l, int fd, const struct l
 				answer(l);
 		} else if (read(l->kick_fd, &count, sizeof(count)) == sizeof(count)) {
 			for (unsigned i = 0; i < w->depth; i++)
-				do_all(w->script->frame, w->script->n_frame);
+				stream(w->script);
 		}
 	}
 }
@@ -206,8 +214,7 @@ static _Noreturn void serve_flush(const struct limit *l, int fd, const struct li
 	struct epoll_event event;
 	uint64_t count;
 
-	start_library();
-	do_all(w->script->setup, w->script->n_setup);
+	set_up(w->script);
 	answer(l);
 	for (;;) {
 		if (epoll_wait(epoll_fd, &event, 1, -1) != 1 ||
@@ -221,15 +228,16 @@ static _Noreturn void serve_flush(const struct limit *l, int fd, const struct li
 	}
 }
 
-void limit_submit(struct run *r, const struct gl_script *script, unsigned depth, unsigned n)
+void limit_submit(struct run *r, const struct gl_script *script, unsigned depth, unsigned warm_up,
+		  unsigned n)
 {
 	const struct work work = { { .serve = serve_submit }, script, depth };
 	struct limit l;
 
 	limit_start(&l, &work.base);
 	limit_wait(&l, NULL, NULL); /* it is ready */
-	for (unsigned i = 0; i < WARM_UP + n; i++) {
-		if (i == WARM_UP)
+	for (unsigned i = 0; i < warm_up + n; i++) {
+		if (i == warm_up)
 			run_begin(r, l.pid, NULL);
 		limit_kick(&l);
 		limit_wait(&l, NULL, NULL);
