@@ -9,7 +9,9 @@
  */
 #include "gl.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define WARM_UP    20
 #define LAST_PAINT 0x80ff10
@@ -112,8 +114,11 @@ static void do_streams(struct player *p, unsigned depth)
 /* False if it has no OpenGL for the guest. */
 static bool boot(struct run *r)
 {
-	run_boot(r,
-		 (struct vmm_options){ .args = args_of[r->contender->kind], .control_size = 1024 });
+	struct vmm_options options = { .args = args_of[r->contender->kind], .control_size = 256 };
+
+	if (r->contender->kind == QEMU_C && access("/dev/dri", F_OK) < 0)
+		setenv("LD_PRELOAD", SURFACELESS, 1);
+	run_boot(r, options);
 	r->is_missing = !(r->vmm->offered >> VIRTIO_GPU_F_VIRGL & 1);
 	return !r->is_missing;
 }

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * For QEMU's daemon, which asks virglrenderer for OpenGL on a render node only: where there is no
+ * node it would end. Loaded before it, this lets the library do without one, as ours does.
+ */
+#include <dlfcn.h>
+
+#define USE_SURFACELESS (1 << 3)
+
+int virgl_renderer_init(void *cookie, int flags, void *callbacks);
+
+int virgl_renderer_init(void *cookie, int flags, void *callbacks)
+{
+	int (*real)(void *, int, void *) =
+		(int (*)(void *, int, void *))dlsym(RTLD_NEXT, "virgl_renderer_init");
+
+	return real ? real(cookie, flags | USE_SURFACELESS, callbacks) : -1;
+}
