@@ -33,6 +33,9 @@ enum metric {
 	FRAME_MS,
 	RSS_READY_KIB,
 	RSS_FRAME_KIB,
+	PSS_FRAME_KIB,
+	UPDATES_S,
+	GUEST_CPU_US,
 	WAKEUPS,
 	IDLE_CPU_US,
 	P50_US,
@@ -78,7 +81,9 @@ struct bench_case {
 	bool has_variants; /* of the limit: the best one counts */
 };
 
-extern const struct bench_case cases_2d[], cases_control[], cases_life[], cases_3d[];
+extern const struct bench_case cases_2d[], cases_control[], cases_life[], cases_3d[], cases_many[];
+
+extern const char *gl_kmscube_path; /* gl_script.c */
 
 /* Boots the contender's daemon for 2D. False if it is not to be measured. */
 void run_boot(struct run *r, struct vmm_options options);
@@ -103,6 +108,8 @@ uint64_t process_cpu_ns(pid_t pid);
 uint64_t now_ns(void);
 /* What a process has in memory of its own or of files, without the guest's memory. */
 long process_rss_kib(pid_t pid);
+/* The same, with its part only of what it shares with other processes. */
+long process_pss_kib(pid_t pid);
 /* How often its threads went to sleep. */
 long process_sleeps(pid_t pid);
 

@@ -35,7 +35,6 @@ struct gl_script {
 /* gl_script.c. Nothing of a script is freed. */
 struct gl_script *gl_script_empty(void);
 /* A cube that turns, as recorded in gl_kmscube_path; NULL if that is not there. */
-extern const char *gl_kmscube_path;
 struct gl_script *gl_script_kmscube(void);
 /* A texture with the number GL_TEXTURE, all of one colour, and no stream. */
 #define GL_CONTEXT 1

@@ -187,7 +187,7 @@ void limit_wait(struct limit *l, bool (*is_done)(const void *arg), const void *a
 		struct pollfd p[] = { { .fd = l->call_fd, .events = POLLIN },
 				      { .fd = l->display.fd, .events = POLLIN } };
 
-		if (poll(p, 2, 5000) <= 0)
+		if (poll(p, 2, 60000) <= 0)
 			vmm_fail("the bare limit does not answer");
 		if (p[0].revents && read(l->call_fd, &count, sizeof(count)) == sizeof(count))
 			is_answered = true;

@@ -2,7 +2,7 @@
 /*
  * bench --ours PATH [--before NAME=PATH] [--c NAME=PATH] [--rust NAME=PATH] [--case PATTERN]
  * [--rounds N] [--scale N]
- *       [--cpus OURS,CONTENDER] [--json FILE]
+ *       [--cpus OURS,CONTENDER] [--json FILE] [--kmscube FILE]
  *
  * Runs each case on each contender in turn, round after round, so that what disturbs the machine
  * for a while disturbs all of them, and prints medians. A ratio is the median of the ratios of
@@ -26,7 +26,8 @@
 #define MAX_CONTENDERS 8
 #define MAX_ROUNDS     99
 
-static const struct bench_case *const groups[] = { cases_2d, cases_control, cases_life, cases_3d };
+static const struct bench_case *const groups[] = { cases_2d, cases_control, cases_life, cases_3d,
+						   cases_many };
 
 static struct contender contenders[MAX_CONTENDERS];
 static unsigned n_contenders;
@@ -251,6 +252,7 @@ int main(int argc, char **argv)
 		{ "case", required_argument, NULL, 'k' },
 		{ "scale", required_argument, NULL, 's' },
 		{ "cpus", required_argument, NULL, 'p' },
+		{ "kmscube", required_argument, NULL, 'm' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *wanted = "*";
@@ -279,6 +281,9 @@ int main(int argc, char **argv)
 		case 'p':
 			if (sscanf(optarg, "%u,%u", &driver_cpu, &contender_cpu) != 2)
 				vmm_fail("--cpus: expected OURS,CONTENDER");
+			break;
+		case 'm':
+			gl_kmscube_path = optarg;
 			break;
 		case 's':
 			operations_scale = (unsigned)atoi(optarg);

@@ -39,6 +39,9 @@ const struct metric_type metric_types[METRICS] = {
 	[FRAME_MS] = { "1st frame ms", "frame_ms", 1, "%.2f" },
 	[RSS_READY_KIB] = { "RSS ready MiB", "rss_ready_kib", 1024, "%.1f" },
 	[RSS_FRAME_KIB] = { "RSS lit MiB", "rss_frame_kib", 1024, "%.1f" },
+	[PSS_FRAME_KIB] = { "PSS lit MiB", "pss_frame_kib", 1024, "%.1f" },
+	[UPDATES_S] = { "updates/s", "updates_s", 1, "%.1f" },
+	[GUEST_CPU_US] = { "CPU us/s", "guest_cpu_us", 1, "%.0f" },
 	[WAKEUPS] = { "wake-ups", "wakeups", 1, "%.0f" },
 	[IDLE_CPU_US] = { "CPU us", "idle_cpu_us", 1, "%.1f" },
 	[P50_US] = { "p50 us", "p50_us", 1, "%.1f" },
@@ -138,6 +141,14 @@ long process_rss_kib(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	return read_key(path, "RssAnon:") + read_key(path, "RssFile:");
+}
+
+long process_pss_kib(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
+	return read_key(path, "Pss_Anon:") + read_key(path, "Pss_File:");
 }
 
 long process_sleeps(pid_t pid)
