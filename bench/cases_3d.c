@@ -33,6 +33,7 @@ struct player {
 	struct vmm *vmm;
 	const struct gl_script *script;
 	struct guest_buf data[GL_MAX_STREAMS];
+	struct chain *chains[GL_DEPTH];
 	unsigned turn;
 };
 
@@ -95,18 +96,20 @@ static void do_setup(struct vmm *vmm, const struct gl_script *script)
 	}
 }
 
-static void do_streams(struct player *p, unsigned depth)
+static void kick_streams(struct player *p, unsigned depth)
 {
-	struct chain *chains[GL_DEPTH];
-
 	for (unsigned i = 0; i < depth; i++) {
 		unsigned k = p->turn++ % p->script->n_streams;
 
-		chains[i] = queue_step(p->vmm, &p->script->streams[k], &p->data[k]);
+		p->chains[i] = queue_step(p->vmm, &p->script->streams[k], &p->data[k]);
 	}
 	ring_kick(&p->vmm->rings[CONTROL]);
+}
+
+static void finish_streams(struct player *p, unsigned depth)
+{
 	for (unsigned i = 0; i < depth; i++) {
-		if (gpu_finish(p->vmm, chains[i], NULL, 0) != VIRTIO_GPU_RESP_OK_NODATA)
+		if (gpu_finish(p->vmm, p->chains[i], NULL, 0) != VIRTIO_GPU_RESP_OK_NODATA)
 			vmm_fail("a stream was refused");
 	}
 }
@@ -137,24 +140,36 @@ static const struct {
 	[KMSCUBE_32] = { gl_script_kmscube, GL_DEPTH, 2, 1 },
 };
 
+/* False if there is no such script, or nobody to play it. */
+static bool begin(struct run *r, struct player *p, const struct bench_case *c)
+{
+	p->script = streams[c->parameter].script();
+	r->is_missing = !p->script;
+	if (!p->script || !boot(r))
+		return false;
+	p->vmm = r->vmm;
+	do_setup(p->vmm, p->script);
+	for (unsigned k = 0; k < p->script->n_streams; k++)
+		p->data[k] = place(p->vmm, &p->script->streams[k]);
+	for (unsigned i = 0; i < streams[c->parameter].warm_up; i++) {
+		kick_streams(p, streams[c->parameter].depth);
+		finish_streams(p, streams[c->parameter].depth);
+	}
+	return true;
+}
+
 static void run_stream(struct run *r, const struct bench_case *c)
 {
-	struct player p = { .script = streams[c->parameter].script() };
 	unsigned depth = streams[c->parameter].depth;
 	unsigned n = run_count(r, streams[c->parameter].operations);
+	struct player p = { 0 };
 
-	r->is_missing = !p.script;
-	if (!p.script || !boot(r))
+	if (!begin(r, &p, c))
 		return;
-	p.vmm = r->vmm;
-	do_setup(p.vmm, p.script);
-	for (unsigned k = 0; k < p.script->n_streams; k++)
-		p.data[k] = place(p.vmm, &p.script->streams[k]);
-	for (unsigned i = 0; i < streams[c->parameter].warm_up; i++)
-		do_streams(&p, depth);
 	run_begin(r, r->vmm->daemon.pid, NULL);
 	for (unsigned i = 0; i < n; i++) {
-		do_streams(&p, depth);
+		kick_streams(&p, depth);
+		finish_streams(&p, depth);
 		run_pause(r);
 	}
 	run_end(r, (uint64_t)n * depth, NULL);
@@ -168,6 +183,39 @@ static void limit_stream(struct run *r, const struct bench_case *c)
 	if (script)
 		limit_submit(r, script, streams[c->parameter].depth, streams[c->parameter].warm_up,
 			     run_count(r, streams[c->parameter].operations));
+}
+
+#define ASKED 40
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* How long the VMM, with its big lock held, waits for a daemon that has a second's work queued. */
+static void run_config(struct run *r, const struct bench_case *c)
+{
+	struct player p = { 0 };
+	uint8_t config[16];
+	double us[ASKED];
+
+	if (r->is_traced || !begin(r, &p, c))
+		return;
+	for (unsigned i = 0; i < ASKED; i++) {
+		kick_streams(&p, GL_DEPTH);
+		usleep(1000 + i * 737 % 10000);
+		uint64_t start = now_ns();
+
+		if (!vhost_get_config(p.vmm, 0, sizeof(config), config))
+			vmm_fail("GET_CONFIG was refused");
+		us[i] = (double)(now_ns() - start) / 1000;
+		finish_streams(&p, GL_DEPTH);
+	}
+	qsort(us, ASKED, sizeof(us[0]), compare);
+	run_set(r, P50_US, us[ASKED / 2]);
+	run_set(r, P99_US, us[ASKED - 1]);
 }
 
 /* ---- the screen ---- */
@@ -289,6 +337,8 @@ const struct bench_case cases_3d[] = {
 	  "<= 1.05 x the limit", CPU_NS, KMSCUBE_1, run_stream, limit_stream, false },
 	{ "3d-kmscube-32", "the same, 32 under way", "<= 1.05 x the limit", CPU_NS, KMSCUBE_32,
 	  run_stream, limit_stream, false },
+	{ "3d-config", "GET_CONFIG while 32 frames of kmscube are drawn (p99 is the worst of 40)",
+	  "", P50_US, KMSCUBE_32, run_config, NULL, false },
 	{ "3d-flush-1080p", "a texture 1920x1080 read back and shown", "<= 1.1 x the limit", CPU_NS,
 	  FLUSH_FULL, run_flush, limit_scene, true },
 	{ "3d-flush-damage", "64x64 of it", "<= 1.1 x the limit", CPU_NS, FLUSH_DAMAGE, run_flush,
