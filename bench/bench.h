@@ -96,7 +96,7 @@ void run_begin(struct run *r, pid_t pid, const struct display *display);
 void run_end(struct run *r, uint64_t operations, const struct display *display);
 void run_set(struct run *r, enum metric metric, double value);
 /* How many operations a run has: @operations times --scale, and fewer under the tracer, which makes
- * each slow. */
+ * each slow. A scale of 0 is for runs that nobody measures. */
 extern unsigned operations_scale;
 unsigned run_count(const struct run *r, unsigned operations);
 /* After each operation. Under the tracer it lets the contender go to sleep: there each of its calls

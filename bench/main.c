@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * bench --ours PATH [--before NAME=PATH] [--c NAME=PATH] [--rust NAME=PATH] [--case PATTERN]
- * [--rounds N] [--scale N]
- *       [--cpus OURS,CONTENDER] [--json FILE] [--kmscube FILE]
- *
  * Runs each case on each contender in turn, round after round, so that what disturbs the machine
  * for a while disturbs all of them, and prints medians. A ratio is the median of the ratios of
  * single rounds, not the ratio of the medians. Each run has a process of its own: a contender that
  * dies or hangs costs one figure and not the whole table.
  */
 #include "bench.h"
+#include "gpu3d.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -32,7 +29,26 @@ static const struct bench_case *const groups[] = { cases_2d, cases_control, case
 static struct contender contenders[MAX_CONTENDERS];
 static unsigned n_contenders;
 static unsigned rounds = 5;
+static bool is_smoke, has_failed;
+static const char *wanted = "*";
 static FILE *json;
+
+static const char usage[] =
+	"Usage: bench --ours PATH [OPTION]...\n"
+	"Runs daemons and the bare limit of each case in turn, and prints medians.\n"
+	"\n"
+	"  --ours PATH             the daemon that ratios are made of; comes first\n"
+	"  --before NAME=PATH      another build of it\n"
+	"  --c NAME=PATH           a vhost-user-gpu of QEMU's\n"
+	"  --rust NAME=PATH        rust-vmm's daemon\n"
+	"  --case PATTERN          only the cases that match, as file names do: '3d-*'\n"
+	"  --list                  print the cases and end\n"
+	"  --rounds N              of each case, beside one that counts system calls (default 5)\n"
+	"  --scale N               N times as many operations in a round\n"
+	"  --cpus DRIVER,CONTENDER the processors to run on (default 0,0)\n"
+	"  --kmscube FILE          the recorded stream, if the tree is not where it was built\n"
+	"  --json FILE             the figures for programs\n"
+	"  --smoke                 only find out whether the cases still work, in little time\n";
 
 /* All rounds of one contender in one case. */
 struct column {
@@ -65,7 +81,7 @@ static void run_once(struct run *r, const struct bench_case *c)
 	}
 	if (waitpid(pid, &status, 0) != pid || status != 0) {
 		fprintf(stderr, "%s: %s gave no result\n", c->name, r->contender->name);
-		r->is_missing = true;
+		r->is_missing = has_failed = true;
 	}
 }
 
@@ -201,11 +217,11 @@ static void run_case(const struct bench_case *c)
 	unsigned variant = 0;
 
 	/* One more round than is told, under the tracer. */
-	for (unsigned round = 0; round <= rounds; round++) {
+	for (unsigned round = 0; round < rounds + !is_smoke; round++) {
 		for (unsigned i = 0; i < n_contenders; i++) {
 			const struct contender *who = &contenders[i];
 
-			if (who->kind == LIMIT && round == 0)
+			if (who->kind == LIMIT && round == 0 && !is_smoke)
 				variant = best_variant(r, c, who);
 			if (columns[i].is_missing)
 				continue;
@@ -240,6 +256,65 @@ static void add_named(enum contender_kind kind, char *argument)
 	add_contender(kind, argument, path);
 }
 
+static void print_list(void)
+{
+	for (unsigned g = 0; g < ARRAY_LENGTH(groups); g++) {
+		for (const struct bench_case *c = groups[g]; c->name; c++)
+			printf("%-16s %s\n", c->name, c->title);
+	}
+}
+
+static void take_option(int option)
+{
+	switch (option) {
+	case 'o':
+		add_contender(OURS, "ours", optarg);
+		break;
+	case 'b':
+		add_named(OURS, optarg);
+		break;
+	case 'c':
+		add_named(QEMU_C, optarg);
+		break;
+	case 'r':
+		add_named(RUST, optarg);
+		break;
+	case 'n':
+		rounds = (unsigned)atoi(optarg);
+		break;
+	case 'j':
+		json = fopen(optarg, "we");
+		break;
+	case 'p':
+		if (sscanf(optarg, "%u,%u", &driver_cpu, &contender_cpu) != 2)
+			vmm_fail("--cpus: expected DRIVER,CONTENDER");
+		break;
+	case 'm':
+		gl_kmscube_path = optarg;
+		break;
+	case 's':
+		operations_scale = (unsigned)atoi(optarg);
+		break;
+	case 'S':
+		is_smoke = true;
+		operations_scale = 0;
+		rounds = 1;
+		break;
+	case 'k':
+		wanted = optarg;
+		break;
+	case 'l':
+		print_list();
+		exit(0);
+	case 'h':
+		fputs(usage, stdout);
+		exit(0);
+	default:
+		fputs(usage, stderr);
+		exit(2);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -250,53 +325,24 @@ int main(int argc, char **argv)
 		{ "rounds", required_argument, NULL, 'n' },
 		{ "json", required_argument, NULL, 'j' },
 		{ "case", required_argument, NULL, 'k' },
+		{ "list", no_argument, NULL, 'l' },
 		{ "scale", required_argument, NULL, 's' },
+		{ "smoke", no_argument, NULL, 'S' },
 		{ "cpus", required_argument, NULL, 'p' },
 		{ "kmscube", required_argument, NULL, 'm' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char *wanted = "*";
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (option) {
-		case 'o':
-			add_contender(OURS, "ours", optarg);
-			break;
-		case 'b':
-			add_named(OURS, optarg);
-			break;
-		case 'c':
-			add_named(QEMU_C, optarg);
-			break;
-		case 'r':
-			add_named(RUST, optarg);
-			break;
-		case 'n':
-			rounds = (unsigned)atoi(optarg);
-			break;
-		case 'j':
-			json = fopen(optarg, "we");
-			break;
-		case 'p':
-			if (sscanf(optarg, "%u,%u", &driver_cpu, &contender_cpu) != 2)
-				vmm_fail("--cpus: expected OURS,CONTENDER");
-			break;
-		case 'm':
-			gl_kmscube_path = optarg;
-			break;
-		case 's':
-			operations_scale = (unsigned)atoi(optarg);
-			break;
-		case 'k':
-			wanted = optarg;
-			break;
-		default:
-			return 2;
-		}
-	}
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+		take_option(option);
 	if (n_contenders == 0 || contenders[0].kind != OURS || rounds < 1 || rounds >= MAX_ROUNDS)
 		vmm_fail("--ours PATH has to come first, and --rounds is 1 to %d", MAX_ROUNDS - 1);
+	/* As the tests of OpenGL do where there is none. */
+	setenv("VHOST_DEVICE_GPU", contenders[0].path, 1);
+	if (is_smoke && strncmp(wanted, "3d", 2) == 0 && !gpu3d_works())
+		return EXIT_SKIPPED;
 	add_contender(LIMIT, "the bare limit", NULL);
 	if (json)
 		fprintf(json, "[");
@@ -308,5 +354,5 @@ int main(int argc, char **argv)
 	}
 	if (json)
 		fprintf(json, "\n]\n");
-	return 0;
+	return is_smoke && has_failed;
 }
