@@ -169,7 +169,7 @@ static void print_json(const struct bench_case *c, const struct column *columns)
 				fprintf(json, ", \"%s\": %.4g", metric_types[m].key,
 					median(columns[i].values[m], columns[i].counts[m]));
 		}
-		if (i > 0 && columns[i].counts[c->primary] > 0)
+		if (i > 0 && isfinite(ratio(&columns[0], &columns[i], c->primary)))
 			fprintf(json, ", \"ours_to_this\": %.4g",
 				ratio(&columns[0], &columns[i], c->primary));
 		fprintf(json, "}");
@@ -201,7 +201,7 @@ static void print_case(const struct bench_case *c, const struct column *columns,
 					 metric_types[m].divisor);
 			printf("%14s", columns[i].counts[m] ? text : "");
 		}
-		if (i > 0 && columns[i].counts[c->primary] > 0)
+		if (i > 0 && isfinite(ratio(&columns[0], &columns[i], c->primary)))
 			printf("%14.2f", ratio(&columns[0], &columns[i], c->primary));
 		if (contenders[i].kind == LIMIT && c->has_variants)
 			printf("  (bands of %u KiB)", limit_bands[variant] / 1024);
