@@ -38,6 +38,7 @@ struct fake_renderer {
 	int n_resources, n_contexts, n_attached, n_exported, n_resets;
 	int fence_result; /* of fence_create */
 	bool has_dmabufs;
+	bool hides_poll_fd; /* as a library that has none */
 	int poll_fd;
 	struct renderer_fence fences[FAKE_MAX_FENCES]; /* all that were created */
 	unsigned n_fences;
@@ -217,7 +218,9 @@ static inline int fake_fence_create(struct renderer *renderer, const struct rend
 
 static inline int fake_poll_fd(struct renderer *renderer)
 {
-	return fake_of(renderer)->poll_fd;
+	const struct fake_renderer *fake = fake_of(renderer);
+
+	return fake->hides_poll_fd ? -1 : fake->poll_fd;
 }
 
 static inline void fake_poll(struct renderer *renderer)

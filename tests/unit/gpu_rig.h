@@ -192,7 +192,7 @@ static inline void close_session(void)
 	assert_null(session);
 }
 
-static inline int setup_with(const struct gpu_limits *limits)
+static inline int setup_renderer(const struct gpu_limits *limits, bool hides_poll_fd)
 {
 	const struct gpu_device_options options = { .limits = *limits, .n_scanouts = 1 };
 
@@ -207,11 +207,17 @@ static inline int setup_with(const struct gpu_limits *limits)
 		call_fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	}
 	fake_renderer_init(&renderer);
+	renderer.hides_poll_fd = hides_poll_fd;
 	fake_display_init(&display);
 	device = gpu_device_new(&loop, &renderer.base, &display.base, &options);
 	assert_non_null(device);
 	open_session();
 	return 0;
+}
+
+static inline int setup_with(const struct gpu_limits *limits)
+{
+	return setup_renderer(limits, false);
 }
 
 static inline int setup(void **state)

@@ -254,6 +254,62 @@ static void test_more_fences_than_the_limit_are_refused(void **state)
 	}
 }
 
+static int hidden_fd_setup(void **state)
+{
+	(void)state;
+	return setup_renderer(&GPU_LIMITS_DEFAULT, true);
+}
+
+static void test_a_renderer_without_a_descriptor_is_asked_while_a_fence_waits(void **state)
+{
+	(void)state;
+	assert_int_equal(create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(attach(1, GPA + DATA_AT, 16 * 16 * 4), VIRTIO_GPU_RESP_OK_NODATA);
+	uint16_t before = used(0)->idx;
+
+	assert_false(device->fence_timer.is_armed);
+	offer_fenced(0, 1, 1, 0, -1);
+	offer_fenced(0, 2, 2, 0, -1);
+	kick(0);
+	for (unsigned n = 0; n < 2; n++) {
+		assert_true(device->fence_timer.is_armed);
+		fake_pass(n);
+		while ((uint16_t)(used(0)->idx - before) <= n)
+			assert_int_equal(loop_turn(&loop, 1000), 0);
+	}
+	assert_returned(before, "1 2 ");
+	assert_false(device->fence_timer.is_armed);
+}
+
+/* What a guest has under way is bounded by its rings, unless its VMM sets them up anew without a
+ * reset: then nobody but us counts. */
+static void test_a_vmm_that_forgets_its_commands_gets_no_more_than_there_may_be(void **state)
+{
+	const unsigned most = 2048;
+	unsigned n = 0;
+
+	(void)state;
+	for (; n <= most; n++) {
+		if (n % N_SLOTS == 0) {
+			stop();
+			/* So far ahead of the used ring that nothing can be in flight. */
+			bases[0] = (uint16_t)(bases[0] + RING_SIZE + 1);
+			avail(0)->idx = bases[0];
+			cont();
+		}
+		offer_fenced(0, n % N_SLOTS, n, 0, -1);
+		kick(0);
+	}
+	assert_int_equal(device->n_commands, most);
+	assert_int_equal(device->n_fences, most);
+	assert_int_equal(used(0)->ring[(used(0)->idx - 1u) % RING_SIZE].id, most % N_SLOTS * 3);
+	assert_int_equal(used(0)->ring[(used(0)->idx - 1u) % RING_SIZE].len, 0);
+	fake_pass(most - 1);
+	assert_int_equal(device->n_fences, 0);
+	reset_device();
+	assert_int_equal(create_2d(1, 8, 8), VIRTIO_GPU_RESP_OK_NODATA);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,9 +324,13 @@ int main(void)
 		TEST(a_fence_that_passes_while_the_guest_is_stopped_is_kept),
 		TEST(a_reset_drops_what_waits_and_what_was_kept),
 		TEST(fences_of_a_vmm_that_is_gone_pass_to_nobody),
+		TEST(a_vmm_that_forgets_its_commands_gets_no_more_than_there_may_be),
 #undef TEST
 		cmocka_unit_test_setup_teardown(test_more_fences_than_the_limit_are_refused,
 						few_fences_setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_renderer_without_a_descriptor_is_asked_while_a_fence_waits,
+			hidden_fd_setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

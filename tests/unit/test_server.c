@@ -9,7 +9,9 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -240,6 +242,31 @@ static void test_a_vmm_that_breaks_the_protocol_does_not_end_the_server(void **s
 	close(vmm);
 }
 
+/* The connection stays in the backlog, where it would wake an impatient server without end. */
+static void test_without_a_descriptor_left_a_vmm_waits_and_costs_nothing(void **state)
+{
+	(void)state;
+	struct vhost_server *server = serve_path(false);
+	int vmm = connect_to(path);
+	struct rlimit whole, none;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &whole), 0);
+	none = whole;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(turns(), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &whole), 0);
+	assert_int_equal(n_opened, 0);
+	assert_int_equal(poll(&(struct pollfd){ loop.epoll_fd, POLLIN, 0 }, 1, 0), 0);
+	for (int i = 0; i < 4 && n_opened == 0; i++)
+		assert_int_equal(loop_turn(&loop, 3000), 0);
+	assert_int_equal(n_opened, 1);
+	close(vmm);
+	assert_int_equal(turns(), 0);
+	assert_int_equal(n_closed, 1);
+	vhost_server_free(server);
+}
+
 static void test_once_means_one_session(void **state)
 {
 	(void)state;
@@ -282,6 +309,7 @@ int main(void)
 		TEST(test_a_descriptor_that_is_no_connection_is_refused_and_closed),
 		TEST(test_the_second_vmm_waits_for_the_first_to_go),
 		TEST(test_a_vmm_that_breaks_the_protocol_does_not_end_the_server),
+		TEST(test_without_a_descriptor_left_a_vmm_waits_and_costs_nothing),
 		TEST(test_once_means_one_session),
 		TEST(test_an_inherited_connection_is_the_one_session),
 	};
