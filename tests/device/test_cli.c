@@ -47,7 +47,8 @@ static void expect(const char *const *args, int due, const char *word)
 	{                                                                                          \
 		__VA_ARGS__, NULL                                                                  \
 	}
-#define SOCKET "--socket-path", "/nonexistent/gpu.sock"
+#define SOCKET    "--socket-path", "/nonexistent/gpu.sock"
+#define NO_SOCKET "--fd", "9"
 
 static void misuse_ends_with_status_2(void **state)
 {
@@ -82,6 +83,16 @@ static void values_that_cannot_be_end_with_status_2(void **state)
 	expect(ARGS(SOCKET, "--max-outputs", "17"), 2, "--max-outputs");
 	expect(ARGS(SOCKET, "--max-outputs", "0"), 2, "--max-outputs");
 	expect(ARGS(SOCKET, "--log-level", "loud"), 2, "--log-level");
+	expect(ARGS(SOCKET, "--capset", "virgl,gl"), 2, "--capset");
+	expect(ARGS(SOCKET, "--use-egl", "maybe"), 2, "--use-egl");
+	expect(ARGS(SOCKET, "--use-gles=1"), 2, "--use-gles");
+	expect(ARGS(SOCKET, "--render-node", ""), 2, "--render-node");
+	expect(ARGS(SOCKET, "--scanout", "paper"), 2, "--scanout");
+	expect(ARGS(SOCKET, "--sandbox", "loose"), 2, "--sandbox");
+	expect(ARGS(SOCKET, "--max-dimension", "32767"), 2, "--max-dimension");
+	expect(ARGS(SOCKET, "--max-contexts", "0"), 2, "--max-contexts");
+	expect(ARGS(SOCKET, "--max-submit", "2147483648"), 2, "--max-submit");
+	expect(ARGS(SOCKET, "--max-fences", "-1"), 2, "--max-fences");
 }
 
 static void what_cannot_be_done_ends_with_status_1(void **state)
@@ -90,18 +101,28 @@ static void what_cannot_be_done_ends_with_status_1(void **state)
 	expect(ARGS("--gpu-mode", "2d", SOCKET), 1, "/nonexistent/");
 	expect(ARGS("--gpu-mode", "2d", "--capset", "virgl", SOCKET), 1, "virgl");
 	expect(ARGS("--gpu-mode", "2d", "--gpu-device", "/dev/null", SOCKET), 1, "--gpu-device");
+	expect(ARGS("--gpu-mode", "gfxstream", "-c", "gfxstream-gles", "--use-gles", "false",
+		    SOCKET),
+	       1, "needs --use-gles true");
+	expect(ARGS("--gpu-mode", "virgl-renderer", "--capset=virgl, gfxstream-vulkan", SOCKET), 1,
+	       "--gpu-mode virglrenderer has no capset gfxstream-vulkan");
+	/* Who asks for OpenGL gets it or a refusal, whichever option it was that asked. */
+	expect(ARGS("--virgl", "--use-egl", "false", NO_SOCKET), 1, "EGL");
+	expect(ARGS("--gpu-device", "/dev/null", NO_SOCKET), 1, "/dev/null");
+	expect(ARGS("--gpu-mode", "2d", "--virgl", "--use-egl", "false", NO_SOCKET), 1,
+	       "descriptor 9");
 }
 
 /* gfxstream needs a library that few hosts have: without it the reason must be named. */
 static void a_mode_that_is_not_there_says_so(void **state)
 {
-	static const char *const args[] = { "--gpu-mode", "gfxstream", SOCKET, NULL };
+	static const char *const args[] = { "--gpu-mode", "gfxstream", NO_SOCKET, NULL };
 	char *out, *err;
 	int status = run_daemon(args, &out, &err);
 
 	(void)state;
 	assert_int_equal(status, 1);
-	if (!strstr(err, "gfxstream") && !strstr(err, "/nonexistent/"))
+	if (!strstr(err, "gfxstream") && !strstr(err, "descriptor 9"))
 		vmm_fail("this does not name the reason: %s", err);
 	free(out);
 	free(err);
@@ -161,6 +182,20 @@ static void limits_are_obeyed(void **state)
 	assert_ok(gpu_attach(vmm, 1, e, 2));
 }
 
+static void what_is_said_is_what_was_asked_for(void **state)
+{
+	static const char *const args[] = { "--gpu-mode", "2d",  "--log-level", "debug",
+					    "--sandbox",  "off", NULL };
+	struct vmm_options options = { .args = args };
+	char *text;
+
+	fixture_boot(state, &options);
+	text = daemon_text(((struct vmm *)*state)->daemon.err_fd);
+	assert_non_null(strstr(text, "debug session: GET_FEATURES\n"));
+	assert_non_null(strstr(text, "info sandbox: off\n"));
+	free(text);
+}
+
 static void null_mode_takes_everything_and_shows_nothing(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "null", NULL };
@@ -185,6 +220,7 @@ static int run(void)
 		DEVICE_TEST(a_mode_that_is_not_there_says_so),
 		DEVICE_TEST(help_and_version_are_given_on_stdout),
 		DEVICE_TEST(limits_are_obeyed),
+		DEVICE_TEST(what_is_said_is_what_was_asked_for),
 		DEVICE_TEST(null_mode_takes_everything_and_shows_nothing),
 	};
 
