@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The render nodes of a host, on a host of the test's own: each case is a child with a /dev that it
+ * filled itself. Files can stand for nodes that cannot be used; none can stand for one that can.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "render/egl.h"
+#include "render/renderer.h"
+#include "render/virgl.h"
+#include "sandbox/parts.h"
+#include "sandbox_child.h"
+
+#define LOG_MODULE "test"
+#include "base/log.h"
+
+static void make_file(const char *path)
+{
+	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+
+	CHECK(fd >= 0 && close(fd) == 0);
+}
+
+/* Names as a kernel gives them that has had more cards than it has. */
+static void enter_host(void)
+{
+	if (namespaces_enter_user(NULL) < 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("dev", "/dev", "tmpfs", 0, NULL) < 0)
+		_exit(NO_VERDICT);
+	CHECK(mkdir("/dev/dri", 0755) == 0);
+	make_file("/dev/dri/renderD1000");
+	make_file("/dev/dri/card0");
+	make_file("/dev/dri/renderD129");
+	make_file("/dev/dri/renderD128");
+}
+
+static void list_nodes(const void *unused)
+{
+	(void)unused;
+	enter_host();
+	GPtrArray *nodes = egl_list_nodes();
+
+	CHECK(nodes->len == 3);
+	CHECK(strcmp(g_ptr_array_index(nodes, 0), "/dev/dri/renderD128") == 0);
+	CHECK(strcmp(g_ptr_array_index(nodes, 1), "/dev/dri/renderD129") == 0);
+	CHECK(strcmp(g_ptr_array_index(nodes, 2), "/dev/dri/renderD1000") == 0);
+	g_ptr_array_unref(nodes);
+}
+
+static void open_what_is_none(const void *unused)
+{
+	(void)unused;
+	enter_host();
+	CHECK(egl_open_node("/dev/dri/renderD128") == -ENODEV);
+	CHECK(egl_open_node("/dev/dri/renderD130") == -ENOENT);
+	CHECK(egl_open_node("/dev/dri") == -EISDIR);
+}
+
+static void start_without_them(const void *unused)
+{
+	const struct virgl_options options = { .use_egl = true, .use_surfaceless = true };
+	g_autofree char *message = NULL;
+	struct renderer *renderer = virgl_new(&options, &message);
+
+	(void)unused;
+	if (!renderer)
+		_exit(NO_VERDICT);
+	renderer_free(renderer);
+}
+
+/* One line for each, and then it goes on as if they were not there. */
+static void start_with_them(const void *data)
+{
+	const int fd = *(const int *)data;
+	char text[4096] = "";
+
+	enter_host();
+	CHECK(dup2(fd, STDERR_FILENO) >= 0);
+	log_set_level(LOG_LEVEL_INFO);
+	start_without_them(NULL);
+	CHECK(pread(fd, text, sizeof(text) - 1, 0) > 0);
+	CHECK(strstr(text, "warn virgl: /dev/dri/renderD128 cannot be opened: No such device\n"));
+	CHECK(strstr(text, "warn virgl: /dev/dri/renderD1000 cannot be opened: No such device\n"));
+	CHECK(strstr(text, "info virgl: draws without a render node"));
+}
+
+static void assert_well(void (*fn)(const void *), const void *data)
+{
+	int result = run_in_child(fn, data);
+
+	if (result == NO_VERDICT)
+		skip();
+	assert_int_equal(result, 0);
+}
+
+static void test_nodes_are_tried_in_the_order_of_their_numbers(void **state)
+{
+	(void)state;
+	assert_well(list_nodes, NULL);
+}
+
+static void test_what_is_no_node_is_not_opened(void **state)
+{
+	(void)state;
+	assert_well(open_what_is_none, NULL);
+}
+
+static void test_nodes_that_cannot_be_used_are_said_and_passed_over(void **state)
+{
+	FILE *said = tmpfile();
+	const int fd = fileno(said);
+
+	(void)state;
+	if (run_in_child(start_without_them, NULL) != 0) {
+		fclose(said);
+		skip();
+	}
+	assert_well(start_with_them, &fd);
+	fclose(said);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nodes_are_tried_in_the_order_of_their_numbers),
+		cmocka_unit_test(test_what_is_no_node_is_not_opened),
+		cmocka_unit_test(test_nodes_that_cannot_be_used_are_said_and_passed_over),
+	};
+
+	log_set_level(LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
