@@ -10,6 +10,7 @@
  */
 #include "guest.h"
 
+#include <glib.h>
 #include <linux/virtio_gpu.h>
 #include <string.h>
 
@@ -248,6 +249,10 @@ static void fill_create_3d(struct draft *draft, struct input *in)
 		request->last_level = input_number(in);
 	if (shape & 8)
 		request->nr_samples = input_number(in);
+	if (shape & 0x10)
+		request->bind = input_number(in);
+	if (shape & 0x20)
+		request->flags = input_number(in);
 }
 
 static void fill_transfer_3d(struct draft *draft, struct input *in)
@@ -321,6 +326,18 @@ static void fill_stream(struct draft *draft, struct input *in)
 	draft->submit.size = draft->size - (uint32_t)sizeof(draft->submit);
 }
 
+/* A stream, or a part of one, as it was recorded. */
+static void fill_words(struct draft *draft, struct input *in)
+{
+	uint32_t room =
+		WORLD_REQUEST_MAX - SLOT * (uint32_t)sizeof(struct vring_desc) - draft->size;
+	uint32_t words = input_number(in);
+
+	draft->submit.size = MIN(words, room / 4) * 4;
+	input_copy(in, draft->bytes + draft->size, draft->submit.size);
+	draft->size += draft->submit.size;
+}
+
 /* Any bytes, of any type. */
 static void fill_raw(struct draft *draft, struct input *in)
 {
@@ -364,6 +381,7 @@ static const struct kind {
 	KIND(MOVE_CURSOR, virtio_gpu_update_cursor, fill_cursor),
 	KIND(SUBMIT_3D, virtio_gpu_cmd_submit, fill_raw),
 	KIND(SUBMIT_3D, virtio_gpu_cmd_submit, fill_stream),
+	KIND(SUBMIT_3D, virtio_gpu_cmd_submit, fill_words),
 #undef KIND
 };
 
@@ -401,7 +419,7 @@ static void put_chain(struct world *world, unsigned queue, const struct draft *d
 	uint16_t index = get16(ring + WORLD_AVAIL_AT + 2);
 	uint16_t head = (uint16_t)(index * SLOT) % size;
 	uint32_t slot = queue * 64u / SLOT + head / SLOT;
-	uint32_t request = WORLD_REQUESTS_AT + slot % 64 * WORLD_REQUEST_MAX;
+	uint32_t request = WORLD_REQUESTS_AT + slot % WORLD_N_REQUESTS * WORLD_REQUEST_MAX;
 	uint32_t reply = WORLD_REPLIES_AT + slot % WORLD_N_REPLIES * WORLD_REPLY_MAX;
 	struct vring_desc d[SLOT];
 	unsigned n = 0;

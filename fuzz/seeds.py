@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 """seeds.py NAME DIR: writes what real VMMs and guests say, in the language of the fuzzer NAME, to files in DIR.
 
-The sequences are those of QEMU 7.2 to 11.1 with Linux and OVMF as guests; fuzz_NAME.c says what the bytes mean.
+The sequences here are those of QEMU 7.2 to 11.1 with Linux and OVMF as guests, and what is worth a try between them;
+fuzz_NAME.c says what the bytes mean. Those in fuzz/recorded/NAME were recorded, and are written too.
 """
 import hashlib
 import pathlib
@@ -11,7 +12,7 @@ import sys
 # ---- fuzz_command.c ----
 (CREATE_2D, UNREF, SET_SCANOUT, FLUSH, TRANSFER_2D, ATTACH, DETACH, DISPLAY_INFO, EDID, UUID, BLOB, SCANOUT_BLOB,
  CAPSET_INFO, CAPSET, CTX_CREATE, CTX_DESTROY, CTX_ATTACH, CTX_DETACH, CREATE_3D, TO_HOST_3D, FROM_HOST_3D, SUBMIT,
- UPDATE_CURSOR, MOVE_CURSOR, RAW, STREAM) = range(26)
+ UPDATE_CURSOR, MOVE_CURSOR, RAW, STREAM, WORDS) = range(27)
 KICK, FENCE, RING, INDIRECT, CUT, REPLY, CONTEXT, OTHER_QUEUE = (1 << i for i in range(8))
 TURN = 0x10
 READ_AND_ANSWER = bytes([10 | TURN, 1])
@@ -152,7 +153,8 @@ def vring_seeds():
 def main():
     name, directory = sys.argv[1], pathlib.Path(sys.argv[2])
     directory.mkdir(parents=True, exist_ok=True)
-    for seed in globals()[name + '_seeds']():
+    recorded = (path.read_bytes() for path in (pathlib.Path(__file__).parent / 'recorded' / name).glob('*'))
+    for seed in (*globals()[name + '_seeds'](), *recorded):
         (directory / hashlib.sha1(seed).hexdigest()).write_bytes(seed)
 
 

@@ -44,7 +44,7 @@ static const struct gpu_limits limits = {
 	.max_backing_entries = 16,
 	.max_dimension = 256,
 	.max_contexts = 4,
-	.max_submit = 200,
+	.max_submit = 1440,
 	.max_fences = 6,
 };
 

@@ -27,11 +27,12 @@ struct vhost_session;
 #define WORLD_USED_AT     0x600u
 #define WORLD_QUEUE_SIZE  0x1000u /* from queue to queue */
 #define WORLD_REQUESTS_AT 0x2000u
-#define WORLD_REQUEST_MAX 0x100u
-#define WORLD_REPLIES_AT  0x6000u
+#define WORLD_REQUEST_MAX 0x600u /* a shader of kmscube's, and an indirect table behind it */
+#define WORLD_N_REQUESTS  20u
+#define WORLD_REPLIES_AT  0x9800u
 #define WORLD_REPLY_MAX   0x480u
 #define WORLD_N_REPLIES   8u
-#define WORLD_DATA_AT     0x8400u
+#define WORLD_DATA_AT     0xbc00u
 #define WORLD_HIGH        (UINT64_C(1) << 32) /* guest address of the last region */
 
 struct world {
