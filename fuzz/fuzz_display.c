@@ -10,6 +10,7 @@
  * An input begins with what the peer offers; then each byte is an operation.
  */
 #include <errno.h>
+#include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@
 #define SIDE       48   /* pixels of a picture */
 #define WIDE       1400 /* of the picture that takes more than one message */
 #define TALL       60
+#define N_SLOTS    8 /* for its memory */
 
 struct picture {
 	struct display_source base;
@@ -52,6 +54,30 @@ static struct {
 } scene;
 
 static const unsigned screen_ids[N_SCREENS] = { 0, 1, DISPLAY_MAX_SCANOUTS - 1 };
+
+/*
+ * Memory of a picture. The wide ones would be mapped and unmapped each time, at a price above all
+ * else here: they have places of their own, and one that was given back is poisoned until the
+ * others have had their turn.
+ */
+static uint32_t *pixels_new(size_t size)
+{
+	static uint32_t slots[N_SLOTS][WIDE * TALL];
+	static unsigned next;
+	uint32_t *pixels = size == sizeof(slots[0]) ? slots[next++ % N_SLOTS] : malloc(size);
+
+	CHECK(pixels);
+	ASAN_UNPOISON_MEMORY_REGION(pixels, size);
+	return pixels;
+}
+
+static void pixels_free(uint32_t *pixels, size_t size)
+{
+	if (size == sizeof(uint32_t[WIDE * TALL]))
+		ASAN_POISON_MEMORY_REGION(pixels, size);
+	else
+		free(pixels);
+}
 
 static int picture_prepare(struct display_source *source, const struct rect *r)
 {
@@ -194,11 +220,10 @@ static void draw(struct input *in)
 static void move_pixels(struct picture *picture)
 {
 	size_t size = (size_t)picture->width * picture->height * sizeof(uint32_t);
-	uint32_t *moved = malloc(size);
+	uint32_t *moved = pixels_new(size);
 
-	CHECK(moved);
 	memcpy(moved, picture->pixels, size);
-	free(picture->pixels);
+	pixels_free(picture->pixels, size);
 	picture->pixels = moved;
 	picture->prepared = (struct rect){ 0 };
 }
@@ -458,9 +483,8 @@ static void picture_start(struct picture *picture, uint32_t width, uint32_t heig
 	uint32_t *pixels = picture->pixels;
 
 	if (picture->width != width || picture->height != height) {
-		free(pixels);
-		pixels = malloc((size_t)width * height * sizeof(*pixels));
-		CHECK(pixels);
+		pixels_free(pixels, (size_t)picture->width * picture->height * sizeof(*pixels));
+		pixels = pixels_new((size_t)width * height * sizeof(*pixels));
 	}
 	memset(pixels, 0, (size_t)width * height * sizeof(*pixels));
 	*picture = (struct picture){
