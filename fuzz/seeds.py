@@ -61,6 +61,8 @@ BLOBS = [
     READ_AND_ANSWER, command(SCANOUT_BLOB, 5, 1, 7, 4, 31, 31, 40, 0), command(FLUSH, 5, 7), READ_AND_ANSWER,
     vmm(0, 1), command(FLUSH, 5, 7), READ_AND_ANSWER, vmm(0, 1), command(FLUSH, 5, 7), READ_AND_ANSWER, command(UNREF, 5),
 ]
+# A picture that lies over the rings, and so changes while its flush is answered.
+OVER_RINGS = [command(BLOB, 5, 1, 0x40, 0, 0xa0, 0), command(SCANOUT_BLOB, 5, 0, 7, 1, 31, 31, 32, 0), command(FLUSH, 5, 7)]
 STOP_AND_CONT = [vmm(1, 0, 0x10), vmm(1, 1, 0x10), NEW_DISPLAY, vmm(1, 0, 0x11), vmm(1, 1, 0x11), READ_AND_ANSWER]
 FULL_STOP = [vmm(1, 0, 0), vmm(1, 1, 0), NEW_DISPLAY, READ_AND_ANSWER]
 RESET = [vmm(2, 0), NEW_DISPLAY, READ_AND_ANSWER]
@@ -71,7 +73,8 @@ SHAPES = [command(DISPLAY_INFO, shape=KICK | s, extra=e) for s, e in
 def command_seeds():
     stories = [LINUX, LINUX + CURSOR, LINUX + FLIP, LINUX + STOP_AND_CONT, LINUX + FULL_STOP + FLIP, LINUX + RESET + LINUX,
                GL, GL + LINUX, LINUX + BLOBS, BLOBS + STOP_AND_CONT, SHAPES, LINUX + [vmm(4, 0x5a)] + LINUX,
-               GL[:10] + [vmm(4, 0x5a), PASS_FENCES] + GL, GL[:9] + RESET + GL, DRAW, DRAW + LINUX + RESET + DRAW]
+               GL[:10] + [vmm(4, 0x5a), PASS_FENCES] + GL, GL[:9] + RESET + GL, DRAW, DRAW + LINUX + RESET + DRAW, OVER_RINGS,
+               OVER_RINGS + SHAPES + OVER_RINGS[2:]]
     for world in range(4):
         for story in stories:
             yield bytes([world | 0x28, 0x1c if world % 2 else 0x0c] if world != 1 else [world | 0x28]) + b''.join(story)
@@ -115,6 +118,9 @@ def session_seeds():
                       REALIZE + START + STOP + [say(34)] + START + WORK, REALIZE + START + [ask(38, 2 << 3)],
                       REALIZE + [say(25, 0, 4, 1, 2, 3, 4), ask(24, 0, 20)]):
             yield bytes([backend]) + b''.join(story)
+        # A size that is too large, and the bytes that it promises.
+        for size in (0xe2, 0xe6, 0xeb, 0xef):
+            yield bytes([backend]) + say(1) + bytes([0, 2, size]) + bytes([0x87]) * 3
         # In two pieces, with a byte too many, with other descriptors.
         yield bytes([backend]) + b''.join(bytes([i, 8, *([1] * 6), 5]) for i in range(len(REQUESTS)))
         yield bytes([backend]) + say(16, 1) + b''.join(bytes([i, 4, *([0] * 4), 0x21]) for i in range(len(REQUESTS)))

@@ -294,12 +294,24 @@ static void strict_context_detach(struct renderer *renderer, uint32_t ctx_id,
 	g_hash_table_remove(resource->contexts, GUINT_TO_POINTER(ctx_id));
 }
 
+/* A word that no input has, and that a stream therefore has only if it is an old one's. */
+static uint32_t stale_word(size_t i)
+{
+	return 0xe51a1ed0u ^ (uint32_t)i * 0x9e3779b9u;
+}
+
 static int strict_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size)
 {
+	uint32_t *words = stream;
+	size_t n = size / sizeof(*words);
+
 	(void)renderer;
 	CHECK(has_context(ctx_id) && size > 0 && size % 4 == 0);
 	look_around();
-	memset(stream, 0xee, size);
+	for (size_t i = 0; i < n; i++) {
+		CHECK(words[i] != stale_word(i));
+		words[i] = stale_word(i);
+	}
 	return strict.knobs.submit_fails ? -EINVAL : 0;
 }
 
