@@ -61,6 +61,14 @@ BLOBS = [
     READ_AND_ANSWER, command(SCANOUT_BLOB, 5, 1, 7, 4, 31, 31, 40, 0), command(FLUSH, 5, 7), READ_AND_ANSWER,
     vmm(0, 1), command(FLUSH, 5, 7), READ_AND_ANSWER, vmm(0, 1), command(FLUSH, 5, 7), READ_AND_ANSWER, command(UNREF, 5),
 ]
+# One more than the limits of world.c: contexts, resources, fences, host memory.
+TOO_MANY = [
+    [command(CTX_CREATE, 4, 0, shape=KICK | CONTEXT, extra=[i]) for i in range(1, 7)],
+    [command(CREATE_2D, *([i] if i < 8 else [0xf8, i]), 1, 0, 0) for i in range(1, 15)],
+    [command(CTX_CREATE, 4, 0)] + [command(SUBMIT, 4, shape=KICK | FENCE) for _ in range(8)] + [PASS_FENCES],
+    [command(CREATE_2D, i, 1, 0x80, 0xdf, 0x80, 0xdf) for i in range(1, 8)],
+    [command(CTX_CREATE, 4, 0)] + [command(CREATE_3D, i, 2, 1, 0x80, 0xdf, 0x80, 0xdf, 0) for i in range(1, 8)],
+]
 # A picture that lies over the rings, and so changes while its flush is answered.
 OVER_RINGS = [command(BLOB, 5, 1, 0x40, 0, 0xa0, 0), command(SCANOUT_BLOB, 5, 0, 7, 1, 31, 31, 32, 0), command(FLUSH, 5, 7)]
 STOP_AND_CONT = [vmm(1, 0, 0x10), vmm(1, 1, 0x10), NEW_DISPLAY, vmm(1, 0, 0x11), vmm(1, 1, 0x11), READ_AND_ANSWER]
@@ -74,7 +82,7 @@ def command_seeds():
     stories = [LINUX, LINUX + CURSOR, LINUX + FLIP, LINUX + STOP_AND_CONT, LINUX + FULL_STOP + FLIP, LINUX + RESET + LINUX,
                GL, GL + LINUX, LINUX + BLOBS, BLOBS + STOP_AND_CONT, SHAPES, LINUX + [vmm(4, 0x5a)] + LINUX,
                GL[:10] + [vmm(4, 0x5a), PASS_FENCES] + GL, GL[:9] + RESET + GL, DRAW, DRAW + LINUX + RESET + DRAW, OVER_RINGS,
-               OVER_RINGS + SHAPES + OVER_RINGS[2:]]
+               OVER_RINGS + SHAPES + OVER_RINGS[2:], *TOO_MANY]
     for world in range(4):
         for story in stories:
             yield bytes([world | 0x28, 0x1c if world % 2 else 0x0c] if world != 1 else [world | 0x28]) + b''.join(story)

@@ -143,6 +143,17 @@ static void renderer_step(struct world *world, struct input *in)
 		strict_renderer_set_knobs(&knobs);
 }
 
+/* What one guest may take of the host. */
+static void check_limits(const struct gpu_device *device)
+{
+	const struct gpu_limits *limits = &device->limits;
+
+	CHECK(device->hostmem <= limits->max_hostmem);
+	CHECK(g_hash_table_size(device->resources) <= limits->max_resources);
+	CHECK(g_hash_table_size(device->contexts) <= limits->max_contexts);
+	CHECK(device->n_fences <= limits->max_fences);
+}
+
 /* The first byte: bits 0 to 3 what, 4 and 5 turns of the loop after it, 6 both queues are kicked.
  */
 static void step(struct world *world, struct input *in)
@@ -170,6 +181,7 @@ static void step(struct world *world, struct input *in)
 		for (unsigned i = 0; i < N_QUEUES; i++)
 			world_kick(world, i);
 	world_turn(world, op >> 4 & 3);
+	check_limits(world->device);
 }
 
 /* Whether the display has the pixels that the scanout has now. */
