@@ -6,22 +6,24 @@ SESSION is what fuzz/record wrote (its essay has the format). FILE is, all numbe
 
     8 bytes "VGPUSTRM", u32 version (1), u32 bytes of guest memory that the backings need
     records, each: u32 kind, u32 size, size bytes of content (a multiple of 4)
-      kind 1, a command for the control queue: u32 bytes of room for the response, the request as it was in the chain
+      kind 1, a command for the control queue: u32 bytes of room for the response, the request as the chain had it
       kind 2, guest memory is written: u32 where, u32 how many bytes, the bytes, zeros that pad
       kind 3, empty: a frame begins (its SUBMIT_3D comes next)
 
-Requests are as the guest's driver sent them (struct virtio_gpu_*), but for the addresses in RESOURCE_ATTACH_BACKING, which
-count from the start of the guest memory that the backings need: who plays it adds the guest address of its own. All of a
-program's life is there, from CTX_CREATE to the last RESOURCE_UNREF, so it can be played over and over; with the frames in
-the middle alone, too. The memory is zero at first but for what is written.
+Requests are as the guest's driver sent them (struct virtio_gpu_*), but for the addresses in RESOURCE_ATTACH_BACKING:
+they count from the start of the guest memory that the backings need, and who plays it adds the guest address of its own.
+All of a program's life is there, from CTX_CREATE to the last RESOURCE_UNREF, so it can be played over and over; with the
+frames in the middle alone, too. The memory is zero at first but for what is written.
 """
 import pathlib
 import struct
 import sys
 
 PAGE = 4096
-(GET_DISPLAY_INFO, CREATE_2D, UNREF, SET_SCANOUT, FLUSH, TRANSFER_2D, ATTACH, DETACH) = range(0x100, 0x108)
+(GET_DISPLAY_INFO, CREATE_2D, UNREF, SET_SCANOUT, FLUSH, TRANSFER_2D, ATTACH, DETACH, GET_CAPSET_INFO, GET_CAPSET,
+ GET_EDID, ASSIGN_UUID) = range(0x100, 0x10c)
 CTX_CREATE, CTX_DESTROY, CTX_ATTACH, CTX_DETACH, CREATE_3D, TO_HOST_3D, FROM_HOST_3D, SUBMIT = range(0x200, 0x208)
+UPDATE_CURSOR, MOVE_CURSOR = 0x300, 0x301
 HEADER_SIZE = 24
 
 

@@ -12,14 +12,16 @@ import sys
 
 import recorded as r
 from seeds import (ATTACH, CAPSET, CAPSET_INFO, CONTEXT, CREATE_2D, CREATE_3D, CTX_ATTACH, CTX_CREATE, CTX_DESTROY,
-                   CTX_DETACH, CUT, DETACH, DISPLAY_INFO, EDID, FENCE, FLUSH, INDIRECT, KICK, MOVE_CURSOR, PASS_FENCES, REPLY, SET_SCANOUT,
-                   TRANSFER_2D, TURN, UNREF, UPDATE_CURSOR, UUID, WORDS, ask, command, say, vmm)
+                   CTX_DETACH, CUT, DETACH, DISPLAY_INFO, EDID, FENCE, FLUSH, INDIRECT, KICK, MOVE_CURSOR, PASS_FENCES,
+                   REPLY, SET_SCANOUT, TRANSFER_2D, TURN, UNREF, UPDATE_CURSOR, UUID, WORDS, ask, command, say, vmm)
 
+# The vhost-user messages that are looked at here.
+GET_VRING_BASE, SET_VRING_ENABLE, GPU_SET_SOCKET, RESET_DEVICE = 11, 18, 33, 34
+HEADER_OF_SUBMIT = r.HEADER_SIZE + 8
 LENGTHS = {'command': 400, 'virgl': 6144, 'session': 400, 'display': 400, 'vring': 400}
 MAX_STEPS = 96
-EDGES = {0x100: 0xe0, 0x400: 0xe1, 0x1000: 0xe2, 0x3fff: 0xe3, 0x4000: 0xe4, 0x4001: 0xe5, 0x10000: 0xe6, 0x100000: 0xe7,
-         0x20000000: 0xe8, 0x3fffffff: 0xe9, 0x40000000: 0xea, 0x7fffffff: 0xeb, 0x80000000: 0xec, 0xfffff000: 0xed,
-         0xfffffffe: 0xee, 0xffffffff: 0xef}
+EDGES = [0x100, 0x400, 0x1000, 0x3fff, 0x4000, 0x4001, 0x10000, 0x100000, 0x20000000, 0x3fffffff, 0x40000000, 0x7fffffff,
+         0x80000000, 0xfffff000, 0xfffffffe, 0xffffffff]
 FORMATS = [1, 2, 3, 4, 67, 68, 121, 134]
 
 
@@ -28,7 +30,7 @@ def number(value):
     if value < 0xe0:
         return bytes([value])
     if value in EDGES:
-        return bytes([EDGES[value]])
+        return bytes([0xe0 + EDGES.index(value)])
     return struct.pack('<BH', 0xf0, value) if value < 0x10000 else struct.pack('<BI', 0xf8, value)
 
 
@@ -85,14 +87,15 @@ class Story:
     @staticmethod
     def entries(resource):
         """Four pieces that hold the largest screen there is here, 64 x 40; each resource has its own."""
-        return b'\x03' + b''.join(bytes([0x40 | (piece + resource) % 4 | piece << 2]) + number(0x1000) for piece in range(4))
+        return b'\x03' + b''.join(bytes([0x40 | (piece + resource) % 4 | piece << 2]) + number(0x1000)
+                                  for piece in range(4))
 
     def fields(self, event):
         """The kind and the fields of a request, or None for one that the story cannot tell."""
         w, kind = event.words(), event.type
-        if kind in (r.UNREF, r.DETACH, r.CTX_ATTACH, r.CTX_DETACH, 0x10b):
+        if kind in (r.UNREF, r.DETACH, r.CTX_ATTACH, r.CTX_DETACH, r.ASSIGN_UUID):
             return {r.UNREF: UNREF, r.DETACH: DETACH, r.CTX_ATTACH: CTX_ATTACH, r.CTX_DETACH: CTX_DETACH,
-                    0x10b: UUID}[kind], self.id(w[0])
+                    r.ASSIGN_UUID: UUID}[kind], self.id(w[0])
         if kind in (r.GET_DISPLAY_INFO, r.CTX_DESTROY):
             return DISPLAY_INFO if kind == r.GET_DISPLAY_INFO else CTX_DESTROY, b''
         if kind == r.CREATE_2D:
@@ -108,17 +111,19 @@ class Story:
             return TRANSFER_2D, self.id(w[6]) + self.rect(w, w[6]) + number64(offset)
         if kind == r.ATTACH:
             return ATTACH, self.id(w[0]) + self.entries(w[0])
-        if kind == 0x10a:
+        if kind == r.GET_EDID:
             return EDID, self.id(w[0])
-        if kind in (0x108, 0x109):
-            return (CAPSET_INFO, number(w[0])) if kind == 0x108 else (CAPSET, number(w[0]) + number(w[1]))
+        if kind == r.GET_CAPSET_INFO:
+            return CAPSET_INFO, number(w[0])
+        if kind == r.GET_CAPSET:
+            return CAPSET, number(w[0]) + number(w[1])
         if kind == r.CTX_CREATE:
             return CTX_CREATE, number(w[0]) + number(w[1])
         if kind == r.CREATE_3D:
-            shape = b'\x30' + number(w[3]) + number(w[10])
-            return CREATE_3D, self.id(w[0]) + bytes([w[1]]) + self.format(w[2]) + self.sizes(w[0], w[4], w[5]) + shape
-        if kind in (0x300, 0x301):
-            return (UPDATE_CURSOR if kind == 0x300 else MOVE_CURSOR,
+            return CREATE_3D, (self.id(w[0]) + bytes([w[1]]) + self.format(w[2]) + self.sizes(w[0], w[4], w[5]) +
+                               b'\x30' + number(w[3]) + number(w[10]))
+        if kind in (r.UPDATE_CURSOR, r.MOVE_CURSOR):
+            return (UPDATE_CURSOR if kind == r.UPDATE_CURSOR else MOVE_CURSOR,
                     self.id(w[4]) + self.id(w[0]) + number(w[1]) + number(w[2]) + number(w[5]))
         return None
 
@@ -157,15 +162,15 @@ class Story:
         for i, event in enumerate(self.events):
             if event.word == 'answer':
                 yield bytes([10 | TURN, 1]) + answers(event, 1), None
-            if event.word == 'message' and event.numbers[0] == 34 and i > 0:
+            if event.word == 'message' and event.numbers[0] == RESET_DEVICE and i > 0:
                 yield vmm(2, 0), ('reset',)
             if event.word != 'pop':
                 continue
             shape = 0 if self.is_followed(i) else KICK
             if event.type == r.SUBMIT:
                 for part in self.stream_parts(event):
-                    yield self.tell(event, KICK, WORDS, number(len(part)) + struct.pack('<%dI' % len(part), *part)), (
-                        'keep', ('context', event.context))
+                    said = number(len(part)) + struct.pack('<%dI' % len(part), *part)
+                    yield self.tell(event, KICK, WORDS, said), ('keep', ('context', event.context))
                 continue
             told = self.fields(event)
             if told:
@@ -200,9 +205,6 @@ class Story:
         if event.type == r.CTX_DESTROY:
             return 'end', ('context', event.context)
         return None
-
-
-HEADER_OF_SUBMIT = r.HEADER_SIZE + 8
 
 
 def cut(begin, steps, length, max_steps=MAX_STEPS):
@@ -272,14 +274,14 @@ def session_words(event):
 
 def session_seeds(events):
     """All messages; between them the first chains that the guest sent after each start."""
-    starts = sum(event.word == 'message' and event.numbers[0] == 33 for event in events)
+    starts = sum(event.word == 'message' and event.numbers[0] == GPU_SET_SOCKET for event in events)
     regions, steps, chains = {}, [], 0
     for event in events:
         if event.word == 'message':
             how = 0 if event.numbers[1] & 8 else 1
             says = (ask if how == 0 or event.numbers[0] in (1, 11, 15, 17, 24, 36) else say)
             steps.append((says(event.numbers[0], *session_payload(event, regions)), None))
-            chains = 8 // starts if event.numbers[0] == 18 else chains
+            chains = 8 // starts if event.numbers[0] == SET_VRING_ENABLE else chains
         if event.word == 'pop' and event.type & 0xff00 == 0x100 and chains > 0:
             chains -= 1
             steps.append((bytes([0x84, event.numbers[0], event.numbers[1] & 7, event.type & 0xff]) + session_words(event),
@@ -333,8 +335,9 @@ def vring_chain(event):
 def vring_seeds(events):
     for queue in (0, 1):
         steps, flight = [], []
-        mine = [event for event in events if event.word in ('pop', 'push', 'reload', 'none', 'notify', 'quiet', 'listen') and
-                event.numbers[0] == queue or event.word == 'message' and event.numbers[0] in (11, 18)]
+        words = ('pop', 'push', 'reload', 'none', 'notify', 'quiet', 'listen')
+        mine = [event for event in events if event.word in words and event.numbers[0] == queue or
+                event.word == 'message' and event.numbers[0] == GET_VRING_BASE]
         for i, event in enumerate(mine):
             if event.word == 'quiet':
                 end = next((k for k in range(i + 1, len(mine)) if mine[k].word in ('quiet', 'message')), len(mine))
@@ -348,7 +351,7 @@ def vring_seeds(events):
                 steps.append((bytes([3, at]) + number(event.numbers[2]), None))
             if event.word == 'reload' and event.numbers[1] in flight:
                 steps.append((bytes([12, flight.index(event.numbers[1])]), None))
-            if event.word == 'message' and event.numbers[0] == 11 and event.bytes[0] == queue:
+            if event.word == 'message' and event.bytes[0] == queue:
                 steps += [(b'\x0e', None), (b'\x0e', None)]
             if event.word in ('pop', 'none', 'notify', 'quiet', 'listen'):
                 steps.append((bytes([{'pop': 1, 'none': 1, 'notify': 4, 'quiet': 5, 'listen': 6}[event.word]]), None))
