@@ -6,6 +6,10 @@
  *
  * A command stream is copied out of guest memory before the renderer parses it, into one buffer
  * that grows to the largest stream seen and stays: the guest may write to its own copy meanwhile.
+ *
+ * What a stream makes the renderer do takes far longer than to copy it. Its size is the only hint
+ * at that, so it is charged as many times as much: frames that were kicked together are drawn in a
+ * few turns, and between these the VMM is heard and the frames that are done are given back.
  */
 #include "gpu/context.h"
 
@@ -14,6 +18,10 @@
 #include "gpu/device_state.h"
 #include "gpu/fence.h"
 #include "gpu/resource.h"
+
+/* A draw call of some hundred bytes, and its share of a small frame's pixels, take about as long as
+ * this many times as many bytes to be copied. */
+#define STREAM_WEIGHT 512
 
 struct context *context_find(struct gpu_device *device, uint32_t id)
 {
@@ -139,7 +147,7 @@ int context_submit(struct gpu_device *device, struct gpu_command *command)
 		device->stream_size = size;
 	}
 	command_read(command, sizeof(*request), device->stream, size);
-	command_charge(device, size);
+	command_charge(device, (uint64_t)size * STREAM_WEIGHT);
 	return device->renderer->ops->submit(device->renderer, request->hdr.ctx_id, device->stream,
 					     size);
 }
