@@ -225,6 +225,32 @@ static void test_long_lists_of_pages_end_a_turn(void **state)
 	assert_int_equal(detach(1), VIRTIO_GPU_RESP_OK_NODATA);
 }
 
+/* And so is what a stream draws: some frames that were kicked together, not all of them. */
+static void test_streams_end_a_turn(void **state)
+{
+	struct {
+		struct virtio_gpu_cmd_submit request;
+		uint32_t words[400];
+	} message = {
+		.request = { .hdr = { .type = VIRTIO_GPU_CMD_SUBMIT_3D, .ctx_id = 1 }, .size = 4 },
+	};
+
+	(void)state;
+	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	for (unsigned large = 0; large < 2; large++) {
+		message.request.size = large ? sizeof(message.words) : 4;
+		uint16_t before = used(0)->idx;
+
+		offer(0, 1, &message, sizeof(message));
+		for (unsigned i = 1; i < 8; i++)
+			offer_head(0, 3);
+		assert_int_equal(serve_leaves_some(), large);
+		turn();
+		assert_int_equal((uint16_t)(used(0)->idx - before), 8);
+		assert_int_equal(reply_of(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
+	}
+}
+
 static const struct {
 	uint32_t type;
 	int feature;
@@ -315,6 +341,7 @@ int main(void)
 		TEST(a_shown_dmabuf_is_exported_once),
 		TEST(chains_that_are_wrong_end_a_turn_too),
 		TEST(long_lists_of_pages_end_a_turn),
+		TEST(streams_end_a_turn),
 		TEST(every_command_needs_its_feature),
 		TEST(what_is_no_command_is_unspecified),
 #undef SMALL
