@@ -13,6 +13,9 @@
  * it before it is done: mappings go between two calls into a renderer, and nobody who could fault
  * holds their addresses then.
  *
+ * The kernel does not ask a thread that blocks SIGBUS: a fault there ends the process. Mesa's own
+ * threads do block it; what they read are copies that our thread has made in a call of OpenGL's.
+ *
  * A fault anywhere else is a bug, or the host's: it goes to whoever had the signal before us, or
  * ends the process as if there were no handler.
  *

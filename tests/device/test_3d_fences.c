@@ -299,7 +299,9 @@ static void a_fence_that_passes_answers_no_question(void **state)
 	static const struct fence fences[] = { { FENCE, 1, 0, 0 }, { FENCE, 1, 0, UINT64_MAX } };
 	struct virtio_gpu_ctrl_hdr info = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
 	struct virtio_gpu_cmd_get_edid edid = { .hdr.type = VIRTIO_GPU_CMD_GET_EDID };
-	struct vmm *vmm = boot(state);
+	/* Of which the display is asked for an EDID. */
+	struct vmm_options options = { .args = gpu3d_args, .profile = &vmm_qemu_11_1 };
+	struct vmm *vmm = boot_with(state, &options);
 	struct chain *asked[2], *chains[2];
 
 	vmm->display.on_info = vmm->display.on_edid = HOLD;
