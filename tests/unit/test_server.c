@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -20,7 +21,10 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "vhost/backend.h"
+#include "sandbox_child.h"
 #include "vhost/server.h"
+
+#define NOBODY 65534
 
 static struct loop loop;
 static int n_opened, n_closed;
@@ -165,6 +169,39 @@ static void test_a_socket_whose_owner_is_dead_is_replaced(void **state)
 	assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
+/* @mode: of the dead owner's socket, in a directory that is root's too. */
+static void leave_behind(mode_t mode)
+{
+	struct sockaddr_un address = address_of(path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(chmod(directory, 0755), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(chmod(path, mode), 0);
+	close(fd);
+}
+
+static void be_refused_as_nobody(const void *because)
+{
+	char *message;
+
+	CHECK(setresuid(NOBODY, NOBODY, NOBODY) == 0);
+	CHECK(!serve(path, -1, false, &message) && strstr(message, because));
+}
+
+static void test_a_dead_socket_of_another_user_is_left_and_said(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	leave_behind(0777);
+	assert_int_equal(run_in_child(be_refused_as_nobody, "cannot remove the stale socket"), 0);
+	unlink(path);
+	leave_behind(0600);
+	assert_int_equal(run_in_child(be_refused_as_nobody, "its owner cannot be asked"), 0);
+	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
 static void test_a_socket_file_that_is_not_ours_any_more_stays(void **state)
 {
 	(void)state;
@@ -305,6 +342,7 @@ int main(void)
 		TEST(test_a_path_that_cannot_be_is_refused_with_a_sentence),
 		TEST(test_a_socket_that_is_alive_is_left_alone_and_not_disturbed),
 		TEST(test_a_socket_whose_owner_is_dead_is_replaced),
+		TEST(test_a_dead_socket_of_another_user_is_left_and_said),
 		TEST(test_a_socket_file_that_is_not_ours_any_more_stays),
 		TEST(test_a_descriptor_that_is_no_connection_is_refused_and_closed),
 		TEST(test_the_second_vmm_waits_for_the_first_to_go),
