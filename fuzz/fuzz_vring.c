@@ -194,9 +194,12 @@ static void put_chain(struct input *in)
 static void pop(void)
 {
 	bool was_usable = scene.vring.is_running && !scene.vring.is_broken;
+	uint16_t used = scene.vring.used;
 	struct vring_chain chain;
+	bool is_there = vring_pop(&scene.vring, &chain);
 
-	if (!vring_pop(&scene.vring, &chain))
+	CHECK((uint16_t)(scene.vring.used - used) <= VRING_MAX_SKIPPED);
+	if (!is_there)
 		return;
 	CHECK(was_usable);
 	check_chain(&chain);

@@ -24,6 +24,9 @@
 #define VRING_MAX_SIZE 1024
 /* Pieces in one chain: a descriptor may cross into an adjacent region. */
 #define VRING_MAX_IOV (VRING_MAX_SIZE + 64)
+/* Wrong chains that one pop skips: each may be a circle, which is seen after VRING_MAX_SIZE steps.
+ */
+#define VRING_MAX_SKIPPED 32
 
 struct guest_memory;
 struct vring_desc;
@@ -83,7 +86,8 @@ void vring_set_call(struct vring *vring, int fd);
 void vring_set_err(struct vring *vring, int fd);
 
 /* Takes the next chain: true if there is one. Chains that are wrong are answered on the way (so
- * call vring_notify() after a false one too), at most as many as the ring is long. */
+ * call vring_notify() after a false one too), at most VRING_MAX_SKIPPED: after them it is false
+ * although there may be more, and vring_enable_kicks() says so. */
 bool vring_pop(struct vring *vring, struct vring_chain *ret);
 /* Walks the chain at @head again, for a command that was held since it was popped. False if it is
  * no longer a good one. */

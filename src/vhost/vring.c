@@ -296,7 +296,7 @@ bool vring_pop(struct vring *vring, struct vring_chain *ret)
 {
 	uint16_t head;
 
-	for (unsigned n = 0; n < vring->size && vring_is_usable(vring); n++) {
+	for (unsigned n = 0; n < VRING_MAX_SKIPPED && vring_is_usable(vring); n++) {
 		if (!vring_take(vring, &head))
 			return false;
 		if (vring_walk(vring, head, ret))

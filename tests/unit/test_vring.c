@@ -330,6 +330,32 @@ static void test_only_bad_chains_do_not_keep_the_device_for_ever(void **state)
 	assert_false(vring.is_broken);
 }
 
+/* Each of them can be a circle of a thousand steps: in one go, the device would be gone for
+ * milliseconds. */
+static void test_many_bad_chains_are_skipped_in_several_goes(void **state)
+{
+	(void)state;
+	unsigned n_goes = 1;
+
+	vring_stop(&vring);
+	vring.size = VRING_MAX_SIZE;
+	assert_int_equal(vring_start(&vring), 0);
+	offer_good();
+	for (uint16_t i = 0; i < GOOD; i++)
+		desc[i] = buffer(2, 1, NEXT, i);
+	avail->idx = 0;
+	for (unsigned i = 0; i < VRING_MAX_SIZE - 1; i++)
+		offer((uint16_t)(i % GOOD));
+	offer(GOOD);
+	for (; !vring_pop(&vring, &chain); n_goes++) {
+		assert_true(used->idx <= n_goes * VRING_MAX_SKIPPED);
+		assert_true(vring_enable_kicks(&vring));
+	}
+	assert_int_equal(chain.head, GOOD);
+	assert_int_equal(used->idx, VRING_MAX_SIZE - 1);
+	assert_int_equal(n_goes, VRING_MAX_SIZE / VRING_MAX_SKIPPED);
+}
+
 static void test_a_chain_is_split_into_what_is_read_and_what_is_written(void **state)
 {
 	(void)state;
@@ -576,6 +602,7 @@ int main(void)
 		TEST(test_a_chain_that_is_wrong_is_answered_and_the_next_is_served),
 		TEST(test_more_than_four_gigabytes_are_refused),
 		TEST(test_only_bad_chains_do_not_keep_the_device_for_ever),
+		TEST(test_many_bad_chains_are_skipped_in_several_goes),
 		TEST(test_a_chain_is_split_into_what_is_read_and_what_is_written),
 		TEST(test_a_buffer_may_cross_into_the_next_region),
 		TEST(test_an_indirect_table_may_be_longer_than_the_ring),
