@@ -18,7 +18,8 @@
 #define RESETS              1000
 #define BIG                 512 /* drawn on for a while */
 #define FENCES              8
-#define SPARE_KIB_OF_RESETS 512
+#define SPARE_KIB_OF_RESETS 3072 /* the driver takes memory by the MiB; 512 x 512 pixels are one   \
+				  */
 
 static void draw_and_show(struct vmm *vmm, uint32_t id)
 {
