@@ -15,11 +15,11 @@
 #define SIDE         64
 #define FENCED_EVERY 8
 
-#define RESETS              1000
-#define BIG                 512 /* drawn on for a while */
-#define FENCES              8
-#define SPARE_KIB_OF_RESETS 3072 /* the driver takes memory by the MiB; 512 x 512 pixels are one   \
-				  */
+#define RESETS 1000
+#define BIG    512 /* drawn on for a while */
+#define FENCES 8
+/* The driver takes memory by the MiB, and one picture of those is one. */
+#define SPARE_KIB_OF_RESETS 3072
 
 static void draw_and_show(struct vmm *vmm, uint32_t id)
 {
