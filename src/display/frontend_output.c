@@ -51,7 +51,12 @@ static ssize_t output_send(struct frontend *fe)
 		msg.msg_control = control.bytes;
 		msg.msg_controllen = sizeof(control.bytes);
 	}
-	return sendmsg(fe->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n;
+
+	do
+		n = sendmsg(fe->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n;
 }
 
 /* Rows may lie in the guest's memory, and the VMM may have cut its file short. Then the kernel says
@@ -62,10 +67,11 @@ static ssize_t output_send_safely(struct frontend *fe)
 	const struct frontend_output *out = &fe->output;
 	ssize_t n = output_send(fe);
 
-	if (n >= 0 || errno != EFAULT)
-		return n;
-	iov_touch(&out->iov[out->first], out->count - out->first);
-	return output_send(fe);
+	if (n < 0 && errno == EFAULT) {
+		iov_touch(&out->iov[out->first], out->count - out->first);
+		n = output_send(fe);
+	}
+	return n;
 }
 
 /* @n bytes are out. Whether that was all. */
@@ -172,8 +178,6 @@ void frontend_output_run(struct frontend *fe)
 		}
 		ssize_t n = output_send_safely(fe);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0 && errno != EAGAIN) {
 			socket_failed(fe, errno);
 			return;
