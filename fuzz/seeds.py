@@ -15,7 +15,7 @@ import sys
  UPDATE_CURSOR, MOVE_CURSOR, RAW, STREAM, WORDS) = range(27)
 KICK, FENCE, RING, INDIRECT, CUT, REPLY, CONTEXT, OTHER_QUEUE = (1 << i for i in range(8))
 TURN = 0x10
-READ_AND_ANSWER = bytes([10 | TURN, 1])
+READ_AND_ANSWER = bytes([10 | TURN, 1])  # an answer takes its numbers from what follows
 NEW_DISPLAY = bytes([10 | TURN, 5, 0x0c])
 
 
@@ -29,7 +29,8 @@ def vmm(op, *fields):
 
 PASS_FENCES = bytes([12 | TURN, 0x8f])
 LINUX = [
-    command(DISPLAY_INFO), READ_AND_ANSWER, READ_AND_ANSWER, command(EDID, 0), READ_AND_ANSWER, READ_AND_ANSWER,
+    command(DISPLAY_INFO), READ_AND_ANSWER, READ_AND_ANSWER, command(EDID, 0), READ_AND_ANSWER,
+    READ_AND_ANSWER + bytes([128]),
     command(CREATE_2D, 1, 1, 63, 63), command(ATTACH, 1, 0, 0x20), command(SET_SCANOUT, 1, 0, 15),
     command(TRANSFER_2D, 1, 15, 0), command(FLUSH, 1, 15, shape=KICK | FENCE), READ_AND_ANSWER,
     command(TRANSFER_2D, 1, 0x11, 4), command(FLUSH, 1, 0x11), READ_AND_ANSWER,
@@ -69,6 +70,19 @@ TOO_MANY = [
     [command(CREATE_2D, i, 1, 0x80, 0xdf, 0x80, 0xdf) for i in range(1, 8)],
     [command(CTX_CREATE, 4, 0)] + [command(CREATE_3D, i, 2, 1, 0x80, 0xdf, 0x80, 0xdf, 0) for i in range(1, 8)],
 ]
+# Each lies about one size, place or number, after what it lies about was made.
+LIES = [
+    [command(CTX_CREATE, 4, 0), command(WORDS, 40, *range(160)), command(SUBMIT, 0x88, 100)],
+    LINUX + [command(TRANSFER_2D, 1, 0x80, 60, 60, 63, 63, 0)], LINUX + [command(TRANSFER_2D, 1, 15, 0xf0, 0, 0x40)],
+    LINUX + [command(SET_SCANOUT, 1, 0, 0x80, 10, 10, 64, 64), command(FLUSH, 1, 0x80, 0, 0, 64, 64), READ_AND_ANSWER],
+    LINUX + [command(SET_SCANOUT, 1, 0xf8, 16, 15), command(EDID, 0xf8, 16)],
+    GL[:8] + [command(TO_HOST_3D, 4, 63, 63, 3, 10, 10), command(TO_HOST_3D, 4, 63, 63, 16, 1),
+              command(TO_HOST_3D, 4, 0, 0, 16, 0xef), command(FROM_HOST_3D, 4, 63, 63, 8, 2)],
+    [command(BLOB, 5, 1, 4, 0, 0x01), command(SCANOUT_BLOB, 5, 0, 7, 1, 31, 31, 32, 0), command(FLUSH, 5, 7),
+     READ_AND_ANSWER],
+    [command(CREATE_2D, 2, 0, 63, 63), command(UPDATE_CURSOR, 2, 0xf8, 16, 10, 10, 3),
+     command(MOVE_CURSOR, 2, 0xf8, 0xef, 10, 10, 3)],
+]
 # A picture that lies over the rings, and so changes while its flush is answered.
 OVER_RINGS = [command(BLOB, 5, 1, 0x40, 0, 0xa0, 0), command(SCANOUT_BLOB, 5, 0, 7, 1, 31, 31, 32, 0), command(FLUSH, 5, 7)]
 STOP_AND_CONT = [vmm(1, 0, 0x10), vmm(1, 1, 0x10), NEW_DISPLAY, vmm(1, 0, 0x11), vmm(1, 1, 0x11), READ_AND_ANSWER]
@@ -82,10 +96,12 @@ def command_seeds():
     stories = [LINUX, LINUX + CURSOR, LINUX + FLIP, LINUX + STOP_AND_CONT, LINUX + FULL_STOP + FLIP, LINUX + RESET + LINUX,
                GL, GL + LINUX, LINUX + BLOBS, BLOBS + STOP_AND_CONT, SHAPES, LINUX + [vmm(4, 0x5a)] + LINUX,
                GL[:10] + [vmm(4, 0x5a), PASS_FENCES] + GL, GL[:9] + RESET + GL, DRAW, DRAW + LINUX + RESET + DRAW, OVER_RINGS,
-               OVER_RINGS + SHAPES + OVER_RINGS[2:], *TOO_MANY]
+               OVER_RINGS + SHAPES + OVER_RINGS[2:], *TOO_MANY, *LIES]
     for world in range(4):
         for story in stories:
-            yield bytes([world | 0x28, 0x1c if world % 2 else 0x0c] if world != 1 else [world | 0x28]) + b''.join(story)
+            if world == 1:  # nobody there to answer
+                story = [READ_AND_ANSWER if part.startswith(READ_AND_ANSWER) else part for part in story]
+            yield bytes([world | 0x28] + [0x1c] * (world != 1)) + b''.join(story)
 
 
 def virgl_seeds():
@@ -126,6 +142,9 @@ def session_seeds():
                       REALIZE + START + STOP + [say(34)] + START + WORK, REALIZE + START + [ask(38, 2 << 3)],
                       REALIZE + [say(25, 0, 4, 1, 2, 3, 4), ask(24, 0, 20)]):
             yield bytes([backend]) + b''.join(story)
+        # Configuration space from where there is none.
+        yield bytes([backend]) + ask(24, 200, 100) + ask(24, 0xe0, 1)
+        yield bytes([backend]) + say(25, 200, 60, *range(60))
         # A size that is too large, and the bytes that it promises.
         for size in (0xe2, 0xe6, 0xeb, 0xef):
             yield bytes([backend]) + say(1) + bytes([0, 2, size]) + bytes([0x87]) * 3
@@ -161,6 +180,10 @@ def vring_seeds():
     for setup in (0x06, 0x26, 0x04, 0x2a):
         yield bytes([setup]) + (chain + serve) * 3 + (indirect + serve) * 3
         yield bytes([setup]) + chain * 4 + bytes([1, 1, 12, 0, 13, 1, 12, 0, 13, 1, 14, 14, 3, 0, 0, 4])
+    # A readable piece behind a writable one; more than the ring has; a head beyond it.
+    yield bytes([0x06, 7, 0, 1, 0, 8, 3, 1, 7, 1, 1, 0, 24, 0, 0, 9, 0, 1])
+    yield bytes([0x02]) + chain + bytes([10, 0, 2] + [1] * 6)
+    yield bytes([0x04, 9, 16, 1, 6]) + chain + serve
     yield bytes([0x46, 0xfe, 0xff, 0xfe, 0xff]) + (chain + serve) * 4
 
 
