@@ -3,7 +3,8 @@
 
 /*
  * What the files of the vhost-user-gpu display share. frontend.c keeps the wished-for state,
- * frontend_message.c knows what of it the peer lacks, frontend_output.c sends that,
+ * frontend_message.c knows what of it the peer lacks, frontend_band.c which pixels are next,
+ * frontend_output.c sends that,
  * frontend_request.c keeps the requests, frontend_reply.c reads the answers.
  */
 
@@ -181,6 +182,13 @@ static inline bool frontend_has_features(const struct frontend *fe, uint64_t fea
 
 /* Puts the next message to send into fe->output. False if there is none. */
 bool frontend_message_next(struct frontend *fe);
+
+/* frontend_band.c */
+
+/* Puts the next part of the picture on @s that is to be sent into fe->output.band, and where its
+ * pixels lie into fe->output.iov from 1 on. Returns how many pieces these are; 0: nothing is to be
+ * sent. */
+int frontend_band_next(struct frontend *fe, struct frontend_scanout *s);
 
 /* frontend_output.c */
 

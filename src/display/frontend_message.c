@@ -286,101 +286,23 @@ static void sent_flush(struct frontend *fe, unsigned scanout)
 	frontend_request_watch(fe, s->flush_deadline);
 }
 
-/* Whether another scanout is in the middle of a rectangle that @s's source was prepared for:
- * preparing it for another one now would take that away. */
-static bool source_is_busy(struct frontend *fe, const struct frontend_scanout *s)
-{
-	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
-		const struct frontend_scanout *other = &fe->scanouts[i];
-
-		if (other != s && other->source == s->source && !rect_is_empty(&other->sending))
-			return true;
-	}
-	return false;
-}
-
-/* Takes the next damaged rectangle to send, and prepares it. */
-static bool begin_rect(struct frontend *fe, struct frontend_scanout *s)
-{
-	const struct display_source_ops *ops = s->source->ops;
-	struct rect r;
-
-	if (s->damage.count == 0 || (ops->prepare && source_is_busy(fe, s)))
-		return false;
-	while (damage_take(&s->damage, &r)) {
-		if (!ops->prepare || ops->prepare(s->source, &r) == 0) {
-			s->sending = r;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Leaves the right half of what is being sent for later. */
-static void narrow(struct frontend_scanout *s)
-{
-	struct rect right = s->sending;
-
-	s->sending.width /= 2;
-	right.x += s->sending.width;
-	right.width -= s->sending.width;
-	damage_add(&s->damage, &right);
-}
-
 static size_t pixel_bytes(const struct rect *r)
 {
 	return (size_t)r->width * r->height * PIXEL_BYTES;
-}
-
-/* Finds the first rows of s->sending that fit into one message. The pieces of it, or -errno. */
-static int find_band(struct frontend *fe, struct frontend_scanout *s, struct rect *band)
-{
-	size_t room = sizeof(fe->output.buffer) - FRONTEND_HEADER_BYTES - fe->output.committed;
-
-	while (s->sending.width > room / PIXEL_BYTES)
-		narrow(s);
-	for (;;) {
-		uint32_t rows = (uint32_t)(room / (s->sending.width * PIXEL_BYTES));
-		int n;
-
-		*band = s->sending;
-		if (rows > FRONTEND_BAND_PIECES)
-			rows = FRONTEND_BAND_PIECES;
-		if (band->height > rows)
-			band->height = rows;
-		for (;;) {
-			n = s->source->ops->rows(s->source, band, &fe->output.iov[1],
-						 FRONTEND_BAND_PIECES);
-			if (n != -E2BIG || band->height == 1)
-				break;
-			band->height /= 2;
-		}
-		if (n != -E2BIG || s->sending.width == 1)
-			return n;
-		narrow(s);
-	}
 }
 
 static bool build_update(struct frontend *fe, unsigned scanout, void *payload)
 {
 	struct frontend_scanout *s = &fe->scanouts[scanout];
 	struct vhost_user_gpu_update *wire = payload;
-	struct rect *band = &fe->output.band;
+	const struct rect *band = &fe->output.band;
 	size_t bytes = 0;
-	int n;
 
 	if (s->kind != SCANOUT_PIXELS)
 		return false;
-	do {
-		if (rect_is_empty(&s->sending) && !begin_rect(fe, s))
-			return false;
-		n = find_band(fe, s, band);
-		if (n < 0) {
-			s->sending = (struct rect){ 0 }; /* unreadable: nothing to show */
-			frontend_wake(fe, FRONTEND_EVERYTHING);
-		}
-	} while (n < 0);
-
+	int n = frontend_band_next(fe, s);
+	if (n == 0)
+		return false;
 	for (int i = 1; i <= n; i++)
 		bytes += fe->output.iov[i].iov_len;
 	assert(bytes == pixel_bytes(band)); /* or the peer would lose its place in the stream */
