@@ -58,7 +58,7 @@ static const unsigned screen_ids[N_SCREENS] = { 0, 1, DISPLAY_MAX_SCANOUTS - 1 }
 /*
  * Memory of a picture. The wide ones would be mapped and unmapped each time, at a price above all
  * else here: they have places of their own, and one that was given back is poisoned until the
- * others have had their turn.
+ * others have had their turn. Only one picture is wide at a time: two would meet.
  */
 static uint32_t *pixels_new(size_t size)
 {

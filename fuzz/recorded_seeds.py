@@ -367,6 +367,8 @@ def main():
         events = r.read_session(path)
         for fuzzer in LENGTHS:
             (directory / fuzzer).mkdir(parents=True, exist_ok=True)
+            for old in (directory / fuzzer).glob(path.stem + '-*'):
+                old.unlink()
             for n, seed in enumerate(globals()[fuzzer + '_seeds'](events)):
                 (directory / fuzzer / ('%s-%d' % (path.stem, n))).write_bytes(seed)
 

@@ -8,6 +8,7 @@ for f in src/*/*.[ch] include/*/*.h; do
 	room=${f#*/}
 	room=${room%%/*}
 	may=" $room $(sed -n "s/^$room://p" docs/layers.txt) "
+	# shellcheck disable=SC2013 # rooms are words
 	for used in $(sed -n 's|^ *# *include "\([a-z]*\)/.*|\1|p' "$f" | sort -u); do
 		case $may in
 		*" $used "*) ;;

@@ -315,10 +315,7 @@ static void a_fence_that_passes_answers_no_question(void **state)
 	kick(vmm);
 	for (unsigned k = 0; k < 2; k++)
 		assert_ok(finish(vmm, chains[k], &fences[k]));
-	assert_false(asked[0]->is_done);
-	/* A display without EDID is not asked for one. */
-	if (vmm->display.features & DISPLAY_F_EDID)
-		assert_false(asked[1]->is_done);
+	assert_false(asked[0]->is_done || asked[1]->is_done);
 	vmm->display.on_info = vmm->display.on_edid = ANSWER;
 	display_answer_held(&vmm->display);
 	assert_response(gpu_finish(vmm, asked[0], NULL, 0), VIRTIO_GPU_RESP_OK_DISPLAY_INFO);

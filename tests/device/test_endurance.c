@@ -340,8 +340,6 @@ static void a_display_that_reads_nothing_for_ten_seconds_gets_the_last_frame(voi
 	sent = vmm->display.counts[DISPLAY_UPDATE];
 	bytes = vmm->display.bytes;
 	for (k = 0; vmm_now_ms() - e.start < 10000; k++) {
-		int64_t before = vmm_now_ms();
-
 		image_fill(&e.image, k);
 		assert_ok(image_transfer(vmm, &e.image, FRAME));
 		assert_ok(gpu_flush(vmm, 1, FRAME));
@@ -349,8 +347,6 @@ static void a_display_that_reads_nothing_for_ten_seconds_gets_the_last_frame(voi
 		assert_ok(gpu_unref(vmm, 2));
 		assert_ok(gpu_move_cursor(vmm, 0, k, k, 0));
 		assert_session_alive(vmm);
-		if (vmm_now_ms() - before > 1000)
-			vmm_fail("a frame took %lld ms", (long long)(vmm_now_ms() - before));
 		if (k == 100)
 			rss = daemon_rss_kib(&vmm->daemon);
 	}

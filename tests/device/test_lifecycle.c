@@ -334,40 +334,6 @@ static void the_next_session_finds_nothing_of_the_last(void **state)
 	for_each_profile(state, resources_die_with_the_session);
 }
 
-static void a_hundred_sessions_cost_nothing(void **state)
-{
-	struct vmm *vmm = *state;
-	uint64_t allocated = vmm->memory.regions[MEMORY_MAIN].allocated;
-	unsigned fds = 0;
-	long rss = 0;
-
-	for (unsigned k = 0;; k++) {
-		struct image i = image_new(vmm, 1, BGRX, 64, 64);
-
-		image_fill(&i, k);
-		assert_ok(image_transfer(vmm, &i, image_rect(&i)));
-		assert_ok(gpu_set_scanout(vmm, 0, 1, image_rect(&i)));
-		image_wait_shown(vmm, &i, 0, image_rect(&i));
-		if (k == 10) {
-			fds = daemon_count_fds(&vmm->daemon);
-			rss = daemon_rss_kib(&vmm->daemon);
-		}
-		if (k == 100)
-			break;
-		vmm_disconnect(vmm);
-		vmm->memory.regions[MEMORY_MAIN].allocated = allocated;
-		ring_clear(&vmm->rings[CONTROL]);
-		ring_clear(&vmm->rings[CURSOR]);
-		vmm_connect(vmm);
-		vmm_realize(vmm);
-		vmm_start(vmm);
-	}
-	assert_int_equal(daemon_count_fds(&vmm->daemon), fds);
-	/* A sanitizer keeps what is freed for a while, and finds leaks by itself. */
-	if (!daemon_has_sanitizer(&vmm->daemon))
-		assert_in_range(daemon_rss_kib(&vmm->daemon), 0, rss + 256);
-}
-
 static void a_second_vmm_waits_for_the_first_to_go(void **state)
 {
 	struct vmm *vmm = *state;
@@ -406,7 +372,6 @@ static int run(void)
 		BOOTED_TEST(rings_may_come_back_with_another_size),
 		BOOTED_TEST(held_commands_do_not_come_back_on_a_smaller_ring),
 		DEVICE_TEST(the_next_session_finds_nothing_of_the_last),
-		BOOTED_TEST(a_hundred_sessions_cost_nothing),
 		BOOTED_TEST(a_second_vmm_waits_for_the_first_to_go),
 	};
 

@@ -375,17 +375,28 @@ static void test_what_joins_an_update_takes_the_room_that_it_has_left(void **sta
 	picture_finish(&picture);
 }
 
-/* As every host allows that nobody has told otherwise. */
-static void test_a_socket_is_made_to_hold_two_updates(void **state)
+/* @wish: bytes that are asked for first, or 0. */
+static int send_buffer_of(int fd, int wish)
 {
 	int bytes = 0;
 	socklen_t size = sizeof(bytes);
 
+	if (wish)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wish, sizeof(wish));
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, &size), 0);
+	return bytes;
+}
+
+static void test_a_socket_is_made_to_hold_two_updates(void **state)
+{
+	auto_fd plain = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
 	(void)state;
+	/* As every host allows that nobody has told otherwise. */
+	if (send_buffer_of(plain, 1 << 28) < 2 * FRONTEND_BAND_BYTES)
+		skip();
 	rig_connect(&rig, 0, NULL);
-	assert_int_equal(getsockopt(rig_frontend(&rig)->fd, SOL_SOCKET, SO_SNDBUF, &bytes, &size),
-			 0);
-	assert_true(bytes >= 2 * FRONTEND_BAND_BYTES);
+	assert_true(send_buffer_of(rig_frontend(&rig)->fd, 0) >= 2 * FRONTEND_BAND_BYTES);
 }
 
 int main(void)

@@ -185,7 +185,9 @@ static void be_refused_as_nobody(const void *because)
 {
 	char *message;
 
-	CHECK(setresuid(NOBODY, NOBODY, NOBODY) == 0);
+	/* Not where root is root of a namespace only, or this directory lies in a private one. */
+	if (setresuid(NOBODY, NOBODY, NOBODY) < 0 || access(directory, X_OK) < 0)
+		_exit(NO_VERDICT);
 	CHECK(!serve(path, -1, false, &message) && strstr(message, because));
 }
 
@@ -195,7 +197,10 @@ static void test_a_dead_socket_of_another_user_is_left_and_said(void **state)
 	if (geteuid() != 0)
 		skip();
 	leave_behind(0777);
-	assert_int_equal(run_in_child(be_refused_as_nobody, "cannot remove the stale socket"), 0);
+	int result = run_in_child(be_refused_as_nobody, "cannot remove the stale socket");
+	if (result == NO_VERDICT)
+		skip();
+	assert_int_equal(result, 0);
 	unlink(path);
 	leave_behind(0600);
 	assert_int_equal(run_in_child(be_refused_as_nobody, "its owner cannot be asked"), 0);
