@@ -40,7 +40,7 @@ struct guest_memory {
 /* @changed may be NULL. */
 void guest_memory_init(struct guest_memory *memory, guest_memory_changed_fn changed, void *data);
 /* The eventfd @fd (borrowed) gets one when an access to a region that comes from now on has found
- * the file shorter than it was; that region holds zeros then. */
+ * no page there, as in a file that was cut short; that region holds zeros then. */
 void guest_memory_report_faults(struct guest_memory *memory, int fd);
 /* Unmaps all without calling changed. */
 void guest_memory_finish(struct guest_memory *memory);

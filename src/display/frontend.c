@@ -182,7 +182,7 @@ static int connect_peer(struct frontend *fe, int fd)
 		r = loop_add(fe->loop, &fe->socket, fd, EPOLLIN, on_socket);
 	if (r < 0)
 		return r;
-	/* As large as it was if that is not to be had. */
+	/* No larger than the host allows. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ FRONTEND_SOCKET_BYTES }, sizeof(int));
 	fe->fd = fd_steal(&owned);
 	fe->generation++;

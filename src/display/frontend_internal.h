@@ -24,8 +24,8 @@
 #define FRONTEND_BAND_BYTES (200 * 1024)
 
 /* What the socket is asked to hold: the kernel doubles it, so two bands. While the peer reads one
- * we write the next, and wake up half as often. What hosts allow unless they are told to is this
- * much, and more would let what is shown lag further behind. */
+ * we write the next, and wake up half as often. What Linux allows unless it is told otherwise is
+ * this much, and more would let what is shown lag further behind. */
 #define FRONTEND_SOCKET_BYTES (208 * 1024)
 
 /* Pieces of memory in one UPDATE at most; one more holds its header. */
@@ -102,7 +102,8 @@ struct message {
 	uint32_t request, size; /* size: of the payload, without an UPDATE's pixels */
 	/* Fills in @payload (@size bytes) if there is something to send. */
 	bool (*build)(struct frontend *fe, unsigned scanout, void *payload);
-	/* The first byte is out, so all of it will be: now the peer counts as having it. */
+	/* The first byte is out, or it is committed, so all of it will be: now the peer counts as
+	 * having it. */
 	void (*sent)(struct frontend *fe, unsigned scanout);
 };
 

@@ -2,8 +2,9 @@
 /*
  * There is no queue of messages. What is to be sent is the difference between what a scanout should
  * show and what the peer has of it, found anew each time the socket has room: each kind of message
- * says whether there is one of it to send, and, once its first byte is out, notes that the peer has
- * it. So a slow peer costs no memory and gets the newest state, never a backlog.
+ * says whether there is one of it to send, and, once it is sure to go out, notes that the peer has
+ * it. So a slow peer costs no memory and gets the newest state, never a backlog of more than one
+ * buffer.
  *
  * The order in the tables is what keeps QEMU alive:
  * - UPDATE comes last, when SCANOUT (if due) is out: an UPDATE without a surface, or after
@@ -27,6 +28,9 @@
 /* Pieces that are shorter on average are copied together: gathering each costs the kernel a lookup
  * and two changes of its right to read our memory. */
 #define SHORT_PIECE_BYTES 1024
+
+/* What is no longer than this is copied so that the next may join it: a call costs as much. */
+#define CALL_COST_BYTES (16 * 1024)
 
 struct filler {
 	struct vhost_user_gpu_update update;
@@ -309,7 +313,8 @@ static bool build_update(struct frontend *fe, unsigned scanout, void *payload)
 	fe->output.first = 0;
 	fe->output.count = 1 + n;
 	fe->output.source = s->source;
-	if (n > 1 && bytes / (size_t)n < SHORT_PIECE_BYTES)
+	if ((n > 1 && bytes / (size_t)n < SHORT_PIECE_BYTES) ||
+	    (s->damage.count > 0 && bytes <= CALL_COST_BYTES))
 		frontend_output_pack(&fe->output);
 	*wire = (struct vhost_user_gpu_update){ scanout, band->x, band->y, band->width,
 						band->height };

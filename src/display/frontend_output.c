@@ -10,8 +10,9 @@
  * goes away under a partly sent band is the rest of that band copied, into a buffer that was there
  * from the start; and so are bands of short rows, which cost the kernel more to gather than us.
  *
- * Small updates of one scanout go out in one call. All but the last of such a run are committed:
- * they are copies in the buffer, count as sent, and will be.
+ * Small updates go out in one call while there are more on their scanout. All but the last of such
+ * a run are committed: they are copies in the buffer, count as sent, and will be, though no byte of
+ * them may be out between two turns.
  *
  * A turn sends a bounded number of bytes, for a peer that reads as fast as we write would otherwise
  * keep the whole device waiting.

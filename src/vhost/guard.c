@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the VMM shares are its files, and it can cut them short after we have mapped them. The
- * kernel then answers an access with SIGBUS, in whatever thread and library it happens: a check of
- * the size before each access would come too early, and there is no place for it in OpenGL. So the
- * signal's handler puts anonymous zeros over the whole mapping, and the access goes on there. What
- * it read or wrote was of one guest, and is lost with its session, which ends as soon as the loop
- * comes round and finds the report.
+ * What the VMM shares are its files. It can cut them short after we have mapped them, and a file
+ * with holes can find no page left on its file system. The kernel then answers an access with
+ * SIGBUS, in whatever thread and library it happens: a check of the size before each access would
+ * come too early, and there is no place for it in OpenGL. So the signal's handler puts anonymous
+ * zeros over the whole mapping, and the access goes on there. What it read or wrote was of one
+ * guest, and is lost with its session, which ends as soon as the loop comes round and finds the
+ * report.
  *
  * The invariant: a slot with an address names a mapping that stands. One thread writes the table;
  * the handler, in any thread, reads it with no lock, so a slot is filled before its address is set,
@@ -45,8 +46,17 @@ struct slot {
 static struct slot slots[MAX_GUARDS];
 static struct sigaction previous;
 static bool is_installed;
+static uintptr_t page_size;
 
-/* Puts zeros over the mapping that holds @fault. False if there is none, or it cannot be done. */
+static bool put_zeros(uintptr_t address, size_t size)
+{
+	return mmap((void *)address, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
+}
+
+/* Puts zeros over the mapping that holds @fault; over its page alone where the host promises no
+ * more memory than it has (vm.overcommit_memory=2). False if there is none, or it cannot be done.
+ */
 static bool replace(uintptr_t fault)
 {
 	const uint64_t one = 1;
@@ -59,12 +69,12 @@ static bool replace(uintptr_t fault)
 		if (address == 0 || fault - address >= size ||
 		    atomic_load(&slots[i].address) != address)
 			continue;
-		if (mmap((void *)address, size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
-			 0) == MAP_FAILED)
+		if (!put_zeros(address, size) && !put_zeros(fault & ~(page_size - 1), page_size))
 			return false;
 		/* A counter that is full says enough already. */
-		return fd < 0 || write(fd, &one, sizeof(one)) == sizeof(one) || errno == EAGAIN;
+		if (fd >= 0)
+			(void)!write(fd, &one, sizeof(one));
+		return true;
 	}
 	return false;
 }
@@ -73,6 +83,8 @@ static void pass_on(int number, siginfo_t *info, void *context)
 {
 	const struct sigaction plain = { .sa_handler = SIG_DFL };
 
+	if (info->si_code <= 0 && previous.sa_handler == SIG_IGN)
+		return;
 	if (previous.sa_flags & SA_SIGINFO) {
 		previous.sa_sigaction(number, info, context);
 	} else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
@@ -99,6 +111,7 @@ static int install(void)
 {
 	const struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
 
+	page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
 	if (!is_installed && sigaction(SIGBUS, &action, &previous) < 0)
 		return -errno;
 	is_installed = true;

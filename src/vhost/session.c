@@ -188,7 +188,9 @@ static int session_memory_is_short(struct loop_source *source, uint32_t events)
 	struct vhost_session *s = container_of(source, struct vhost_session, fault_source);
 
 	(void)events;
-	session_fail(s, -EFAULT, "the VMM's memory file is shorter than it was");
+	session_fail(
+		s, -EFAULT,
+		"the VMM's memory is not all there: its file was cut short, or has no page left");
 	return 0;
 }
 

@@ -35,8 +35,8 @@ struct vhost_queue {
 	struct vring vring;
 	int kick_fd;                    /* owned; -1: none */
 	struct loop_source kick_source; /* in the loop only while the ring runs */
-	unsigned n_kicks;
-	struct loop_task kick_task; /* for the kick that may have been lost before it ran */
+	bool kick_is_stream;            /* a pipe or a socket, which fills; not a counter */
+	struct loop_task kick_task;     /* for the kick that may have been lost before it ran */
 	bool is_enabled;
 	bool has_addresses;
 };

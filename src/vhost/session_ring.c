@@ -4,9 +4,9 @@
  * and is enabled, in whatever order the VMM said so. Its kick descriptor is in the loop just as
  * long as it runs, and the back-end hears of the start and the stop in pairs.
  *
- * Kicks are edges: each write to the descriptor is reported once and need not be read, which would
- * be a third of the calls for a small command. It is read now and then all the same, because not
- * every descriptor can be written for ever.
+ * Kicks are edges: each write to an eventfd is reported once, and its counter need not be read,
+ * which would be a third of the calls for a small command. A pipe or a socket would fill, and is
+ * read.
  *
  * A start is followed by one kick of our own: the guest may have kicked the old descriptor, or the
  * new one before the ring was enabled, and will not do it twice. That kick is a task, so that the
@@ -21,6 +21,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/container.h"
@@ -29,10 +30,6 @@
 #include "vhost/session_private.h"
 
 #define LOG_MODULE "session"
-
-/* Each read takes more kicks than have come since the last one, also from a pipe. */
-#define KICKS_PER_READ 256
-#define READ_BYTES     4096
 
 #define FD_INDEX_MASK 0xffu
 #define FD_IS_ABSENT  0x100u
@@ -59,10 +56,10 @@ static int queue_kick_task(struct loop_task *task)
 	return 0;
 }
 
-/* Takes the kicks out of the descriptor. False if it is at its end, or broken. */
+/* Takes kicks out of the descriptor. False if it is at its end, or broken. */
 static bool drain(struct vhost_queue *q)
 {
-	char kicks[READ_BYTES];
+	char kicks[4096];
 	ssize_t n = read(q->kick_fd, kicks, sizeof(kicks));
 
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
@@ -71,22 +68,27 @@ static bool drain(struct vhost_queue *q)
 static int queue_kick_ready(struct loop_source *source, uint32_t events)
 {
 	struct vhost_queue *q = container_of(source, struct vhost_queue, kick_source);
+	bool has_ended = events & (EPOLLHUP | EPOLLERR) || (q->kick_is_stream && !drain(q));
 
-	if (events & (EPOLLHUP | EPOLLERR) || (++q->n_kicks % KICKS_PER_READ == 0 && !drain(q))) {
-		/* An end or an error stays: it would wake us for ever. */
+	if (has_ended) {
+		/* That stays: it would wake us for ever. */
 		log_warn("queue %u: nobody can kick it any more", q->vring.index);
 		loop_remove(source);
-		return 0;
 	}
-	queue_kicked(q);
+	if (!has_ended || events & EPOLLIN) /* the last kick counts too */
+		queue_kicked(q);
 	return 0;
 }
 
 /* False if nothing can be waited for on its kick descriptor. */
 static bool queue_watch(struct vhost_queue *q)
 {
-	int r = loop_add(q->session->loop, &q->kick_source, q->kick_fd, EPOLLIN | EPOLLET,
-			 queue_kick_ready);
+	struct stat st;
+
+	q->kick_is_stream =
+		fstat(q->kick_fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+	int r = loop_add(q->session->loop, &q->kick_source, q->kick_fd,
+			 q->kick_is_stream ? EPOLLIN : EPOLLIN | EPOLLET, queue_kick_ready);
 
 	if (r < 0) {
 		log_warn("queue %u: its kick descriptor is of no use: %s", q->vring.index,

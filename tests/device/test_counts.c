@@ -226,6 +226,33 @@ static void test_scattered_damage_is_many_small_updates_in_one_call(void **state
 				  1 });
 }
 
+#define STRIPE_BYTES (64 * 8 * 4)
+
+static void scattered_stripes(struct vmm *vmm, unsigned i)
+{
+	struct virtio_gpu_rect r[PAIRS];
+
+	for (unsigned k = 0; k < PAIRS; k++)
+		r[k] = gpu_rect(0, k * 160 + i, 64, 8);
+	update(vmm, 64, r, PAIRS);
+}
+
+/* As wide as the picture, they lie in one piece, and could be sent from there. */
+static void test_scattered_stripes_go_in_one_call_too(void **state)
+{
+	struct vmm *vmm = boot(state);
+
+	show(vmm, 64, 2560);
+	expect(vmm, "16 stripes of damage", scattered_stripes,
+	       (struct expected){ { .epoll_wait = 1,
+				    .write = 1,
+				    .sendmsg = 1,
+				    .bytes_sent = PAIRS * (UPDATE_BYTES + STRIPE_BYTES),
+				    /* each into the resource, and all but the last together */
+				    .bytes_copied = (PAIRS + PAIRS - 1) * STRIPE_BYTES },
+				  1 });
+}
+
 static void whole_frame(struct vmm *vmm, unsigned i)
 {
 	struct virtio_gpu_rect r = gpu_rect(0, 0, 320, 160);
@@ -334,6 +361,7 @@ static int run(void)
 		DEVICE_TEST(test_32_commands_cost_no_more_calls_than_one),
 		DEVICE_TEST(test_damage_costs_one_message_of_its_pixels),
 		DEVICE_TEST(test_scattered_damage_is_many_small_updates_in_one_call),
+		DEVICE_TEST(test_scattered_stripes_go_in_one_call_too),
 		DEVICE_TEST(test_a_band_costs_one_call),
 		DEVICE_TEST(test_a_page_flip_sends_no_scanout),
 		DEVICE_TEST(test_a_cursor_that_moves_costs_a_message_of_24_bytes),

@@ -19,7 +19,7 @@
 #define W    1024u
 #define H    768u
 #define ROW  (W * 4)
-#define LINE "the VMM's memory file is shorter than it was"
+#define LINE "the VMM's memory is not all there"
 
 static const char *mode;
 
