@@ -9,6 +9,7 @@ directory, which QEMU sees as /rig/run inside its root.
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -190,6 +191,15 @@ class Qemu(Process):
             raise Failure("QEMU does not answer %s" % command) from None
         except OSError as error:
             raise Failure("QEMU's monitor: %s" % error) from None
+
+    def state(self):
+        """What the machine does, for a report: its status, and where its processors are."""
+        try:
+            registers = self.qmp("human-monitor-command", **{"command-line": "info registers -a"})
+            places = re.findall(r"RIP=\w+|HLT=\d", registers)
+            return "%s, %s" % (self.qmp("query-status")["status"], " ".join(places))
+        except Failure as failure:
+            return str(failure)
 
     def screenshot(self, head=0):
         """The picture that QEMU shows of this output."""
