@@ -102,6 +102,9 @@ unsigned run_count(const struct run *r, unsigned operations);
 /* After each operation. Under the tracer it lets the contender go to sleep: there each of its calls
  * takes so long that it would find the next operation before it looks, and never sleep. */
 void run_pause(const struct run *r);
+/* Until the display is sent nothing more: what is still under way of an earlier picture must not be
+ * taken for the next one. */
+void run_settle(struct vmm *vmm);
 
 /* CPU time of all threads of a process, those that have ended too. */
 uint64_t process_cpu_ns(pid_t pid);

@@ -184,17 +184,6 @@ static uint32_t *show_image(struct vmm *vmm, const struct scene *s)
 	return (uint32_t *)image.bytes;
 }
 
-/* What is still under way of earlier pictures must not be taken for the next one. */
-static void settle(struct vmm *vmm)
-{
-	uint64_t bytes;
-
-	do {
-		bytes = vmm->display.bytes;
-		vmm_serve(vmm, 100);
-	} while (vmm->display.bytes != bytes);
-}
-
 static void run_scene(struct run *r, const struct bench_case *c)
 {
 	const struct scene *s = &scenes[c->parameter];
@@ -214,7 +203,7 @@ static void run_scene(struct run *r, const struct bench_case *c)
 	u.scene = s;
 	for (unsigned i = 0; i < WARM_UP; i++)
 		update_by_guest(r->vmm, &u, pixels, 2 + i);
-	settle(r->vmm);
+	run_settle(r->vmm);
 	run_begin(r, r->vmm->daemon.pid, u.display);
 	for (unsigned i = 0; i < n; i++) {
 		display_forget(&r->vmm->display);

@@ -269,17 +269,6 @@ static void flush(struct vmm *vmm, const struct virtio_gpu_rect *r)
 		vmm_fail("a flush was refused");
 }
 
-/* Setting a scanout shows it too: what is still under way must not be taken for the next one. */
-static void settle(struct vmm *vmm)
-{
-	uint64_t bytes;
-
-	do {
-		bytes = vmm->display.bytes;
-		vmm_serve(vmm, 100);
-	} while (vmm->display.bytes != bytes);
-}
-
 static void check_screen(struct vmm *vmm, const struct virtio_gpu_rect *r)
 {
 	const struct display_surface *s = &vmm->display.surfaces[0];
@@ -308,7 +297,7 @@ static void run_flush(struct run *r, const struct bench_case *c)
 	if (gpu_set_scanout(vmm, 0, GL_TEXTURE, all) != VIRTIO_GPU_RESP_OK_NODATA)
 		vmm_fail("a texture cannot be shown");
 	flush(vmm, &all);
-	settle(vmm);
+	run_settle(vmm);
 	for (unsigned i = 0; i < WARM_UP; i++)
 		flush(vmm, &s->damage);
 	run_begin(r, vmm->daemon.pid, &vmm->display);

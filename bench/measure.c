@@ -177,6 +177,16 @@ unsigned run_count(const struct run *r, unsigned operations)
 	return r->is_traced ? operations / 16 + 5 : operations * operations_scale;
 }
 
+void run_settle(struct vmm *vmm)
+{
+	uint64_t bytes;
+
+	do {
+		bytes = vmm->display.bytes;
+		vmm_serve(vmm, 100);
+	} while (vmm->display.bytes != bytes);
+}
+
 void run_pause(const struct run *r)
 {
 	if (r->is_traced)
