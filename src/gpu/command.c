@@ -18,14 +18,9 @@
 
 #include "base/container.h"
 #include "base/iov.h"
-#include "gpu/capset.h"
-#include "gpu/context.h"
-#include "gpu/cursor.h"
+#include "gpu/command_type.h"
 #include "gpu/device_state.h"
 #include "gpu/fence.h"
-#include "gpu/output.h"
-#include "gpu/resource.h"
-#include "gpu/scanout.h"
 #include "gpu/subject.h"
 #include "vhost/session.h"
 #include "vhost/vring.h"
@@ -41,68 +36,6 @@
  * sends. */
 #define TURN_BUDGET    64
 #define BYTES_PER_UNIT 65536
-
-#define FEATURE_NONE (-1)
-
-/* Types come in three groups, from 0x100, 0x200 and 0x300 on. */
-#define GROUP_SIZE      32
-#define TYPE_SLOT(type) (((type) >> 8 & 3) * GROUP_SIZE + (type) % GROUP_SIZE)
-
-static const struct command_type {
-	uint32_t type;
-	const char *name;
-	size_t request_size;
-	int feature; /* that the guest must have accepted, or FEATURE_NONE */
-	int (*run)(struct gpu_device *device, struct gpu_command *command);
-} command_types[4 * GROUP_SIZE] = {
-#define COMMAND(name, request, feature, run)                                                       \
-	[TYPE_SLOT(VIRTIO_GPU_CMD_##name)] = { VIRTIO_GPU_CMD_##name, #name,                       \
-					       sizeof(struct request), feature, run }
-	COMMAND(GET_DISPLAY_INFO, virtio_gpu_ctrl_hdr, FEATURE_NONE, output_get_display_info),
-	COMMAND(RESOURCE_CREATE_2D, virtio_gpu_resource_create_2d, FEATURE_NONE,
-		resource_create_2d),
-	COMMAND(RESOURCE_UNREF, virtio_gpu_resource_unref, FEATURE_NONE, resource_unref),
-	COMMAND(SET_SCANOUT, virtio_gpu_set_scanout, FEATURE_NONE, scanout_set),
-	COMMAND(RESOURCE_FLUSH, virtio_gpu_resource_flush, FEATURE_NONE, scanout_flush),
-	COMMAND(TRANSFER_TO_HOST_2D, virtio_gpu_transfer_to_host_2d, FEATURE_NONE,
-		resource_transfer_to_host_2d),
-	COMMAND(RESOURCE_ATTACH_BACKING, virtio_gpu_resource_attach_backing, FEATURE_NONE,
-		resource_attach_backing),
-	COMMAND(RESOURCE_DETACH_BACKING, virtio_gpu_resource_detach_backing, FEATURE_NONE,
-		resource_detach_backing),
-	COMMAND(GET_EDID, virtio_gpu_cmd_get_edid, VIRTIO_GPU_F_EDID, output_get_edid),
-	COMMAND(RESOURCE_ASSIGN_UUID, virtio_gpu_resource_assign_uuid, VIRTIO_GPU_F_RESOURCE_UUID,
-		resource_assign_uuid),
-	COMMAND(RESOURCE_CREATE_BLOB, virtio_gpu_resource_create_blob, VIRTIO_GPU_F_RESOURCE_BLOB,
-		resource_create_blob),
-	COMMAND(SET_SCANOUT_BLOB, virtio_gpu_set_scanout_blob, VIRTIO_GPU_F_RESOURCE_BLOB,
-		scanout_set_blob),
-	COMMAND(GET_CAPSET_INFO, virtio_gpu_get_capset_info, VIRTIO_GPU_F_VIRGL, capset_get_info),
-	COMMAND(GET_CAPSET, virtio_gpu_get_capset, VIRTIO_GPU_F_VIRGL, capset_get),
-	COMMAND(CTX_CREATE, virtio_gpu_ctx_create, VIRTIO_GPU_F_VIRGL, context_create),
-	COMMAND(CTX_DESTROY, virtio_gpu_ctx_destroy, VIRTIO_GPU_F_VIRGL, context_destroy),
-	COMMAND(CTX_ATTACH_RESOURCE, virtio_gpu_ctx_resource, VIRTIO_GPU_F_VIRGL,
-		context_attach_resource),
-	COMMAND(CTX_DETACH_RESOURCE, virtio_gpu_ctx_resource, VIRTIO_GPU_F_VIRGL,
-		context_detach_resource),
-	COMMAND(RESOURCE_CREATE_3D, virtio_gpu_resource_create_3d, VIRTIO_GPU_F_VIRGL,
-		resource_create_3d),
-	COMMAND(TRANSFER_TO_HOST_3D, virtio_gpu_transfer_host_3d, VIRTIO_GPU_F_VIRGL,
-		resource_transfer_to_host_3d),
-	COMMAND(TRANSFER_FROM_HOST_3D, virtio_gpu_transfer_host_3d, VIRTIO_GPU_F_VIRGL,
-		resource_transfer_from_host_3d),
-	COMMAND(SUBMIT_3D, virtio_gpu_cmd_submit, VIRTIO_GPU_F_VIRGL, context_submit),
-	COMMAND(UPDATE_CURSOR, virtio_gpu_update_cursor, FEATURE_NONE, cursor_update),
-	COMMAND(MOVE_CURSOR, virtio_gpu_update_cursor, FEATURE_NONE, cursor_move),
-#undef COMMAND
-};
-
-static const struct command_type *find_type(uint32_t type)
-{
-	const struct command_type *found = &command_types[TYPE_SLOT(type)];
-
-	return found->run && found->type == type ? found : NULL;
-}
 
 static struct vring *command_vring(const struct gpu_command *command)
 {
@@ -181,15 +114,11 @@ static void reply_nodata(struct gpu_command *command, uint32_t type)
 
 static uint32_t error_response(const struct gpu_command *command, int result)
 {
-	const struct command_type *type = find_type(command->request.hdr.type);
-	const char *name = type ? type->name : NULL;
-
 	if (result > 0) {
-		log_debug("%s: error 0x%x", command_subject(command, name).text, (unsigned)result);
+		log_debug("%s: error 0x%x", command_subject(command).text, (unsigned)result);
 		return (uint32_t)result;
 	}
-	log_warn("%s failed on the host: %s", command_subject(command, name).text,
-		 strerror(-result));
+	log_warn("%s failed on the host: %s", command_subject(command).text, strerror(-result));
 	return result == -ENOMEM ? VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY : VIRTIO_GPU_RESP_ERR_UNSPEC;
 }
 
@@ -231,7 +160,7 @@ static void run(struct gpu_device *device, struct gpu_command *command)
 	memset((uint8_t *)request + size, 0, sizeof(*request) - size);
 	command->is_answered = false;
 
-	const struct command_type *type = find_type(request->hdr.type);
+	const struct command_type *type = command_type_find(request->hdr.type);
 	if (type && size >= type->request_size &&
 	    (type->feature == FEATURE_NONE || device_has_feature(device, (unsigned)type->feature)))
 		result = type->run(device, command);

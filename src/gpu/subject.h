@@ -7,6 +7,5 @@ struct command_subject {
 	char text[80];
 };
 
-/* What the command is, and which scanout, resource, context or capset it is about, for the log.
- * @name: NULL if its type is unknown. */
-struct command_subject command_subject(const struct gpu_command *command, const char *name);
+/* What the command is, and which scanout, resource, context or capset it is about, for the log. */
+struct command_subject command_subject(const struct gpu_command *command);
