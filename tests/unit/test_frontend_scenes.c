@@ -285,10 +285,22 @@ static unsigned expect_small(const struct rect *r, const struct picture *picture
 	return (unsigned)(p - pictures);
 }
 
+/* On scanout 0, and all of it has come. */
+static void show(struct picture *p)
+{
+	uint32_t rows = FRONTEND_BAND_BYTES / (p->width * 4);
+
+	display_scanout_pixels(rig.display, 0, p->width, p->height, &p->base);
+	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, p->width, p->height);
+	for (uint32_t y = 0; y < p->height; y += rows)
+		rig_expect_update(&rig, 0, p, 0, y, p->width, MIN(rows, p->height - y));
+	rig_expect_silence(&rig);
+}
+
 static void test_a_run_of_small_updates_is_whole_though_the_socket_fills_in_it(void **state)
 {
-	struct picture
-		pictures[3]; /* then, now, and what is shown: first the one, then the other */
+	/* Then, now, and what is shown: first the one, then the other. */
+	struct picture pictures[3];
 	unsigned is_now = 0;
 
 	(void)state;
@@ -296,10 +308,7 @@ static void test_a_run_of_small_updates_is_whole_though_the_socket_fills_in_it(v
 	for (unsigned i = 0; i < 3; i++)
 		picture_init(&pictures[i], 800, 800, i);
 	picture_fill(&pictures[2], 0);
-	display_scanout_pixels(rig.display, 0, 800, 800, &pictures[2].base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 800, 800);
-	for (uint32_t y = 0; y < 800; y += 64)
-		rig_expect_update(&rig, 0, &pictures[2], 0, y, 800, MIN(64, 800 - y));
+	show(&pictures[2]);
 	rig_expect_silence(&rig);
 	for (unsigned i = 0; i < 16; i++) {
 		struct rect r = small_rect(i);
@@ -332,9 +341,7 @@ static void test_a_descriptor_comes_with_its_own_message_and_not_with_those_befo
 	(void)state;
 	connect_and_negotiate(0);
 	picture_init(&picture, 640, 64, 0);
-	display_scanout_pixels(rig.display, 0, 640, 64, &picture.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 640, 64);
-	rig_expect_update(&rig, 0, &picture, 0, 0, 640, 64);
+	show(&picture);
 	rig_frontend(&rig)->next_scanout = 0;
 	display_damage(rig.display, 0, &(struct rect){ 0, 0, 8, 8 });
 	display_damage(rig.display, 0, &(struct rect){ 600, 50, 8, 8 });
@@ -361,10 +368,7 @@ static void test_what_joins_an_update_takes_the_room_that_it_has_left(void **sta
 	(void)state;
 	connect_and_negotiate(0);
 	picture_init(&picture, 1024, 1024, 0);
-	display_scanout_pixels(rig.display, 0, 1024, 1024, &picture.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 1024, 1024);
-	for (uint32_t y = 0; y < 1024; y += 50)
-		rig_expect_update(&rig, 0, &picture, 0, y, 1024, MIN(50, 1024 - y));
+	show(&picture);
 	display_damage(rig.display, 0, &rects[0]);
 	display_damage(rig.display, 0, &rects[1]);
 	rig_expect_update(&rig, 0, &picture, 0, 0, 200, 160);
