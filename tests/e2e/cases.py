@@ -39,7 +39,7 @@ def shows_console(shot):
 
 
 def open_card(vm):
-    vm.guest.wait_up()
+    vm.wait_up()
     vm.guest.do("open /dev/dri/card0")
 
 
@@ -61,7 +61,7 @@ def probe_seconds(vm):
 
 def basic_picture(t, vm):
     with t.check("the guest's console text is on the screen"):
-        vm.guest.wait_up()
+        vm.wait_up()
         shot = vm.qemu.wait_screen("the console", shows_console)
     with t.check("the guest's driver starts at once and in the size that QEMU has for it"):
         expect(probe_seconds(vm) < 2, "it took %.1f s to start" % probe_seconds(vm))
@@ -196,7 +196,7 @@ def vga(t):
             vm.qemu.wait_screen("SeaBIOS", lambda shot: shot.size == "720x400" and
                                 shot.colours().get(VGA_GLYPH, 0) > 300)
         with t.check("Linux takes vhost-user-vga over from SeaBIOS, console first"):
-            vm.guest.wait_up()
+            vm.wait_up()
             vm.qemu.wait_screen("the console", shows_console)
         with t.check("every pixel of the test pattern is on vhost-user-vga's screen"):
             vm.guest.do("open /dev/dri/card0")
@@ -215,7 +215,7 @@ def ovmf(t):
                                 ("1280x800", "800x600", "1024x768", "640x480") and
                                 len(shot.colours()) > 16, seconds=60)
         with t.check("Linux takes the device over from OVMF in the same run"):
-            vm.guest.wait_up()
+            vm.wait_up()
             vm.qemu.wait_screen("the console", shows_console)
         with t.check("every pixel of the test pattern is right after OVMF"):
             vm.guest.do("open /dev/dri/card0")
@@ -287,7 +287,7 @@ def reboots(t, vm, same_state):
                 vm.guest.do("animate 0 on")
                 time.sleep(0.3)
             act()
-            vm.guest.wait_up()
+            vm.wait_up()
             vm.qemu.wait_screen("the console", shows_console)
             vm.guest.do("open /dev/dri/card0")
             same_state(seed)

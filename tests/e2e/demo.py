@@ -63,7 +63,7 @@ def main():
         daemon = rig.Daemon(the_rig)
         try:
             with rig.Machine(the_rig, daemon, **gl_cases.GL_MACHINE) as vm:
-                vm.guest.wait_up()
+                vm.wait_up()
                 console = vm.qemu.wait_screen("the console", cases.shows_console)
                 show(console, "demo-console.png", "the guest's console")
                 name, rate = show_cube(vm) if has_gl(vm) else show_pattern(vm)

@@ -377,6 +377,13 @@ class Machine:
         self.guest = self.qemu.guest
         return self
 
+    def wait_up(self, seconds=90):
+        """Until the guest has booted; if it does not, what it is at instead."""
+        try:
+            self.guest.wait_up(seconds)
+        except Failure as failure:
+            raise Failure("%s: %s" % (failure, self.qemu.state())) from None
+
     def __exit__(self, *_exception):
         if self.qemu:
             self.qemu.kill()
