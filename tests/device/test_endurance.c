@@ -57,12 +57,14 @@ static void round_begins(struct endurance *e, unsigned k)
 
 static void end(struct endurance *e, const char *what)
 {
+	struct usage after;
 	char text[80];
 
 	assert_alive(e->vmm);
+	after = usage_of(&e->vmm->daemon);
 	snprintf(text, sizeof(text), "%u %s in %lld ms", e->rounds, what,
 		 (long long)(vmm_now_ms() - e->start));
-	assert_usage(&e->vmm->daemon, &e->before, SPARE_KIB, text);
+	assert_usage(&after, &e->before, SPARE_KIB, text);
 }
 
 /* ---- work that is cut off ---- */
