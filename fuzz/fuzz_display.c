@@ -10,7 +10,6 @@
  * An input begins with what the peer offers; then each byte is an operation.
  */
 #include <errno.h>
-#include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -22,26 +21,12 @@
 #include "fuzz.h"
 #include "input.h"
 #include "peer.h"
+#include "picture.h"
 
 #define N_SCREENS  3 /* that are used, the last one being the last there is */
 #define N_PICTURES 3
 #define N_REQUESTS 8
 #define MAX_STEPS  128
-#define SIDE       48   /* pixels of a picture */
-#define WIDE       1400 /* of the picture that takes more than one message */
-#define TALL       60
-#define N_SLOTS    8 /* for its memory */
-
-struct picture {
-	struct display_source base;
-	uint32_t width, height;
-	uint32_t *pixels; /* owned */
-	struct rect prepared;
-	uint32_t piece; /* pixels in one piece; 0: rows */
-	bool fails;     /* to be prepared, or to give rows */
-	bool is_shown;  /* on any scanout */
-	bool is_dirty;  /* something was lost because it failed */
-};
 
 static struct {
 	struct loop loop;
@@ -54,75 +39,6 @@ static struct {
 } scene;
 
 static const unsigned screen_ids[N_SCREENS] = { 0, 1, DISPLAY_MAX_SCANOUTS - 1 };
-
-/*
- * Memory of a picture. The wide ones would be mapped and unmapped each time, at a price above all
- * else here: they have places of their own, and one that was given back is poisoned until the
- * others have had their turn. Only one picture is wide at a time: two would meet.
- */
-static uint32_t *pixels_new(size_t size)
-{
-	static uint32_t slots[N_SLOTS][WIDE * TALL];
-	static unsigned next;
-	uint32_t *pixels = size == sizeof(slots[0]) ? slots[next++ % N_SLOTS] : malloc(size);
-
-	CHECK(pixels);
-	ASAN_UNPOISON_MEMORY_REGION(pixels, size);
-	return pixels;
-}
-
-static void pixels_free(uint32_t *pixels, size_t size)
-{
-	if (size == sizeof(uint32_t[WIDE * TALL]))
-		ASAN_POISON_MEMORY_REGION(pixels, size);
-	else
-		free(pixels);
-}
-
-static int picture_prepare(struct display_source *source, const struct rect *r)
-{
-	struct picture *picture = container_of(source, struct picture, base);
-
-	CHECK(rect_is_within(r, picture->width, picture->height) && !rect_is_empty(r));
-	picture->prepared = *r;
-	picture->is_dirty |= picture->fails;
-	return picture->fails ? -EIO : 0;
-}
-
-static int picture_rows(struct display_source *source, const struct rect *r, struct iovec *iov,
-			int max)
-{
-	struct picture *picture = container_of(source, struct picture, base);
-	bool is_whole = r->width == picture->width && !picture->piece;
-	uint32_t rows = is_whole ? 1 : r->height;
-	uint32_t width = is_whole ? r->width * r->height : r->width;
-	uint32_t piece = picture->piece ? picture->piece : width;
-	int n = 0;
-
-	CHECK(rect_is_within(r, picture->width, picture->height) && !rect_is_empty(r));
-	if (source->ops->prepare) {
-		struct rect readable = rect_intersect(r, &picture->prepared);
-
-		CHECK(rect_is_equal(&readable, r));
-	} else if (picture->fails) {
-		picture->is_dirty = true;
-		return -EFAULT;
-	}
-	for (uint32_t y = 0; y < rows; y++) {
-		uint32_t *row = picture->pixels + (size_t)(r->y + y) * picture->width + r->x;
-
-		for (uint32_t x = 0; x < width; x += piece) {
-			if (n == max)
-				return -E2BIG;
-			iov[n++] = (struct iovec){ row + x, MIN(piece, width - x) * sizeof(*row) };
-		}
-	}
-	return n;
-}
-
-static const struct display_source_ops plain_ops = { .rows = picture_rows };
-static const struct display_source_ops prepared_ops = { .prepare = picture_prepare,
-							.rows = picture_rows };
 
 static struct frontend *frontend(void)
 {
@@ -216,24 +132,12 @@ static void draw(struct input *in)
 			display_damage(scene.display, i, &r);
 }
 
-/* Other memory with the same pixels; whoever still reads the old one is found out. */
-static void move_pixels(struct picture *picture)
-{
-	size_t size = (size_t)picture->width * picture->height * sizeof(uint32_t);
-	uint32_t *moved = pixels_new(size);
-
-	memcpy(moved, picture->pixels, size);
-	pixels_free(picture->pixels, size);
-	picture->pixels = moved;
-	picture->prepared = (struct rect){ 0 };
-}
-
 static void move_memory(struct input *in)
 {
 	struct picture *picture = &scene.pictures[input_below(in, N_PICTURES)];
 
 	display_source_changed(scene.display, &picture->base);
-	move_pixels(picture);
+	picture_move(picture);
 }
 
 /* What no scanout shows any more the display has let go of. */
@@ -246,7 +150,7 @@ static void let_go(void)
 		for (unsigned k = 0; k < N_SCREENS; k++)
 			is_shown |= frontend()->scanouts[screen_ids[k]].source == &picture->base;
 		if (picture->is_shown && !is_shown)
-			move_pixels(picture);
+			picture_move(picture);
 		picture->is_shown = is_shown;
 	}
 }
@@ -478,20 +382,6 @@ static void settle(void)
 		check_screen(&fe->scanouts[i], &scene.peer.screens[i]);
 }
 
-static void picture_start(struct picture *picture, uint32_t width, uint32_t height)
-{
-	uint32_t *pixels = picture->pixels;
-
-	if (picture->width != width || picture->height != height) {
-		pixels_free(pixels, (size_t)picture->width * picture->height * sizeof(*pixels));
-		pixels = pixels_new((size_t)width * height * sizeof(*pixels));
-	}
-	memset(pixels, 0, (size_t)width * height * sizeof(*pixels));
-	*picture = (struct picture){
-		.base.ops = &plain_ops, .width = width, .height = height, .pixels = pixels
-	};
-}
-
 static void scene_start(struct input *in)
 {
 	uint8_t flags = input_u8(in);
@@ -499,10 +389,11 @@ static void scene_start(struct input *in)
 
 	scene.peer.offered = flags & 3;
 	scene.peer.n_outputs = 1 + (flags >> 2 & 1) * 15;
-	picture_start(&scene.pictures[0], SIDE, SIDE);
-	picture_start(&scene.pictures[1], SIDE, SIDE / 2);
-	picture_start(&scene.pictures[2], is_big ? WIDE : SIDE, is_big ? TALL : SIDE);
-	scene.pictures[1].base.ops = &prepared_ops;
+	picture_start(&scene.pictures[0], PICTURE_SIDE, PICTURE_SIDE);
+	picture_start(&scene.pictures[1], PICTURE_SIDE, PICTURE_SIDE / 2);
+	picture_start(&scene.pictures[2], is_big ? PICTURE_WIDE : PICTURE_SIDE,
+		      is_big ? PICTURE_TALL : PICTURE_SIDE);
+	picture_wants_preparing(&scene.pictures[1]);
 	if (!(flags & 0x10))
 		connect_peer(in);
 	if (flags & 0x20) { /* the first words are said */

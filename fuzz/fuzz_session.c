@@ -24,6 +24,7 @@
 #include "fuzz.h"
 #include "gpu/device.h"
 #include "input.h"
+#include "payload.h"
 #include "render/renderer.h"
 #include "render/soft2d.h"
 #include "vhost/backend.h"
@@ -33,8 +34,6 @@
 
 #define MAX_STEPS 96
 #define FILE_SIZE 0x8000u
-#define GPA       UINT64_C(0x10000)
-#define USER      UINT64_C(0x7f0000000000)
 
 /* Descriptors that go with messages. */
 enum {
@@ -176,148 +175,6 @@ static struct vhost_backend watching_backend = { .ops = &watch_ops, .n_queues = 
 
 /* ---- messages ---- */
 
-static void put(uint8_t **at, const void *bytes, size_t size)
-{
-	memcpy(*at, bytes, size);
-	*at += size;
-}
-
-static void put_u32(uint8_t **at, uint32_t value)
-{
-	put(at, &value, sizeof(value));
-}
-
-static void put_u64(uint8_t **at, uint64_t value)
-{
-	put(at, &value, sizeof(value));
-}
-
-/* @base and a bit, or any number. */
-static uint64_t take_near(struct input *in, uint64_t base)
-{
-	uint8_t first = input_u8(in);
-
-	if (first == 0xff)
-		return input_number64(in);
-	return base + ((uint64_t)(first >> 4) << 12) + (first & 15) * 0x100u;
-}
-
-static void put_region(uint8_t **at, struct input *in)
-{
-	uint8_t shape = input_u8(in);
-	uint64_t place = (shape & 7) * 0x2000u;
-	uint64_t size = 0x2000u << (shape >> 3 & 3);
-
-	if (shape & 0x80) {
-		put_u64(at, input_number64(in));
-		put_u64(at, input_number64(in));
-		put_u64(at, input_number64(in));
-		put_u64(at, input_number64(in));
-		return;
-	}
-	put_u64(at, GPA + place);
-	put_u64(at, size);
-	put_u64(at, USER + place);
-	put_u64(at, shape & 0x40 ? 0 : place);
-}
-
-static void put_mem_table(uint8_t **at, struct input *in)
-{
-	unsigned n = input_below(in, 10);
-
-	put_u32(at, n < 9 ? n : input_number(in));
-	put_u32(at, 0);
-	for (unsigned i = 0; i < n && i < 9; i++)
-		put_region(at, in);
-}
-
-static void put_config(uint8_t **at, struct input *in, bool has_data)
-{
-	uint32_t offset = input_number(in), size = input_number(in);
-	const uint8_t *bytes;
-
-	put_u32(at, offset);
-	put_u32(at, size);
-	put_u32(at, 0);
-	if (!has_data)
-		return;
-	size_t n = input_take(in, size < 300 ? size : 300, &bytes);
-
-	put(at, bytes, n);
-}
-
-static void put_vring_addr(uint8_t **at, struct input *in)
-{
-	uint32_t index = input_below(in, 3);
-	uint64_t base = USER + index * 0x1000u;
-
-	put_u32(at, index);
-	put_u32(at, 0);
-	put_u64(at, take_near(in, base));
-	put_u64(at, take_near(in, base + 0x800));
-	put_u64(at, take_near(in, base + 0x400));
-	put_u64(at, 0);
-}
-
-/* Writes the payload of a request of that kind, mostly as it should be, and sets how many
- * descriptors belong to it. */
-static void put_payload(uint8_t **at, uint32_t request, struct input *in, unsigned *n_fds)
-{
-	uint8_t *start = *at;
-	uint64_t value;
-
-	*n_fds = 0;
-	switch (request) {
-	case VMM_SET_FEATURES:
-	case VMM_SET_PROTOCOL_FEATURES:
-		value = input_u8(in);
-		put_u64(at, value == 1   ? VMM_PROTOCOL_FEATURES
-			    : value == 2 ? VMM_F_PROTOCOL | VMM_F_VERSION_1 | VMM_F_EVENT_IDX | 0x1e
-					 : input_number64(in));
-		break;
-	case VMM_SET_MEM_TABLE:
-		put_mem_table(at, in);
-		*n_fds = start[0];
-		break;
-	case VMM_ADD_MEM_REG:
-		put_u64(at, 0);
-		put_region(at, in);
-		*n_fds = 1;
-		break;
-	case VMM_REM_MEM_REG:
-		put_u64(at, 0);
-		put_region(at, in);
-		break;
-	case VMM_SET_VRING_NUM:
-	case VMM_SET_VRING_BASE:
-	case VMM_GET_VRING_BASE:
-	case VMM_SET_VRING_ENABLE:
-		put_u32(at, input_below(in, 3));
-		put_u32(at, input_number(in));
-		break;
-	case VMM_SET_VRING_ADDR:
-		put_vring_addr(at, in);
-		break;
-	case VMM_SET_VRING_KICK:
-	case VMM_SET_VRING_CALL:
-	case VMM_SET_VRING_ERR:
-		value = input_u8(in);
-		put_u64(at, (value & 3) | (value & 0x10 ? 0x100 : 0));
-		*n_fds = !(value & 0x10);
-		break;
-	case VMM_SET_BACKEND_REQ_FD:
-	case VMM_GPU_SET_SOCKET:
-		*n_fds = 1;
-		break;
-	case VMM_GET_CONFIG:
-	case VMM_SET_CONFIG:
-		put_config(at, in, request == VMM_SET_CONFIG);
-		break;
-	default:
-		break;
-	}
-}
-
 static void turn(void)
 {
 	CHECK(loop_turn(&scene.loop, 0) == 0);
@@ -349,7 +206,7 @@ static void send_request(uint32_t request, struct input *in)
 	unsigned n_fds, kind = KIND_EVENT;
 	uint32_t cut = 0;
 
-	put_payload(&at, request, in, &n_fds);
+	payload_put(&at, request, in, &n_fds);
 	header[2] = (uint32_t)(at - scene.message - VMM_HEADER_SIZE);
 	if (how & 2)
 		header[2] = input_number(in);
@@ -403,8 +260,8 @@ static void write_chain(struct input *in)
 		uint32_t len;
 		uint16_t flags, next;
 	} desc[2] = {
-		{ GPA + request, 96, 1, (uint16_t)(head + 1) },
-		{ GPA + request + 0x100, 0x100, 2, 0 },
+		{ PAYLOAD_GPA + request, 96, 1, (uint16_t)(head + 1) },
+		{ PAYLOAD_GPA + request + 0x100, 0x100, 2, 0 },
 	};
 	uint32_t type = 0x100u + input_u8(in);
 

@@ -1,125 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/*
- * The device side of a ring against a driver that lies. The ring, an indirect table and the buffers
- * lie at fixed places in a memfd; a second file follows without a gap.
- */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <errno.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include "base/fd.h"
-#include "base/log.h"
-#include "vhost/memory.h"
-#include "vhost/ring_layout.h"
-#include "vhost/vring.h"
-
-#define N(array) (sizeof(array) / sizeof((array)[0]))
-
-#define GPA         UINT64_C(0x100000)
-#define USER        UINT64_C(0x7f0000000000)
-#define FIRST_SIZE  0x100000u
-#define SECOND_SIZE 0x4000000u
-
-/* Offsets in guest memory. */
-#define AT_DESC    0x10000u
-#define AT_AVAIL   0x20000u
-#define AT_USED    0x28000u
-#define AT_TABLE   0x30000u /* indirect */
-#define AT_BUFFERS 0x80000u
-
-#define SIZE 16 /* of the ring, unless a test wants another */
-
-#define NEXT     VRING_DESC_F_NEXT
-#define WRITE    VRING_DESC_F_WRITE
-#define INDIRECT VRING_DESC_F_INDIRECT
-
-static struct guest_memory memory;
-static struct vring vring;
-static struct vring_chain chain;
-static struct vring_desc *desc, *table;
-static struct vring_avail *avail;
-static struct vring_used *used;
-static int call_fd, err_fd; /* borrowed from the ring */
-
-static void add_region(uint64_t gpa, uint64_t size)
-{
-	struct guest_region_spec spec = { gpa, size, USER + (gpa - GPA), 0 };
-	auto_fd fd = memfd_create("guest", MFD_CLOEXEC);
-
-	assert_int_equal(ftruncate(fd, (off_t)size), 0);
-	assert_int_equal(guest_memory_add(&memory, &spec, fd), 0);
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	guest_memory_init(&memory, NULL, NULL);
-	add_region(GPA, FIRST_SIZE);
-	add_region(GPA + FIRST_SIZE, SECOND_SIZE);
-	desc = guest_memory_at(&memory, GPA + AT_DESC, 1);
-	table = guest_memory_at(&memory, GPA + AT_TABLE, 1);
-	avail = guest_memory_at(&memory, GPA + AT_AVAIL, 1);
-	used = guest_memory_at(&memory, GPA + AT_USED, 1);
-
-	vring_init(&vring, 0, &memory);
-	vring.size = SIZE;
-	vring.addresses = (struct vring_addresses){
-		.desc = USER + AT_DESC,
-		.avail = USER + AT_AVAIL,
-		.used = USER + AT_USED,
-	};
-	call_fd = eventfd(0, EFD_CLOEXEC);
-	err_fd = eventfd(0, EFD_CLOEXEC);
-	vring_set_call(&vring, call_fd);
-	vring_set_err(&vring, err_fd);
-	assert_int_equal(vring_start(&vring), 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	vring_finish(&vring);
-	guest_memory_finish(&memory);
-	return 0;
-}
-
-/* How often @fd was signalled since the last call. */
-static uint64_t take_signals(int fd)
-{
-	uint64_t count = 0;
-
-	if (read(fd, &count, sizeof(count)) < 0)
-		return 0;
-	return count;
-}
-
-static struct vring_desc buffer(uint32_t number, uint32_t len, uint16_t flags, uint16_t next)
-{
-	return (struct vring_desc){ GPA + AT_BUFFERS + number * 0x1000u, len, flags, next };
-}
-
-static void offer(uint16_t head)
-{
-	avail->ring[avail->idx % vring.size] = head;
-	avail->idx++;
-}
-
-/* A good chain at the last two descriptors: 24 bytes out, 32 bytes in. */
-#define GOOD (SIZE - 2)
-static void offer_good(void)
-{
-	desc[GOOD] = buffer(0, 24, NEXT, GOOD + 1);
-	desc[GOOD + 1] = buffer(1, 32, WRITE, 0);
-	offer(GOOD);
-}
+/* The device side of a ring against a driver that lies: indices, chains and tables. */
+#include "vring_rig.h"
 
 static void assert_broken(void)
 {
@@ -472,150 +353,25 @@ static void test_a_used_index_that_cannot_be_true_is_not_believed(void **state)
 	assert_int_equal(used->idx, 1);
 }
 
-static void push_good(unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		offer_good();
-		assert_true(vring_pop(&vring, &chain));
-		vring_push(&vring, chain.head, 0);
-	}
-}
-
-static void test_one_signal_tells_of_all_that_was_pushed(void **state)
-{
-	(void)state;
-	vring_notify(&vring);
-	assert_int_equal(take_signals(call_fd), 0);
-	push_good(3);
-	assert_int_equal(take_signals(call_fd), 0);
-	vring_notify(&vring);
-	vring_notify(&vring);
-	assert_int_equal(take_signals(call_fd), 1);
-	avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
-	push_good(1);
-	vring_notify(&vring);
-	assert_int_equal(take_signals(call_fd), 0);
-	avail->flags = 0;
-	vring_notify(&vring); /* what it did not want to hear is not said later */
-	assert_int_equal(take_signals(call_fd), 0);
-}
-
-static void test_with_event_idx_the_guest_is_told_at_the_entry_it_names(void **state)
-{
-	(void)state;
-	static const struct {
-		uint16_t start, used_event;
-		unsigned n;
-		bool is_told;
-	} cases[] = {
-		{ 10, 10, 1, true },        { 10, 11, 1, false },   { 10, 12, 3, true },
-		{ 10, 13, 3, false },       { 10, 9, 3, false },    { 10, 9, 1, false },
-		{ 65534, 65535, 2, true },  { 65534, 0, 2, false }, { 65534, 0, 3, true },
-		{ 65535, 65534, 4, false }, { 65535, 2, 4, true },  { 65535, 3, 4, false },
-	};
-
-	for (size_t i = 0; i < N(cases); i++) {
-		uint16_t *used_event = &avail->ring[SIZE];
-
-		vring_stop(&vring);
-		vring.has_event_idx = true;
-		vring.last_avail = avail->idx = used->idx = (uint16_t)(cases[i].start - 1);
-		assert_int_equal(vring_start(&vring), 0);
-		*used_event = 5000;
-		push_good(1);
-		vring_notify(&vring);
-		assert_int_equal(take_signals(call_fd), 1); /* the first is always told */
-		*used_event = cases[i].used_event;
-		avail->flags = VRING_AVAIL_F_NO_INTERRUPT; /* means nothing here */
-		push_good(cases[i].n);
-		vring_notify(&vring);
-		if (take_signals(call_fd) != cases[i].is_told)
-			fail_msg("case %zu", i);
-	}
-}
-
-static void test_a_new_call_descriptor_is_signalled_once_while_the_ring_runs(void **state)
-{
-	(void)state;
-	int first = eventfd(0, EFD_CLOEXEC), second = eventfd(0, EFD_CLOEXEC);
-
-	vring_set_call(&vring, first);
-	assert_int_equal(take_signals(first), 1);
-	vring_stop(&vring);
-	vring_set_call(&vring, second);
-	assert_int_equal(take_signals(second), 0);
-	vring_set_call(&vring, -1);
-	assert_int_equal(vring_start(&vring), 0);
-	push_good(1);
-	vring_notify(&vring);
-}
-
-static void test_a_call_counter_that_is_full_does_not_block(void **state)
-{
-	(void)state;
-	uint64_t full = UINT64_MAX - 1;
-
-	assert_int_equal(write(call_fd, &full, sizeof(full)), sizeof(full));
-	push_good(1);
-	vring_notify(&vring);
-	assert_true(take_signals(call_fd) == full);
-}
-
-static void test_kicks_are_asked_for_with_flags(void **state)
-{
-	(void)state;
-	vring_disable_kicks(&vring);
-	assert_int_equal(used->flags, VRING_USED_F_NO_NOTIFY);
-	assert_false(vring_enable_kicks(&vring));
-	assert_int_equal(used->flags, 0);
-	vring_disable_kicks(&vring);
-	offer_good();
-	assert_true(vring_enable_kicks(&vring));
-}
-
-static void test_kicks_are_asked_for_with_avail_event(void **state)
-{
-	(void)state;
-	uint16_t *avail_event = (uint16_t *)(void *)&used->ring[SIZE];
-
-	vring.has_event_idx = true;
-	push_good(3);
-	vring_disable_kicks(&vring);
-	assert_int_equal(*avail_event, 0);
-	assert_int_equal(used->flags, 0);
-	assert_false(vring_enable_kicks(&vring));
-	assert_int_equal(*avail_event, 3);
-	offer_good();
-	assert_true(vring_enable_kicks(&vring));
-	assert_int_equal(*avail_event, 3);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(test_a_head_out_of_range_breaks_the_ring_until_it_is_set_up_again),
-		TEST(test_an_available_index_too_far_ahead_breaks_the_ring),
-		TEST(test_more_in_flight_than_there_are_descriptors_breaks_the_ring),
-		TEST(test_a_ring_that_cannot_be_does_not_start),
-		TEST(test_a_ring_whose_memory_goes_is_broken),
-		TEST(test_a_chain_that_is_wrong_is_answered_and_the_next_is_served),
-		TEST(test_more_than_four_gigabytes_are_refused),
-		TEST(test_only_bad_chains_do_not_keep_the_device_for_ever),
-		TEST(test_many_bad_chains_are_skipped_in_several_goes),
-		TEST(test_a_chain_is_split_into_what_is_read_and_what_is_written),
-		TEST(test_a_buffer_may_cross_into_the_next_region),
-		TEST(test_an_indirect_table_may_be_longer_than_the_ring),
-		TEST(test_a_held_chain_can_be_walked_again_while_it_is_good),
-		TEST(test_indices_wrap_at_65536),
-		TEST(test_chains_in_flight_survive_a_stop),
-		TEST(test_a_used_index_that_cannot_be_true_is_not_believed),
-		TEST(test_one_signal_tells_of_all_that_was_pushed),
-		TEST(test_with_event_idx_the_guest_is_told_at_the_entry_it_names),
-		TEST(test_a_new_call_descriptor_is_signalled_once_while_the_ring_runs),
-		TEST(test_a_call_counter_that_is_full_does_not_block),
-		TEST(test_kicks_are_asked_for_with_flags),
-		TEST(test_kicks_are_asked_for_with_avail_event),
+		VRING_TEST(test_a_head_out_of_range_breaks_the_ring_until_it_is_set_up_again),
+		VRING_TEST(test_an_available_index_too_far_ahead_breaks_the_ring),
+		VRING_TEST(test_more_in_flight_than_there_are_descriptors_breaks_the_ring),
+		VRING_TEST(test_a_ring_that_cannot_be_does_not_start),
+		VRING_TEST(test_a_ring_whose_memory_goes_is_broken),
+		VRING_TEST(test_a_chain_that_is_wrong_is_answered_and_the_next_is_served),
+		VRING_TEST(test_more_than_four_gigabytes_are_refused),
+		VRING_TEST(test_only_bad_chains_do_not_keep_the_device_for_ever),
+		VRING_TEST(test_many_bad_chains_are_skipped_in_several_goes),
+		VRING_TEST(test_a_chain_is_split_into_what_is_read_and_what_is_written),
+		VRING_TEST(test_a_buffer_may_cross_into_the_next_region),
+		VRING_TEST(test_an_indirect_table_may_be_longer_than_the_ring),
+		VRING_TEST(test_a_held_chain_can_be_walked_again_while_it_is_good),
+		VRING_TEST(test_indices_wrap_at_65536),
+		VRING_TEST(test_chains_in_flight_survive_a_stop),
+		VRING_TEST(test_a_used_index_that_cannot_be_true_is_not_believed),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR); /* broken rings say so at each turn */

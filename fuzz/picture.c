@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * What a display may do with a source: ask for pixels that are within it, and that were prepared
+ * where that is needed, and hold on to them for no longer than it may. That is checked here, the
+ * last by moving the pixels and poisoning where they were.
+ */
+#include "picture.h"
+
+#include <errno.h>
+#include <sanitizer/asan_interface.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/param.h>
+
+#include "base/container.h"
+#include "fuzz.h"
+
+#define N_SLOTS 8 /* for the memory of wide ones */
+
+/*
+ * Memory of a picture. The wide ones would be mapped and unmapped each time, at a price above all
+ * else here: they have places of their own, and one that was given back is poisoned until the
+ * others have had their turn. Only one picture is wide at a time: two would meet.
+ */
+static uint32_t *pixels_new(size_t size)
+{
+	static uint32_t slots[N_SLOTS][PICTURE_WIDE * PICTURE_TALL];
+	static unsigned next;
+	uint32_t *pixels = size == sizeof(slots[0]) ? slots[next++ % N_SLOTS] : malloc(size);
+
+	CHECK(pixels);
+	ASAN_UNPOISON_MEMORY_REGION(pixels, size);
+	return pixels;
+}
+
+static void pixels_free(uint32_t *pixels, size_t size)
+{
+	if (size == sizeof(uint32_t[PICTURE_WIDE * PICTURE_TALL]))
+		ASAN_POISON_MEMORY_REGION(pixels, size);
+	else
+		free(pixels);
+}
+
+static int picture_prepare(struct display_source *source, const struct rect *r)
+{
+	struct picture *picture = container_of(source, struct picture, base);
+
+	CHECK(rect_is_within(r, picture->width, picture->height) && !rect_is_empty(r));
+	picture->prepared = *r;
+	picture->is_dirty |= picture->fails;
+	return picture->fails ? -EIO : 0;
+}
+
+static int picture_rows(struct display_source *source, const struct rect *r, struct iovec *iov,
+			int max)
+{
+	struct picture *picture = container_of(source, struct picture, base);
+	bool is_whole = r->width == picture->width && !picture->piece;
+	uint32_t rows = is_whole ? 1 : r->height;
+	uint32_t width = is_whole ? r->width * r->height : r->width;
+	uint32_t piece = picture->piece ? picture->piece : width;
+	int n = 0;
+
+	CHECK(rect_is_within(r, picture->width, picture->height) && !rect_is_empty(r));
+	if (source->ops->prepare) {
+		struct rect readable = rect_intersect(r, &picture->prepared);
+
+		CHECK(rect_is_equal(&readable, r));
+	} else if (picture->fails) {
+		picture->is_dirty = true;
+		return -EFAULT;
+	}
+	for (uint32_t y = 0; y < rows; y++) {
+		uint32_t *row = picture->pixels + (size_t)(r->y + y) * picture->width + r->x;
+
+		for (uint32_t x = 0; x < width; x += piece) {
+			if (n == max)
+				return -E2BIG;
+			iov[n++] = (struct iovec){ row + x, MIN(piece, width - x) * sizeof(*row) };
+		}
+	}
+	return n;
+}
+
+static const struct display_source_ops plain_ops = { .rows = picture_rows };
+static const struct display_source_ops prepared_ops = { .prepare = picture_prepare,
+							.rows = picture_rows };
+
+void picture_start(struct picture *picture, uint32_t width, uint32_t height)
+{
+	uint32_t *pixels = picture->pixels;
+
+	if (picture->width != width || picture->height != height) {
+		pixels_free(pixels, (size_t)picture->width * picture->height * sizeof(*pixels));
+		pixels = pixels_new((size_t)width * height * sizeof(*pixels));
+	}
+	memset(pixels, 0, (size_t)width * height * sizeof(*pixels));
+	*picture = (struct picture){
+		.base.ops = &plain_ops, .width = width, .height = height, .pixels = pixels
+	};
+}
+
+void picture_wants_preparing(struct picture *picture)
+{
+	picture->base.ops = &prepared_ops;
+}
+
+void picture_move(struct picture *picture)
+{
+	size_t size = (size_t)picture->width * picture->height * sizeof(uint32_t);
+	uint32_t *moved = pixels_new(size);
+
+	memcpy(moved, picture->pixels, size);
+	pixels_free(picture->pixels, size);
+	picture->pixels = moved;
+	picture->prepared = (struct rect){ 0 };
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* Pictures that a display is shown, and that watch how it reads them. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/rect.h"
+#include "display/display.h"
+
+#define PICTURE_SIDE 48   /* pixels */
+#define PICTURE_WIDE 1400 /* of the one that takes more than one message */
+#define PICTURE_TALL 60
+
+struct picture {
+	struct display_source base;
+	uint32_t width, height;
+	uint32_t *pixels; /* owned */
+	struct rect prepared;
+	uint32_t piece; /* pixels in one piece; 0: rows */
+	bool fails;     /* to be prepared, or to give rows */
+	bool is_shown;  /* on any scanout */
+	bool is_dirty;  /* something was lost because it failed */
+};
+
+/* Makes @picture (zeroed, or started before) black and of that size. Not freed: the next start
+ * takes its memory. */
+void picture_start(struct picture *picture, uint32_t width, uint32_t height);
+/* From now on its pixels can only be read once they were prepared. */
+void picture_wants_preparing(struct picture *picture);
+/* Other memory with the same pixels; whoever still reads the old one is found out. */
+void picture_move(struct picture *picture);

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/* When the two sides of a ring tell each other that there is something, and when they do not. */
+#include "vring_rig.h"
+
+static void push_good(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		offer_good();
+		assert_true(vring_pop(&vring, &chain));
+		vring_push(&vring, chain.head, 0);
+	}
+}
+
+static void test_one_signal_tells_of_all_that_was_pushed(void **state)
+{
+	(void)state;
+	vring_notify(&vring);
+	assert_int_equal(take_signals(call_fd), 0);
+	push_good(3);
+	assert_int_equal(take_signals(call_fd), 0);
+	vring_notify(&vring);
+	vring_notify(&vring);
+	assert_int_equal(take_signals(call_fd), 1);
+	avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	push_good(1);
+	vring_notify(&vring);
+	assert_int_equal(take_signals(call_fd), 0);
+	avail->flags = 0;
+	vring_notify(&vring); /* what it did not want to hear is not said later */
+	assert_int_equal(take_signals(call_fd), 0);
+}
+
+static void test_with_event_idx_the_guest_is_told_at_the_entry_it_names(void **state)
+{
+	(void)state;
+	static const struct {
+		uint16_t start, used_event;
+		unsigned n;
+		bool is_told;
+	} cases[] = {
+		{ 10, 10, 1, true },        { 10, 11, 1, false },   { 10, 12, 3, true },
+		{ 10, 13, 3, false },       { 10, 9, 3, false },    { 10, 9, 1, false },
+		{ 65534, 65535, 2, true },  { 65534, 0, 2, false }, { 65534, 0, 3, true },
+		{ 65535, 65534, 4, false }, { 65535, 2, 4, true },  { 65535, 3, 4, false },
+	};
+
+	for (size_t i = 0; i < N(cases); i++) {
+		uint16_t *used_event = &avail->ring[SIZE];
+
+		vring_stop(&vring);
+		vring.has_event_idx = true;
+		vring.last_avail = avail->idx = used->idx = (uint16_t)(cases[i].start - 1);
+		assert_int_equal(vring_start(&vring), 0);
+		*used_event = 5000;
+		push_good(1);
+		vring_notify(&vring);
+		assert_int_equal(take_signals(call_fd), 1); /* the first is always told */
+		*used_event = cases[i].used_event;
+		avail->flags = VRING_AVAIL_F_NO_INTERRUPT; /* means nothing here */
+		push_good(cases[i].n);
+		vring_notify(&vring);
+		if (take_signals(call_fd) != cases[i].is_told)
+			fail_msg("case %zu", i);
+	}
+}
+
+static void test_a_new_call_descriptor_is_signalled_once_while_the_ring_runs(void **state)
+{
+	(void)state;
+	int first = eventfd(0, EFD_CLOEXEC), second = eventfd(0, EFD_CLOEXEC);
+
+	vring_set_call(&vring, first);
+	assert_int_equal(take_signals(first), 1);
+	vring_stop(&vring);
+	vring_set_call(&vring, second);
+	assert_int_equal(take_signals(second), 0);
+	vring_set_call(&vring, -1);
+	assert_int_equal(vring_start(&vring), 0);
+	push_good(1);
+	vring_notify(&vring);
+}
+
+static void test_a_call_counter_that_is_full_does_not_block(void **state)
+{
+	(void)state;
+	uint64_t full = UINT64_MAX - 1;
+
+	assert_int_equal(write(call_fd, &full, sizeof(full)), sizeof(full));
+	push_good(1);
+	vring_notify(&vring);
+	assert_true(take_signals(call_fd) == full);
+}
+
+static void test_kicks_are_asked_for_with_flags(void **state)
+{
+	(void)state;
+	vring_disable_kicks(&vring);
+	assert_int_equal(used->flags, VRING_USED_F_NO_NOTIFY);
+	assert_false(vring_enable_kicks(&vring));
+	assert_int_equal(used->flags, 0);
+	vring_disable_kicks(&vring);
+	offer_good();
+	assert_true(vring_enable_kicks(&vring));
+}
+
+static void test_kicks_are_asked_for_with_avail_event(void **state)
+{
+	(void)state;
+	uint16_t *avail_event = (uint16_t *)(void *)&used->ring[SIZE];
+
+	vring.has_event_idx = true;
+	push_good(3);
+	vring_disable_kicks(&vring);
+	assert_int_equal(*avail_event, 0);
+	assert_int_equal(used->flags, 0);
+	assert_false(vring_enable_kicks(&vring));
+	assert_int_equal(*avail_event, 3);
+	offer_good();
+	assert_true(vring_enable_kicks(&vring));
+	assert_int_equal(*avail_event, 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		VRING_TEST(test_one_signal_tells_of_all_that_was_pushed),
+		VRING_TEST(test_with_event_idx_the_guest_is_told_at_the_entry_it_names),
+		VRING_TEST(test_a_new_call_descriptor_is_signalled_once_while_the_ring_runs),
+		VRING_TEST(test_a_call_counter_that_is_full_does_not_block),
+		VRING_TEST(test_kicks_are_asked_for_with_flags),
+		VRING_TEST(test_kicks_are_asked_for_with_avail_event),
+	};
+
+	log_set_level(LOG_LEVEL_ERROR); /* broken rings say so at each turn */
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
