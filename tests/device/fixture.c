@@ -196,14 +196,13 @@ struct usage usage_of(const struct daemon *d)
 			       daemon_has_sanitizer(d) };
 }
 
-void usage_lower(struct usage *least, const struct daemon *d)
+void usage_look_again(struct usage *usage, const struct daemon *d)
 {
 	struct usage now = usage_of(d);
 
-	least->fds = MIN(least->fds, now.fds);
-	least->threads = MIN(least->threads, now.threads);
-	least->mappings = MIN(least->mappings, now.mappings);
-	least->rss_kib = MIN(least->rss_kib, now.rss_kib);
+	now.mappings = MIN(usage->mappings, now.mappings);
+	now.rss_kib = MIN(usage->rss_kib, now.rss_kib);
+	*usage = now;
 }
 
 void assert_usage(const struct usage *after, const struct usage *before, long spare_kib,

@@ -48,8 +48,9 @@ struct usage {
 	bool has_sanitizer; /* whose shadow is terabytes, as much as a leak of mappings can be */
 };
 struct usage usage_of(const struct daemon *d);
-/* Lowers @least to what @d holds now: a driver holds pictures for a while, a leak for good. */
-void usage_lower(struct usage *least, const struct daemon *d);
+/* What @d holds now, of memory and mappings the least so far: a driver keeps pictures for a while,
+ * but what leaks is never given back. */
+void usage_look_again(struct usage *usage, const struct daemon *d);
 /* All as before, and at most @spare_kib more memory. Says what it found, after @what. */
 void assert_usage(const struct usage *after, const struct usage *before, long spare_kib,
 		  const char *what);
