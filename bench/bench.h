@@ -105,6 +105,10 @@ void run_pause(const struct run *r);
 /* Until the display is sent nothing more: what is still under way of an earlier picture must not be
  * taken for the next one. */
 void run_settle(struct vmm *vmm);
+#define RESOURCE 1
+/* A 2D image of that size as RESOURCE, on the first scanout. A daemon that shows none fails here,
+ * before anything waits for a picture. */
+struct image run_show(struct vmm *vmm, uint32_t width, uint32_t height);
 
 /* CPU time of all threads of a process, those that have ended too. */
 uint64_t process_cpu_ns(pid_t pid);

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define RESOURCE  1
 #define MAX_RECTS 16
 #define WARM_UP   3
 
@@ -174,16 +173,6 @@ static uint32_t *show_blob(struct vmm *vmm, const struct scene *s)
 	return memory_at(&vmm->memory, gpa, create.size);
 }
 
-static uint32_t *show_image(struct vmm *vmm, const struct scene *s)
-{
-	struct image image =
-		image_new(vmm, RESOURCE, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, s->width, s->height);
-
-	if (gpu_set_scanout(vmm, 0, RESOURCE, image_rect(&image)) != VIRTIO_GPU_RESP_OK_NODATA)
-		vmm_fail("an image cannot be shown");
-	return (uint32_t *)image.bytes;
-}
-
 static void run_scene(struct run *r, const struct bench_case *c)
 {
 	const struct scene *s = &scenes[c->parameter];
@@ -196,7 +185,8 @@ static void run_scene(struct run *r, const struct bench_case *c)
 		r->is_missing = true;
 		return;
 	}
-	uint32_t *pixels = s->is_blob ? show_blob(r->vmm, s) : show_image(r->vmm, s);
+	uint32_t *pixels = s->is_blob ? show_blob(r->vmm, s)
+				      : (uint32_t *)run_show(r->vmm, s->width, s->height).bytes;
 	struct update u = { &all, &r->vmm->display, .ring = &r->vmm->rings[CONTROL] };
 
 	update_by_guest(r->vmm, &u, pixels, 1);

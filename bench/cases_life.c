@@ -11,8 +11,7 @@
 
 #include <unistd.h>
 
-#define RESOURCE 1
-#define IDLE_S   10
+#define IDLE_S 10
 
 static bool is_lit(struct vmm *vmm, const void *arg)
 {
@@ -22,10 +21,9 @@ static bool is_lit(struct vmm *vmm, const void *arg)
 
 static void light(struct vmm *vmm)
 {
-	struct image image = image_new(vmm, RESOURCE, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 1280, 800);
+	struct image image = run_show(vmm, 1280, 800);
 	struct virtio_gpu_rect all = image_rect(&image);
 
-	gpu_set_scanout(vmm, 0, RESOURCE, all);
 	image_transfer(vmm, &image, all);
 	gpu_flush(vmm, RESOURCE, all);
 	vmm_wait(vmm, is_lit, NULL, "a first frame");

@@ -10,7 +10,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define RESOURCE   1
 #define WIDTH      1280
 #define HEIGHT     800
 #define UPDATES_HZ 30
@@ -58,8 +57,7 @@ static void boot(struct run *r, struct guest *g)
 {
 	run_boot(r, (struct vmm_options){ 0 });
 	g->vmm = r->vmm;
-	g->image = image_new(g->vmm, RESOURCE, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, WIDTH, HEIGHT);
-	gpu_set_scanout(g->vmm, 0, RESOURCE, image_rect(&g->image));
+	g->image = run_show(g->vmm, WIDTH, HEIGHT);
 	update(g, image_rect(&g->image));
 	vmm_serve(g->vmm, 50);
 }

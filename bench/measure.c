@@ -191,6 +191,16 @@ void run_settle(struct vmm *vmm)
 	} while (vmm->display.bytes != bytes);
 }
 
+struct image run_show(struct vmm *vmm, uint32_t width, uint32_t height)
+{
+	struct image image =
+		image_new(vmm, RESOURCE, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, width, height);
+
+	if (gpu_set_scanout(vmm, 0, RESOURCE, image_rect(&image)) != VIRTIO_GPU_RESP_OK_NODATA)
+		vmm_fail("an image cannot be shown");
+	return image;
+}
+
 void run_pause(const struct run *r)
 {
 	if (r->is_traced)
