@@ -17,7 +17,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "display/display.h"
-#include "display/frontend.h"
+#include "display/socket.h"
 #include "fuzz.h"
 #include "input.h"
 #include "peer.h"
@@ -40,9 +40,9 @@ static struct {
 
 static const unsigned screen_ids[N_SCREENS] = { 0, 1, DISPLAY_MAX_SCANOUTS - 1 };
 
-static struct frontend *frontend(void)
+static struct socket_display *socket_display(void)
 {
-	return container_of(scene.display, struct frontend, base);
+	return container_of(scene.display, struct socket_display, base);
 }
 
 static void turn(unsigned n)
@@ -128,7 +128,7 @@ static void draw(struct input *in)
 			picture->pixels[(size_t)(r.y + y) * picture->width + r.x + x] +=
 				0x9e3779b9u;
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
-		if (frontend()->scanouts[i].source == &picture->base)
+		if (socket_display()->scanouts[i].pixels == &picture->base)
 			display_damage(scene.display, i, &r);
 }
 
@@ -136,7 +136,7 @@ static void move_memory(struct input *in)
 {
 	struct picture *picture = &scene.pictures[input_below(in, N_PICTURES)];
 
-	display_source_changed(scene.display, &picture->base);
+	display_pixels_changed(scene.display, &picture->base);
 	picture_move(picture);
 }
 
@@ -148,7 +148,8 @@ static void let_go(void)
 		bool is_shown = false;
 
 		for (unsigned k = 0; k < N_SCREENS; k++)
-			is_shown |= frontend()->scanouts[screen_ids[k]].source == &picture->base;
+			is_shown |=
+				socket_display()->scanouts[screen_ids[k]].pixels == &picture->base;
 		if (picture->is_shown && !is_shown)
 			picture_move(picture);
 		picture->is_shown = is_shown;
@@ -215,20 +216,20 @@ static void connect_peer(struct input *in)
 /* Time passes: for everybody, or only for the requests. */
 static void expire(struct input *in)
 {
-	struct frontend *fe = frontend();
+	struct socket_display *sd = socket_display();
 	uint8_t what = input_u8(in);
 
-	for (struct display_request *r = fe->requests; r; r = r->next)
+	for (struct display_request *r = sd->requests; r; r = r->next)
 		if (what & 1)
 			r->deadline = 0;
-	if ((what & 2) && fe->protocol_deadline)
-		fe->protocol_deadline = 1;
-	for (unsigned i = 0; i < fe->flush_order_len; i++)
+	if ((what & 2) && sd->protocol_deadline)
+		sd->protocol_deadline = 1;
+	for (unsigned i = 0; i < sd->flush_order_len; i++)
 		if (what & 4)
-			fe->scanouts[fe->flush_order[i]].flush_deadline = 0;
+			sd->scanouts[sd->flush_order[i]].flush_deadline = 0;
 	/* An answer that comes late is, for the display, one that nobody asked for. */
 	scene.peer.is_rude = true;
-	CHECK(frontend_request_expire(&fe->timer) == 0);
+	CHECK(socket_request_expire(&sd->timer) == 0);
 }
 
 static void spoil(struct input *in)
@@ -334,10 +335,10 @@ static void step(struct input *in)
 		turn(1);
 	if (op & 0x40)
 		peer_read(&scene.peer, SIZE_MAX);
-	CHECK(!(frontend()->fd < 0) || !frontend()->output.message);
+	CHECK(!(socket_display()->fd < 0) || !socket_display()->output.message);
 }
 
-static void check_screen(const struct frontend_scanout *s, const struct peer_screen *screen)
+static void check_screen(const struct socket_scanout *s, const struct peer_screen *screen)
 {
 	CHECK(s->kind == SCANOUT_DMABUF || !screen->has_dmabuf);
 	CHECK(s->kind == SCANOUT_DMABUF || screen->is_live == (s->kind == SCANOUT_PIXELS));
@@ -350,7 +351,7 @@ static void check_screen(const struct frontend_scanout *s, const struct peer_scr
 	}
 	if (s->kind != SCANOUT_PIXELS)
 		return;
-	struct picture *picture = container_of(s->source, struct picture, base);
+	struct picture *picture = container_of(s->pixels, struct picture, base);
 
 	CHECK(screen->width == s->width && screen->height == s->height);
 	for (uint32_t y = 0; !picture->is_dirty && y < s->height; y++)
@@ -362,7 +363,7 @@ static void check_screen(const struct frontend_scanout *s, const struct peer_scr
 /* Lets everything arrive, and looks at what has. */
 static void settle(void)
 {
-	struct frontend *fe = frontend();
+	struct socket_display *sd = socket_display();
 	struct input none = input_none();
 
 	for (unsigned i = 0, idle = 0; i < 200 && idle < 3; i++) {
@@ -373,13 +374,13 @@ static void settle(void)
 		idle = is_idle ? idle + 1 : 0;
 		turn(1);
 	}
-	if (scene.peer.is_rude || fe->fd < 0 || scene.peer.fd < 0)
+	if (scene.peer.is_rude || sd->fd < 0 || scene.peer.fd < 0)
 		return;
 	CHECK(!scene.peer.is_hung_up && scene.peer.len == 0 && scene.peer.n_fds == 0);
-	for (const struct display_request *r = fe->requests; r; r = r->next)
+	for (const struct display_request *r = sd->requests; r; r = r->next)
 		CHECK(!r); /* nobody can be waiting */
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
-		check_screen(&fe->scanouts[i], &scene.peer.screens[i]);
+		check_screen(&sd->scanouts[i], &scene.peer.screens[i]);
 }
 
 static void scene_start(struct input *in)
@@ -410,7 +411,7 @@ static void scene_end(void)
 {
 	display_reset(scene.display);
 	display_set_socket(scene.display, -1);
-	peer_forget(frontend());
+	peer_forget(socket_display());
 	for (unsigned i = 0; i < N_REQUESTS; i++)
 		CHECK(!scene.requests[i].display && !scene.is_pending[i]);
 	peer_reset(&scene.peer);
@@ -427,7 +428,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		scene.peer.keeps_pixels = true;
 		CHECK(loop_init(&scene.loop) == 0);
 		scene.dmabuf = memfd_create("dma-buf", MFD_CLOEXEC);
-		scene.display = frontend_display_new(&scene.loop);
+		scene.display = socket_display_new(&scene.loop);
 		CHECK(scene.dmabuf >= 0 && scene.display);
 	}
 	scene_start(&in);

@@ -20,7 +20,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "display/display.h"
-#include "display/frontend.h"
+#include "display/socket.h"
 #include "fuzz.h"
 #include "gpu/device.h"
 #include "input.h"
@@ -384,7 +384,7 @@ static void prepare(void)
 	options.limits.max_hostmem = 1 << 20;
 	CHECK(loop_init(&scene.loop) == 0);
 	scene.renderer = soft2d_renderer_new();
-	scene.display = frontend_display_new(&scene.loop);
+	scene.display = socket_display_new(&scene.loop);
 	scene.device = gpu_device_new(&scene.loop, scene.renderer, scene.display, &options);
 	CHECK(scene.device);
 }

@@ -96,8 +96,8 @@ static void check_ring(void)
 
 	if (!vring->is_running || vring->is_broken)
 		return;
-	CHECK((uint16_t)(vring->last_avail - vring->used) <= vring->size);
-	CHECK(vring->desc && vring->avail && vring->used_ring);
+	CHECK((uint16_t)(vring->last_avail - vring->next_used) <= vring->size);
+	CHECK(vring->desc && vring->avail && vring->used);
 }
 
 static void put16(uint32_t at, uint16_t value)
@@ -194,11 +194,11 @@ static void put_chain(struct input *in)
 static void pop(void)
 {
 	bool was_usable = scene.vring.is_running && !scene.vring.is_broken;
-	uint16_t used = scene.vring.used;
+	uint16_t used = scene.vring.next_used;
 	struct vring_chain chain;
 	bool is_there = vring_pop(&scene.vring, &chain);
 
-	CHECK((uint16_t)(scene.vring.used - used) <= VRING_MAX_SKIPPED);
+	CHECK((uint16_t)(scene.vring.next_used - used) <= VRING_MAX_SKIPPED);
 	if (!is_there)
 		return;
 	CHECK(was_usable);
@@ -215,10 +215,10 @@ static void push(struct input *in)
 	if (scene.n_flight == 0 || !scene.vring.is_running)
 		return;
 	i %= scene.n_flight;
-	uint16_t used = scene.vring.used;
+	uint16_t used = scene.vring.next_used;
 
 	vring_push(&scene.vring, scene.flight[i], written);
-	CHECK(scene.vring.is_broken || scene.vring.used == (uint16_t)(used + 1));
+	CHECK(scene.vring.is_broken || scene.vring.next_used == (uint16_t)(used + 1));
 	scene.flight[i] = scene.flight[--scene.n_flight];
 }
 
@@ -250,7 +250,7 @@ static void start_or_stop(void)
 	int r = vring_start(&scene.vring);
 	CHECK((r == 0) == scene.vring.is_running && (r == 0) == !scene.vring.is_broken);
 	/* What the guest's used index says to be done is done. */
-	uint16_t in_flight = (uint16_t)(scene.vring.last_avail - scene.vring.used);
+	uint16_t in_flight = (uint16_t)(scene.vring.last_avail - scene.vring.next_used);
 
 	if (r == 0 && scene.n_flight > in_flight)
 		scene.n_flight = in_flight;

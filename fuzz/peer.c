@@ -381,15 +381,15 @@ void peer_babble(struct peer *peer, struct input *in)
 	}
 }
 
-void peer_forget(struct frontend *fe)
+void peer_forget(struct socket_display *sd)
 {
-	CHECK(!fe->requests && fe->fd < 0 && !fe->output.message && !fe->task.loop);
-	loop_timer_disarm(&fe->timer);
-	fe->next_scanout = 0;
+	CHECK(!sd->requests && sd->fd < 0 && !sd->output.message && !sd->task.loop);
+	loop_timer_disarm(&sd->timer);
+	sd->next_scanout = 0;
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
-		struct frontend_scanout *s = &fe->scanouts[i];
+		struct socket_scanout *s = &sd->scanouts[i];
 
-		CHECK(s->kind == SCANOUT_OFF && !s->source && s->damage.count == 0);
+		CHECK(s->kind == SCANOUT_OFF && !s->pixels && s->damage.count == 0);
 		CHECK(s->dmabuf.fd < 0 && rect_is_empty(&s->sending));
 		s->peer_width = s->peer_height = 0;
 		s->peer_has_surface = s->peer_has_dmabuf = s->peer_surface_is_unused = false;

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "display/frontend_internal.h"
+#include "display/socket/socket_private.h"
 #include "input.h"
 
 #define PEER_MAX_ASKED 64
@@ -49,7 +49,7 @@ struct peer {
 	struct peer_screen screens[DISPLAY_MAX_SCANOUTS];
 	size_t len; /* bytes in the buffer, which stays last */
 	_Alignas(8) uint8_t buffer[sizeof(struct vhost_user_gpu_header) +
-				   sizeof(struct vhost_user_gpu_update) + FRONTEND_BAND_BYTES];
+				   sizeof(struct vhost_user_gpu_update) + SOCKET_BAND_BYTES];
 };
 
 /* Hangs up and forgets everything but the memory of the surfaces. */
@@ -71,4 +71,4 @@ void peer_babble(struct peer *peer, struct input *in);
 
 /* Makes a display that was reset, and has no peer, as new: for the next input, since to free it and
  * make another costs more than most inputs. */
-void peer_forget(struct frontend *fe);
+void peer_forget(struct socket_display *sd);

@@ -41,7 +41,7 @@ static void pixels_free(uint32_t *pixels, size_t size)
 		free(pixels);
 }
 
-static int picture_prepare(struct display_source *source, const struct rect *r)
+static int picture_prepare(struct display_pixels *source, const struct rect *r)
 {
 	struct picture *picture = container_of(source, struct picture, base);
 
@@ -51,7 +51,7 @@ static int picture_prepare(struct display_source *source, const struct rect *r)
 	return picture->fails ? -EIO : 0;
 }
 
-static int picture_rows(struct display_source *source, const struct rect *r, struct iovec *iov,
+static int picture_rows(struct display_pixels *source, const struct rect *r, struct iovec *iov,
 			int max)
 {
 	struct picture *picture = container_of(source, struct picture, base);
@@ -82,8 +82,8 @@ static int picture_rows(struct display_source *source, const struct rect *r, str
 	return n;
 }
 
-static const struct display_source_ops plain_ops = { .rows = picture_rows };
-static const struct display_source_ops prepared_ops = { .prepare = picture_prepare,
+static const struct display_pixels_ops plain_ops = { .rows = picture_rows };
+static const struct display_pixels_ops prepared_ops = { .prepare = picture_prepare,
 							.rows = picture_rows };
 
 void picture_start(struct picture *picture, uint32_t width, uint32_t height)

@@ -14,7 +14,7 @@
 #define PICTURE_TALL 60
 
 struct picture {
-	struct display_source base;
+	struct display_pixels base;
 	uint32_t width, height;
 	uint32_t *pixels; /* owned */
 	struct rect prepared;

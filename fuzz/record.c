@@ -258,7 +258,7 @@ WRAP(int, epoll_wait, int fd, struct epoll_event *events, int max, int timeout)
 /* ---- the display ---- */
 
 WRAP(void, display_scanout_pixels, struct display *display, unsigned scanout, uint32_t width,
-     uint32_t height, struct display_source *source)
+     uint32_t height, struct display_pixels *source)
 {
 	if (source)
 		fprintf(out, "show %u %u %u\n", scanout, width, height);

@@ -14,7 +14,7 @@
 
 #include "display/display.h"
 #include "fuzz.h"
-#include "gpu/device_state.h"
+#include "gpu/device_private.h"
 #include "gpu/resource.h"
 #include "guest.h"
 #include "input.h"
@@ -70,7 +70,7 @@ static void display_step(struct world *world, struct input *in, unsigned op)
 		peer_hang_up(&world->peer);
 		break;
 	default:
-		if (world->has_frontend)
+		if (world->has_socket_display)
 			connect_display(world, in);
 	}
 }
@@ -200,9 +200,9 @@ static bool has_pixels(struct world *world, unsigned i)
 		size_t at = 0;
 		int n = 0;
 
-		if (!scanout->source.ops->prepare ||
-		    scanout->source.ops->prepare(&scanout->source, &r) == 0)
-			n = scanout->source.ops->rows(&scanout->source, &r, iov, 257);
+		if (!scanout->pixels.ops->prepare ||
+		    scanout->pixels.ops->prepare(&scanout->pixels, &r) == 0)
+			n = scanout->pixels.ops->rows(&scanout->pixels, &r, iov, 257);
 		for (int k = 0; k < n; k++) {
 			memcpy(row + at, iov[k].iov_base, iov[k].iov_len);
 			at += iov[k].iov_len;
@@ -220,7 +220,7 @@ static void show_all(struct world *world)
 	struct input none = input_none();
 
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
-		if (world->device->scanouts[i].source.ops)
+		if (world->device->scanouts[i].pixels.ops)
 			display_damage(world->display, i, &(struct rect){ 0, 0, 256, 256 });
 	for (unsigned i = 0, idle = 0; i < 4000 && idle < 3; i++) {
 		bool is_idle = !peer_read(&world->peer, SIZE_MAX);
@@ -242,7 +242,7 @@ static void settle(struct world *world)
 	CHECK(world->peer.len == 0 && world->peer.n_fds == 0);
 	CHECK(g_queue_is_empty(&world->device->held));
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
-		if (world->device->scanouts[i].source.ops && !has_pixels(world, i)) {
+		if (world->device->scanouts[i].pixels.ops && !has_pixels(world, i)) {
 			/* A blob may lie over the rings, which have changed as commands ended. */
 			CHECK(world->device->scanouts[i].resource->blob_size);
 			is_shown = false;
@@ -251,7 +251,7 @@ static void settle(struct world *world)
 		return;
 	show_all(world);
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
-		CHECK(!world->device->scanouts[i].source.ops || has_pixels(world, i));
+		CHECK(!world->device->scanouts[i].pixels.ops || has_pixels(world, i));
 }
 
 void story_run(struct world *world, uint8_t setup, struct input *in)
@@ -264,7 +264,7 @@ void story_run(struct world *world, uint8_t setup, struct input *in)
 		    setup & STORY_WITHOUT_FEATURES
 			    ? 0
 			    : FEATURES_ALL | (setup & STORY_EVENT_IDX ? VMM_F_EVENT_IDX : 0));
-	if (world->has_frontend && !(setup & STORY_WITHOUT_DISPLAY))
+	if (world->has_socket_display && !(setup & STORY_WITHOUT_DISPLAY))
 		connect_display(world, in);
 	for (unsigned i = 0; i < MAX_STEPS && !input_is_empty(in); i++)
 		step(world, in);

@@ -18,10 +18,10 @@
 #include "base/container.h"
 #include "base/fd.h"
 #include "display/display.h"
-#include "display/frontend.h"
+#include "display/socket.h"
 #include "display/headless.h"
 #include "fuzz.h"
-#include "gpu/device_state.h"
+#include "gpu/device_private.h"
 #include "render/renderer.h"
 #include "strict_renderer.h"
 #include "vhost/backend.h"
@@ -192,17 +192,19 @@ void world_reconnect(struct world *world)
 	connect_vmm(world);
 }
 
-void world_new(struct world *world, struct renderer *renderer, bool is_strict, bool has_frontend)
+void world_new(struct world *world, struct renderer *renderer, bool is_strict,
+	       bool has_socket_display)
 {
 	const struct gpu_device_options options = { .limits = limits, .n_scanouts = 1 };
 
 	*world = (struct world){ .peer.fd = -1,
 				 .peer.keeps_pixels = true,
 				 .is_strict = is_strict,
-				 .has_frontend = has_frontend };
+				 .has_socket_display = has_socket_display };
 	CHECK(loop_init(&world->loop) == 0);
 	world->renderer = renderer;
-	world->display = has_frontend ? frontend_display_new(&world->loop) : headless_display_new();
+	world->display =
+		has_socket_display ? socket_display_new(&world->loop) : headless_display_new();
 	world->device = gpu_device_new(&world->loop, renderer, world->display, &options);
 	CHECK(world->display && world->device);
 	world->file = memfd_create("guest", MFD_CLOEXEC);
@@ -271,10 +273,10 @@ void world_end(struct world *world)
 		backend(world)->ops->reset(backend(world));
 	}
 	check_empty(world);
-	if (world->has_frontend) {
+	if (world->has_socket_display) {
 		display_set_socket(world->display, -1);
 		peer_reset(&world->peer);
-		peer_forget(container_of(world->display, struct frontend, base));
+		peer_forget(container_of(world->display, struct socket_display, base));
 	}
 	if (world->memory_is_changed)
 		tell_memory(world);

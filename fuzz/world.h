@@ -47,13 +47,14 @@ struct world {
 	uint8_t *memory;
 	uint8_t replies[512]; /* of the session, the part of one that has come */
 	size_t replies_len;
-	bool has_frontend, is_strict;
+	bool has_socket_display, is_strict;
 	bool memory_is_changed, rings_are_changed;
 	bool has_region[WORLD_REGIONS];
 };
 
 /* Makes the device. Takes @renderer. */
-void world_new(struct world *world, struct renderer *renderer, bool is_strict, bool has_frontend);
+void world_new(struct world *world, struct renderer *renderer, bool is_strict,
+	       bool has_socket_display);
 
 /* Everything as new for one input: rings empty, memory zero, @features accepted. */
 void world_start(struct world *world, uint64_t features);

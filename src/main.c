@@ -18,7 +18,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "display/display.h"
-#include "display/frontend.h"
+#include "display/socket.h"
 #include "display/headless.h"
 #include "gpu/device.h"
 #include "options.h"
@@ -133,8 +133,9 @@ static bool start_sandbox(struct sandbox *sandbox, const struct options *options
 	return sandbox_start(sandbox, &sandbox_options);
 }
 
-static int serve(struct loop *loop, const struct options *options, struct gpu_device *device,
-		 struct sandbox *sandbox, enum sandbox_profile profile)
+static int serve_front_ends(struct loop *loop, const struct options *options,
+			    struct gpu_device *device, struct sandbox *sandbox,
+			    enum sandbox_profile profile)
 {
 	const struct vhost_server_options server_options = {
 		.socket_path = options->socket_path,
@@ -177,12 +178,12 @@ static int run_device(struct loop *loop, const struct options *options, struct r
 		return EXIT_FAILURE;
 	}
 	log_info("renderer: %s, display: %s", renderer->ops->name, display->ops->name);
-	int status = serve(loop, options, device, sandbox, profile);
+	int status = serve_front_ends(loop, options, device, sandbox, profile);
 	gpu_device_free(device);
 	return status;
 }
 
-static int run(struct loop *loop, const struct options *options)
+static int run_daemon(struct loop *loop, const struct options *options)
 {
 	g_autofree char *message = NULL;
 	struct sandbox sandbox;
@@ -197,7 +198,7 @@ static int run(struct loop *loop, const struct options *options)
 		return EXIT_FAILURE;
 	}
 	struct display *display =
-		options->is_headless ? headless_display_new() : frontend_display_new(loop);
+		options->is_headless ? headless_display_new() : socket_display_new(loop);
 	int status = EXIT_FAILURE;
 
 	if (display)
@@ -246,7 +247,7 @@ int main(int argc, char **argv)
 		log_error("no event loop: %s", strerror(r < 0 ? -r : errno));
 		return EXIT_FAILURE;
 	}
-	int status = run(&loop, &options);
+	int status = run_daemon(&loop, &options);
 	loop_remove(&signals);
 	loop_finish(&loop);
 	return status;

@@ -373,9 +373,10 @@ static const struct option_type *find_option(int code)
 	return NULL;
 }
 
-static enum options_result usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static enum options_result report_usage(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
 
-static enum options_result usage(const char *format, ...)
+static enum options_result report_usage(const char *format, ...)
 {
 	va_list args;
 
@@ -388,14 +389,15 @@ static enum options_result usage(const char *format, ...)
 }
 
 /* What each option says is good; now all of them together. */
-static enum options_result check(struct options *options)
+static enum options_result check_options(struct options *options)
 {
 	uint32_t foreign = options->capsets & ~modes[options->gpu_mode].capsets;
 
 	if (!options->socket_path && options->fd < 0)
-		return usage("say where the VMM connects, with --socket-path PATH or --fd N");
+		return report_usage(
+			"say where the VMM connects, with --socket-path PATH or --fd N");
 	if (options->socket_path && options->fd >= 0)
-		return usage("--socket-path and --fd exclude each other");
+		return report_usage("--socket-path and --fd exclude each other");
 	for (unsigned i = 0; i < G_N_ELEMENTS(capsets); i++) {
 		if (foreign & capsets[i].bit) {
 			fprintf(stderr, PROGRAM ": --gpu-mode %s has no capset %s\n",
@@ -436,9 +438,9 @@ enum options_result options_parse(struct options *ret, int argc, char **argv)
 	opterr = 0;
 	while ((code = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		if (code == '?')
-			return usage("%s is not an option", argv[optind - 1]);
+			return report_usage("%s is not an option", argv[optind - 1]);
 		if (code == ':')
-			return usage("%s needs a value", argv[optind - 1]);
+			return report_usage("%s needs a value", argv[optind - 1]);
 
 		const struct option_type *type = find_option(code);
 
@@ -457,9 +459,9 @@ enum options_result options_parse(struct options *ret, int argc, char **argv)
 			optarg = argv[optind++];
 		const char *wrong = type->set(ret, optarg);
 		if (wrong)
-			return usage("--%s %s: %s", type->name, optarg, wrong);
+			return report_usage("--%s %s: %s", type->name, optarg, wrong);
 	}
 	if (optind < argc)
-		return usage("%s is not an option", argv[optind]);
-	return check(ret);
+		return report_usage("%s is not an option", argv[optind]);
+	return check_options(ret);
 }

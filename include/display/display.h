@@ -57,21 +57,22 @@ struct display_edid {
  * Where the pixels of a scanout come from, 32 bits each, x8r8g8b8 in little-endian memory order.
  * Lives in its owner; stays readable until display_scanout_*() replaces it.
  */
-struct display_source;
+struct display_pixels;
 
-struct display_source_ops {
+struct display_pixels_ops {
 	/* Optional. @r (of the scanout) will be read next: bring it into readable memory.
 	 * 0, or -errno: the damage is dropped. */
-	int (*prepare)(struct display_source *source, const struct rect *r);
+	int (*prepare)(struct display_pixels *pixels, const struct rect *r);
 	/* The rows of @r one after the other, as at most @max pieces; rows that lie one behind the
 	 * other are joined. Returns how many, or -E2BIG past @max. The pieces stay good until the
-	 * source is replaced, prepared again, or told of as changed by display_source_changed(). */
-	int (*rows)(struct display_source *source, const struct rect *r, struct iovec *iov,
+	 * pixels are replaced, prepared again, or told of as changed by display_pixels_changed().
+	 */
+	int (*rows)(struct display_pixels *pixels, const struct rect *r, struct iovec *iov,
 		    int max);
 };
 
-struct display_source {
-	const struct display_source_ops *ops;
+struct display_pixels {
+	const struct display_pixels_ops *ops;
 };
 
 /* A scanout in a dma-buf of the host's GPU. */
@@ -101,15 +102,15 @@ struct display_ops {
 			    unsigned scanout);                                    /* optional */
 	void (*cancel)(struct display *display, struct display_request *request); /* optional */
 	void (*scanout_pixels)(struct display *display, unsigned scanout, uint32_t width,
-			       uint32_t height, struct display_source *source);
+			       uint32_t height, struct display_pixels *pixels);
 	bool (*shows_dmabufs)(struct display *display); /* optional: none are shown */
 	int (*scanout_dmabuf)(struct display *display, unsigned scanout,
 			      const struct display_dmabuf *dmabuf); /* optional */
 	void (*damage)(struct display *display, unsigned scanout, const struct rect *r);
 	int (*flush_dmabuf)(struct display *display, struct display_request *request,
 			    unsigned scanout, const struct rect *r); /* optional */
-	void (*source_changed)(struct display *display,
-			       struct display_source *source); /* optional */
+	void (*pixels_changed)(struct display *display,
+			       struct display_pixels *pixels); /* optional */
 	void (*cursor_set)(struct display *display, unsigned scanout,
 			   const struct display_cursor *cursor);
 	void (*cursor_move)(struct display *display, unsigned scanout, uint32_t x, uint32_t y,
@@ -145,11 +146,11 @@ int display_request_edid(struct display *display, struct display_request *reques
 /* The answer is no longer wanted. Nothing happens if it is not pending. */
 void display_cancel(struct display_request *request);
 
-/* Shows @source (borrowed until replaced), all of it damaged; @width and @height are then more than
- * 0. @source NULL: the scanout is off.
- * What the display still needs of the source that it replaces is copied in this call. */
+/* Shows @pixels (borrowed until replaced), all of it damaged; @width and @height are then more than
+ * 0. @pixels NULL: the scanout is off.
+ * What the display still needs of the pixels that it replaces is copied in this call. */
 void display_scanout_pixels(struct display *display, unsigned scanout, uint32_t width,
-			    uint32_t height, struct display_source *source);
+			    uint32_t height, struct display_pixels *pixels);
 /* Whether there is a peer that takes dma-bufs. */
 bool display_shows_dmabufs(struct display *display);
 /* Shows a dma-buf; its descriptor is duplicated. Nothing of it is seen before the first
@@ -164,8 +165,8 @@ void display_damage(struct display *display, unsigned scanout, const struct rect
  * scanout, further ones wait and are merged. */
 int display_flush_dmabuf(struct display *display, struct display_request *request, unsigned scanout,
 			 const struct rect *r);
-/* The memory behind @source is about to go or to move: whatever was taken of it is copied now. */
-void display_source_changed(struct display *display, struct display_source *source);
+/* The memory behind @pixels is about to go or to move: whatever was taken of it is copied now. */
+void display_pixels_changed(struct display *display, struct display_pixels *pixels);
 
 /* Shows a cursor image at its position. */
 void display_cursor_set(struct display *display, unsigned scanout,

@@ -87,15 +87,16 @@ struct renderer_ops {
 	/* @args is checked; *@ret is the handle. */
 	int (*resource_create)(struct renderer *renderer, const struct renderer_resource_args *args,
 			       struct renderer_resource **ret);
-	int (*blob_create)(struct renderer *renderer, const struct renderer_blob_args *args,
-			   struct renderer_resource **ret); /* optional */
+	int (*resource_create_blob)(struct renderer *renderer,
+				    const struct renderer_blob_args *args,
+				    struct renderer_resource **ret); /* optional */
 	void (*resource_free)(struct renderer *renderer, struct renderer_resource *resource);
 	/* @iov is borrowed until it is detached or attached anew. Optional: transfers bring their
 	 * iov. */
-	int (*attach)(struct renderer *renderer, struct renderer_resource *resource,
-		      struct iovec *iov, int n_iov);
-	void (*detach)(struct renderer *renderer,
-		       struct renderer_resource *resource); /* optional */
+	int (*resource_attach)(struct renderer *renderer, struct renderer_resource *resource,
+			       struct iovec *iov, int n_iov);
+	void (*resource_detach)(struct renderer *renderer,
+				struct renderer_resource *resource); /* optional */
 	int (*transfer_to_host)(struct renderer *renderer, struct renderer_resource *resource,
 				const struct renderer_transfer *transfer);
 	int (*transfer_from_host)(struct renderer *renderer, struct renderer_resource *resource,

@@ -32,7 +32,7 @@ struct sandbox {
 		const char *what, *why; /* static */
 	} missing[8];
 	unsigned n_missing;
-	bool has_user, has_net, has_ipc, has_tree, has_no_capabilities, has_filter;
+	bool has_user, has_net, has_ipc, has_rootfs, has_no_capabilities, has_filter;
 	unsigned n_paths; /* in the tree, besides the working directory */
 };
 

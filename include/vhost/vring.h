@@ -46,14 +46,14 @@ struct vring {
 	bool is_running; /* set up and enabled */
 	bool is_broken;
 	uint16_t last_avail; /* the next available entry to take; wraps at 65536 */
-	uint16_t used;       /* the next used entry to write; wraps at 65536 */
-	uint16_t notified;   /* value of used at the last notification */
+	uint16_t next_used;  /* the next used entry to write; wraps at 65536 */
+	uint16_t notified;   /* value of next_used at the last notification */
 	bool has_notified;
 	int call_fd, err_fd; /* owned; -1 if there is none */
 	/* Looked up in memory while it runs. */
 	struct vring_desc *desc;
 	struct vring_avail *avail;
-	struct vring_used *used_ring;
+	struct vring_used *used;
 	struct iovec iov[VRING_MAX_IOV]; /* of the chain that was popped last */
 };
 

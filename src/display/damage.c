@@ -18,7 +18,7 @@
  * moving 16 KiB. */
 #define MESSAGE_COST_PIXELS 4096
 
-static int64_t area(const struct rect *r)
+static int64_t rect_area(const struct rect *r)
 {
 	return (int64_t)r->width * r->height;
 }
@@ -29,7 +29,7 @@ static int64_t cost_of_merging(const struct rect *a, const struct rect *b)
 {
 	struct rect both = rect_union(a, b);
 
-	return area(&both) - area(a) - area(b);
+	return rect_area(&both) - rect_area(a) - rect_area(b);
 }
 
 static void damage_remove(struct damage *damage, unsigned i)
@@ -63,7 +63,7 @@ static void find_cheapest_pair(const struct damage *damage, const struct rect *r
 /* Merges @r with each rectangle that is cheap to merge with, until none is left that is. @at
  * becomes the place of the oldest of them, so that what is drawn to all the time does not lose its
  * turn. */
-static struct rect absorb(struct damage *damage, struct rect r, unsigned *at)
+static struct rect absorb_rect(struct damage *damage, struct rect r, unsigned *at)
 {
 	for (unsigned i = 0; i < damage->count;) {
 		if (cost_of_merging(&damage->rects[i], &r) > MESSAGE_COST_PIXELS) {
@@ -83,7 +83,7 @@ void damage_add(struct damage *damage, const struct rect *r)
 	unsigned at = damage->count, a = 0, b = 0;
 
 	assert(!rect_is_empty(r));
-	struct rect rest = absorb(damage, *r, &at);
+	struct rect rest = absorb_rect(damage, *r, &at);
 
 	if (damage->count == DAMAGE_MAX_RECTS) {
 		find_cheapest_pair(damage, &rest, &a, &b);

@@ -66,11 +66,11 @@ void display_cancel(struct display_request *request)
 }
 
 void display_scanout_pixels(struct display *display, unsigned scanout, uint32_t width,
-			    uint32_t height, struct display_source *source)
+			    uint32_t height, struct display_pixels *pixels)
 {
 	assert(scanout < DISPLAY_MAX_SCANOUTS);
-	assert(!source || (source->ops->rows && width > 0 && height > 0));
-	display->ops->scanout_pixels(display, scanout, width, height, source);
+	assert(!pixels || (pixels->ops->rows && width > 0 && height > 0));
+	display->ops->scanout_pixels(display, scanout, width, height, pixels);
 }
 
 bool display_shows_dmabufs(struct display *display)
@@ -104,10 +104,10 @@ int display_flush_dmabuf(struct display *display, struct display_request *reques
 	return display->ops->flush_dmabuf(display, request, scanout, r);
 }
 
-void display_source_changed(struct display *display, struct display_source *source)
+void display_pixels_changed(struct display *display, struct display_pixels *pixels)
 {
-	if (display->ops->source_changed)
-		display->ops->source_changed(display, source);
+	if (display->ops->pixels_changed)
+		display->ops->pixels_changed(display, pixels);
 }
 
 void display_cursor_set(struct display *display, unsigned scanout,

@@ -21,9 +21,9 @@ static void headless_reset(struct display *display)
 }
 
 static void headless_scanout_pixels(struct display *display, unsigned scanout, uint32_t width,
-				    uint32_t height, struct display_source *source)
+				    uint32_t height, struct display_pixels *pixels)
 {
-	(void)display, (void)scanout, (void)width, (void)height, (void)source;
+	(void)display, (void)scanout, (void)width, (void)height, (void)pixels;
 }
 
 static void headless_damage(struct display *display, unsigned scanout, const struct rect *r)

@@ -21,8 +21,8 @@
 
 /* Writes the pieces to @iov, or only counts them if it is NULL. -1 if a byte is not there, or there
  * are too many pieces. */
-static int collect(const struct backing *backing, const struct guest_memory *memory,
-		   struct iovec *iov)
+static int collect_pieces(const struct backing *backing, const struct guest_memory *memory,
+			  struct iovec *iov)
 {
 	const int max = (int)backing->n_entries + MAX_BORDERS;
 	const uint8_t *end = NULL;
@@ -57,12 +57,12 @@ void backing_resolve(struct backing *backing, const struct guest_memory *memory)
 	g_clear_pointer(&backing->iov, g_free);
 	backing->n_iov = 0;
 
-	int n = collect(backing, memory, NULL);
+	int n = collect_pieces(backing, memory, NULL);
 	if (n <= 0)
 		return;
 	backing->iov = g_try_new(struct iovec, (size_t)n);
 	if (backing->iov)
-		backing->n_iov = collect(backing, memory, backing->iov);
+		backing->n_iov = collect_pieces(backing, memory, backing->iov);
 }
 
 int backing_attach(struct backing *backing, const struct guest_memory *memory,
@@ -72,7 +72,7 @@ int backing_attach(struct backing *backing, const struct guest_memory *memory,
 
 	for (uint32_t i = 0; i < n_entries; i++)
 		fresh.size += entries[i].length;
-	if (collect(&fresh, memory, NULL) <= 0)
+	if (collect_pieces(&fresh, memory, NULL) <= 0)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	backing_resolve(&fresh, memory);
 	if (!fresh.iov)

@@ -7,7 +7,7 @@
 #include "gpu/capset.h"
 
 #include "gpu/command.h"
-#include "gpu/device_state.h"
+#include "gpu/device_private.h"
 
 void capset_init(struct gpu_device *device)
 {

@@ -18,10 +18,9 @@
 
 #include "base/container.h"
 #include "base/iov.h"
-#include "gpu/command_type.h"
-#include "gpu/device_state.h"
+#include "gpu/device_private.h"
 #include "gpu/fence.h"
-#include "gpu/subject.h"
+#include "gpu/command_table.h"
 #include "vhost/session.h"
 #include "vhost/vring.h"
 
@@ -115,10 +114,10 @@ static void reply_nodata(struct gpu_command *command, uint32_t type)
 static uint32_t error_response(const struct gpu_command *command, int result)
 {
 	if (result > 0) {
-		log_debug("%s: error 0x%x", command_subject(command).text, (unsigned)result);
+		log_debug("%s: error 0x%x", command_describe(command).text, (unsigned)result);
 		return (uint32_t)result;
 	}
-	log_warn("%s failed on the host: %s", command_subject(command).text, strerror(-result));
+	log_warn("%s failed on the host: %s", command_describe(command).text, strerror(-result));
 	return result == -ENOMEM ? VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY : VIRTIO_GPU_RESP_ERR_UNSPEC;
 }
 
@@ -137,7 +136,7 @@ void command_give_back(struct gpu_command *command)
 	command_free(command);
 }
 
-static void complete(struct gpu_command *command, int result)
+static void complete_command(struct gpu_command *command, int result)
 {
 	if (result == 0 && !command->is_answered)
 		reply_nodata(command, VIRTIO_GPU_RESP_OK_NODATA);
@@ -151,7 +150,7 @@ static void complete(struct gpu_command *command, int result)
 	command_give_back(command);
 }
 
-static void run(struct gpu_device *device, struct gpu_command *command)
+static void run_handler(struct gpu_device *device, struct gpu_command *command)
 {
 	union gpu_request *request = &command->request;
 	size_t size = command_read(command, 0, request, sizeof(*request));
@@ -160,12 +159,12 @@ static void run(struct gpu_device *device, struct gpu_command *command)
 	memset((uint8_t *)request + size, 0, sizeof(*request) - size);
 	command->is_answered = false;
 
-	const struct command_type *type = command_type_find(request->hdr.type);
+	const struct command_type *type = command_table_find(request->hdr.type);
 	if (type && size >= type->request_size &&
 	    (type->feature == FEATURE_NONE || device_has_feature(device, (unsigned)type->feature)))
 		result = type->run(device, command);
 	if (result != COMMAND_HELD)
-		complete(command, result);
+		complete_command(command, result);
 }
 
 void command_hold(struct gpu_command *command)
@@ -174,7 +173,7 @@ void command_hold(struct gpu_command *command)
 }
 
 /* A chain that has gone bad since it was taken has room for nothing. */
-static void reload(struct gpu_command *command)
+static void reload_chain(struct gpu_command *command)
 {
 	if (!vring_reload(command_vring(command), command->head, &command->chain))
 		command->chain = (struct vring_chain){ .head = command->head };
@@ -184,7 +183,7 @@ void command_complete(struct gpu_command *command, int result)
 {
 	struct gpu_device *device = command->device;
 
-	complete(command, result);
+	complete_command(command, result);
 	command_notify_all(device);
 }
 
@@ -198,11 +197,11 @@ bool command_resume(struct gpu_command *command)
 		g_queue_push_tail_link(&device->queues[command->queue].finished, &command->link);
 		return false;
 	}
-	reload(command);
+	reload_chain(command);
 	return true;
 }
 
-static int serve_again(struct loop_task *task)
+static int on_serve_again(struct loop_task *task)
 {
 	struct queue *queue = container_of(task, struct queue, again);
 
@@ -211,12 +210,12 @@ static int serve_again(struct loop_task *task)
 }
 
 /* The next chain. Those that were wrong, and are skipped, are work too. */
-static bool pop(struct gpu_device *device, struct vring *vring, struct vring_chain *ret)
+static bool pop_chain(struct gpu_device *device, struct vring *vring, struct vring_chain *ret)
 {
-	uint16_t before = vring->used;
+	uint16_t before = vring->next_used;
 	bool is_there = vring_pop(vring, ret);
 
-	device->turn_budget -= 1 + (uint16_t)(vring->used - before);
+	device->turn_budget -= 1 + (uint16_t)(vring->next_used - before);
 	return is_there;
 }
 
@@ -228,7 +227,7 @@ void command_serve(struct gpu_device *device, unsigned index)
 	device->turn_budget = TURN_BUDGET;
 	vring_disable_kicks(vring);
 	do {
-		while (device->turn_budget > 0 && pop(device, vring, &chain)) {
+		while (device->turn_budget > 0 && pop_chain(device, vring, &chain)) {
 			struct gpu_command *command = command_new(device);
 
 			if (!command) {
@@ -238,10 +237,10 @@ void command_serve(struct gpu_device *device, unsigned index)
 			command->queue = index;
 			command->head = chain.head;
 			command->chain = chain;
-			run(device, command);
+			run_handler(device, command);
 		}
 		if (device->turn_budget <= 0) {
-			loop_queue(device->loop, &device->queues[index].again, serve_again);
+			loop_queue(device->loop, &device->queues[index].again, on_serve_again);
 			break;
 		}
 	} while (vring_enable_kicks(vring));
@@ -259,8 +258,8 @@ void command_queue_started(struct gpu_device *device, unsigned index)
 
 		if (command->is_to_run_again) {
 			command->is_to_run_again = false;
-			reload(command);
-			run(device, command);
+			reload_chain(command);
+			run_handler(device, command);
 		} else {
 			command_give_back(command);
 		}

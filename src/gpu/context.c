@@ -15,7 +15,7 @@
 
 #include "gpu/capset.h"
 #include "gpu/command.h"
-#include "gpu/device_state.h"
+#include "gpu/device_private.h"
 #include "gpu/fence.h"
 #include "gpu/resource.h"
 

@@ -14,7 +14,7 @@
 
 #include "base/iov.h"
 #include "gpu/command.h"
-#include "gpu/device_state.h"
+#include "gpu/device_private.h"
 #include "gpu/resource.h"
 
 #define BYTES_PER_PIXEL 4

@@ -14,7 +14,7 @@
 #include "gpu/capset.h"
 #include "gpu/command.h"
 #include "gpu/context.h"
-#include "gpu/device_state.h"
+#include "gpu/device_private.h"
 #include "gpu/fence.h"
 #include "gpu/output.h"
 #include "gpu/resource.h"

@@ -14,7 +14,7 @@
 #include "base/container.h"
 #include "gpu/command.h"
 #include "gpu/context.h"
-#include "gpu/device_state.h"
+#include "gpu/device_private.h"
 
 #define POLL_INTERVAL_MS 2
 
@@ -32,7 +32,7 @@ bool fence_is_wanted(const struct gpu_command *command)
 	return command->request.hdr.flags & VIRTIO_GPU_FLAG_FENCE;
 }
 
-static struct timeline *find(GQueue *timelines, uint8_t ring_idx)
+static struct timeline *find_timeline(GQueue *timelines, uint8_t ring_idx)
 {
 	for (GList *link = timelines->head; link; link = link->next) {
 		struct timeline *timeline = link->data;
@@ -43,9 +43,9 @@ static struct timeline *find(GQueue *timelines, uint8_t ring_idx)
 	return NULL;
 }
 
-static struct timeline *find_or_add(GQueue *timelines, uint8_t ring_idx)
+static struct timeline *find_or_add_timeline(GQueue *timelines, uint8_t ring_idx)
 {
-	struct timeline *timeline = find(timelines, ring_idx);
+	struct timeline *timeline = find_timeline(timelines, ring_idx);
 
 	if (timeline)
 		return timeline;
@@ -105,7 +105,8 @@ int fence_wait(struct gpu_command *command)
 	device->last_fence_seq = fence.id;
 	device->n_fences++;
 	command->fence_seq = fence.id;
-	g_queue_push_tail_link(&find_or_add(timelines, fence.ring_idx)->commands, &command->link);
+	g_queue_push_tail_link(&find_or_add_timeline(timelines, fence.ring_idx)->commands,
+			       &command->link);
 	arm_timer(device);
 	return 0;
 }
@@ -123,12 +124,12 @@ static void give_back_until(struct timeline *timeline, uint64_t seq)
 	}
 }
 
-static void passed(void *data, const struct renderer_fence *fence)
+static void on_fence(void *data, const struct renderer_fence *fence)
 {
 	struct gpu_device *device = data;
 	GQueue *timelines = owner_of(device, fence);
 	struct timeline *timeline =
-		timelines ? find(timelines, fence->has_ring ? fence->ring_idx : 0) : NULL;
+		timelines ? find_timeline(timelines, fence->has_ring ? fence->ring_idx : 0) : NULL;
 
 	if (timeline)
 		give_back_until(timeline, fence->id);
@@ -163,7 +164,7 @@ int fence_init(struct gpu_device *device)
 
 	if (!renderer->ops->fence_create)
 		return 0;
-	renderer->fence_fn = passed;
+	renderer->fence_fn = on_fence;
 	renderer->fence_data = device;
 	if (fd >= 0)
 		return loop_add(device->loop, &device->fence_source, fd, EPOLLIN, on_poll_fd);
@@ -186,7 +187,7 @@ void fence_give_back_all(GQueue *timelines)
 	}
 }
 
-static void drop(struct gpu_device *device, GQueue *timelines)
+static void drop_timelines(struct gpu_device *device, GQueue *timelines)
 {
 	GList *link, *held;
 
@@ -205,11 +206,11 @@ void fence_drop_all(struct gpu_device *device)
 	GHashTableIter iter;
 	void *value;
 
-	drop(device, &device->timelines);
+	drop_timelines(device, &device->timelines);
 	g_hash_table_iter_init(&iter, device->contexts);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		struct context *context = value;
 
-		drop(device, &context->timelines);
+		drop_timelines(device, &context->timelines);
 	}
 }

@@ -11,7 +11,7 @@
 
 #include "base/container.h"
 #include "gpu/command.h"
-#include "gpu/device_state.h"
+#include "gpu/device_private.h"
 #include "gpu/edid.h"
 
 #define DEFAULT_WIDTH  1280
@@ -43,7 +43,7 @@ static int reply_display_info(struct gpu_device *device, struct gpu_command *com
 	return command_reply(command, VIRTIO_GPU_RESP_OK_DISPLAY_INFO, &response, sizeof(response));
 }
 
-static void display_info_came(struct display_request *request, int error, const void *reply)
+static void on_display_info(struct display_request *request, int error, const void *reply)
 {
 	struct gpu_command *command = container_of(request, struct gpu_command, display_request);
 	struct gpu_device *device = command->device;
@@ -56,7 +56,7 @@ static void display_info_came(struct display_request *request, int error, const 
 
 int output_get_display_info(struct gpu_device *device, struct gpu_command *command)
 {
-	command->display_request.fn = display_info_came;
+	command->display_request.fn = on_display_info;
 	if (display_request_info(device->display, &command->display_request) < 0)
 		return reply_display_info(device, command);
 	command_hold(command);
@@ -84,7 +84,7 @@ static int reply_edid(struct gpu_device *device, struct gpu_command *command,
 	return command_reply(command, VIRTIO_GPU_RESP_OK_EDID, &response, sizeof(response));
 }
 
-static void edid_came(struct display_request *request, int error, const void *reply)
+static void on_edid(struct display_request *request, int error, const void *reply)
 {
 	struct gpu_command *command = container_of(request, struct gpu_command, display_request);
 
@@ -99,7 +99,7 @@ int output_get_edid(struct gpu_device *device, struct gpu_command *command)
 
 	if (scanout >= VIRTIO_GPU_MAX_SCANOUTS)
 		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
-	command->display_request.fn = edid_came;
+	command->display_request.fn = on_edid;
 	if (display_request_edid(device->display, &command->display_request, scanout) < 0)
 		return reply_edid(device, command, NULL);
 	command_hold(command);

@@ -11,7 +11,7 @@
 
 #include "base/fd.h"
 #include "gpu/command.h"
-#include "gpu/device_state.h"
+#include "gpu/device_private.h"
 #include "gpu/scanout.h"
 #include "vhost/session.h"
 
@@ -39,13 +39,13 @@ void resource_forget_backing(struct gpu_device *device, struct backing *backing)
 	backing_detach(backing);
 }
 
-static void detach(struct gpu_device *device, struct resource *resource)
+static void detach_backing(struct gpu_device *device, struct resource *resource)
 {
 	const struct renderer_ops *ops = device->renderer->ops;
 
 	scanout_memory_changes(device, resource);
-	if (resource->backing.iov && resource->handle && ops->detach)
-		ops->detach(device->renderer, resource->handle);
+	if (resource->backing.iov && resource->handle && ops->resource_detach)
+		ops->resource_detach(device->renderer, resource->handle);
 	resource_forget_backing(device, &resource->backing);
 }
 
@@ -62,7 +62,7 @@ static void resource_free(struct gpu_device *device, struct resource *resource)
 {
 	scanout_forget(device, resource);
 	resource_forget_dmabuf(device, resource);
-	detach(device, resource);
+	detach_backing(device, resource);
 	if (resource->handle)
 		device->renderer->ops->resource_free(device->renderer, resource->handle);
 	device->hostmem -= resource->hostmem;
@@ -81,17 +81,17 @@ void resource_free_all(struct gpu_device *device)
 	}
 }
 
-static void attach_again(struct gpu_device *device, struct resource *resource)
+static void reattach_backing(struct gpu_device *device, struct resource *resource)
 {
 	const struct renderer_ops *ops = device->renderer->ops;
 
 	scanout_memory_changes(device, resource);
-	if (resource->backing.iov && resource->handle && ops->detach)
-		ops->detach(device->renderer, resource->handle);
+	if (resource->backing.iov && resource->handle && ops->resource_detach)
+		ops->resource_detach(device->renderer, resource->handle);
 	backing_resolve(&resource->backing, memory_of(device));
-	if (resource->backing.iov && resource->handle && ops->attach &&
-	    ops->attach(device->renderer, resource->handle, resource->backing.iov,
-			resource->backing.n_iov) != 0)
+	if (resource->backing.iov && resource->handle && ops->resource_attach &&
+	    ops->resource_attach(device->renderer, resource->handle, resource->backing.iov,
+				 resource->backing.n_iov) != 0)
 		g_clear_pointer(&resource->backing.iov, g_free);
 }
 
@@ -105,7 +105,7 @@ void resource_memory_changed(struct gpu_device *device)
 		struct resource *resource = value;
 
 		if (backing_is_attached(&resource->backing))
-			attach_again(device, resource);
+			reattach_backing(device, resource);
 	}
 }
 
@@ -180,9 +180,9 @@ int resource_attach_backing(struct gpu_device *device, struct gpu_command *comma
 		return r;
 	if (resource->backing.size < resource->blob_size)
 		r = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	else if (ops->attach && resource->handle)
-		r = ops->attach(device->renderer, resource->handle, resource->backing.iov,
-				resource->backing.n_iov);
+	else if (ops->resource_attach && resource->handle)
+		r = ops->resource_attach(device->renderer, resource->handle, resource->backing.iov,
+					 resource->backing.n_iov);
 	if (r != 0)
 		resource_forget_backing(device, &resource->backing);
 	return r;
@@ -197,7 +197,7 @@ int resource_detach_backing(struct gpu_device *device, struct gpu_command *comma
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	if (!backing_is_attached(&resource->backing))
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	detach(device, resource);
+	detach_backing(device, resource);
 	return 0;
 }
 

@@ -12,9 +12,9 @@
 
 #include "base/container.h"
 #include "gpu/command.h"
-#include "gpu/device_state.h"
+#include "gpu/device_private.h"
 #include "gpu/resource.h"
-#include "gpu/source.h"
+#include "gpu/scanout_pixels.h"
 #include "render/pixels.h"
 
 #define BYTES_PER_PIXEL 4
@@ -41,7 +41,7 @@ static void leave_resource(struct gpu_device *device, unsigned i)
 	struct scanout *scanout = &device->scanouts[i];
 	struct resource *resource = scanout->resource;
 
-	source_finish(device, scanout);
+	scanout_pixels_finish(device, scanout);
 	if (resource) {
 		resource->scanouts &= (uint16_t) ~(1u << i);
 		trim_dmabufs(device, resource);
@@ -68,7 +68,7 @@ void scanout_memory_changes(struct gpu_device *device, struct resource *resource
 {
 	for (unsigned i = 0; i < VIRTIO_GPU_MAX_SCANOUTS && resource->blob_size; i++)
 		if (resource->scanouts >> i & 1)
-			display_source_changed(device->display, &device->scanouts[i].source);
+			display_pixels_changed(device->display, &device->scanouts[i].pixels);
 }
 
 /* Exports the resource, the first time, and keeps the descriptor. */
@@ -113,12 +113,12 @@ static int prepare_pixels(struct gpu_device *device, struct scanout *next)
 
 	if (device->scanout_mode == GPU_SCANOUT_DMABUF && is_on_gpu)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	return source_init(device, next);
+	return scanout_pixels_init(device, next);
 }
 
 /* Shows what @next says, which was checked: its resource, rectangle and, for a blob, layout. If
  * that cannot be, the scanout is off. */
-static int show(struct gpu_device *device, unsigned i, struct scanout *next)
+static int show_scanout(struct gpu_device *device, unsigned i, struct scanout *next)
 {
 	struct scanout *scanout = &device->scanouts[i];
 
@@ -131,14 +131,14 @@ static int show(struct gpu_device *device, unsigned i, struct scanout *next)
 		return r;
 	}
 	/* The display finishes with the old pixels before the source becomes the new one. */
-	display_source_changed(device->display, &scanout->source);
+	display_pixels_changed(device->display, &scanout->pixels);
 	leave_resource(device, i);
 	*scanout = *next;
 	scanout->resource->scanouts |= (uint16_t)(1u << i);
 	if (!scanout->is_dmabuf)
 		display_scanout_pixels(device->display, i, scanout->rect.width,
 				       scanout->rect.height,
-				       scanout->source.ops ? &scanout->source : NULL);
+				       scanout->pixels.ops ? &scanout->pixels : NULL);
 	return 0;
 }
 
@@ -171,7 +171,7 @@ int scanout_set(struct gpu_device *device, struct gpu_command *command)
 	if (rect_is_empty(&next.rect) || next.rect.width > device->limits.max_dimension ||
 	    !rect_is_within(&next.rect, next.resource->width, next.resource->height))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	return show(device, request->scanout_id, &next);
+	return show_scanout(device, request->scanout_id, &next);
 }
 
 int scanout_set_blob(struct gpu_device *device, struct gpu_command *command)
@@ -199,11 +199,11 @@ int scanout_set_blob(struct gpu_device *device, struct gpu_command *command)
 	    next.offset + (uint64_t)(request->height - 1) * next.stride + width >
 		    next.resource->blob_size)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	return show(device, request->scanout_id, &next);
+	return show_scanout(device, request->scanout_id, &next);
 }
 
 /* The part of @r, of the resource, that is seen on a scanout, in the scanout's own coordinates. */
-static struct rect seen(const struct scanout *scanout, const struct rect *r)
+static struct rect clip_damage(const struct scanout *scanout, const struct rect *r)
 {
 	struct rect damage = rect_intersect(r, &scanout->rect);
 
@@ -216,7 +216,7 @@ static struct rect seen(const struct scanout *scanout, const struct rect *r)
 
 static int flush_next(struct gpu_device *device, struct gpu_command *command);
 
-static void flushed(struct display_request *request, int error, const void *reply)
+static void on_flushed(struct display_request *request, int error, const void *reply)
 {
 	struct gpu_command *command = container_of(request, struct gpu_command, display_request);
 
@@ -242,14 +242,14 @@ static int flush_next(struct gpu_device *device, struct gpu_command *command)
 		if (!(command->flush_left >> i & 1))
 			continue;
 		command->flush_left &= (uint16_t) ~(1u << i);
-		damage = seen(scanout, &r);
+		damage = clip_damage(scanout, &r);
 		if (rect_is_empty(&damage))
 			continue;
 		if (!scanout->is_dmabuf) {
 			display_damage(device->display, i, &damage);
 			continue;
 		}
-		command->display_request.fn = flushed;
+		command->display_request.fn = on_flushed;
 		if (display_flush_dmabuf(device->display, &command->display_request, i, &damage) ==
 		    0) {
 			command_hold(command);

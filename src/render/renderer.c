@@ -14,7 +14,7 @@ void renderer_init(struct renderer *renderer, const struct renderer_ops *ops)
 {
 	assert(ops->name && ops->free);
 	assert(ops->resource_create && ops->resource_free && ops->transfer_to_host);
-	assert(!ops->attach == !ops->detach);
+	assert(!ops->resource_attach == !ops->resource_detach);
 	assert(!ops->capsets == !ops->capset_fill);
 	assert(!ops->context_create == !ops->context_free);
 	assert(!ops->context_create == !ops->context_attach);

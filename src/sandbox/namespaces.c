@@ -30,9 +30,9 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "sandbox/parts.h"
+#include "sandbox/sandbox_private.h"
 
-int rehearse(int (*fn)(const void *), const void *data)
+int try_in_child(int (*fn)(const void *), const void *data)
 {
 	/* A parent may have left it ignored, and then there is nothing to wait for. */
 	const struct sigaction usual = { .sa_handler = SIG_DFL };

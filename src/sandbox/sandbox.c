@@ -25,7 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sandbox/parts.h"
+#include "sandbox/sandbox_private.h"
 
 #define LOG_MODULE "sandbox"
 #include "base/log.h"
@@ -53,7 +53,7 @@ static const char *const profile_names[] = {
 static const char x_is_outside[] = "GLX needs an X server, which is outside";
 
 /* Both live as long as the process. */
-static void lacks(struct sandbox *sandbox, const char *what, const char *why)
+static void add_missing(struct sandbox *sandbox, const char *what, const char *why)
 {
 	assert(sandbox->n_missing < G_N_ELEMENTS(sandbox->missing));
 	sandbox->missing[sandbox->n_missing].what = what;
@@ -61,7 +61,7 @@ static void lacks(struct sandbox *sandbox, const char *what, const char *why)
 	sandbox->n_missing++;
 }
 
-static void tell_what_is_missing(const struct sandbox *sandbox)
+static void report_missing(const struct sandbox *sandbox)
 {
 	for (unsigned i = 0; i < sandbox->n_missing; i++) {
 		if (sandbox->options.level == SANDBOX_STRICT)
@@ -87,13 +87,13 @@ static bool needs_capability(const struct sandbox *sandbox)
 {
 	return sandbox->options.keeps_working_directory &&
 	       faccessat(AT_FDCWD, ".", W_OK | X_OK, AT_EACCESS) == 0 &&
-	       rehearse(write_without_capabilities, NULL) == -EACCES;
+	       try_in_child(write_without_capabilities, NULL) == -EACCES;
 }
 
 /* The capability is over files whose owners a user namespace would not know. */
 static void enter_user(struct sandbox *sandbox, bool needs_capability_here)
 {
-	int r = needs_capability_here ? -EPERM : rehearse(namespaces_enter_user, NULL);
+	int r = needs_capability_here ? -EPERM : try_in_child(namespaces_enter_user, NULL);
 
 	/* Not missed if the others can be had without it. */
 	if (r == 0)
@@ -101,25 +101,25 @@ static void enter_user(struct sandbox *sandbox, bool needs_capability_here)
 	sandbox->has_user = r == 0;
 }
 
-static void enter_tree(struct sandbox *sandbox)
+static void enter_rootfs(struct sandbox *sandbox)
 {
 	static const char what[] = "no file tree of its own, so that files can be opened";
 
 	if (sandbox->options.uses_x11) {
-		lacks(sandbox, what, x_is_outside);
+		add_missing(sandbox, what, x_is_outside);
 		return;
 	}
 	/* 2D, which opens nothing more, needs no less: the filter has its gaps for the socket. */
-	struct tree *tree = tree_new(&sandbox->options);
-	int r = rehearse(tree_enter, tree);
+	struct rootfs *rootfs = rootfs_new(&sandbox->options);
+	int r = try_in_child(rootfs_enter, rootfs);
 
 	if (r == 0)
-		r = tree_enter(tree);
+		r = rootfs_enter(rootfs);
 	if (r < 0)
-		lacks(sandbox, what, g_strerror(-r));
-	sandbox->has_tree = r == 0;
-	sandbox->n_paths = tree_count(tree);
-	tree_free(tree);
+		add_missing(sandbox, what, g_strerror(-r));
+	sandbox->has_rootfs = r == 0;
+	sandbox->n_paths = rootfs_count(rootfs);
+	rootfs_free(rootfs);
 }
 
 static void enter_namespaces(struct sandbox *sandbox)
@@ -128,12 +128,12 @@ static void enter_namespaces(struct sandbox *sandbox)
 
 	sandbox->has_net = r == 0;
 	if (r < 0)
-		lacks(sandbox, "no network namespace of its own",
-		      sandbox->options.uses_x11 ? x_is_outside : g_strerror(-r));
+		add_missing(sandbox, "no network namespace of its own",
+			    sandbox->options.uses_x11 ? x_is_outside : g_strerror(-r));
 	r = namespaces_enter(CLONE_NEWIPC);
 	sandbox->has_ipc = r == 0;
 	if (r < 0)
-		lacks(sandbox, "no IPC namespace of its own", g_strerror(-r));
+		add_missing(sandbox, "no IPC namespace of its own", g_strerror(-r));
 }
 
 static int install_filter(const void *unused)
@@ -145,12 +145,12 @@ static int install_filter(const void *unused)
 static void check_filter(struct sandbox *sandbox)
 {
 	const char *absent = seccomp_is_absent();
-	int r = absent ? 0 : rehearse(install_filter, NULL);
+	int r = absent ? 0 : try_in_child(install_filter, NULL);
 
 	if (r < 0)
 		absent = g_strerror(-r);
 	if (absent)
-		lacks(sandbox, "no filter of system calls", absent);
+		add_missing(sandbox, "no filter of system calls", absent);
 	sandbox->has_filter = !absent;
 }
 
@@ -202,28 +202,28 @@ bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *option
 	int r = privileges_refuse_new();
 
 	if (r < 0)
-		lacks(sandbox, "new privileges cannot be refused", g_strerror(-r));
+		add_missing(sandbox, "new privileges cannot be refused", g_strerror(-r));
 	enter_user(sandbox, keeps_capability);
 	enter_namespaces(sandbox);
 	if (IS_INSTRUMENTED) {
-		lacks(sandbox, "no file tree of its own and no filter of system calls",
-		      "this binary was built for sanitizers or coverage");
+		add_missing(sandbox, "no file tree of its own and no filter of system calls",
+			    "this binary was built for sanitizers or coverage");
 	} else {
-		enter_tree(sandbox);
+		enter_rootfs(sandbox);
 		check_filter(sandbox);
 	}
 	if (keeps_capability)
-		lacks(sandbox, "the capability to override permissions stays",
-		      "without it the socket's directory could not be written");
+		add_missing(sandbox, "the capability to override permissions stays",
+			    "without it the socket's directory could not be written");
 	r = privileges_drop(keeps_capability);
 	sandbox->has_no_capabilities = r == 0 && !keeps_capability;
 	if (r < 0)
-		lacks(sandbox, "capabilities cannot be dropped", g_strerror(-r));
-	if (options->may_draw_gl && sandbox->has_tree)
+		add_missing(sandbox, "capabilities cannot be dropped", g_strerror(-r));
+	if (options->may_draw_gl && sandbox->has_rootfs)
 		forbid_shader_caches();
 	if (sandbox->n_missing == 0 || options->level == SANDBOX_AUTO)
 		return true;
-	tell_what_is_missing(sandbox);
+	report_missing(sandbox);
 	return false;
 }
 
@@ -243,18 +243,18 @@ enum sandbox_profile sandbox_gl_profile(void)
 	return SANDBOX_SOFTWARE_GL;
 }
 
-static void tell_what_is_in_force(const struct sandbox *sandbox, enum sandbox_profile profile)
+static void report_in_force(const struct sandbox *sandbox, enum sandbox_profile profile)
 {
 	g_autofree char *paths = g_strdup_printf("%u listed paths", sandbox->n_paths);
 	const char *files = sandbox->n_paths > 0 ? paths : "none";
 
 	bool is_apart =
-		sandbox->has_user || sandbox->has_tree || sandbox->has_net || sandbox->has_ipc;
+		sandbox->has_user || sandbox->has_rootfs || sandbox->has_net || sandbox->has_ipc;
 
 	log_info("own namespaces:%s%s%s%s%s; files: %s; capabilities: %s; system calls: %s",
 		 is_apart ? "" : " none", sandbox->has_user ? " user" : "",
-		 sandbox->has_tree ? " mount" : "", sandbox->has_net ? " network" : "",
-		 sandbox->has_ipc ? " IPC" : "", sandbox->has_tree ? files : "all",
+		 sandbox->has_rootfs ? " mount" : "", sandbox->has_net ? " network" : "",
+		 sandbox->has_ipc ? " IPC" : "", sandbox->has_rootfs ? files : "all",
 		 sandbox->has_no_capabilities ? "none" : "some",
 		 sandbox->has_filter ? profile_names[profile] : "all");
 }
@@ -273,7 +273,7 @@ bool sandbox_lock(struct sandbox *sandbox, enum sandbox_profile profile)
 			return false;
 		}
 	}
-	tell_what_is_missing(sandbox);
-	tell_what_is_in_force(sandbox, profile);
+	report_missing(sandbox);
+	report_in_force(sandbox, profile);
 	return true;
 }

@@ -34,7 +34,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "sandbox/parts.h"
+#include "sandbox/sandbox_private.h"
 
 #define MAX_DENIALS_TOLD 20
 
@@ -165,7 +165,7 @@ static bool unlisted_kills;
 
 /* In whatever state the interrupted thread is: only what a signal handler may do, and not log.c,
  * which takes a lock. */
-static void tell(const char *level, int number, const ucontext_t *context, const char *end)
+static void report_call(const char *level, int number, const ucontext_t *context, const char *end)
 {
 	char line[160];
 	int n = snprintf(line, sizeof(line), "%s sandbox: system call %d", level, number);
@@ -197,11 +197,11 @@ static void on_unlisted(int signal, siginfo_t *info, void *data)
 
 	(void)signal;
 	if (unlisted_kills) {
-		tell("error", number, context, "the daemon ends");
+		report_call("error", number, context, "the daemon ends");
 		end_process();
 	}
 	if (atomic_fetch_add(&n_told, 1) < MAX_DENIALS_TOLD)
-		tell("warn", number, context, "it fails");
+		report_call("warn", number, context, "it fails");
 #ifdef RESULT
 	RESULT(context) = number == SYS_ioctl ? -ENOTTY : -ENOSYS;
 #else
@@ -226,7 +226,7 @@ static int add_rules(scmp_filter_ctx filter, uint32_t action, const char *names,
 	return r;
 }
 
-static int load(scmp_filter_ctx filter)
+static int load_filter(scmp_filter_ctx filter)
 {
 	/* Threads of the renderer, too; other ABIs have other numbers, and we make no use of any.
 	 */
@@ -251,7 +251,7 @@ static int install_never(void)
 	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(typing); i++)
 		r = add_rules(filter, SCMP_ACT_KILL_PROCESS, "ioctl", 1, &typing[i]);
 	if (r == 0)
-		r = load(filter);
+		r = load_filter(filter);
 	seccomp_release(filter);
 	return r;
 }
@@ -319,7 +319,7 @@ int seccomp_install(enum sandbox_profile profile, bool kills)
 
 	r = filter ? add_profile(filter, P(profile)) : -ENOMEM;
 	if (r == 0)
-		r = load(filter);
+		r = load_filter(filter);
 	seccomp_release(filter);
 	return r;
 }

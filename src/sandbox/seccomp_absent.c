@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "sandbox/parts.h"
+#include "sandbox/sandbox_private.h"
 
 const char *seccomp_is_absent(void)
 {

@@ -12,7 +12,7 @@
  * be read (but no longer found) while it is given up.
  *
  * The size of a file is checked when its region comes, not at each access; what happens if the VMM
- * cuts it short after that is told in guard.c.
+ * cuts it short after that is described in sigbus.c.
  */
 #include "vhost/memory.h"
 
@@ -23,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vhost/guard.h"
+#include "vhost/sigbus.h"
 
 #define MAX_ALIGNMENT (UINT64_C(1) << 34) /* the largest huge page there is */
 
@@ -47,7 +47,7 @@ static void mapping_unref(struct guest_mapping *mapping)
 {
 	if (!mapping || --mapping->n_refs > 0)
 		return;
-	guard_remove(mapping->guard);
+	sigbus_guard_remove(mapping->guard);
 	munmap(mapping->address, mapping->size);
 	g_free(mapping);
 }
@@ -103,7 +103,7 @@ static int region_map(struct guest_region *region, const struct guest_memory *me
 			     fd, (off_t)(spec->mmap_offset - lead));
 	if (address == MAP_FAILED)
 		return -errno;
-	int guard = guard_add(address, (size_t)size, memory->fault_fd);
+	int guard = sigbus_guard_add(address, (size_t)size, memory->fault_fd);
 	if (guard < 0) {
 		munmap(address, (size_t)size);
 		return guard;

@@ -30,7 +30,7 @@
 
 struct request {
 	const char *name;
-	vhost_handler_fn fn;
+	session_handler_fn fn;
 	uint16_t min_size, max_size; /* of the payload in bytes */
 	uint8_t min_fds, max_fds;
 	bool has_reply; /* of its own, instead of the answer to NEED_REPLY */
@@ -38,31 +38,31 @@ struct request {
 
 /* By number, as QEMU's docs/interop/vhost-user.rst counts them. */
 static const struct request requests[] = {
-	[1] = { "GET_FEATURES", session_get_features, 0, 0, 0, 0, true },
-	[2] = { "SET_FEATURES", session_set_features, 8, 8, 0, 0, false },
-	[3] = { "SET_OWNER", session_set_owner, 0, 0, 0, 0, false },
-	[4] = { "RESET_OWNER", session_reset_owner, 0, 0, 0, 0, false },
-	[5] = { "SET_MEM_TABLE", session_set_mem_table, 8, 264, 0, 8, false },
-	[8] = { "SET_VRING_NUM", session_set_vring_num, 8, 8, 0, 0, false },
-	[9] = { "SET_VRING_ADDR", session_set_vring_addr, 40, 40, 0, 0, false },
-	[10] = { "SET_VRING_BASE", session_set_vring_base, 8, 8, 0, 0, false },
-	[11] = { "GET_VRING_BASE", session_get_vring_base, 8, 8, 0, 0, true },
-	[12] = { "SET_VRING_KICK", session_set_vring_kick, 8, 8, 0, 1, false },
-	[13] = { "SET_VRING_CALL", session_set_vring_call, 8, 8, 0, 1, false },
-	[14] = { "SET_VRING_ERR", session_set_vring_err, 8, 8, 0, 1, false },
-	[15] = { "GET_PROTOCOL_FEATURES", session_get_protocol_features, 0, 0, 0, 0, true },
-	[16] = { "SET_PROTOCOL_FEATURES", session_set_protocol_features, 8, 8, 0, 0, false },
-	[17] = { "GET_QUEUE_NUM", session_get_queue_num, 0, 0, 0, 0, true },
-	[18] = { "SET_VRING_ENABLE", session_set_vring_enable, 8, 8, 0, 0, false },
-	[21] = { "SET_BACKEND_REQ_FD", session_set_backend_req_fd, 0, 0, 1, 1, false },
-	[24] = { "GET_CONFIG", session_get_config, 12, VHOST_MAX_PAYLOAD, 0, 0, true },
-	[25] = { "SET_CONFIG", session_set_config, 12, VHOST_MAX_PAYLOAD, 0, 0, false },
-	[33] = { "GPU_SET_SOCKET", session_gpu_set_socket, 0, 0, 1, 1, false },
-	[34] = { "RESET_DEVICE", session_do_reset_device, 0, 0, 0, 0, false },
-	[36] = { "GET_MAX_MEM_SLOTS", session_get_max_mem_slots, 0, 0, 0, 0, true },
-	[37] = { "ADD_MEM_REG", session_add_mem_reg, 40, 40, 1, 1, false },
+	[1] = { "GET_FEATURES", handle_get_features, 0, 0, 0, 0, true },
+	[2] = { "SET_FEATURES", handle_set_features, 8, 8, 0, 0, false },
+	[3] = { "SET_OWNER", handle_set_owner, 0, 0, 0, 0, false },
+	[4] = { "RESET_OWNER", handle_reset_owner, 0, 0, 0, 0, false },
+	[5] = { "SET_MEM_TABLE", handle_set_mem_table, 8, 264, 0, 8, false },
+	[8] = { "SET_VRING_NUM", handle_set_vring_num, 8, 8, 0, 0, false },
+	[9] = { "SET_VRING_ADDR", handle_set_vring_addr, 40, 40, 0, 0, false },
+	[10] = { "SET_VRING_BASE", handle_set_vring_base, 8, 8, 0, 0, false },
+	[11] = { "GET_VRING_BASE", handle_get_vring_base, 8, 8, 0, 0, true },
+	[12] = { "SET_VRING_KICK", handle_set_vring_kick, 8, 8, 0, 1, false },
+	[13] = { "SET_VRING_CALL", handle_set_vring_call, 8, 8, 0, 1, false },
+	[14] = { "SET_VRING_ERR", handle_set_vring_err, 8, 8, 0, 1, false },
+	[15] = { "GET_PROTOCOL_FEATURES", handle_get_protocol_features, 0, 0, 0, 0, true },
+	[16] = { "SET_PROTOCOL_FEATURES", handle_set_protocol_features, 8, 8, 0, 0, false },
+	[17] = { "GET_QUEUE_NUM", handle_get_queue_num, 0, 0, 0, 0, true },
+	[18] = { "SET_VRING_ENABLE", handle_set_vring_enable, 8, 8, 0, 0, false },
+	[21] = { "SET_BACKEND_REQ_FD", handle_set_backend_req_fd, 0, 0, 1, 1, false },
+	[24] = { "GET_CONFIG", handle_get_config, 12, VHOST_MAX_PAYLOAD, 0, 0, true },
+	[25] = { "SET_CONFIG", handle_set_config, 12, VHOST_MAX_PAYLOAD, 0, 0, false },
+	[33] = { "GPU_SET_SOCKET", handle_gpu_set_socket, 0, 0, 1, 1, false },
+	[34] = { "RESET_DEVICE", handle_reset_device, 0, 0, 0, 0, false },
+	[36] = { "GET_MAX_MEM_SLOTS", handle_get_max_mem_slots, 0, 0, 0, 0, true },
+	[37] = { "ADD_MEM_REG", handle_add_mem_reg, 40, 40, 1, 1, false },
 	/* Some front-ends send a descriptor, which is closed unused. */
-	[38] = { "REM_MEM_REG", session_rem_mem_reg, 40, 40, 0, 1, false },
+	[38] = { "REM_MEM_REG", handle_rem_mem_reg, 40, 40, 0, 1, false },
 };
 
 static const struct request *find_request(uint32_t number)
@@ -72,7 +72,7 @@ static const struct request *find_request(uint32_t number)
 	return &requests[number];
 }
 
-static int session_end_task(struct loop_task *task)
+static int on_end(struct loop_task *task)
 {
 	struct vhost_session *s = container_of(task, struct vhost_session, end_task);
 
@@ -85,7 +85,7 @@ static void session_end(struct vhost_session *s, int error)
 	s->error = error;
 	loop_remove(&s->source);
 	loop_remove(&s->fault_source);
-	loop_queue(s->loop, &s->end_task, session_end_task);
+	loop_queue(s->loop, &s->end_task, on_end);
 }
 
 /* The one line that is said when it is not the VMM that simply hung up. */
@@ -161,7 +161,7 @@ static int session_step(struct vhost_session *s)
 	return 1;
 }
 
-static int session_ready(struct loop_source *source, uint32_t events)
+static int on_message(struct loop_source *source, uint32_t events)
 {
 	struct vhost_session *s = container_of(source, struct vhost_session, source);
 	int r = 1;
@@ -183,7 +183,7 @@ static int session_ready(struct loop_source *source, uint32_t events)
 }
 
 /* What of the guest was lost nobody knows. */
-static int session_memory_is_short(struct loop_source *source, uint32_t events)
+static int on_memory_fault(struct loop_source *source, uint32_t events)
 {
 	struct vhost_session *s = container_of(source, struct vhost_session, fault_source);
 
@@ -203,10 +203,9 @@ static int session_watch(struct vhost_session *s)
 	if (r == 0 && s->fault_fd < 0)
 		r = -errno;
 	if (r == 0)
-		r = loop_add(s->loop, &s->source, s->channel.fd, EPOLLIN, session_ready);
+		r = loop_add(s->loop, &s->source, s->channel.fd, EPOLLIN, on_message);
 	if (r == 0)
-		r = loop_add(s->loop, &s->fault_source, s->fault_fd, EPOLLIN,
-			     session_memory_is_short);
+		r = loop_add(s->loop, &s->fault_source, s->fault_fd, EPOLLIN, on_memory_fault);
 	return r;
 }
 

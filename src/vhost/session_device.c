@@ -60,13 +60,13 @@ void session_reset_device(struct vhost_session *s)
 	s->backend->ops->reset(s->backend);
 }
 
-int session_get_features(struct vhost_session *s, struct vhost_message *m)
+int handle_get_features(struct vhost_session *s, struct vhost_message *m)
 {
 	(void)m;
 	return session_reply_u64(s, s->backend->ops->features(s->backend) | OFFERED_RING_FEATURES);
 }
 
-int session_set_features(struct vhost_session *s, struct vhost_message *m)
+int handle_set_features(struct vhost_session *s, struct vhost_message *m)
 {
 	uint64_t features = read_u64(m);
 
@@ -81,13 +81,13 @@ int session_set_features(struct vhost_session *s, struct vhost_message *m)
 	return 0;
 }
 
-int session_get_protocol_features(struct vhost_session *s, struct vhost_message *m)
+int handle_get_protocol_features(struct vhost_session *s, struct vhost_message *m)
 {
 	(void)m;
 	return session_reply_u64(s, OFFERED_PROTOCOL_FEATURES);
 }
 
-int session_set_protocol_features(struct vhost_session *s, struct vhost_message *m)
+int handle_set_protocol_features(struct vhost_session *s, struct vhost_message *m)
 {
 	uint64_t features = read_u64(m);
 
@@ -97,27 +97,27 @@ int session_set_protocol_features(struct vhost_session *s, struct vhost_message 
 	return 0;
 }
 
-int session_set_owner(struct vhost_session *s, struct vhost_message *m)
+int handle_set_owner(struct vhost_session *s, struct vhost_message *m)
 {
 	(void)s;
 	(void)m;
 	return 0; /* there is one session: nobody else could own it */
 }
 
-int session_reset_owner(struct vhost_session *s, struct vhost_message *m)
+int handle_reset_owner(struct vhost_session *s, struct vhost_message *m)
 {
 	(void)m;
 	session_queues_enable(s, false);
 	return 0;
 }
 
-int session_get_queue_num(struct vhost_session *s, struct vhost_message *m)
+int handle_get_queue_num(struct vhost_session *s, struct vhost_message *m)
 {
 	(void)m;
 	return session_reply_u64(s, s->backend->n_queues);
 }
 
-int session_get_max_mem_slots(struct vhost_session *s, struct vhost_message *m)
+int handle_get_max_mem_slots(struct vhost_session *s, struct vhost_message *m)
 {
 	(void)m;
 	return session_reply_u64(s, GUEST_MEMORY_MAX_REGIONS);
@@ -142,7 +142,7 @@ static int memory_result(struct vhost_session *s, int r)
 			      "or ends past its file");
 }
 
-int session_set_mem_table(struct vhost_session *s, struct vhost_message *m)
+int handle_set_mem_table(struct vhost_session *s, struct vhost_message *m)
 {
 	struct mem_table table;
 
@@ -155,7 +155,7 @@ int session_set_mem_table(struct vhost_session *s, struct vhost_message *m)
 	return memory_result(s, guest_memory_set(&s->memory, table.regions, m->fds, m->n_fds));
 }
 
-int session_add_mem_reg(struct vhost_session *s, struct vhost_message *m)
+int handle_add_mem_reg(struct vhost_session *s, struct vhost_message *m)
 {
 	struct mem_reg reg;
 
@@ -163,7 +163,7 @@ int session_add_mem_reg(struct vhost_session *s, struct vhost_message *m)
 	return memory_result(s, guest_memory_add(&s->memory, &reg.region, m->fds[0]));
 }
 
-int session_rem_mem_reg(struct vhost_session *s, struct vhost_message *m)
+int handle_rem_mem_reg(struct vhost_session *s, struct vhost_message *m)
 {
 	struct mem_reg reg;
 
@@ -178,7 +178,7 @@ static bool config_is_sound(const struct config_header *h)
 
 /* Of any size, since QEMU asks for 16, 20 or as many bytes as it was told to have. A reply without
  * payload says that it cannot be. */
-int session_get_config(struct vhost_session *s, struct vhost_message *m)
+int handle_get_config(struct vhost_session *s, struct vhost_message *m)
 {
 	struct {
 		struct config_header header;
@@ -196,7 +196,7 @@ int session_get_config(struct vhost_session *s, struct vhost_message *m)
 	return 0;
 }
 
-int session_set_config(struct vhost_session *s, struct vhost_message *m)
+int handle_set_config(struct vhost_session *s, struct vhost_message *m)
 {
 	struct config_header header;
 
@@ -208,20 +208,20 @@ int session_set_config(struct vhost_session *s, struct vhost_message *m)
 	return 0;
 }
 
-int session_set_backend_req_fd(struct vhost_session *s, struct vhost_message *m)
+int handle_set_backend_req_fd(struct vhost_session *s, struct vhost_message *m)
 {
 	fd_close(&s->backend_req_fd);
 	s->backend_req_fd = fd_steal(&m->fds[0]);
 	return 0;
 }
 
-int session_gpu_set_socket(struct vhost_session *s, struct vhost_message *m)
+int handle_gpu_set_socket(struct vhost_session *s, struct vhost_message *m)
 {
 	s->backend->ops->gpu_socket(s->backend, fd_steal(&m->fds[0]));
 	return 0;
 }
 
-int session_do_reset_device(struct vhost_session *s, struct vhost_message *m)
+int handle_reset_device(struct vhost_session *s, struct vhost_message *m)
 {
 	(void)m;
 	session_queues_enable(s, false);

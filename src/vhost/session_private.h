@@ -68,7 +68,7 @@ struct vhost_session {
  * returns 0, or -EPROTO for what is no such request (the session ends), or another -errno if it
  * cannot be done (the VMM is told, if it wants to know; else the session ends too).
  */
-typedef int (*vhost_handler_fn)(struct vhost_session *session, struct vhost_message *message);
+typedef int (*session_handler_fn)(struct vhost_session *session, struct vhost_message *message);
 
 /* Notes why for the log, and returns @error. */
 static inline int session_refuse(struct vhost_session *session, int error, const char *reason)
@@ -90,32 +90,32 @@ void session_queues_stop(struct vhost_session *session);
 /* Stops all, or lets those run that have all they need, until the VMM says otherwise. */
 void session_queues_enable(struct vhost_session *session, bool is_enabled);
 
-int session_set_vring_num(struct vhost_session *session, struct vhost_message *message);
-int session_set_vring_addr(struct vhost_session *session, struct vhost_message *message);
-int session_set_vring_base(struct vhost_session *session, struct vhost_message *message);
-int session_get_vring_base(struct vhost_session *session, struct vhost_message *message);
-int session_set_vring_kick(struct vhost_session *session, struct vhost_message *message);
-int session_set_vring_call(struct vhost_session *session, struct vhost_message *message);
-int session_set_vring_err(struct vhost_session *session, struct vhost_message *message);
-int session_set_vring_enable(struct vhost_session *session, struct vhost_message *message);
+int handle_set_vring_num(struct vhost_session *session, struct vhost_message *message);
+int handle_set_vring_addr(struct vhost_session *session, struct vhost_message *message);
+int handle_set_vring_base(struct vhost_session *session, struct vhost_message *message);
+int handle_get_vring_base(struct vhost_session *session, struct vhost_message *message);
+int handle_set_vring_kick(struct vhost_session *session, struct vhost_message *message);
+int handle_set_vring_call(struct vhost_session *session, struct vhost_message *message);
+int handle_set_vring_err(struct vhost_session *session, struct vhost_message *message);
+int handle_set_vring_enable(struct vhost_session *session, struct vhost_message *message);
 
 /* session_device.c */
 void session_reset_device(struct vhost_session *session); /* stops the queues first */
 void session_memory_changed(void *data);
 
-int session_get_features(struct vhost_session *session, struct vhost_message *message);
-int session_set_features(struct vhost_session *session, struct vhost_message *message);
-int session_get_protocol_features(struct vhost_session *session, struct vhost_message *message);
-int session_set_protocol_features(struct vhost_session *session, struct vhost_message *message);
-int session_set_owner(struct vhost_session *session, struct vhost_message *message);
-int session_reset_owner(struct vhost_session *session, struct vhost_message *message);
-int session_get_queue_num(struct vhost_session *session, struct vhost_message *message);
-int session_get_max_mem_slots(struct vhost_session *session, struct vhost_message *message);
-int session_set_mem_table(struct vhost_session *session, struct vhost_message *message);
-int session_add_mem_reg(struct vhost_session *session, struct vhost_message *message);
-int session_rem_mem_reg(struct vhost_session *session, struct vhost_message *message);
-int session_get_config(struct vhost_session *session, struct vhost_message *message);
-int session_set_config(struct vhost_session *session, struct vhost_message *message);
-int session_set_backend_req_fd(struct vhost_session *session, struct vhost_message *message);
-int session_gpu_set_socket(struct vhost_session *session, struct vhost_message *message);
-int session_do_reset_device(struct vhost_session *session, struct vhost_message *message);
+int handle_get_features(struct vhost_session *session, struct vhost_message *message);
+int handle_set_features(struct vhost_session *session, struct vhost_message *message);
+int handle_get_protocol_features(struct vhost_session *session, struct vhost_message *message);
+int handle_set_protocol_features(struct vhost_session *session, struct vhost_message *message);
+int handle_set_owner(struct vhost_session *session, struct vhost_message *message);
+int handle_reset_owner(struct vhost_session *session, struct vhost_message *message);
+int handle_get_queue_num(struct vhost_session *session, struct vhost_message *message);
+int handle_get_max_mem_slots(struct vhost_session *session, struct vhost_message *message);
+int handle_set_mem_table(struct vhost_session *session, struct vhost_message *message);
+int handle_add_mem_reg(struct vhost_session *session, struct vhost_message *message);
+int handle_rem_mem_reg(struct vhost_session *session, struct vhost_message *message);
+int handle_get_config(struct vhost_session *session, struct vhost_message *message);
+int handle_set_config(struct vhost_session *session, struct vhost_message *message);
+int handle_set_backend_req_fd(struct vhost_session *session, struct vhost_message *message);
+int handle_gpu_set_socket(struct vhost_session *session, struct vhost_message *message);
+int handle_reset_device(struct vhost_session *session, struct vhost_message *message);

@@ -50,14 +50,14 @@ static void queue_kicked(struct vhost_queue *q)
 	backend->ops->queue_kicked(backend, q->vring.index);
 }
 
-static int queue_kick_task(struct loop_task *task)
+static int on_kick_task(struct loop_task *task)
 {
 	queue_kicked(container_of(task, struct vhost_queue, kick_task));
 	return 0;
 }
 
 /* Takes kicks out of the descriptor. False if it is at its end, or broken. */
-static bool drain(struct vhost_queue *q)
+static bool drain_kicks(struct vhost_queue *q)
 {
 	char kicks[4096];
 	ssize_t n = read(q->kick_fd, kicks, sizeof(kicks));
@@ -65,10 +65,10 @@ static bool drain(struct vhost_queue *q)
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-static int queue_kick_ready(struct loop_source *source, uint32_t events)
+static int on_kick(struct loop_source *source, uint32_t events)
 {
 	struct vhost_queue *q = container_of(source, struct vhost_queue, kick_source);
-	bool has_ended = events & (EPOLLHUP | EPOLLERR) || (q->kick_is_stream && !drain(q));
+	bool has_ended = events & (EPOLLHUP | EPOLLERR) || (q->kick_is_stream && !drain_kicks(q));
 
 	if (has_ended) {
 		/* That stays: it would wake us for ever. */
@@ -88,14 +88,14 @@ static bool queue_watch(struct vhost_queue *q)
 	q->kick_is_stream =
 		fstat(q->kick_fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
 	int r = loop_add(q->session->loop, &q->kick_source, q->kick_fd,
-			 q->kick_is_stream ? EPOLLIN : EPOLLIN | EPOLLET, queue_kick_ready);
+			 q->kick_is_stream ? EPOLLIN : EPOLLIN | EPOLLET, on_kick);
 
 	if (r < 0) {
 		log_warn("queue %u: its kick descriptor is of no use: %s", q->vring.index,
 			 strerror(-r));
 		return false;
 	}
-	loop_queue(q->session->loop, &q->kick_task, queue_kick_task);
+	loop_queue(q->session->loop, &q->kick_task, on_kick_task);
 	return true;
 }
 
@@ -185,7 +185,7 @@ static struct vhost_queue *read_state(struct vhost_session *s, const struct vhos
 	return find_queue(s, ret->index);
 }
 
-int session_set_vring_num(struct vhost_session *s, struct vhost_message *m)
+int handle_set_vring_num(struct vhost_session *s, struct vhost_message *m)
 {
 	struct vring_state state;
 	struct vhost_queue *q = read_state(s, m, &state);
@@ -201,7 +201,7 @@ int session_set_vring_num(struct vhost_session *s, struct vhost_message *m)
 	return 0;
 }
 
-int session_set_vring_addr(struct vhost_session *s, struct vhost_message *m)
+int handle_set_vring_addr(struct vhost_session *s, struct vhost_message *m)
 {
 	struct vring_addr addr;
 
@@ -220,7 +220,7 @@ int session_set_vring_addr(struct vhost_session *s, struct vhost_message *m)
 	return 0;
 }
 
-int session_set_vring_base(struct vhost_session *s, struct vhost_message *m)
+int handle_set_vring_base(struct vhost_session *s, struct vhost_message *m)
 {
 	struct vring_state state;
 	struct vhost_queue *q = read_state(s, m, &state);
@@ -237,7 +237,7 @@ int session_set_vring_base(struct vhost_session *s, struct vhost_message *m)
 	return 0;
 }
 
-int session_get_vring_base(struct vhost_session *s, struct vhost_message *m)
+int handle_get_vring_base(struct vhost_session *s, struct vhost_message *m)
 {
 	struct vring_state state;
 	struct vhost_queue *q = read_state(s, m, &state);
@@ -272,7 +272,7 @@ static int read_queue_fd(struct vhost_session *s, struct vhost_message *m,
 	return 0;
 }
 
-int session_set_vring_kick(struct vhost_session *s, struct vhost_message *m)
+int handle_set_vring_kick(struct vhost_session *s, struct vhost_message *m)
 {
 	struct vhost_queue *q;
 	auto_fd fd = -1;
@@ -292,7 +292,7 @@ int session_set_vring_kick(struct vhost_session *s, struct vhost_message *m)
 	return 0;
 }
 
-int session_set_vring_call(struct vhost_session *s, struct vhost_message *m)
+int handle_set_vring_call(struct vhost_session *s, struct vhost_message *m)
 {
 	struct vhost_queue *q;
 	int fd, r = read_queue_fd(s, m, &q, &fd);
@@ -302,7 +302,7 @@ int session_set_vring_call(struct vhost_session *s, struct vhost_message *m)
 	return r;
 }
 
-int session_set_vring_err(struct vhost_session *s, struct vhost_message *m)
+int handle_set_vring_err(struct vhost_session *s, struct vhost_message *m)
 {
 	struct vhost_queue *q;
 	int fd, r = read_queue_fd(s, m, &q, &fd);
@@ -312,7 +312,7 @@ int session_set_vring_err(struct vhost_session *s, struct vhost_message *m)
 	return r;
 }
 
-int session_set_vring_enable(struct vhost_session *s, struct vhost_message *m)
+int handle_set_vring_enable(struct vhost_session *s, struct vhost_message *m)
 {
 	struct vring_state state;
 	struct vhost_queue *q = read_state(s, m, &state);

@@ -62,7 +62,7 @@ static uint16_t *used_event(const struct vring *vring)
 
 static uint16_t *avail_event(const struct vring *vring)
 {
-	return (uint16_t *)(void *)&vring->used_ring->ring[vring->size];
+	return (uint16_t *)(void *)&vring->used->ring[vring->size];
 }
 
 /* Adds one to an eventfd's counter. A counter that is full says enough already. */
@@ -106,11 +106,11 @@ static bool vring_map(struct vring *vring)
 	vring->desc = guest_memory_at_user(vring->memory, a->desc,
 					   vring->size * sizeof(struct vring_desc));
 	vring->avail = guest_memory_at_user(vring->memory, a->avail, avail_size);
-	vring->used_ring = guest_memory_at_user(vring->memory, a->used, used_size);
-	return vring->desc && vring->avail && vring->used_ring &&
+	vring->used = guest_memory_at_user(vring->memory, a->used, used_size);
+	return vring->desc && vring->avail && vring->used &&
 	       (uintptr_t)vring->desc % VRING_DESC_ALIGN == 0 &&
 	       (uintptr_t)vring->avail % VRING_AVAIL_ALIGN == 0 &&
-	       (uintptr_t)vring->used_ring % VRING_USED_ALIGN == 0;
+	       (uintptr_t)vring->used % VRING_USED_ALIGN == 0;
 }
 
 int vring_start(struct vring *vring)
@@ -130,10 +130,10 @@ int vring_start(struct vring *vring)
 	vring->is_running = true;
 	/* Chains that were in flight when the ring was stopped are so still. A used index that
 	 * cannot be true means that nothing is. */
-	vring->used = load16_acquire(&vring->used_ring->idx);
-	if ((uint16_t)(vring->last_avail - vring->used) > vring->size)
-		vring->used = vring->last_avail;
-	vring->notified = vring->used;
+	vring->next_used = load16_acquire(&vring->used->idx);
+	if ((uint16_t)(vring->last_avail - vring->next_used) > vring->size)
+		vring->next_used = vring->last_avail;
+	vring->notified = vring->next_used;
 	vring->has_notified = false;
 	return 0;
 }
@@ -143,7 +143,7 @@ void vring_stop(struct vring *vring)
 	vring->is_running = false;
 	vring->desc = NULL;
 	vring->avail = NULL;
-	vring->used_ring = NULL;
+	vring->used = NULL;
 }
 
 void vring_memory_changed(struct vring *vring)
@@ -276,7 +276,7 @@ static bool vring_take(struct vring *vring, uint16_t *ret_head)
 	if (index == vring->last_avail)
 		return false;
 	/* From used to index: what is in flight, and what is to be taken. */
-	if ((uint16_t)(index - vring->used) > vring->size ||
+	if ((uint16_t)(index - vring->next_used) > vring->size ||
 	    (uint16_t)(index - vring->last_avail) > vring->size) {
 		vring_break(vring, "more is available than it has descriptors");
 		return false;
@@ -317,12 +317,12 @@ void vring_push(struct vring *vring, uint16_t head, uint32_t written)
 	assert(vring->is_running);
 	if (vring->is_broken)
 		return;
-	vring->used_ring->ring[vring->used & (vring->size - 1u)] = (struct vring_used_elem){
+	vring->used->ring[vring->next_used & (vring->size - 1u)] = (struct vring_used_elem){
 		.id = htole32(head),
 		.len = htole32(written),
 	};
-	vring->used++;
-	__atomic_store_n(&vring->used_ring->idx, htole16(vring->used), __ATOMIC_RELEASE);
+	vring->next_used++;
+	__atomic_store_n(&vring->used->idx, htole16(vring->next_used), __ATOMIC_RELEASE);
 }
 
 /* VIRTIO 1.2, 2.7.7. */
@@ -334,17 +334,17 @@ static bool guest_wants_interrupt(const struct vring *vring)
 	if (!vring->has_notified)
 		return true;
 	/* Is the entry that it waits for among those since the last time? All wraps at 65536. */
-	return (uint16_t)(vring->used - load16(used_event(vring)) - 1) <
-	       (uint16_t)(vring->used - vring->notified);
+	return (uint16_t)(vring->next_used - load16(used_event(vring)) - 1) <
+	       (uint16_t)(vring->next_used - vring->notified);
 }
 
 void vring_notify(struct vring *vring)
 {
-	if (!vring_is_usable(vring) || vring->used == vring->notified)
+	if (!vring_is_usable(vring) || vring->next_used == vring->notified)
 		return;
 	if (guest_wants_interrupt(vring))
 		signal_fd(vring, vring->call_fd);
-	vring->notified = vring->used;
+	vring->notified = vring->next_used;
 	vring->has_notified = true;
 }
 
@@ -352,7 +352,7 @@ void vring_disable_kicks(struct vring *vring)
 {
 	/* With EVENT_IDX the guest kicks when it passes avail_event, which is behind it by now. */
 	if (vring_is_usable(vring) && !vring->has_event_idx)
-		store16(&vring->used_ring->flags, VRING_USED_F_NO_NOTIFY);
+		store16(&vring->used->flags, VRING_USED_F_NO_NOTIFY);
 }
 
 bool vring_enable_kicks(struct vring *vring)
@@ -362,7 +362,7 @@ bool vring_enable_kicks(struct vring *vring)
 	if (vring->has_event_idx)
 		store16(avail_event(vring), vring->last_avail);
 	else
-		store16(&vring->used_ring->flags, 0);
+		store16(&vring->used->flags, 0);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return load16(&vring->avail->idx) != vring->last_avail;
 }

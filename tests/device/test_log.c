@@ -26,7 +26,7 @@ static void assert_said(struct vmm *vmm, const char *line)
 
 	free(text);
 	if (!is_there)
-		vmm_fail("the log lacks \"%s\"", line);
+		vmm_fail("the log add_missing \"%s\"", line);
 }
 
 static void what_is_refused_is_logged_with_what_it_is_about(void **state)

@@ -50,7 +50,7 @@ struct fake_display {
 	bool shows_dmabufs;
 	struct display_request *requests; /* display_request::next; the oldest first */
 	unsigned n_requests, n_damages, n_changes;
-	struct display_source *sources[DISPLAY_MAX_SCANOUTS];
+	struct display_pixels *sources[DISPLAY_MAX_SCANOUTS];
 	uint32_t widths[DISPLAY_MAX_SCANOUTS];
 	int socket;
 };
@@ -246,10 +246,10 @@ static const struct renderer_ops fake_renderer_ops = {
 	.name = "fake",
 	.free = fake_free,
 	.resource_create = fake_resource_create,
-	.blob_create = fake_blob_create,
+	.resource_create_blob = fake_blob_create,
 	.resource_free = fake_resource_free,
-	.attach = fake_attach,
-	.detach = fake_detach,
+	.resource_attach = fake_attach,
+	.resource_detach = fake_detach,
 	.transfer_to_host = fake_transfer,
 	.transfer_from_host = fake_transfer,
 	.read_pixels = fake_read_pixels,
@@ -350,7 +350,7 @@ static inline int fake_request_edid(struct display *display, struct display_requ
 }
 
 static inline void fake_scanout_pixels(struct display *display, unsigned scanout, uint32_t width,
-				       uint32_t height, struct display_source *source)
+				       uint32_t height, struct display_pixels *source)
 {
 	(void)height;
 	fake_display_of(display)->sources[scanout] = source;
@@ -382,7 +382,7 @@ static inline int fake_flush_dmabuf(struct display *display, struct display_requ
 	return fake_add(display, request);
 }
 
-static inline void fake_source_changed(struct display *display, struct display_source *source)
+static inline void fake_source_changed(struct display *display, struct display_pixels *source)
 {
 	(void)source;
 	fake_display_of(display)->n_changes++;
@@ -413,7 +413,7 @@ static const struct display_ops fake_display_ops = {
 	.scanout_dmabuf = fake_scanout_dmabuf,
 	.damage = fake_damage,
 	.flush_dmabuf = fake_flush_dmabuf,
-	.source_changed = fake_source_changed,
+	.pixels_changed = fake_source_changed,
 	.cursor_set = fake_cursor_set,
 	.cursor_move = fake_cursor_move,
 };

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "gpu/device.h"
-#include "gpu/device_state.h"
+#include "gpu/device_private.h"
 #include "vhost/ring_layout.h"
 #include "vhost/session.h"
 #include "vhost/vring.h"

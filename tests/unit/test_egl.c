@@ -15,10 +15,10 @@
 
 #include <cmocka.h>
 
-#include "render/egl.h"
+#include "render/virgl/egl.h"
 #include "render/renderer.h"
 #include "render/virgl.h"
-#include "sandbox/parts.h"
+#include "sandbox/sandbox_private.h"
 #include "sandbox_child.h"
 
 #define LOG_MODULE "test"
@@ -49,7 +49,7 @@ static void list_nodes(const void *unused)
 {
 	(void)unused;
 	enter_host();
-	GPtrArray *nodes = egl_list_nodes();
+	GPtrArray *nodes = virgl_egl_list_nodes();
 
 	CHECK(nodes->len == 3);
 	CHECK(strcmp(g_ptr_array_index(nodes, 0), "/dev/dri/renderD128") == 0);
@@ -62,9 +62,9 @@ static void open_what_is_none(const void *unused)
 {
 	(void)unused;
 	enter_host();
-	CHECK(egl_open_node("/dev/dri/renderD128") == -ENODEV);
-	CHECK(egl_open_node("/dev/dri/renderD130") == -ENOENT);
-	CHECK(egl_open_node("/dev/dri") == -EISDIR);
+	CHECK(virgl_egl_open_node("/dev/dri/renderD128") == -ENODEV);
+	CHECK(virgl_egl_open_node("/dev/dri/renderD130") == -ENOENT);
+	CHECK(virgl_egl_open_node("/dev/dri") == -EISDIR);
 }
 
 static void start_without_them(const void *unused)

@@ -13,7 +13,7 @@
 /* What the display reads of the scanout's row @y, pixels 0 to W. */
 static int read_row(unsigned y, struct iovec *iov)
 {
-	struct display_source *source = display.sources[0];
+	struct display_pixels *source = display.sources[0];
 	const struct rect r = { 0, y, W, 1 };
 
 	assert_non_null(source);

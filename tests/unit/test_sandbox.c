@@ -25,7 +25,7 @@
 
 #include <cmocka.h>
 
-#include "sandbox/parts.h"
+#include "sandbox/sandbox_private.h"
 #include "sandbox/sandbox.h"
 #include "sandbox_child.h"
 
@@ -90,7 +90,7 @@ static void start(struct sandbox *sandbox, const struct sandbox_options *options
 {
 	signal(SIGCHLD, SIG_IGN); /* as some parents leave it */
 	CHECK(chdir(directory) == 0);
-	if (rehearse(have_namespaces, NULL) < 0)
+	if (try_in_child(have_namespaces, NULL) < 0)
 		_exit(NO_VERDICT);
 	CHECK(sandbox_start(sandbox, options));
 }
@@ -300,7 +300,7 @@ static void live_without_namespaces(void)
 	CHECK(!sandbox_start(&sandbox, &options));
 	options.level = SANDBOX_AUTO;
 	CHECK(sandbox_start(&sandbox, &options));
-	CHECK(!sandbox.has_tree && !sandbox.has_net && sandbox.has_filter);
+	CHECK(!sandbox.has_rootfs && !sandbox.has_net && sandbox.has_filter);
 
 	int fd = bind_socket("auto.sock");
 

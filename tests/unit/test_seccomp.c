@@ -25,7 +25,7 @@
 
 #include <cmocka.h>
 
-#include "sandbox/parts.h"
+#include "sandbox/sandbox_private.h"
 #include "sandbox_child.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -114,14 +114,14 @@ static void test_a_guest_blob_needs_the_memory_that_it_claims(void **state)
 	};
 	struct renderer_resource *resource;
 
-	assert_int_not_equal(ops->blob_create(renderer, &args, &resource), 0);
+	assert_int_not_equal(ops->resource_create_blob(renderer, &args, &resource), 0);
 	args.size = 8192;
-	assert_int_equal(ops->blob_create(renderer, &args, &resource), 0);
+	assert_int_equal(ops->resource_create_blob(renderer, &args, &resource), 0);
 	assert_int_equal(ops->context_create(renderer, CTX, 0, "", 0), 0);
 	assert_int_equal(ops->context_attach(renderer, CTX, resource), 0);
 	ops->context_free(renderer, CTX);
-	ops->detach(renderer, resource);
-	assert_int_equal(ops->attach(renderer, resource, iov, 2), 0);
+	ops->resource_detach(renderer, resource);
+	assert_int_equal(ops->resource_attach(renderer, resource, iov, 2), 0);
 	ops->resource_free(renderer, resource);
 	(void)state;
 }

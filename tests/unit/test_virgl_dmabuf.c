@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "render/virgl_state.h"
+#include "render/virgl/virgl_private.h"
 
 #define ID         7
 #define TEX_ID     70
@@ -125,7 +125,7 @@ static int setup(void **state)
 
 static int export(void)
 {
-	return virgl_export_dmabuf(&virgl.base, &resource, &dmabuf);
+	return virgl_dmabuf_export(&virgl.base, &resource, &dmabuf);
 }
 
 /* Whatever was handed out and is not in @dmabuf was closed. */

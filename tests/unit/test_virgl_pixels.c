@@ -60,7 +60,7 @@ static void test_a_transfer_past_its_backing_is_refused(void **state)
 	struct renderer_transfer t = { .box = { 0, 0, 0, 4, 4, 1 }, .offset = 4 };
 	struct renderer_resource *resource = new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 4, 4);
 
-	assert_int_equal(ops->attach(renderer, resource, &iov, 1), 0);
+	assert_int_equal(ops->resource_attach(renderer, resource, &iov, 1), 0);
 	assert_int_not_equal(ops->transfer_to_host(renderer, resource, &t), 0);
 	t.offset = UINT64_MAX;
 	assert_int_not_equal(ops->transfer_to_host(renderer, resource, &t), 0);
@@ -69,7 +69,7 @@ static void test_a_transfer_past_its_backing_is_refused(void **state)
 	assert_int_not_equal(ops->transfer_to_host(renderer, resource, &t), 0);
 	t.box.y = 0;
 	assert_int_equal(ops->transfer_to_host(renderer, resource, &t), 0);
-	ops->detach(renderer, resource);
+	ops->resource_detach(renderer, resource);
 	ops->resource_free(renderer, resource);
 	(void)state;
 }
@@ -90,7 +90,7 @@ static void test_strides_that_add_up_to_too_much_are_refused(void **state)
 
 	assert_int_equal(ops->context_create(renderer, CTX, 0, "", 0), 0);
 	assert_int_equal(ops->context_attach(renderer, CTX, resource), 0);
-	assert_int_equal(ops->attach(renderer, resource, &iov, 1), 0);
+	assert_int_equal(ops->resource_attach(renderer, resource, &iov, 1), 0);
 	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
 		const struct renderer_transfer t = {
 			.ctx_id = CTX,
@@ -120,7 +120,7 @@ static void test_strides_that_add_up_to_too_much_are_refused(void **state)
 	/* The library saw none of it: the context is whole. */
 	assert_int_equal(clear(CTX, 1, 4, 0, 0, 0), 0);
 	ops->context_free(renderer, CTX);
-	ops->detach(renderer, resource);
+	ops->resource_detach(renderer, resource);
 	ops->resource_free(renderer, resource);
 	(void)state;
 }
@@ -137,14 +137,14 @@ static void test_3d_transfers_go_both_ways(void **state)
 		up[i] = i * 2654435761u;
 	assert_int_equal(ops->context_create(renderer, CTX, 0, "", 0), 0);
 	assert_int_equal(ops->context_attach(renderer, CTX, resource), 0);
-	assert_int_equal(ops->attach(renderer, resource, iov, 2), 0);
+	assert_int_equal(ops->resource_attach(renderer, resource, iov, 2), 0);
 	assert_int_equal(ops->transfer_to_host(renderer, resource, &t), 0);
-	ops->detach(renderer, resource);
-	assert_int_equal(ops->attach(renderer, resource, &iov_down, 1), 0);
+	ops->resource_detach(renderer, resource);
+	assert_int_equal(ops->resource_attach(renderer, resource, &iov_down, 1), 0);
 	assert_int_equal(ops->transfer_from_host(renderer, resource, &t), 0);
 	assert_memory_equal(up, down, sizeof(up));
 	ops->context_free(renderer, CTX);
-	ops->detach(renderer, resource);
+	ops->resource_detach(renderer, resource);
 	ops->resource_free(renderer, resource);
 	(void)state;
 }
@@ -179,9 +179,9 @@ static void test_2d_pixels_come_back_as_the_display_wants_them(void **state)
 		for (unsigned p = 0; p < SIZE; p += 4)
 			memcpy(guest + p, cases[i].guest, 4);
 		guest[6 * 4 + 1] ^= 0xff; /* a colour in all of them */
-		assert_int_equal(ops->attach(renderer, resource, iov, 2), 0);
+		assert_int_equal(ops->resource_attach(renderer, resource, iov, 2), 0);
 		assert_int_equal(ops->transfer_to_host(renderer, resource, &t), 0);
-		ops->detach(renderer, resource);
+		ops->resource_detach(renderer, resource);
 		assert_int_equal(ops->read_pixels(renderer, resource, &inner, shown, 5 * 4), 0);
 		for (unsigned p = 0; p < 10; p++) {
 			const uint8_t *pixel = shown + p * 4;
@@ -264,11 +264,11 @@ static void test_a_dmabuf_holds_what_the_guest_wrote(void **state)
 			assert_int_equal(dmabuf.width, W);
 			assert_int_equal(dmabuf.height, H);
 			assert_false(dmabuf.is_y_0_top);
-			assert_int_equal(ops->attach(renderer, resource, &iov, 1), 0);
+			assert_int_equal(ops->resource_attach(renderer, resource, &iov, 1), 0);
 			for (unsigned p = 0; p < sizeof(guest); p++)
 				guest[p] = (uint8_t)(p * 7 + p / 1000);
 			assert_int_equal(ops->transfer_to_host(renderer, resource, &t), 0);
-			ops->detach(renderer, resource);
+			ops->resource_detach(renderer, resource);
 			n_passed = 0;
 			assert_int_equal(
 				ops->fence_create(renderer, &(struct renderer_fence){ .id = 1 }),

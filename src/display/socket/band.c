@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Which part of a picture goes into the next UPDATE: the first rows of a damaged rectangle, as many
+ * as a message has room for. A rectangle is taken out of the damage when it is begun, and prepared
+ * once; what cannot be in its messages (the right half of one that is too wide) is damage again.
+ */
+#include <errno.h>
+
+#include "display/socket/socket_private.h"
+
+#define PIXEL_BYTES sizeof(uint32_t)
+
+/* Whether another scanout is in the middle of a rectangle that @s's source was prepared for:
+ * preparing it for another one now would take that away. */
+static bool pixels_are_busy(struct socket_display *sd, const struct socket_scanout *s)
+{
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
+		const struct socket_scanout *other = &sd->scanouts[i];
+
+		if (other != s && other->pixels == s->pixels && !rect_is_empty(&other->sending))
+			return true;
+	}
+	return false;
+}
+
+/* Takes the next damaged rectangle to send, and prepares it. */
+static bool begin_rect(struct socket_display *sd, struct socket_scanout *s)
+{
+	const struct display_pixels_ops *ops = s->pixels->ops;
+	struct rect r;
+
+	if (s->damage.count == 0 || (ops->prepare && pixels_are_busy(sd, s)))
+		return false;
+	while (damage_take(&s->damage, &r)) {
+		if (!ops->prepare || ops->prepare(s->pixels, &r) == 0) {
+			s->sending = r;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Leaves the right half of what is being sent for later. */
+static void narrow_rect(struct socket_scanout *s)
+{
+	struct rect right = s->sending;
+
+	s->sending.width /= 2;
+	right.x += s->sending.width;
+	right.width -= s->sending.width;
+	damage_add(&s->damage, &right);
+}
+
+/* Finds the first rows of s->sending that fit into one message. The pieces of it, or -errno. */
+static int find_band(struct socket_display *sd, struct socket_scanout *s, struct rect *band)
+{
+	size_t room = sizeof(sd->output.buffer) - SOCKET_HEADER_BYTES - sd->output.committed;
+
+	while (s->sending.width > room / PIXEL_BYTES)
+		narrow_rect(s);
+	for (;;) {
+		uint32_t rows = (uint32_t)(room / (s->sending.width * PIXEL_BYTES));
+		int n;
+
+		*band = s->sending;
+		if (rows > SOCKET_BAND_PIECES)
+			rows = SOCKET_BAND_PIECES;
+		if (band->height > rows)
+			band->height = rows;
+		for (;;) {
+			n = s->pixels->ops->rows(s->pixels, band, &sd->output.iov[1],
+						 SOCKET_BAND_PIECES);
+			if (n != -E2BIG || band->height == 1)
+				break;
+			band->height /= 2;
+		}
+		if (n != -E2BIG || s->sending.width == 1)
+			return n;
+		narrow_rect(s);
+	}
+}
+
+int socket_band_next(struct socket_display *sd, struct socket_scanout *s)
+{
+	for (;;) {
+		if (rect_is_empty(&s->sending) && !begin_rect(sd, s))
+			return 0;
+		int n = find_band(sd, s, &sd->output.band);
+		if (n >= 0)
+			return n;
+		s->sending = (struct rect){ 0 }; /* unreadable: nothing to show */
+		socket_wake(sd, SOCKET_EVERYTHING);
+	}
+}

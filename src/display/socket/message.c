@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * There is no queue of messages. What is to be sent is the difference between what a scanout should
+ * show and what the peer has of it, found anew each time the socket has room: each kind of message
+ * says whether there is one of it to send, and, once it is sure to go out, notes that the peer has
+ * it. So a slow peer costs no memory and gets the newest state, never a backlog of more than one
+ * buffer.
+ *
+ * The order in the tables is what keeps QEMU alive:
+ * - UPDATE comes last, when SCANOUT (if due) is out: an UPDATE without a surface, or after
+ *   SCANOUT 0x0, is a use after free there.
+ * - SCANOUT makes a surface that only an UPDATE takes into use; one that never was is leaked. So a
+ *   surface that goes unused gets an UPDATE of one pixel first, or a guest could eat QEMU's memory.
+ * - After a dma-buf, the surface of before may not be shown again (QEMU asserts): SCANOUT is due.
+ * - GET_EDID of an output that QEMU does not have is never answered. GET_DISPLAY_INFO always is, so
+ *   one follows each GET_EDID, and its answer ends the wait for the other.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "display/socket/socket_private.h"
+
+#define PIXEL_BYTES 4u
+
+#define ALL_SCANOUTS ((1u << DISPLAY_MAX_SCANOUTS) - 1)
+
+/* Pieces that are shorter on average are copied together: gathering each costs the kernel a lookup
+ * and two changes of its right to read our memory. */
+#define SHORT_PIECE_BYTES 1024
+
+/* What is no longer than this is copied so that the next may join it: a call costs as much. */
+#define CALL_COST_BYTES (16 * 1024)
+
+struct filler {
+	struct vhost_user_gpu_update update;
+	uint32_t pixel;
+} __attribute__((packed));
+
+static bool build_get_protocol(struct socket_display *sd, unsigned scanout, void *payload)
+{
+	(void)scanout, (void)payload;
+	return sd->protocol == PROTOCOL_TO_ASK;
+}
+
+static void sent_get_protocol(struct socket_display *sd, unsigned scanout)
+{
+	(void)scanout;
+	sd->protocol = PROTOCOL_ASKED;
+}
+
+static bool build_set_protocol(struct socket_display *sd, unsigned scanout, void *payload)
+{
+	(void)scanout;
+	if (sd->protocol != PROTOCOL_TO_SET)
+		return false;
+	memcpy(payload, &sd->features, sizeof(sd->features));
+	return true;
+}
+
+static void sent_set_protocol(struct socket_display *sd, unsigned scanout)
+{
+	(void)scanout;
+	sd->protocol = PROTOCOL_SET;
+}
+
+static bool build_get_edid(struct socket_display *sd, unsigned scanout, void *payload)
+{
+	struct vhost_user_gpu_edid_request *edid = payload;
+	struct display_request *request =
+		socket_request_find(sd, REQUEST_EDID_WAITS, DISPLAY_MAX_SCANOUTS);
+
+	(void)scanout;
+	if (!request || sd->info_is_asked || sd->barrier_is_due ||
+	    !socket_has_features(sd, VHOST_USER_GPU_PROTOCOL_F_EDID))
+		return false;
+	edid->scanout_id = request->scanout;
+	return true;
+}
+
+static void sent_get_edid(struct socket_display *sd, unsigned scanout)
+{
+	(void)scanout;
+	socket_request_find(sd, REQUEST_EDID_WAITS, DISPLAY_MAX_SCANOUTS)->kind =
+		REQUEST_EDID_ASKED;
+	sd->barrier_is_due = true;
+}
+
+static bool build_get_info(struct socket_display *sd, unsigned scanout, void *payload)
+{
+	(void)scanout, (void)payload;
+	return !sd->info_is_asked &&
+	       (sd->barrier_is_due ||
+		socket_request_find(sd, REQUEST_INFO_WAITS, DISPLAY_MAX_SCANOUTS));
+}
+
+static void sent_get_info(struct socket_display *sd, unsigned scanout)
+{
+	(void)scanout;
+	/* One answer is as good as another: they share this one. */
+	socket_request_become(sd, REQUEST_INFO_WAITS, DISPLAY_MAX_SCANOUTS, REQUEST_INFO_ASKED);
+	sd->info_is_asked = true;
+	sd->barrier_is_due = false;
+}
+
+static bool build_dmabuf_off(struct socket_display *sd, unsigned scanout, void *payload)
+{
+	struct socket_scanout *s = &sd->scanouts[scanout];
+	struct vhost_user_gpu_dmabuf_scanout *wire = payload;
+
+	if (s->kind == SCANOUT_DMABUF || !s->peer_has_dmabuf)
+		return false;
+	*wire = (struct vhost_user_gpu_dmabuf_scanout){ .scanout_id = scanout };
+	return true;
+}
+
+static void sent_dmabuf_off(struct socket_display *sd, unsigned scanout)
+{
+	sd->scanouts[scanout].peer_has_dmabuf = false;
+}
+
+static bool scanout_is_due(const struct socket_scanout *s)
+{
+	switch (s->kind) {
+	case SCANOUT_OFF:
+		return s->peer_has_surface;
+	case SCANOUT_PIXELS:
+		return s->peer_width != s->width || s->peer_height != s->height;
+	case SCANOUT_DMABUF:
+		break;
+	}
+	return false;
+}
+
+static bool build_filler(struct socket_display *sd, unsigned scanout, void *payload)
+{
+	struct socket_scanout *s = &sd->scanouts[scanout];
+	struct filler *wire = payload;
+
+	if (!s->peer_surface_is_unused || !scanout_is_due(s))
+		return false;
+	*wire = (struct filler){ .update = { .scanout_id = scanout, .width = 1, .height = 1 } };
+	return true;
+}
+
+static void sent_filler(struct socket_display *sd, unsigned scanout)
+{
+	sd->scanouts[scanout].peer_surface_is_unused = false;
+}
+
+static bool build_scanout(struct socket_display *sd, unsigned scanout, void *payload)
+{
+	struct socket_scanout *s = &sd->scanouts[scanout];
+	struct vhost_user_gpu_scanout *wire = payload;
+
+	if (!scanout_is_due(s))
+		return false;
+	*wire = (struct vhost_user_gpu_scanout){ scanout, s->width, s->height };
+	return true;
+}
+
+static void sent_scanout(struct socket_display *sd, unsigned scanout)
+{
+	struct socket_scanout *s = &sd->scanouts[scanout];
+
+	s->peer_width = s->width;
+	s->peer_height = s->height;
+	s->peer_has_surface = s->peer_surface_is_unused = s->width > 0;
+}
+
+/* DMABUF_SCANOUT or, with @has_modifier, the message that begins like it. */
+static bool build_dmabuf(struct socket_display *sd, unsigned scanout, void *payload,
+			 bool has_modifier)
+{
+	struct socket_scanout *s = &sd->scanouts[scanout];
+	const struct display_dmabuf *d = &s->dmabuf;
+	struct vhost_user_gpu_dmabuf_scanout *wire = payload;
+
+	if (s->kind != SCANOUT_DMABUF || !s->dmabuf_is_stale || sd->protocol_deadline ||
+	    socket_has_features(sd, VHOST_USER_GPU_PROTOCOL_F_DMABUF2) != has_modifier)
+		return false;
+	*wire = (struct vhost_user_gpu_dmabuf_scanout){
+		.scanout_id = scanout,
+		.x = d->rect.x,
+		.y = d->rect.y,
+		.width = d->rect.width,
+		.height = d->rect.height,
+		.fd_width = d->fd_width,
+		.fd_height = d->fd_height,
+		.fd_stride = d->fd_stride,
+		.fd_flags = d->fd_flags,
+		.fd_drm_fourcc = d->fd_drm_fourcc,
+	};
+	sd->output.fd = d->fd;
+	return true;
+}
+
+static bool build_dmabuf1(struct socket_display *sd, unsigned scanout, void *payload)
+{
+	return build_dmabuf(sd, scanout, payload, false);
+}
+
+static bool build_dmabuf2(struct socket_display *sd, unsigned scanout, void *payload)
+{
+	struct vhost_user_gpu_dmabuf_scanout2 *wire = payload;
+
+	if (!build_dmabuf(sd, scanout, &wire->scanout, true))
+		return false;
+	wire->modifier = sd->scanouts[scanout].dmabuf.modifier;
+	return true;
+}
+
+static void sent_dmabuf(struct socket_display *sd, unsigned scanout)
+{
+	struct socket_scanout *s = &sd->scanouts[scanout];
+
+	s->dmabuf_is_stale = false;
+	s->peer_has_dmabuf = true;
+	s->peer_width = s->peer_height = 0;
+}
+
+static bool build_cursor_update(struct socket_display *sd, unsigned scanout, void *payload)
+{
+	struct socket_cursor *cursor = &sd->scanouts[scanout].cursor;
+	struct vhost_user_gpu_cursor_update *wire = payload;
+
+	if (!cursor->shape_is_stale || !cursor->is_visible)
+		return false;
+	wire->pos = (struct vhost_user_gpu_cursor_pos){ scanout, cursor->shape.x, cursor->shape.y };
+	wire->hot_x = cursor->shape.hot_x;
+	wire->hot_y = cursor->shape.hot_y;
+	memcpy(wire->data, cursor->shape.pixels, sizeof(wire->data));
+	return true;
+}
+
+static void sent_cursor_update(struct socket_display *sd, unsigned scanout)
+{
+	struct socket_cursor *cursor = &sd->scanouts[scanout].cursor;
+
+	cursor->shape_is_stale = cursor->position_is_stale = false;
+}
+
+static bool build_cursor(struct socket_display *sd, unsigned scanout, void *payload,
+			 bool is_visible)
+{
+	struct socket_cursor *cursor = &sd->scanouts[scanout].cursor;
+	struct vhost_user_gpu_cursor_pos *wire = payload;
+
+	if (!cursor->position_is_stale || cursor->is_visible != is_visible)
+		return false;
+	*wire = (struct vhost_user_gpu_cursor_pos){ scanout, cursor->shape.x, cursor->shape.y };
+	return true;
+}
+
+static bool build_cursor_pos(struct socket_display *sd, unsigned scanout, void *payload)
+{
+	return build_cursor(sd, scanout, payload, true);
+}
+
+static bool build_cursor_hide(struct socket_display *sd, unsigned scanout, void *payload)
+{
+	return build_cursor(sd, scanout, payload, false);
+}
+
+static void sent_cursor(struct socket_display *sd, unsigned scanout)
+{
+	sd->scanouts[scanout].cursor.position_is_stale = false;
+}
+
+static bool build_flush(struct socket_display *sd, unsigned scanout, void *payload)
+{
+	struct socket_scanout *s = &sd->scanouts[scanout];
+	struct vhost_user_gpu_update *wire = payload;
+
+	if (s->kind != SCANOUT_DMABUF || s->dmabuf_is_stale || s->flush_is_asked ||
+	    rect_is_empty(&s->flush))
+		return false;
+	*wire = (struct vhost_user_gpu_update){ scanout, s->flush.x, s->flush.y, s->flush.width,
+						s->flush.height };
+	return true;
+}
+
+static void sent_flush(struct socket_display *sd, unsigned scanout)
+{
+	struct socket_scanout *s = &sd->scanouts[scanout];
+
+	s->flush = (struct rect){ 0 };
+	s->flush_is_asked = true;
+	s->flush_deadline = socket_request_now() + sd->timeouts.flush;
+	sd->flush_order[sd->flush_order_len++] = (uint8_t)scanout;
+	socket_request_become(sd, REQUEST_FLUSH_WAITS, scanout, REQUEST_FLUSH_ASKED);
+	socket_request_watch(sd, s->flush_deadline);
+}
+
+static size_t pixel_bytes(const struct rect *r)
+{
+	return (size_t)r->width * r->height * PIXEL_BYTES;
+}
+
+static bool build_update(struct socket_display *sd, unsigned scanout, void *payload)
+{
+	struct socket_scanout *s = &sd->scanouts[scanout];
+	struct vhost_user_gpu_update *wire = payload;
+	const struct rect *band = &sd->output.band;
+	size_t bytes = 0;
+
+	if (s->kind != SCANOUT_PIXELS)
+		return false;
+	int n = socket_band_next(sd, s);
+	if (n == 0)
+		return false;
+	for (int i = 1; i <= n; i++)
+		bytes += sd->output.iov[i].iov_len;
+	assert(bytes == pixel_bytes(band)); /* or the peer would lose its place in the stream */
+	sd->output.first = 0;
+	sd->output.count = 1 + n;
+	sd->output.pixels = s->pixels;
+	if ((n > 1 && bytes / (size_t)n < SHORT_PIECE_BYTES) ||
+	    (s->damage.count > 0 && bytes <= CALL_COST_BYTES))
+		socket_output_pack(&sd->output);
+	*wire = (struct vhost_user_gpu_update){ scanout, band->x, band->y, band->width,
+						band->height };
+	return true;
+}
+
+static void sent_update(struct socket_display *sd, unsigned scanout)
+{
+	struct socket_scanout *s = &sd->scanouts[scanout];
+
+	s->sending.y += sd->output.band.height;
+	s->sending.height -= sd->output.band.height;
+	if (rect_is_empty(&s->sending) && s->pixels->ops->prepare)
+		sd->awake = SOCKET_EVERYTHING; /* others may have waited for the source */
+	s->peer_surface_is_unused = false;
+}
+
+/* clang-format off */
+static const struct message peer_messages[] = {
+	{ "GET_PROTOCOL_FEATURES", VHOST_USER_GPU_GET_PROTOCOL_FEATURES, 0,
+	  build_get_protocol, sent_get_protocol },
+	{ "SET_PROTOCOL_FEATURES", VHOST_USER_GPU_SET_PROTOCOL_FEATURES, sizeof(uint64_t),
+	  build_set_protocol, sent_set_protocol },
+	{ "GET_EDID", VHOST_USER_GPU_GET_EDID, sizeof(struct vhost_user_gpu_edid_request),
+	  build_get_edid, sent_get_edid },
+	{ "GET_DISPLAY_INFO", VHOST_USER_GPU_GET_DISPLAY_INFO, 0, build_get_info, sent_get_info },
+};
+
+static const struct message scanout_messages[] = {
+	{ "DMABUF_SCANOUT (off)", VHOST_USER_GPU_DMABUF_SCANOUT,
+	  sizeof(struct vhost_user_gpu_dmabuf_scanout), build_dmabuf_off, sent_dmabuf_off },
+	{ "UPDATE (filler)", VHOST_USER_GPU_UPDATE, sizeof(struct filler),
+	  build_filler, sent_filler },
+	{ "SCANOUT", VHOST_USER_GPU_SCANOUT, sizeof(struct vhost_user_gpu_scanout),
+	  build_scanout, sent_scanout },
+	{ "DMABUF_SCANOUT", VHOST_USER_GPU_DMABUF_SCANOUT,
+	  sizeof(struct vhost_user_gpu_dmabuf_scanout), build_dmabuf1, sent_dmabuf },
+	{ "DMABUF_SCANOUT2", VHOST_USER_GPU_DMABUF_SCANOUT2,
+	  sizeof(struct vhost_user_gpu_dmabuf_scanout2), build_dmabuf2, sent_dmabuf },
+	{ "CURSOR_UPDATE", VHOST_USER_GPU_CURSOR_UPDATE,
+	  sizeof(struct vhost_user_gpu_cursor_update), build_cursor_update, sent_cursor_update },
+	{ "CURSOR_POS", VHOST_USER_GPU_CURSOR_POS, sizeof(struct vhost_user_gpu_cursor_pos),
+	  build_cursor_pos, sent_cursor },
+	{ "CURSOR_POS_HIDE", VHOST_USER_GPU_CURSOR_POS_HIDE,
+	  sizeof(struct vhost_user_gpu_cursor_pos), build_cursor_hide, sent_cursor },
+	{ "DMABUF_UPDATE", VHOST_USER_GPU_DMABUF_UPDATE, sizeof(struct vhost_user_gpu_update),
+	  build_flush, sent_flush },
+	{ "UPDATE", VHOST_USER_GPU_UPDATE, sizeof(struct vhost_user_gpu_update),
+	  build_update, sent_update },
+};
+/* clang-format on */
+
+static bool build_one_of(struct socket_display *sd, const struct message *messages, size_t count,
+			 unsigned scanout)
+{
+	struct socket_output *out = &sd->output;
+	uint8_t *at = out->buffer + out->committed;
+	struct vhost_user_gpu_header *header = (void *)at;
+
+	out->count = 1;
+	for (size_t i = 0; i < count; i++) {
+		const struct message *message = &messages[i];
+
+		if (!message->build(sd, scanout, header + 1))
+			continue;
+		out->message = message;
+		out->scanout = scanout;
+		out->first = 0;
+		size_t size = sizeof(*header) + message->size;
+
+		*header = (struct vhost_user_gpu_header){ message->request, 0, message->size };
+		if (out->count > 1)
+			header->size += (uint32_t)pixel_bytes(&out->band);
+		if (out->count == 2 && out->iov[1].iov_base == at + size) { /* packed pixels */
+			size += out->iov[1].iov_len;
+			out->count = 1;
+		}
+		out->iov[0] = (struct iovec){ out->buffer, out->committed + size };
+		return true;
+	}
+	return false;
+}
+
+static bool build_of_scanout(struct socket_display *sd, unsigned scanout)
+{
+	const struct message *update = &scanout_messages[G_N_ELEMENTS(scanout_messages) - 1];
+
+	if (sd->awake >> scanout & 1)
+		return build_one_of(sd, scanout_messages, G_N_ELEMENTS(scanout_messages), scanout);
+	return (sd->drawn >> scanout & 1) && build_one_of(sd, update, 1, scanout);
+}
+
+/* The first set bit of @scanouts, which is not 0, from @first on. */
+static unsigned next_of(uint32_t scanouts, unsigned first)
+{
+	uint32_t behind = scanouts >> first << first;
+
+	return (unsigned)__builtin_ctz(behind ? behind : scanouts);
+}
+
+bool socket_message_next(struct socket_display *sd)
+{
+	sd->output.pixels = NULL;
+	sd->output.fd = -1;
+	if (sd->awake >> DISPLAY_MAX_SCANOUTS & 1) {
+		if (build_one_of(sd, peer_messages, G_N_ELEMENTS(peer_messages),
+				 DISPLAY_MAX_SCANOUTS))
+			return true;
+		sd->awake &= ~(1u << DISPLAY_MAX_SCANOUTS);
+	}
+	for (uint32_t left; (left = (sd->awake | sd->drawn) & ALL_SCANOUTS);) {
+		unsigned scanout = next_of(left, sd->next_scanout);
+
+		if (build_of_scanout(sd, scanout))
+			return true;
+		sd->awake &= ~(1u << scanout);
+		sd->drawn &= ~(1u << scanout);
+	}
+	return false;
+}

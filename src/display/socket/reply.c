@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Reads what the peer says: only answers to what it was asked. The bytes are taken as they come and
+ * a message is handled once it is whole, from a copy, after it was taken out of the buffer; so the
+ * handler may do anything, also replace the peer.
+ *
+ * An answer is matched by its request code and by order. One that nobody waits for is ignored: QEMU
+ * sends an unasked DMABUF_UPDATE answer after a reset, and a late answer to a request that timed
+ * out is the normal case. What cannot be an answer at all (another code, another size) means that
+ * both sides have lost their place in the stream: the peer is dropped.
+ *
+ * A GET_DISPLAY_INFO stays in flight until it is answered, even if its requests have timed out. So
+ * there is never more than one, its answer is never taken for that of a later one, and a peer that
+ * does not read is not asked over and over.
+ */
+#define LOG_MODULE "display"
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "display/socket/socket_private.h"
+
+union reply {
+	uint64_t features;
+	struct virtio_gpu_resp_display_info info;
+	struct virtio_gpu_resp_edid edid;
+};
+
+_Static_assert(sizeof(struct vhost_user_gpu_header) + sizeof(union reply) <= SOCKET_INPUT_BYTES,
+	       "the longest reply fits");
+
+static void on_protocol_features(struct socket_display *sd, const union reply *reply)
+{
+	if (sd->protocol != PROTOCOL_ASKED)
+		return;
+	sd->protocol = PROTOCOL_TO_SET; /* also if it comes after the time-out */
+	socket_set_features(sd, reply->features);
+}
+
+static void on_display_info(struct socket_display *sd, const union reply *reply)
+{
+	struct display_info info;
+
+	if (!sd->info_is_asked)
+		return;
+	sd->info_is_asked = false;
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
+		const struct virtio_gpu_display_one *one = &reply->info.pmodes[i];
+
+		info.outputs[i] = (struct display_output){
+			.rect = { le32toh(one->r.x), le32toh(one->r.y), le32toh(one->r.width),
+				  le32toh(one->r.height) },
+			.enabled = le32toh(one->enabled),
+			.flags = le32toh(one->flags),
+		};
+	}
+	/* It was asked after the EDID: the peer has no EDID for that scanout. */
+	socket_request_end_all(sd, REQUEST_EDID_ASKED, DISPLAY_MAX_SCANOUTS, -ENOTSUP, NULL);
+	socket_request_end_all(sd, REQUEST_INFO_ASKED, DISPLAY_MAX_SCANOUTS, 0, &info);
+}
+
+static void on_edid(struct socket_display *sd, const union reply *reply)
+{
+	struct display_edid edid = { .size = le32toh(reply->edid.size) };
+	bool is_good = edid.size > 0 && edid.size <= sizeof(edid.data);
+
+	memcpy(edid.data, reply->edid.edid, sizeof(edid.data));
+	socket_request_end_all(sd, REQUEST_EDID_ASKED, DISPLAY_MAX_SCANOUTS, is_good ? 0 : -ENOTSUP,
+			       is_good ? &edid : NULL);
+}
+
+static void on_dmabuf_update(struct socket_display *sd, const union reply *reply)
+{
+	(void)reply;
+	socket_request_flush_done(sd);
+}
+
+static const struct reply_kind {
+	const char *name;
+	uint32_t request, size;
+	void (*handle)(struct socket_display *sd, const union reply *reply);
+} reply_kinds[] = {
+	{ "GET_PROTOCOL_FEATURES", VHOST_USER_GPU_GET_PROTOCOL_FEATURES, sizeof(uint64_t),
+	  on_protocol_features },
+	{ "GET_DISPLAY_INFO", VHOST_USER_GPU_GET_DISPLAY_INFO,
+	  sizeof(struct virtio_gpu_resp_display_info), on_display_info },
+	{ "GET_EDID", VHOST_USER_GPU_GET_EDID, sizeof(struct virtio_gpu_resp_edid), on_edid },
+	{ "DMABUF_UPDATE", VHOST_USER_GPU_DMABUF_UPDATE, 0, on_dmabuf_update },
+};
+
+static const struct reply_kind *find_kind(const struct vhost_user_gpu_header *header)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(reply_kinds); i++)
+		if (reply_kinds[i].request == header->request)
+			return &reply_kinds[i];
+	return NULL;
+}
+
+/* Handles the first message in the buffer. False if it is not all there, or the peer is gone. */
+static bool handle_one(struct socket_display *sd)
+{
+	struct vhost_user_gpu_header header;
+	union reply reply;
+
+	if (sd->input_len < sizeof(header))
+		return false;
+	memcpy(&header, sd->input, sizeof(header));
+	const struct reply_kind *kind = find_kind(&header);
+
+	if (!kind || header.size != kind->size || !(header.flags & VHOST_USER_GPU_MSG_FLAG_REPLY)) {
+		log_error("the VMM's display sent request %u (%s), flags 0x%x, %u bytes, which is "
+			  "no answer: closing its socket",
+			  header.request, kind ? kind->name : "unknown", header.flags, header.size);
+		socket_drop_peer(sd);
+		return false;
+	}
+	unsigned whole = (unsigned)sizeof(header) + kind->size;
+
+	if (sd->input_len < whole)
+		return false;
+	memcpy(&reply, sd->input + sizeof(header), kind->size);
+	sd->input_len -= whole;
+	memmove(sd->input, sd->input + whole, sd->input_len);
+	kind->handle(sd, &reply);
+	return true;
+}
+
+void socket_reply_read(struct socket_display *sd)
+{
+	uint64_t generation = sd->generation;
+	ssize_t n = recv(sd->fd, sd->input + sd->input_len, sizeof(sd->input) - sd->input_len,
+			 MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0 && errno != ECONNRESET) {
+		log_error("cannot read from the VMM's display: %s", strerror(errno));
+		socket_drop_peer(sd);
+		return;
+	}
+	if (n <= 0) {
+		log_debug("the VMM closed its display socket");
+		socket_drop_peer(sd);
+		return;
+	}
+	sd->input_len += (unsigned)n;
+	while (handle_one(sd) && sd->generation == generation)
+		;
+	socket_wake(sd, SOCKET_EVERYTHING);
+}

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The display on the other side of the vhost-user-gpu socket. This file keeps what each scanout is
+ * to show and what of it is stale; every change ends in socket_wake(), and the rest happens at
+ * the end of that turn of the loop, so that what one batch of guest commands does to a scanout is
+ * sent as one.
+ *
+ * The invariant: the state does not depend on there being a peer. Without one damage is merged as
+ * always, and a new peer finds everything marked stale. QEMU hands over a new socket at every start
+ * of the device, so a new peer is the normal case, not an error.
+ *
+ * A source is borrowed: once a scanout shows another one, nothing here points to it or its memory.
+ */
+#define LOG_MODULE "display"
+#include "display/socket.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <drm_fourcc.h>
+
+#include "base/container.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "display/socket/socket_private.h"
+
+static const struct display_ops socket_ops;
+
+static struct socket_display *to_socket_display(struct display *display)
+{
+	assert(display->ops == &socket_ops);
+	return container_of(display, struct socket_display, base);
+}
+
+static bool has_peer(const struct socket_display *sd)
+{
+	return sd->fd >= 0;
+}
+
+static bool dmabuf_is_showable(const struct socket_display *sd, const struct display_dmabuf *dmabuf)
+{
+	return socket_has_features(sd, VHOST_USER_GPU_PROTOCOL_F_DMABUF2) ||
+	       dmabuf->modifier == DRM_FORMAT_MOD_LINEAR ||
+	       dmabuf->modifier == DRM_FORMAT_MOD_INVALID;
+}
+
+/* Requests that can no longer be asked. */
+static void cancel_unanswerable_requests(struct socket_display *sd)
+{
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
+		if (sd->scanouts[i].kind != SCANOUT_DMABUF)
+			socket_request_end_all(sd, REQUEST_FLUSH_WAITS, i, 0, NULL);
+	if (!sd->protocol_deadline && !socket_has_features(sd, VHOST_USER_GPU_PROTOCOL_F_EDID))
+		socket_request_end_all(sd, REQUEST_EDID_WAITS, DISPLAY_MAX_SCANOUTS, -ENOTSUP,
+				       NULL);
+}
+
+static int on_task(struct loop_task *task)
+{
+	struct socket_display *sd = container_of(task, struct socket_display, task);
+
+	if (sd->requests)
+		cancel_unanswerable_requests(sd);
+	if (has_peer(sd) && !sd->is_full)
+		socket_output_send_all(sd);
+	return 0;
+}
+
+void socket_wake(struct socket_display *sd, uint32_t scanouts)
+{
+	sd->awake |= scanouts;
+	if (has_peer(sd))
+		loop_queue(sd->loop, &sd->task, on_task);
+}
+
+static int on_socket(struct loop_source *source, uint32_t events)
+{
+	struct socket_display *sd = container_of(source, struct socket_display, socket);
+	uint64_t generation = sd->generation;
+
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		socket_reply_read(sd);
+	if ((events & EPOLLOUT) && sd->generation == generation)
+		socket_output_send_all(sd);
+	return 0;
+}
+
+void socket_set_features(struct socket_display *sd, uint64_t features)
+{
+	sd->features =
+		features & (VHOST_USER_GPU_PROTOCOL_F_EDID | VHOST_USER_GPU_PROTOCOL_F_DMABUF2);
+	sd->protocol_deadline = 0;
+	if (!sd->requests && sd->flush_order_len == 0)
+		loop_timer_disarm(&sd->timer);
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
+		struct socket_scanout *s = &sd->scanouts[i];
+
+		if (s->kind == SCANOUT_DMABUF && !dmabuf_is_showable(sd, &s->dmabuf)) {
+			log_warn("scanout %u: this display cannot show the guest's buffer", i);
+			socket_scanout_off(sd, i);
+		}
+	}
+}
+
+/* The peer has nothing of this yet. */
+static void mark_stale(struct socket_scanout *s)
+{
+	s->peer_width = s->peer_height = 0;
+	s->peer_surface_is_unused = false;
+	s->flush_is_asked = false;
+	s->cursor.shape_is_stale = s->cursor.has_shape;
+	s->cursor.position_is_stale = s->cursor.was_used;
+	if (s->kind == SCANOUT_PIXELS) {
+		s->damage.count = 1;
+		s->damage.rects[0] = (struct rect){ 0, 0, s->width, s->height };
+		s->sending = (struct rect){ 0 };
+	} else if (s->kind == SCANOUT_DMABUF) {
+		s->dmabuf_is_stale = true;
+		s->flush = (struct rect){ 0, 0, s->width, s->height };
+	}
+}
+
+void socket_scanout_off(struct socket_display *sd, unsigned scanout)
+{
+	struct socket_scanout *s = &sd->scanouts[scanout];
+
+	if (s->pixels)
+		socket_output_keep(sd, s->pixels);
+	fd_close(&s->dmabuf.fd);
+	s->kind = SCANOUT_OFF;
+	s->width = s->height = 0;
+	s->pixels = NULL;
+	s->damage.count = 0;
+	s->sending = s->flush = (struct rect){ 0 };
+	s->dmabuf_is_stale = false;
+	socket_wake(sd, SOCKET_EVERYTHING);
+}
+
+static void lose_requests(struct socket_display *sd)
+{
+	for (struct display_request *request = sd->requests; request; request = request->next)
+		request->kind = REQUEST_LOST;
+}
+
+static void end_lost_requests(struct socket_display *sd)
+{
+	socket_request_end_all(sd, REQUEST_LOST, DISPLAY_MAX_SCANOUTS, -ENOTCONN, NULL);
+}
+
+void socket_disconnect(struct socket_display *sd)
+{
+	if (!has_peer(sd))
+		return;
+	loop_remove(&sd->socket);
+	fd_close(&sd->fd);
+	loop_unqueue(&sd->task);
+	sd->generation++;
+	sd->is_full = sd->has_warned = false;
+	sd->protocol = PROTOCOL_TO_ASK;
+	sd->protocol_deadline = sd->features = 0;
+	sd->info_is_asked = sd->barrier_is_due = false;
+	sd->flush_order_len = 0;
+	sd->input_len = 0;
+	sd->output.message = NULL;
+	sd->output.pixels = NULL;
+	lose_requests(sd);
+}
+
+void socket_drop_peer(struct socket_display *sd)
+{
+	socket_disconnect(sd);
+	end_lost_requests(sd);
+}
+
+static int connect_peer(struct socket_display *sd, int fd)
+{
+	auto_fd owned = fd;
+	int r = fd_prepare(fd);
+
+	if (r == 0)
+		r = loop_add(sd->loop, &sd->socket, fd, EPOLLIN, on_socket);
+	if (r < 0)
+		return r;
+	/* No larger than the host allows. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ SOCKET_SOCKET_BYTES }, sizeof(int));
+	sd->fd = fd_steal(&owned);
+	sd->generation++;
+	sd->next_scanout = 0;
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
+		mark_stale(&sd->scanouts[i]);
+	sd->protocol_deadline = socket_request_now() + sd->timeouts.protocol;
+	socket_request_watch(sd, sd->protocol_deadline);
+	socket_wake(sd, SOCKET_EVERYTHING);
+	return 0;
+}
+
+/* The next VMM has seen nothing of what this one was shown. */
+static void forget_front_end(struct socket_display *sd)
+{
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
+		struct socket_scanout *s = &sd->scanouts[i];
+
+		s->peer_has_surface = s->peer_has_dmabuf = false;
+		s->cursor.was_used = s->cursor.is_visible;
+	}
+}
+
+static int socket_set_socket(struct display *display, int fd)
+{
+	struct socket_display *sd = to_socket_display(display);
+	int r = 0;
+
+	socket_disconnect(sd);
+	if (fd >= 0)
+		r = connect_peer(sd, fd);
+	else
+		forget_front_end(sd);
+	end_lost_requests(sd);
+	return r;
+}
+
+static void socket_reset(struct display *display)
+{
+	struct socket_display *sd = to_socket_display(display);
+
+	lose_requests(sd);
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
+		struct socket_cursor *cursor = &sd->scanouts[i].cursor;
+
+		socket_scanout_off(sd, i);
+		cursor->position_is_stale |= cursor->is_visible;
+		cursor->has_shape = cursor->shape_is_stale = cursor->is_visible = false;
+	}
+	end_lost_requests(sd);
+}
+
+static void socket_free(struct display *display)
+{
+	struct socket_display *sd = to_socket_display(display);
+
+	socket_drop_peer(sd);
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
+		socket_scanout_off(sd, i);
+	loop_timer_finish(&sd->timer);
+	g_free(sd);
+}
+
+static int socket_request_info(struct display *display, struct display_request *request)
+{
+	struct socket_display *sd = to_socket_display(display);
+
+	if (!has_peer(sd))
+		return -ENOTSUP;
+	socket_request_add(sd, request, REQUEST_INFO_WAITS, 0, sd->timeouts.request);
+	socket_wake(sd, SOCKET_EVERYTHING);
+	return 0;
+}
+
+static int socket_request_edid(struct display *display, struct display_request *request,
+			       unsigned scanout)
+{
+	struct socket_display *sd = to_socket_display(display);
+
+	if (!has_peer(sd) ||
+	    (!sd->protocol_deadline && !socket_has_features(sd, VHOST_USER_GPU_PROTOCOL_F_EDID)))
+		return -ENOTSUP;
+	socket_request_add(sd, request, REQUEST_EDID_WAITS, scanout, sd->timeouts.request);
+	socket_wake(sd, SOCKET_EVERYTHING);
+	return 0;
+}
+
+static void socket_cancel(struct display *display, struct display_request *request)
+{
+	socket_request_remove(to_socket_display(display), request);
+}
+
+static void socket_scanout_pixels(struct display *display, unsigned scanout, uint32_t width,
+				  uint32_t height, struct display_pixels *pixels)
+{
+	struct socket_display *sd = to_socket_display(display);
+	struct socket_scanout *s = &sd->scanouts[scanout];
+
+	socket_scanout_off(sd, scanout);
+	if (!pixels)
+		return;
+	s->kind = SCANOUT_PIXELS;
+	s->width = width;
+	s->height = height;
+	s->pixels = pixels;
+	damage_add(&s->damage, &(struct rect){ 0, 0, width, height });
+}
+
+static bool socket_shows_dmabufs(struct display *display)
+{
+	struct socket_display *sd = to_socket_display(display);
+
+	return has_peer(sd) && !sd->protocol_deadline;
+}
+
+static int socket_scanout_dmabuf(struct display *display, unsigned scanout,
+				 const struct display_dmabuf *dmabuf)
+{
+	struct socket_display *sd = to_socket_display(display);
+	struct socket_scanout *s = &sd->scanouts[scanout];
+	bool is_awaited = socket_request_find(sd, REQUEST_FLUSH_WAITS, scanout);
+	auto_fd fd = -1;
+
+	socket_scanout_off(sd, scanout);
+	if (!socket_shows_dmabufs(display) || !dmabuf_is_showable(sd, dmabuf) ||
+	    rect_is_empty(&dmabuf->rect))
+		return -ENOTSUP;
+	fd = fcntl(dmabuf->fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return -errno;
+	s->kind = SCANOUT_DMABUF;
+	s->dmabuf = *dmabuf;
+	s->dmabuf.fd = fd_steal(&fd);
+	s->width = dmabuf->rect.width;
+	s->height = dmabuf->rect.height;
+	s->dmabuf_is_stale = true;
+	if (is_awaited)
+		s->flush = (struct rect){ 0, 0, s->width, s->height };
+	return 0;
+}
+
+static void socket_damage(struct display *display, unsigned scanout, const struct rect *r)
+{
+	struct socket_display *sd = to_socket_display(display);
+	struct socket_scanout *s = &sd->scanouts[scanout];
+	struct rect clipped = rect_intersect(r, &(struct rect){ 0, 0, s->width, s->height });
+
+	if (rect_is_empty(&clipped))
+		return;
+	if (s->kind == SCANOUT_DMABUF) {
+		s->flush = rect_union(&s->flush, &clipped);
+		socket_wake(sd, 1u << scanout);
+	} else {
+		damage_add(&s->damage, &clipped);
+		sd->drawn |= 1u << scanout;
+		socket_wake(sd, 0);
+	}
+}
+
+static int socket_flush_dmabuf(struct display *display, struct display_request *request,
+			       unsigned scanout, const struct rect *r)
+{
+	struct socket_display *sd = to_socket_display(display);
+	struct socket_scanout *s = &sd->scanouts[scanout];
+	struct rect clipped = rect_intersect(r, &(struct rect){ 0, 0, s->width, s->height });
+
+	if (!has_peer(sd) || s->kind != SCANOUT_DMABUF || rect_is_empty(&clipped))
+		return -ENOTSUP;
+	s->flush = rect_union(&s->flush, &clipped);
+	socket_request_add(sd, request, REQUEST_FLUSH_WAITS, scanout, sd->timeouts.flush);
+	socket_wake(sd, SOCKET_EVERYTHING);
+	return 0;
+}
+
+static void socket_pixels_changed(struct display *display, struct display_pixels *pixels)
+{
+	struct socket_display *sd = to_socket_display(display);
+
+	socket_output_keep(sd, pixels);
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
+		struct socket_scanout *s = &sd->scanouts[i];
+
+		if (s->pixels != pixels || rect_is_empty(&s->sending))
+			continue;
+		damage_add(&s->damage, &s->sending);
+		s->sending = (struct rect){ 0 };
+		socket_wake(sd, SOCKET_EVERYTHING);
+	}
+}
+
+static void socket_cursor_set(struct display *display, unsigned scanout,
+			      const struct display_cursor *cursor)
+{
+	struct socket_display *sd = to_socket_display(display);
+	struct socket_cursor *c = &sd->scanouts[scanout].cursor;
+
+	c->shape = *cursor;
+	c->was_used = c->has_shape = c->is_visible = c->shape_is_stale = true;
+	socket_wake(sd, 1u << scanout);
+}
+
+static void socket_cursor_move(struct display *display, unsigned scanout, uint32_t x, uint32_t y,
+			       bool is_visible)
+{
+	struct socket_display *sd = to_socket_display(display);
+	struct socket_cursor *cursor = &sd->scanouts[scanout].cursor;
+
+	cursor->shape.x = x;
+	cursor->shape.y = y;
+	cursor->is_visible = is_visible;
+	cursor->was_used = cursor->position_is_stale = true;
+	socket_wake(sd, 1u << scanout);
+}
+
+static const struct display_ops socket_ops = {
+	.name = "vhost-user-gpu",
+	.free = socket_free,
+	.set_socket = socket_set_socket,
+	.reset = socket_reset,
+	.request_info = socket_request_info,
+	.request_edid = socket_request_edid,
+	.cancel = socket_cancel,
+	.scanout_pixels = socket_scanout_pixels,
+	.shows_dmabufs = socket_shows_dmabufs,
+	.scanout_dmabuf = socket_scanout_dmabuf,
+	.damage = socket_damage,
+	.flush_dmabuf = socket_flush_dmabuf,
+	.pixels_changed = socket_pixels_changed,
+	.cursor_set = socket_cursor_set,
+	.cursor_move = socket_cursor_move,
+};
+
+struct display *socket_display_new(struct loop *loop)
+{
+	struct socket_display *sd = g_new0(struct socket_display, 1);
+
+	display_init(&sd->base, &socket_ops);
+	sd->loop = loop;
+	sd->fd = -1;
+	sd->timeouts = (struct socket_timeouts){ SOCKET_PROTOCOL_TIMEOUT, SOCKET_REQUEST_TIMEOUT,
+						 SOCKET_FLUSH_TIMEOUT };
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
+		sd->scanouts[i].dmabuf.fd = -1;
+	int r = loop_timer_init(loop, &sd->timer, socket_request_expire);
+	if (r < 0) {
+		log_error("cannot make a timer: %s", strerror(-r));
+		g_free(sd);
+		return NULL;
+	}
+	return &sd->base;
+}

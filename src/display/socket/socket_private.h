@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/*
+ * What the files of the vhost-user-gpu display share. socket.c keeps the wished-for state,
+ * message.c knows what of it the peer add_missing, band.c which pixels are next,
+ * output.c sends that,
+ * request.c keeps the requests, reply.c reads the answers.
+ */
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/loop.h"
+#include "display/damage.h"
+#include "display/display.h"
+#include "display/socket/wire.h"
+
+/* The pixels of one UPDATE at most. The peer blocks its main loop until it has read all of one, so
+ * it must not wait for us to wake up in between: the whole fits into the socket's buffer. It also
+ * stays in the processor's cache between our write and the peer's read. */
+#define SOCKET_BAND_BYTES (200 * 1024)
+
+/* What the socket is asked to hold: the kernel doubles it, so two bands. While the peer reads one
+ * we write the next, and wake up half as often. What Linux allows unless it is told otherwise is
+ * this much, and more would let what is shown lag further behind. */
+#define SOCKET_SOCKET_BYTES (208 * 1024)
+
+/* Pieces of memory in one UPDATE at most; one more holds its header. */
+#define SOCKET_BAND_PIECES (IOV_MAX - 1)
+
+#define SOCKET_HEADER_BYTES                                                                        \
+	(sizeof(struct vhost_user_gpu_header) + sizeof(struct vhost_user_gpu_update))
+
+/* What is read at once; more than the longest reply. */
+#define SOCKET_INPUT_BYTES 2048
+
+/* Milliseconds. */
+#define SOCKET_PROTOCOL_TIMEOUT 2000
+#define SOCKET_REQUEST_TIMEOUT  2000
+#define SOCKET_FLUSH_TIMEOUT    5000
+
+enum scanout_kind {
+	SCANOUT_OFF,
+	SCANOUT_PIXELS,
+	SCANOUT_DMABUF,
+};
+
+/* display_request::kind: what a pending request waits for. */
+enum request_kind {
+	REQUEST_INFO_WAITS, /* to be asked */
+	REQUEST_INFO_ASKED, /* for the answer */
+	REQUEST_EDID_WAITS,
+	REQUEST_EDID_ASKED, /* at most one */
+	REQUEST_FLUSH_WAITS,
+	REQUEST_FLUSH_ASKED,
+	REQUEST_LOST, /* to be told that its peer is gone */
+};
+
+enum protocol_state {
+	PROTOCOL_TO_ASK,
+	PROTOCOL_ASKED,
+	PROTOCOL_TO_SET,
+	PROTOCOL_SET,
+};
+
+struct socket_cursor {
+	struct display_cursor shape;
+	bool was_used, has_shape, is_visible;
+	bool shape_is_stale, position_is_stale; /* at the peer */
+};
+
+struct socket_scanout {
+	/* What is to be shown. */
+	enum scanout_kind kind;
+	uint32_t width, height;
+	struct display_pixels *pixels; /* borrowed */
+	struct display_dmabuf dmabuf;  /* its fd is ours; -1 if kind is something else */
+	struct socket_cursor cursor;
+
+	/* What the peer add_missing of it. */
+	struct damage damage;
+	struct rect sending; /* taken out of damage and prepared; empty if there is none */
+	bool dmabuf_is_stale;
+	struct rect flush; /* of the dma-buf; empty if there is none to send */
+
+	/* What the peer has. */
+	uint32_t peer_width, peer_height; /* of the last SCANOUT on this socket, 0 if it is gone */
+	bool peer_has_surface, peer_has_dmabuf; /* also from an earlier socket */
+	bool peer_surface_is_unused;            /* SCANOUT was sent, and no UPDATE since */
+	bool flush_is_asked;
+	uint64_t flush_deadline;
+};
+
+struct socket_display;
+
+/* One kind of message; there is one such message to send, or none. */
+struct message {
+	const char *name;
+	uint32_t request, size; /* size: of the payload, without an UPDATE's pixels */
+	/* Fills in @payload (@size bytes) if there is something to send. */
+	bool (*build)(struct socket_display *sd, unsigned scanout, void *payload);
+	/* The first byte is out, or it is committed, so all of it will be: now the peer counts as
+	 * having it. */
+	void (*sent)(struct socket_display *sd, unsigned scanout);
+};
+
+/* The message that is being sent. */
+struct socket_output {
+	const struct message *message; /* NULL: none */
+	unsigned scanout;              /* DISPLAY_MAX_SCANOUTS: of none */
+	struct display_pixels *pixels; /* whose memory iov points to, or NULL */
+	int fd;                        /* borrowed; goes with the first byte. -1: none */
+	struct rect band;              /* of an UPDATE */
+	size_t committed;              /* bytes of whole messages before this one, in the buffer */
+	int first, count;              /* of iov; the rest is unsent */
+	struct iovec iov[1 + SOCKET_BAND_PIECES];
+	_Alignas(8) uint8_t buffer[SOCKET_HEADER_BYTES + SOCKET_BAND_BYTES];
+};
+
+struct socket_timeouts {
+	uint32_t protocol, request, flush; /* milliseconds */
+};
+
+struct socket_display {
+	struct display base;
+	struct loop *loop; /* borrowed */
+
+	/* The peer. */
+	int fd; /* -1: there is none */
+	uint64_t generation;
+	struct loop_source socket;
+	bool is_full; /* the socket; EPOLLOUT will tell */
+	bool has_warned;
+	enum protocol_state protocol;
+	uint64_t protocol_deadline; /* 0: the features are known, or there is no peer */
+	uint64_t features;          /* VHOST_USER_GPU_PROTOCOL_F_* */
+	bool info_is_asked;         /* GET_DISPLAY_INFO is out; one at a time */
+	bool barrier_is_due;        /* GET_EDID is out, GET_DISPLAY_INFO must follow */
+	uint8_t flush_order[DISPLAY_MAX_SCANOUTS]; /* scanouts whose flush is asked */
+	unsigned flush_order_len;
+	unsigned input_len;
+	uint8_t input[SOCKET_INPUT_BYTES];
+
+	struct display_request *requests; /* display_request::next; the oldest first */
+	struct socket_timeouts timeouts;
+	struct loop_timer timer;
+	uint64_t timer_deadline; /* while it is armed */
+	struct loop_task task;
+
+	unsigned next_scanout; /* whose turn it is to send */
+	/* Where there may be something to send; nowhere else there is. */
+	uint32_t awake; /* bit i: on scanout i; bit DISPLAY_MAX_SCANOUTS: of no scanout */
+	uint32_t drawn; /* bit i: on scanout i, but if it is not awake, only its pixels */
+	struct socket_scanout scanouts[DISPLAY_MAX_SCANOUTS];
+	struct socket_output output;
+};
+
+/* socket.c */
+
+/* Ends the connection and marks the requests as lost; the caller then calls
+ * socket_request_end_all() for those. Nothing happens without a peer. */
+void socket_disconnect(struct socket_display *sd);
+/* The same because the socket failed, and ends the requests. From the loop only. */
+void socket_drop_peer(struct socket_display *sd);
+#define SOCKET_EVERYTHING ((2u << DISPLAY_MAX_SCANOUTS) - 1)
+
+/* Something changed on @scanouts (bits as in socket_display::awake): sends what there is to send at
+ * the end of this turn of the loop. */
+void socket_wake(struct socket_display *sd, uint32_t scanouts);
+/* The protocol features are known now. */
+void socket_set_features(struct socket_display *sd, uint64_t features);
+void socket_scanout_off(struct socket_display *sd, unsigned scanout);
+
+static inline bool socket_has_features(const struct socket_display *sd, uint64_t features)
+{
+	return (sd->features & features) == features;
+}
+
+/* message.c */
+
+/* Puts the next message to send into sd->output. False if there is none. */
+bool socket_message_next(struct socket_display *sd);
+
+/* band.c */
+
+/* Puts the next part of the picture on @s that is to be sent into sd->output.band, and where its
+ * pixels lie into sd->output.iov from 1 on. Returns how many pieces these are; 0: nothing is to be
+ * sent. */
+int socket_band_next(struct socket_display *sd, struct socket_scanout *s);
+
+/* output.c */
+
+/* Sends until the socket is full or nothing is left to send. From the loop only. */
+void socket_output_send_all(struct socket_display *sd);
+/* Copies what is unsent of an UPDATE's pixels, which need their memory no longer. */
+void socket_output_pack(struct socket_output *out);
+/* The memory of @pixels is about to go: keeps what a partly sent message needs of it. */
+void socket_output_keep(struct socket_display *sd, const struct display_pixels *pixels);
+
+/* request.c */
+
+uint64_t socket_request_now(void); /* milliseconds; never 0 */
+void socket_request_add(struct socket_display *sd, struct display_request *request,
+			enum request_kind kind, unsigned scanout, uint32_t timeout);
+void socket_request_remove(struct socket_display *sd, struct display_request *request);
+/* The oldest request of that kind, or NULL; of any scanout with DISPLAY_MAX_SCANOUTS. */
+struct display_request *socket_request_find(struct socket_display *sd, enum request_kind kind,
+					    unsigned scanout);
+/* Those of one kind are of another kind from now on. */
+void socket_request_become(struct socket_display *sd, enum request_kind kind, unsigned scanout,
+			   enum request_kind becomes);
+/* Calls back all those of that kind. A callback may make and cancel requests. */
+void socket_request_end_all(struct socket_display *sd, enum request_kind kind, unsigned scanout,
+			    int error, const void *reply);
+/* Makes sure that socket_request_expire() is called at @deadline. */
+void socket_request_watch(struct socket_display *sd, uint64_t deadline);
+/* Ends what has waited too long. */
+int socket_request_expire(struct loop_timer *timer);
+/* The flush that was asked first has been shown, or none if none was asked. */
+void socket_request_flush_done(struct socket_display *sd);
+
+/* reply.c */
+
+/* Reads what there is, and handles it. From the loop only. */
+void socket_reply_read(struct socket_display *sd);

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* What there is to know of a kind of command before one comes. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct gpu_command;
+struct gpu_device;
+
+#define FEATURE_NONE (-1)
+
+struct command_type {
+	uint32_t type;
+	const char *name;
+	size_t request_size;
+	int feature; /* that the guest must have accepted, or FEATURE_NONE */
+	int (*run)(struct gpu_device *device, struct gpu_command *command);
+	/* Where the request says what it is about; 0, the place of its type: it does not. */
+	struct {
+		size_t scanout_at, resource_at, capset_at;
+		bool has_context; /* in its header */
+	} about;
+};
+
+/* NULL if there is no such command. */
+const struct command_type *command_table_find(uint32_t type);
+
+struct command_description {
+	char text[80];
+};
+
+/* For the log: the command's name, and the scanout, resource, context or capset it names. */
+struct command_description command_describe(const struct gpu_command *command);

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* All that the device keeps, for the files of this room. */
+
+#include <glib.h>
+#include <linux/virtio_gpu.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "display/display.h"
+#include "gpu/device.h"
+#include "render/renderer.h"
+#include "vhost/backend.h"
+
+#define QUEUE_CONTROL 0
+#define QUEUE_CURSOR  1
+#define N_QUEUES      2
+
+struct resource;
+
+/* A screen of the guest's, and what it shows. */
+struct scanout {
+	struct display_pixels pixels;
+	struct gpu_device *device;
+	struct resource *resource; /* NULL: off */
+	struct rect rect;          /* the part of the resource that is shown */
+	bool is_dmabuf;            /* the display has the resource's dma-buf, not source */
+	/* How the pixels lie in a blob. */
+	uint32_t format, stride;
+	uint64_t offset;
+	/* A copy of a part of what is shown, row behind row, for pixels that cannot be sent from
+	 * where they lie. */
+	uint8_t *shadow; /* owned; NULL: there is none */
+	struct rect in_shadow;
+	uint64_t shadow_size;
+};
+
+struct queue {
+	struct gpu_device *device;
+	unsigned index;
+	struct loop_task again; /* more to serve in the next turn */
+	GQueue finished;        /* gpu_command::link; done while the queue stood still */
+};
+
+struct gpu_device {
+	struct vhost_backend backend;
+	struct loop *loop;         /* borrowed */
+	struct renderer *renderer; /* borrowed */
+	struct display *display;   /* borrowed */
+	struct gpu_limits limits;
+	uint32_t n_scanouts;
+	enum gpu_scanout_mode scanout_mode;
+
+	struct vhost_session *session; /* NULL: nobody is connected */
+	uint64_t features;             /* that the guest accepted */
+	struct queue queues[N_QUEUES];
+	int turn_budget; /* work left in this turn of the loop */
+
+	GHashTable *contexts;  /* id -> struct context, owned */
+	GHashTable *resources; /* id -> struct resource, owned */
+	uint64_t hostmem;      /* bytes that they take of limits.max_hostmem */
+	unsigned n_dmabufs;    /* of resources, open */
+	struct scanout scanouts[VIRTIO_GPU_MAX_SCANOUTS];
+	struct display_info info; /* as the display said last */
+
+	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
+	unsigned n_capsets;
+	void *stream; /* owned; a copy of the command stream that is submitted */
+	size_t stream_size;
+
+	struct loop_source fence_source; /* the renderer's poll descriptor, if it has one */
+	struct loop_timer fence_timer;   /* else this */
+	GQueue timelines;                /* timeline::link; the global timeline, if it is used */
+	uint64_t last_fence_seq;
+	unsigned n_fences; /* that commands wait for */
+
+	GQueue held;          /* gpu_command::link; waiting for the display */
+	GQueue free_commands; /* gpu_command::link */
+	unsigned n_commands;  /* that exist, free or not */
+};
+
+static inline bool device_has_feature(const struct gpu_device *device, unsigned bit)
+{
+	return device->features >> bit & 1;
+}

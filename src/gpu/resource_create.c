@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * How resources are made. The renderer sees only ids that are free, sizes within the limits and,
+ * for 2D, formats that the spec names. The memory that a 3D resource takes is an estimate, for the
+ * driver lays it out, but one that a guest cannot make small by its choice of format.
+ */
+#include <stddef.h>
+
+#include "gpu/command.h"
+#include "gpu/device_private.h"
+#include "gpu/resource.h"
+#include "render/pixels.h"
+
+#define BYTES_PER_PIXEL 4
+
+/* Gallium's texture targets, as virgl numbers them. */
+#define TARGET_BUFFER     0
+#define TARGET_TEXTURE_2D 2
+#define TARGET_MAX        8
+#define MAX_LEVEL         15
+#define MAX_SAMPLES       32
+
+/* Of one resource: their bytes fit 63 bits, whatever the format. */
+#define MAX_PIXELS (UINT64_C(1) << 57)
+
+static bool is_dimension(const struct gpu_device *device, uint32_t pixels)
+{
+	return pixels > 0 && pixels <= device->limits.max_dimension;
+}
+
+/* Makes the renderer's resource for @args, which are checked but for the id, and adds it. */
+static int create_resource(struct gpu_device *device, const struct renderer_resource_args *args,
+			   uint64_t hostmem)
+{
+	struct resource resource = {
+		.id = args->id,
+		.target = args->target,
+		.width = args->width,
+		.height = args->height,
+		.depth = args->depth,
+		.array_size = args->array_size,
+		.last_level = args->last_level,
+		.hostmem = hostmem,
+	};
+	int r = resource_check(device, args->id, hostmem);
+
+	if (r == 0)
+		r = device->renderer->ops->resource_create(device->renderer, args,
+							   &resource.handle);
+	if (r == 0)
+		resource_add(device, &resource);
+	return r;
+}
+
+int resource_create_2d(struct gpu_device *device, struct gpu_command *command)
+{
+	const struct virtio_gpu_resource_create_2d *request = &command->request.create_2d;
+	struct renderer_resource_args args = {
+		.id = request->resource_id,
+		.target = TARGET_TEXTURE_2D,
+		.format = request->format,
+		.width = request->width,
+		.height = request->height,
+		.depth = 1,
+		.array_size = 1,
+		.is_2d = true,
+	};
+
+	if (!pixels_has_format(args.format) || !is_dimension(device, args.width) ||
+	    !is_dimension(device, args.height))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	return create_resource(device, &args, (uint64_t)args.width * args.height * BYTES_PER_PIXEL);
+}
+
+/* Bytes, at least one and at most 2^63; false if the sizes are not those of any resource. */
+static bool estimate_hostmem(const struct gpu_device *device,
+			     const struct renderer_resource_args *args, uint64_t *ret)
+{
+	if (args->target > TARGET_MAX || args->last_level > MAX_LEVEL ||
+	    args->nr_samples > MAX_SAMPLES || args->array_size == 0)
+		return false;
+	if (args->target == TARGET_BUFFER) {
+		*ret = args->width;
+		return args->width > 0 && args->height == 1 && args->depth == 1;
+	}
+	if (!is_dimension(device, args->width) || !is_dimension(device, args->height) ||
+	    !is_dimension(device, args->depth) || !is_dimension(device, args->array_size))
+		return false;
+	/* At most 2^14 each in the default limits, but the person may have raised them. */
+	uint64_t pixels = (uint64_t)args->width * args->height;
+	uint64_t layers = (uint64_t)args->depth * args->array_size * MAX(args->nr_samples, 1);
+
+	if (layers > MAX_PIXELS / pixels)
+		return false;
+	*ret = pixels * layers * pixels_size(args->format);
+	if (args->last_level > 0)
+		*ret += *ret / 3; /* each level has a quarter of the one before */
+	return true;
+}
+
+int resource_create_3d(struct gpu_device *device, struct gpu_command *command)
+{
+	const struct virtio_gpu_resource_create_3d *request = &command->request.create_3d;
+	struct renderer_resource_args args = {
+		.id = request->resource_id,
+		.target = request->target,
+		.format = request->format,
+		.bind = request->bind,
+		.width = request->width,
+		.height = request->height,
+		.depth = request->depth,
+		.array_size = request->array_size,
+		.last_level = request->last_level,
+		.nr_samples = request->nr_samples,
+		.flags = request->flags,
+	};
+	uint64_t hostmem;
+
+	if (!estimate_hostmem(device, &args, &hostmem))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	return create_resource(device, &args, hostmem);
+}
+
+int resource_create_blob(struct gpu_device *device, struct gpu_command *command)
+{
+	const struct virtio_gpu_resource_create_blob *request = &command->request.create_blob;
+	const struct renderer_ops *ops = device->renderer->ops;
+	const uint32_t known_flags = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE |
+				     VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE |
+				     VIRTIO_GPU_BLOB_FLAG_USE_CROSS_DEVICE;
+	struct resource resource = { .id = request->resource_id, .blob_size = request->size };
+
+	if (request->blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST || request->blob_flags & ~known_flags ||
+	    request->size == 0)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	int r = resource_check(device, resource.id, 0);
+	if (r == 0)
+		r = resource_read_backing(device, command, sizeof(*request), request->nr_entries,
+					  &resource.backing);
+	if (r != 0)
+		return r;
+
+	struct renderer_blob_args args = {
+		.id = resource.id,
+		.ctx_id = request->hdr.ctx_id,
+		.blob_mem = request->blob_mem,
+		.blob_flags = request->blob_flags,
+		.blob_id = request->blob_id,
+		.size = request->size,
+		.iov = resource.backing.iov,
+		.n_iov = resource.backing.n_iov,
+	};
+	if (request->size > resource.backing.size)
+		r = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	else if (ops->resource_create_blob)
+		r = ops->resource_create_blob(device->renderer, &args, &resource.handle);
+	if (r != 0) {
+		resource_forget_backing(device, &resource.backing);
+		return r;
+	}
+	resource_add(device, &resource);
+	return 0;
+}

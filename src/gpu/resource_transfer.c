@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Copies between a resource and the guest memory behind it. A box that leaves its resource, at its
+ * mipmap level, or that begins behind the end of the backing, is refused here; a 2D box is also
+ * compared with the backing to its last byte. How many bytes a 3D format takes is the renderer's
+ * to know, and where its copy ends too.
+ */
+#include "gpu/command.h"
+#include "gpu/context.h"
+#include "gpu/device_private.h"
+#include "gpu/resource.h"
+
+#define BYTES_PER_PIXEL   4
+#define TARGET_TEXTURE_3D 3
+
+int resource_transfer_to_host_2d(struct gpu_device *device, struct gpu_command *command)
+{
+	const struct virtio_gpu_transfer_to_host_2d *request = &command->request.transfer_2d;
+	const struct renderer_ops *ops = device->renderer->ops;
+	struct resource *resource = resource_find(device, request->resource_id);
+	struct rect r = { request->r.x, request->r.y, request->r.width, request->r.height };
+
+	if (!resource)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	if (resource->blob_size) /* the display reads it where the guest writes it */
+		return 0;
+	if (!resource->backing.iov)
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	if (rect_is_empty(&r) || !rect_is_within(&r, resource->width, resource->height))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+
+	/* From the first byte of the box to its last one; the backing's rows are as wide as the
+	 * resource. */
+	uint64_t stride = (uint64_t)resource->width * BYTES_PER_PIXEL;
+	uint64_t size = (r.height - 1) * stride + (uint64_t)r.width * BYTES_PER_PIXEL;
+	if (request->offset > resource->backing.size ||
+	    size > resource->backing.size - request->offset)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+
+	struct renderer_transfer transfer = {
+		.offset = request->offset,
+		.box = { .x = r.x, .y = r.y, .width = r.width, .height = r.height, .depth = 1 },
+	};
+	if (!ops->resource_attach) {
+		transfer.iov = resource->backing.iov;
+		transfer.n_iov = resource->backing.n_iov;
+	}
+	command_charge(device, (uint64_t)r.width * r.height * BYTES_PER_PIXEL);
+	return ops->transfer_to_host(device->renderer, resource->handle, &transfer);
+}
+
+/* Whether [@first, @first + @count) lies within [0, @size). */
+static bool is_span(uint32_t first, uint32_t count, uint32_t size)
+{
+	return count > 0 && first < size && count <= size - first;
+}
+
+static uint32_t minify_size(uint32_t size, uint32_t level)
+{
+	return MAX(size >> level, 1);
+}
+
+static bool is_box_within(const struct resource *resource, const struct virtio_gpu_box *box,
+			  uint32_t level)
+{
+	if (level > resource->last_level) /* which is far below 32: sizes can be shifted by it */
+		return false;
+
+	uint32_t layers = resource->target == TARGET_TEXTURE_3D
+				  ? minify_size(resource->depth, level)
+				  : resource->array_size;
+
+	return is_span(box->x, box->w, minify_size(resource->width, level)) &&
+	       is_span(box->y, box->h, minify_size(resource->height, level)) &&
+	       is_span(box->z, box->d, layers);
+}
+
+/* Checks a 3D transfer and gives it in the renderer's form. */
+static int check_3d(struct gpu_device *device, struct gpu_command *command,
+		    struct resource **ret_resource, struct renderer_transfer *ret)
+{
+	const struct virtio_gpu_transfer_host_3d *request = &command->request.transfer_3d;
+	const struct virtio_gpu_box *box = &request->box;
+	struct resource *resource = resource_find(device, request->resource_id);
+
+	if (request->hdr.ctx_id != 0 && !context_find(device, request->hdr.ctx_id))
+		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
+	if (!resource || !resource->handle)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	if (!resource->backing.iov)
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	if ((!resource->blob_size && !is_box_within(resource, box, request->level)) ||
+	    request->offset >= resource->backing.size)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	*ret_resource = resource;
+	*ret = (struct renderer_transfer){
+		.ctx_id = request->hdr.ctx_id,
+		.level = request->level,
+		.stride = request->stride,
+		.layer_stride = request->layer_stride,
+		.offset = request->offset,
+		.box = { box->x, box->y, box->z, box->w, box->h, box->d },
+	};
+	command_charge(device, (uint64_t)box->w * box->h * BYTES_PER_PIXEL);
+	return 0;
+}
+
+int resource_transfer_to_host_3d(struct gpu_device *device, struct gpu_command *command)
+{
+	struct resource *resource;
+	struct renderer_transfer transfer;
+	int r = check_3d(device, command, &resource, &transfer);
+
+	if (r != 0)
+		return r;
+	return device->renderer->ops->transfer_to_host(device->renderer, resource->handle,
+						       &transfer);
+}
+
+int resource_transfer_from_host_3d(struct gpu_device *device, struct gpu_command *command)
+{
+	const struct renderer_ops *ops = device->renderer->ops;
+	struct resource *resource;
+	struct renderer_transfer transfer;
+	int r = check_3d(device, command, &resource, &transfer);
+
+	if (r != 0)
+		return r;
+	if (!ops->transfer_from_host) /* a guest may accept 3D where it was not offered */
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	return ops->transfer_from_host(device->renderer, resource->handle, &transfer);
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Where the display reads the pixels of a scanout, when it has room for them. There are three
+ * places:
+ *
+ * mapped: the renderer's own memory. Rows are sent from where they lie.
+ * blob: guest memory. Rows are sent from the guest's pages.
+ * shadow: what lies on the GPU, or in another format, is copied into a shadow of the scanout, only
+ * the damaged box of it, and only when the display begins to send that box. The box lies there
+ * without gaps: a small one touches few pages, and is sent as one piece.
+ */
+#include "gpu/scanout_pixels.h"
+
+#include <errno.h>
+
+#include "base/container.h"
+#include "base/iov.h"
+#include "gpu/device_private.h"
+#include "gpu/resource.h"
+#include "render/pixels.h"
+
+#define BYTES_PER_PIXEL 4
+
+static struct scanout *to_scanout(struct display_pixels *pixels)
+{
+	return container_of(pixels, struct scanout, pixels);
+}
+
+/* The rows of @r from @data on, as pieces; joined if nothing lies between them. */
+static int collect_rows(const uint8_t *data, uint64_t stride, const struct rect *r,
+			struct iovec *iov, int max)
+{
+	size_t size = (size_t)r->width * BYTES_PER_PIXEL;
+
+	data += r->y * stride + (uint64_t)r->x * BYTES_PER_PIXEL;
+	if (size == stride && max > 0) {
+		iov[0] = (struct iovec){ (void *)data, size * r->height };
+		return 1;
+	}
+	if (r->height > (uint32_t)max)
+		return -E2BIG;
+	for (uint32_t y = 0; y < r->height; y++, data += stride)
+		iov[y] = (struct iovec){ (void *)data, size };
+	return (int)r->height;
+}
+
+static int mapped_rows(struct display_pixels *pixels, const struct rect *r, struct iovec *iov,
+		       int max)
+{
+	struct scanout *scanout = to_scanout(pixels);
+	struct renderer *renderer = scanout->device->renderer;
+	struct renderer_pixels mapped;
+
+	if (!renderer->ops->pixels(renderer, scanout->resource->handle, &mapped))
+		return -EIO;
+	struct rect in_resource = { scanout->rect.x + r->x, scanout->rect.y + r->y, r->width,
+				    r->height };
+	return collect_rows(mapped.data, mapped.stride, &in_resource, iov, max);
+}
+
+/* Of row @y of @r, the offset in its blob; checked against the blob when the scanout was set. */
+static uint64_t blob_offset(const struct scanout *scanout, const struct rect *r, uint32_t y)
+{
+	return scanout->offset + (uint64_t)(scanout->rect.y + r->y + y) * scanout->stride +
+	       (uint64_t)(scanout->rect.x + r->x) * BYTES_PER_PIXEL;
+}
+
+/* A place in a backing that is read forwards. Without it each row would be looked for from the
+ * start: a blob of many pages on many screens would keep the loop for seconds. */
+struct place {
+	const struct iovec *iov;
+	int n_iov;       /* pieces left */
+	uint64_t offset; /* in the backing, of the first of them */
+};
+
+static struct place first_place(const struct backing *backing)
+{
+	return (struct place){ .iov = backing->iov, .n_iov = backing->n_iov };
+}
+
+/* Goes on to the piece that holds @offset; returns how far in it that is. */
+static size_t go_to(struct place *place, uint64_t offset)
+{
+	while (place->n_iov > 0 && offset - place->offset >= place->iov->iov_len) {
+		place->offset += place->iov->iov_len;
+		place->iov++;
+		place->n_iov--;
+	}
+	return (size_t)(offset - place->offset);
+}
+
+static int blob_rows(struct display_pixels *pixels, const struct rect *r, struct iovec *iov,
+		     int max)
+{
+	struct scanout *scanout = to_scanout(pixels);
+	const struct backing *backing = &scanout->resource->backing;
+	struct place place = first_place(backing);
+	size_t size = (size_t)r->width * BYTES_PER_PIXEL;
+	int n = 0;
+
+	if (!backing->iov)
+		return -EFAULT; /* the memory behind it is gone */
+	if (size == scanout->stride)
+		return iov_slice(backing->iov, backing->n_iov, blob_offset(scanout, r, 0),
+				 size * r->height, iov, max);
+	for (uint32_t y = 0; y < r->height; y++) {
+		size_t offset = go_to(&place, blob_offset(scanout, r, y));
+		int k = iov_slice(place.iov, place.n_iov, offset, size, iov + n, max - n);
+
+		if (k < 0)
+			return k;
+		n += k;
+	}
+	return n;
+}
+
+/* From now on the shadow holds @r. Returns where; its rows are so many bytes apart. */
+static uint8_t *shadow_hold(struct scanout *scanout, const struct rect *r, uint32_t *ret_stride)
+{
+	scanout->in_shadow = *r;
+	*ret_stride = r->width * BYTES_PER_PIXEL;
+	return scanout->shadow;
+}
+
+static int shadow_rows(struct display_pixels *pixels, const struct rect *r, struct iovec *iov,
+		       int max)
+{
+	struct scanout *scanout = to_scanout(pixels);
+	const struct rect *held = &scanout->in_shadow;
+	struct rect in_held = { r->x - held->x, r->y - held->y, r->width, r->height };
+
+	return collect_rows(scanout->shadow, (uint64_t)held->width * BYTES_PER_PIXEL, &in_held, iov,
+			    max);
+}
+
+static int prepare_from_renderer(struct display_pixels *pixels, const struct rect *r)
+{
+	struct scanout *scanout = to_scanout(pixels);
+	struct renderer *renderer = scanout->device->renderer;
+	struct rect in_resource = { scanout->rect.x + r->x, scanout->rect.y + r->y, r->width,
+				    r->height };
+	uint32_t stride;
+	uint8_t *data = shadow_hold(scanout, r, &stride);
+
+	return renderer->ops->read_pixels(renderer, scanout->resource->handle, &in_resource, data,
+					  stride) == 0
+		       ? 0
+		       : -EIO;
+}
+
+static int prepare_from_blob(struct display_pixels *pixels, const struct rect *r)
+{
+	struct scanout *scanout = to_scanout(pixels);
+	const struct backing *backing = &scanout->resource->backing;
+	struct place place = first_place(backing);
+	uint32_t stride;
+	uint8_t *data = shadow_hold(scanout, r, &stride);
+
+	if (!backing->iov)
+		return -EFAULT;
+	for (uint32_t y = 0; y < r->height; y++) {
+		size_t offset = go_to(&place, blob_offset(scanout, r, y));
+
+		iov_read(place.iov, place.n_iov, offset, data + (size_t)y * stride, stride);
+	}
+	pixels_to_display(scanout->format, data, r->width, r->height, stride);
+	return 0;
+}
+
+static const struct display_pixels_ops mapped_ops = { .rows = mapped_rows };
+static const struct display_pixels_ops blob_ops = { .rows = blob_rows };
+static const struct display_pixels_ops converted_blob_ops = { .prepare = prepare_from_blob,
+							      .rows = shadow_rows };
+static const struct display_pixels_ops read_back_ops = { .prepare = prepare_from_renderer,
+							 .rows = shadow_rows };
+
+static int shadow_new(struct gpu_device *device, struct scanout *scanout)
+{
+	uint64_t size = (uint64_t)scanout->rect.width * scanout->rect.height * BYTES_PER_PIXEL;
+
+	if (size > device->limits.max_hostmem - device->hostmem)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	scanout->shadow = g_try_malloc(size);
+	if (!scanout->shadow)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	scanout->shadow_size = size;
+	device->hostmem += size;
+	return 0;
+}
+
+static bool is_in_display_order(uint32_t format)
+{
+	return format == VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM ||
+	       format == VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM;
+}
+
+int scanout_pixels_init(struct gpu_device *device, struct scanout *scanout)
+{
+	struct renderer *renderer = device->renderer;
+	struct resource *resource = scanout->resource;
+	struct renderer_pixels pixels;
+
+	if (resource->blob_size) {
+		if (is_in_display_order(scanout->format)) {
+			scanout->pixels.ops = &blob_ops;
+			return 0;
+		}
+		scanout->pixels.ops = &converted_blob_ops;
+		return shadow_new(device, scanout);
+	}
+	if (renderer->ops->pixels && renderer->ops->pixels(renderer, resource->handle, &pixels)) {
+		scanout->pixels.ops = &mapped_ops;
+		return 0;
+	}
+	if (!renderer->ops->read_pixels)
+		return 0; /* the null renderer: there is nothing to be seen */
+	scanout->pixels.ops = &read_back_ops;
+	return shadow_new(device, scanout);
+}
+
+void scanout_pixels_finish(struct gpu_device *device, struct scanout *scanout)
+{
+	device->hostmem -= scanout->shadow_size;
+	scanout->shadow_size = 0;
+	g_clear_pointer(&scanout->shadow, g_free);
+	scanout->pixels.ops = NULL;
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Contexts, what they understand (capsets) and what they are told (command streams).
+ *
+ * The capsets that are offered are those that the person asked for, in the order of the table, and
+ * nothing else can be asked of the library: it reports a size for some that it cannot serve. A
+ * stream that the library refuses breaks its context, which refuses all streams from then on; the
+ * others do not notice.
+ */
+#include <linux/virtio_gpu.h>
+#include <string.h>
+
+#include "render/virgl/virgl_private.h"
+
+static const uint32_t capset_ids[] = { VIRTIO_GPU_CAPSET_VIRGL, VIRTIO_GPU_CAPSET_VIRGL2 };
+
+static const struct renderer_capset *find_capset(const struct virgl *virgl, uint32_t id)
+{
+	for (unsigned i = 0; i < virgl->n_capsets; i++)
+		if (virgl->capsets[i].id == id)
+			return &virgl->capsets[i];
+	return NULL;
+}
+
+void virgl_context_init_capsets(struct virgl *virgl, uint32_t wanted)
+{
+	for (unsigned i = 0; i < sizeof(capset_ids) / sizeof(capset_ids[0]); i++) {
+		struct renderer_capset capset = { .id = capset_ids[i] };
+
+		virgl_renderer_get_cap_set(capset.id, &capset.max_version, &capset.max_size);
+		if ((wanted == 0 || (wanted >> capset.id & 1)) && capset.max_size > 0)
+			virgl->capsets[virgl->n_capsets++] = capset;
+	}
+}
+
+unsigned virgl_context_capsets(struct renderer *renderer, struct renderer_capset *ret)
+{
+	struct virgl *virgl = virgl_of(renderer);
+
+	memcpy(ret, virgl->capsets, virgl->n_capsets * sizeof(*ret));
+	return virgl->n_capsets;
+}
+
+int virgl_context_fill_capset(struct renderer *renderer, uint32_t id, uint32_t version, void *buf,
+			      uint32_t size)
+{
+	const struct renderer_capset *capset = find_capset(virgl_of(renderer), id);
+
+	if (!capset || version > capset->max_version || size < capset->max_size)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	memset(buf, 0, size);
+	virgl_renderer_fill_caps(id, version, buf);
+	return 0;
+}
+
+int virgl_context_create(struct renderer *renderer, uint32_t ctx_id, uint32_t context_init,
+			 const char *name, uint32_t name_size)
+{
+	uint32_t capset = context_init & VIRTIO_GPU_CONTEXT_INIT_CAPSET_ID_MASK;
+	int r;
+
+	if (capset != 0 && !find_capset(virgl_of(renderer), capset))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (capset != 0)
+		r = virgl_renderer_context_create_with_flags(ctx_id, capset, name_size, name);
+	else
+		r = virgl_renderer_context_create(ctx_id, name_size, name);
+	return virgl_response(r);
+}
+
+void virgl_context_free(struct renderer *renderer, uint32_t ctx_id)
+{
+	struct virgl *virgl = virgl_of(renderer);
+
+	virgl_renderer_context_destroy(ctx_id);
+	if (virgl->n_passed != virgl->n_created)
+		virgl_fence_repeat(virgl);
+}
+
+int virgl_context_attach(struct renderer *renderer, uint32_t ctx_id,
+			 struct renderer_resource *resource)
+{
+	(void)renderer;
+	virgl_renderer_ctx_attach_resource((int)ctx_id, (int)resource->args.id);
+	return 0;
+}
+
+void virgl_context_detach(struct renderer *renderer, uint32_t ctx_id,
+			  struct renderer_resource *resource)
+{
+	(void)renderer;
+	virgl_renderer_ctx_detach_resource((int)ctx_id, (int)resource->args.id);
+}
+
+int virgl_context_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size)
+{
+	(void)renderer;
+	if (!virgl_check_stream(stream, size / 4))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	return virgl_response(virgl_renderer_submit_cmd(stream, (int)ctx_id, (int)(size / 4)));
+}

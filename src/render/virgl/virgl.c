@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * OpenGL by virglrenderer: how it is started. The library's state is global, so there is one of
+ * these at a time, and its OpenGL contexts belong to the thread that started it.
+ *
+ * It is started before the daemon's socket is there, and it is started for real: whether a render
+ * node, a driver and the library fit together is known only then. Without --gpu-device the nodes
+ * are tried in order, then EGL without a node; a node that was named is used or nothing is. What
+ * the library prints on the way to a failure is kept for the one sentence that says why.
+ */
+#include "render/virgl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <linux/virtio_gpu.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "render/virgl/egl.h"
+#include "render/virgl/virgl_private.h"
+
+#define LOG_MODULE "virgl"
+#include "base/log.h"
+
+#define LINE_SIZE 256
+
+static bool is_running;
+
+/* The last line that the library printed in this thread. */
+static _Thread_local char last_line[LINE_SIZE];
+
+static void keep_line(const char *text)
+{
+	char line[LINE_SIZE];
+
+	g_strlcpy(line, text, sizeof(line));
+	g_strstrip(line);
+	if (line[0] == '\0')
+		return;
+	memcpy(last_line, line, sizeof(line));
+	log_debug("%s", line);
+}
+
+#ifdef VIRGL_HAS_LOG_CALLBACK
+static void on_log(enum virgl_log_level_flags level, const char *message, void *data)
+{
+	(void)level;
+	(void)data;
+	keep_line(message);
+}
+
+static void take_log(void)
+{
+	virgl_set_log_callback(on_log, NULL, NULL);
+}
+#else
+static void on_log(const char *format, va_list args)
+{
+	char line[LINE_SIZE];
+
+	if (vsnprintf(line, sizeof(line), format, args) >= 0)
+		keep_line(line);
+}
+
+static void take_log(void)
+{
+	virgl_set_debug_callback(on_log);
+}
+#endif
+
+int virgl_response(int result)
+{
+	switch (abs(result)) {
+	case 0:
+		return 0;
+	case ENOMEM:
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	case EINVAL:
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	default:
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	}
+}
+
+/* The library closes what it gets. */
+static int get_drm_fd(void *cookie)
+{
+	const struct virgl *virgl = cookie;
+
+	return virgl->node < 0 ? -1 : fcntl(virgl->node, F_DUPFD_CLOEXEC, 0);
+}
+
+/* Starts the library on @virgl->node, or without one. */
+static bool start_library(struct virgl *virgl, const struct virgl_options *options)
+{
+	int flags = VIRGL_RENDERER_THREAD_SYNC;
+
+	flags |= options->use_egl ? VIRGL_RENDERER_USE_EGL : VIRGL_RENDERER_USE_GLX;
+	if (options->use_egl && virgl->node < 0)
+		flags |= VIRGL_RENDERER_USE_SURFACELESS;
+	if (options->use_gles)
+		flags |= VIRGL_RENDERER_USE_GLES;
+	last_line[0] = '\0';
+	return virgl_renderer_init(virgl, flags, &virgl->callbacks) == 0;
+}
+
+static const char *failure_reason(void)
+{
+	return last_line[0] ? last_line : "no reason is given (EGL_LOG_LEVEL=debug prints more)";
+}
+
+/* The node that the person named, or nothing. NULL, or one sentence. */
+static char *start_on_node(struct virgl *virgl, const struct virgl_options *options)
+{
+	const char *path = options->gpu_device;
+
+	virgl->node = virgl_egl_open_node(path);
+	if (virgl->node == -ENODEV)
+		return g_strdup_printf("--gpu-device %s is not a DRM render node", path);
+	if (virgl->node < 0)
+		return g_strdup_printf("--gpu-device %s cannot be opened: %s", path,
+				       strerror(-virgl->node));
+	if (!start_library(virgl, options))
+		return g_strdup_printf("virglrenderer cannot use --gpu-device %s: %s", path,
+				       failure_reason());
+	return NULL;
+}
+
+static bool start_on_any_node(struct virgl *virgl, const struct virgl_options *options)
+{
+	g_autoptr(GPtrArray) nodes = virgl_egl_list_nodes();
+
+	for (unsigned i = 0; i < nodes->len; i++) {
+		const char *path = g_ptr_array_index(nodes, i);
+
+		virgl->node = virgl_egl_open_node(path);
+		if (virgl->node < 0) {
+			log_warn("%s cannot be opened: %s", path, strerror(-virgl->node));
+			continue;
+		}
+		if (start_library(virgl, options)) {
+			log_info("draws on %s", path);
+			return true;
+		}
+		log_warn("virglrenderer cannot use %s: %s", path, failure_reason());
+		fd_close(&virgl->node);
+	}
+	virgl->node = -1;
+	return false;
+}
+
+/* NULL, or one sentence. */
+static char *start_somewhere(struct virgl *virgl, const struct virgl_options *options)
+{
+	const char *problem;
+
+	if (!options->use_egl && !options->use_glx)
+		return g_strdup("virglrenderer needs EGL or GLX, and both are switched off");
+	if (!options->use_egl && options->gpu_device)
+		return g_strdup("--gpu-device needs EGL, which is switched off");
+	problem = virgl_egl_find_problem(options->use_egl, options->use_gles);
+	if (problem)
+		return g_strdup_printf("virglrenderer cannot start: %s", problem);
+	if (!options->use_egl)
+		return start_library(virgl, options)
+			       ? NULL
+			       : g_strdup_printf("virglrenderer cannot start with GLX: %s; is "
+						 "there an X server in DISPLAY?",
+						 failure_reason());
+	if (options->gpu_device)
+		return start_on_node(virgl, options);
+	if (start_on_any_node(virgl, options))
+		return NULL;
+	if (!options->use_surfaceless)
+		return g_strdup("virglrenderer found no render node in /dev/dri that works, and "
+				"--use-surfaceless is off");
+	if (start_library(virgl, options)) {
+		log_info("draws without a render node, so without dma-bufs");
+		return NULL;
+	}
+	return g_strdup_printf("virglrenderer found no render node in /dev/dri that works, and "
+			       "cannot start without one: %s; install the GPU's EGL driver, or "
+			       "Mesa's",
+			       failure_reason());
+}
+
+static void virgl_free(struct renderer *renderer)
+{
+	struct virgl *virgl = virgl_of(renderer);
+
+	virgl_renderer_cleanup(virgl);
+	fd_close(&virgl->node);
+	g_free(virgl);
+	is_running = false;
+}
+
+const struct renderer_ops virgl_ops = {
+	.name = "virglrenderer",
+	.free = virgl_free,
+	.resource_create = virgl_resource_create,
+	.resource_create_blob = virgl_resource_create_blob,
+	.resource_free = virgl_resource_free,
+	.resource_attach = virgl_resource_attach,
+	.resource_detach = virgl_resource_detach,
+	.transfer_to_host = virgl_resource_transfer_to_host,
+	.transfer_from_host = virgl_resource_transfer_from_host,
+	.read_pixels = virgl_resource_read_pixels,
+	.export_dmabuf = virgl_dmabuf_export,
+	.capsets = virgl_context_capsets,
+	.capset_fill = virgl_context_fill_capset,
+	.context_create = virgl_context_create,
+	.context_free = virgl_context_free,
+	.context_attach = virgl_context_attach,
+	.context_detach = virgl_context_detach,
+	.submit = virgl_context_submit,
+	.fence_create = virgl_fence_create,
+	.poll_fd = virgl_fence_poll_fd,
+	.poll = virgl_fence_poll,
+	.reset = virgl_fence_reset,
+};
+
+struct renderer *virgl_new(const struct virgl_options *options, char **ret_message)
+{
+	if (is_running) {
+		*ret_message = g_strdup("virglrenderer serves one renderer in a process");
+		return NULL;
+	}
+
+	struct virgl *virgl = g_new0(struct virgl, 1);
+
+	renderer_init(&virgl->base, &virgl_ops);
+	virgl->callbacks = (struct virgl_renderer_callbacks){
+		.version = 2,
+		.write_fence = virgl_fence_on_passed,
+		.get_drm_fd = get_drm_fd,
+	};
+	virgl->node = -1;
+	take_log();
+	*ret_message = start_somewhere(virgl, options);
+	if (*ret_message) {
+		fd_close(&virgl->node);
+		g_free(virgl);
+		return NULL;
+	}
+	is_running = true;
+	virgl_context_init_capsets(virgl, options->capsets);
+	return &virgl->base;
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* All that the virgl renderer keeps, for the files that make it up. */
+
+#include <assert.h>
+#include <virglrenderer.h>
+
+#include "base/container.h"
+#include "render/renderer.h"
+
+#define VIRGL_MAX_FENCES 4096 /* a power of two: what numbers them wraps */
+
+struct virgl {
+	struct renderer base;
+	struct virgl_renderer_callbacks callbacks; /* borrowed by the library */
+	int node;                                  /* -1: none, so there are no dma-bufs */
+
+	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
+	unsigned n_capsets;
+
+	/* Fence n of the library is fences[n % VIRGL_MAX_FENCES]; those that have not passed
+	 * are n_passed + 1 to n_created, modulo 2^32. */
+	struct renderer_fence fences[VIRGL_MAX_FENCES];
+	uint32_t n_created, n_passed;
+};
+
+struct renderer_resource {
+	struct renderer_resource_args args; /* only id is set in a blob */
+	bool has_backing, is_exported;
+	bool is_disguised; /* the library knows it by another format */
+};
+
+extern const struct renderer_ops virgl_ops;
+
+static inline struct virgl *virgl_of(struct renderer *renderer)
+{
+	assert(renderer->ops == &virgl_ops);
+	return container_of(renderer, struct virgl, base);
+}
+
+/* What the guest hears for a result of the library's: 0, or an errno of either sign. */
+int virgl_response(int result);
+
+/* context.c */
+void virgl_context_init_capsets(struct virgl *virgl, uint32_t wanted);
+unsigned virgl_context_capsets(struct renderer *renderer, struct renderer_capset *ret);
+int virgl_context_fill_capset(struct renderer *renderer, uint32_t id, uint32_t version, void *buf,
+			      uint32_t size);
+int virgl_context_create(struct renderer *renderer, uint32_t ctx_id, uint32_t context_init,
+			 const char *name, uint32_t name_size);
+void virgl_context_free(struct renderer *renderer, uint32_t ctx_id);
+int virgl_context_attach(struct renderer *renderer, uint32_t ctx_id,
+			 struct renderer_resource *resource);
+void virgl_context_detach(struct renderer *renderer, uint32_t ctx_id,
+			  struct renderer_resource *resource);
+int virgl_context_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size);
+
+/* resource.c */
+int virgl_resource_create(struct renderer *renderer, const struct renderer_resource_args *args,
+			  struct renderer_resource **ret);
+int virgl_resource_create_blob(struct renderer *renderer, const struct renderer_blob_args *args,
+			       struct renderer_resource **ret);
+void virgl_resource_free(struct renderer *renderer, struct renderer_resource *resource);
+int virgl_resource_attach(struct renderer *renderer, struct renderer_resource *resource,
+			  struct iovec *iov, int n_iov);
+void virgl_resource_detach(struct renderer *renderer, struct renderer_resource *resource);
+int virgl_resource_transfer_to_host(struct renderer *renderer, struct renderer_resource *resource,
+				    const struct renderer_transfer *transfer);
+int virgl_resource_transfer_from_host(struct renderer *renderer, struct renderer_resource *resource,
+				      const struct renderer_transfer *transfer);
+int virgl_resource_read_pixels(struct renderer *renderer, struct renderer_resource *resource,
+			       const struct rect *r, void *data, uint32_t stride);
+
+/* check.c: false for what the library would add up wrongly; strides in bytes, @height and
+ * @depth those of the box. */
+bool virgl_check_transfer(uint32_t stride, uint32_t layer_stride, uint32_t height, uint32_t depth);
+bool virgl_check_stream(const uint32_t *stream, size_t n_words);
+
+/* dmabuf.c */
+int virgl_dmabuf_export(struct renderer *renderer, struct renderer_resource *resource,
+			struct renderer_dmabuf *ret);
+
+/* fence.c */
+int virgl_fence_create(struct renderer *renderer, const struct renderer_fence *fence);
+/* The library's callback: its fence @id, and all before, have passed. */
+void virgl_fence_on_passed(void *cookie, uint32_t id);
+/* Has the library send what it holds back to the GPU, and look at all fences once more. */
+void virgl_fence_repeat(struct virgl *virgl);
+int virgl_fence_poll_fd(struct renderer *renderer);
+void virgl_fence_poll(struct renderer *renderer);
+void virgl_fence_reset(struct renderer *renderer);
