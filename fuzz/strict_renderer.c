@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "base/fd.h"
 #include "fuzz.h"
 #include "render/renderer.h"
@@ -26,7 +27,8 @@
 #define MAX_FENCES 64
 #define CAPSET_ID  2
 
-struct renderer_resource {
+struct strict_resource {
+	struct renderer_resource base;
 	struct renderer_resource_args args; /* of a blob only the id */
 	uint64_t blob_size;                 /* 0: not a blob */
 	const struct iovec *iov;            /* borrowed; NULL: nothing is attached */
@@ -63,17 +65,25 @@ static void look_around(void)
 
 	g_hash_table_iter_init(&iter, strict.resources);
 	while (g_hash_table_iter_next(&iter, &key, NULL)) {
-		const struct renderer_resource *resource = key;
+		const struct strict_resource *resource = key;
 
 		if (resource->iov)
 			read_pieces(resource->iov, resource->n_iov);
 	}
 }
 
-static void check_resource(const struct renderer_resource *resource)
+static struct strict_resource *to_strict(struct renderer_resource *resource)
 {
 	CHECK(resource && g_hash_table_contains(strict.resources, resource));
+	return container_of(resource, struct strict_resource, base);
+}
+
+static struct strict_resource *check_resource(struct renderer_resource *resource)
+{
+	struct strict_resource *checked = to_strict(resource);
+
 	look_around();
+	return checked;
 }
 
 static bool has_context(uint32_t id)
@@ -87,7 +97,7 @@ static void strict_free(struct renderer *renderer)
 	abort(); /* it stays for all inputs */
 }
 
-static struct renderer_resource *resource_new(uint32_t id)
+static struct strict_resource *resource_new(uint32_t id)
 {
 	GHashTableIter iter;
 	void *key;
@@ -95,10 +105,11 @@ static struct renderer_resource *resource_new(uint32_t id)
 	CHECK(id != 0);
 	g_hash_table_iter_init(&iter, strict.resources);
 	while (g_hash_table_iter_next(&iter, &key, NULL))
-		CHECK(((struct renderer_resource *)key)->args.id != id);
+		CHECK(((struct strict_resource *)key)->args.id != id);
 
-	struct renderer_resource *resource = g_new0(struct renderer_resource, 1);
+	struct strict_resource *resource = g_new0(struct strict_resource, 1);
 
+	resource->base.renderer = &strict.base;
 	resource->args.id = id;
 	resource->contexts = g_hash_table_new(NULL, NULL);
 	g_hash_table_add(strict.resources, resource);
@@ -113,8 +124,10 @@ static int strict_create(struct renderer *renderer, const struct renderer_resour
 	CHECK(args->width > 0);
 	if (strict.knobs.create_fails)
 		return -ENOMEM;
-	*ret = resource_new(args->id);
-	(*ret)->args = *args;
+	struct strict_resource *resource = resource_new(args->id);
+
+	resource->args = *args;
+	*ret = &resource->base;
 	return 0;
 }
 
@@ -130,15 +143,19 @@ static int strict_blob_create(struct renderer *renderer, const struct renderer_b
 	CHECK(args->size > 0 && size >= args->size);
 	if (strict.knobs.create_fails)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	*ret = resource_new(args->id);
-	(*ret)->blob_size = args->size;
-	(*ret)->iov = args->iov;
-	(*ret)->n_iov = args->n_iov;
+	struct strict_resource *resource = resource_new(args->id);
+
+	resource->blob_size = args->size;
+	resource->iov = args->iov;
+	resource->n_iov = args->n_iov;
+	*ret = &resource->base;
 	return 0;
 }
 
-static void strict_resource_free(struct renderer *renderer, struct renderer_resource *resource)
+static void strict_resource_free(struct renderer *renderer, struct renderer_resource *handle)
 {
+	struct strict_resource *resource = to_strict(handle);
+
 	(void)renderer;
 	CHECK(g_hash_table_remove(strict.resources, resource));
 	look_around();
@@ -147,11 +164,13 @@ static void strict_resource_free(struct renderer *renderer, struct renderer_reso
 	g_free(resource);
 }
 
-static int strict_attach(struct renderer *renderer, struct renderer_resource *resource,
+static int strict_attach(struct renderer *renderer, struct renderer_resource *handle,
 			 struct iovec *iov, int n_iov)
 {
+	struct strict_resource *resource = to_strict(handle);
+
 	(void)renderer;
-	CHECK(g_hash_table_contains(strict.resources, resource) && n_iov > 0);
+	CHECK(n_iov > 0);
 	CHECK(!resource->iov);
 	if (strict.knobs.attach_fails)
 		return -ENOMEM;
@@ -161,21 +180,22 @@ static int strict_attach(struct renderer *renderer, struct renderer_resource *re
 	return 0;
 }
 
-static void strict_detach(struct renderer *renderer, struct renderer_resource *resource)
+static void strict_detach(struct renderer *renderer, struct renderer_resource *handle)
 {
+	struct strict_resource *resource = to_strict(handle);
+
 	(void)renderer;
-	CHECK(g_hash_table_contains(strict.resources, resource));
 	if (resource->iov)
 		read_pieces(resource->iov, resource->n_iov);
 	resource->iov = NULL;
 }
 
-static int transfer(struct renderer_resource *resource, const struct renderer_transfer *t)
+static int transfer(struct renderer_resource *handle, const struct renderer_transfer *t)
 {
+	const struct strict_resource *resource = check_resource(handle);
 	const struct renderer_resource_args *args = &resource->args;
 	struct rect r = { t->box.x, t->box.y, t->box.width, t->box.height };
 
-	check_resource(resource);
 	CHECK(resource->iov && !t->iov);
 	CHECK(t->ctx_id == 0 || has_context(t->ctx_id));
 	if (resource->blob_size)
@@ -193,11 +213,12 @@ static int strict_transfer_to(struct renderer *renderer, struct renderer_resourc
 	return transfer(resource, t);
 }
 
-static int strict_read_pixels(struct renderer *renderer, struct renderer_resource *resource,
+static int strict_read_pixels(struct renderer *renderer, struct renderer_resource *handle,
 			      const struct rect *r, void *data, uint32_t stride)
 {
+	struct strict_resource *resource = check_resource(handle);
+
 	(void)renderer;
-	check_resource(resource);
 	CHECK(!rect_is_empty(r) && stride >= r->width * 4);
 	CHECK(rect_is_within(r, resource->args.width, resource->args.height));
 	if (strict.knobs.read_fails)
@@ -207,11 +228,12 @@ static int strict_read_pixels(struct renderer *renderer, struct renderer_resourc
 	return 0;
 }
 
-static int strict_export(struct renderer *renderer, struct renderer_resource *resource,
+static int strict_export(struct renderer *renderer, struct renderer_resource *handle,
 			 struct renderer_dmabuf *ret)
 {
+	struct strict_resource *resource = check_resource(handle);
+
 	(void)renderer;
-	check_resource(resource);
 	if (strict.knobs.export_fails || resource->args.is_2d)
 		return -ENOTSUP;
 	*ret = (struct renderer_dmabuf){
@@ -271,25 +293,27 @@ static void strict_context_free(struct renderer *renderer, uint32_t ctx_id)
 	strict.n_fences = n;
 	g_hash_table_iter_init(&iter, strict.resources);
 	while (g_hash_table_iter_next(&iter, &key, NULL))
-		g_hash_table_remove(((struct renderer_resource *)key)->contexts,
+		g_hash_table_remove(((struct strict_resource *)key)->contexts,
 				    GUINT_TO_POINTER(ctx_id));
 }
 
 static int strict_context_attach(struct renderer *renderer, uint32_t ctx_id,
-				 struct renderer_resource *resource)
+				 struct renderer_resource *handle)
 {
+	struct strict_resource *resource = check_resource(handle);
+
 	(void)renderer;
-	check_resource(resource);
 	CHECK(has_context(ctx_id));
 	g_hash_table_add(resource->contexts, GUINT_TO_POINTER(ctx_id));
 	return 0;
 }
 
 static void strict_context_detach(struct renderer *renderer, uint32_t ctx_id,
-				  struct renderer_resource *resource)
+				  struct renderer_resource *handle)
 {
+	struct strict_resource *resource = check_resource(handle);
+
 	(void)renderer;
-	check_resource(resource);
 	CHECK(has_context(ctx_id));
 	g_hash_table_remove(resource->contexts, GUINT_TO_POINTER(ctx_id));
 }

@@ -17,8 +17,11 @@
 #include "base/rect.h"
 
 struct renderer;
-/* Each renderer's own. */
-struct renderer_resource;
+
+/* The handle of a resource: the first member ("base") of each renderer's own struct. */
+struct renderer_resource {
+	struct renderer *renderer; /* borrowed; the one that made it */
+};
 
 #define RENDERER_MAX_CAPSETS 8
 

@@ -14,10 +14,6 @@
 #include "base/container.h"
 #include "render/renderer.h"
 
-struct renderer_resource {
-	char unused;
-};
-
 struct null_renderer {
 	struct renderer base;
 	struct renderer_resource any; /* what every handle points to */
@@ -131,5 +127,6 @@ struct renderer *null_renderer_new(void)
 	struct null_renderer *null = g_new0(struct null_renderer, 1);
 
 	renderer_init(&null->base, &null_ops);
+	null->any.renderer = &null->base;
 	return &null->base;
 }

@@ -32,7 +32,8 @@
  * copy out of it that the kernel makes look up far fewer addresses. */
 #define HUGE_MIN_SIZE (4 * 1024 * 1024)
 
-struct renderer_resource {
+struct soft2d_resource {
+	struct renderer_resource base;
 	uint32_t format;
 	uint32_t width, height, stride;
 	uint8_t *data;
@@ -47,6 +48,12 @@ struct cursor {
 };
 
 static const struct renderer_ops soft2d_ops;
+
+static struct soft2d_resource *to_soft2d(struct renderer_resource *resource)
+{
+	assert(resource->renderer->ops == &soft2d_ops);
+	return container_of(resource, struct soft2d_resource, base);
+}
 
 /* Bytes of this piece that lie before us. */
 static inline size_t cursor_left(const struct cursor *c)
@@ -125,7 +132,6 @@ static int soft2d_resource_create(struct renderer *renderer,
 				  const struct renderer_resource_args *args,
 				  struct renderer_resource **ret)
 {
-	(void)renderer;
 	if (!args->is_2d || !pixels_has_format(args->format) || args->width == 0 ||
 	    args->height == 0)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
@@ -142,8 +148,9 @@ static int soft2d_resource_create(struct renderer *renderer,
 	if (r != 0)
 		return r;
 
-	struct renderer_resource *resource = g_new(struct renderer_resource, 1);
-	*resource = (struct renderer_resource){
+	struct soft2d_resource *resource = g_new(struct soft2d_resource, 1);
+	*resource = (struct soft2d_resource){
+		.base = { renderer },
 		.format = args->format,
 		.width = args->width,
 		.height = args->height,
@@ -151,20 +158,23 @@ static int soft2d_resource_create(struct renderer *renderer,
 		.data = data,
 		.size = size,
 	};
-	*ret = resource;
+	*ret = &resource->base;
 	return 0;
 }
 
-static void soft2d_resource_free(struct renderer *renderer, struct renderer_resource *resource)
+static void soft2d_resource_free(struct renderer *renderer, struct renderer_resource *handle)
 {
+	struct soft2d_resource *resource = to_soft2d(handle);
+
 	(void)renderer;
 	data_free(resource->data, resource->size);
 	g_free(resource);
 }
 
-static int soft2d_transfer_to_host(struct renderer *renderer, struct renderer_resource *resource,
+static int soft2d_transfer_to_host(struct renderer *renderer, struct renderer_resource *handle,
 				   const struct renderer_transfer *transfer)
 {
+	const struct soft2d_resource *resource = to_soft2d(handle);
 	const struct rect box = { transfer->box.x, transfer->box.y, transfer->box.width,
 				  transfer->box.height };
 	struct cursor cursor = { .iov = transfer->iov, .n_iov = transfer->n_iov };
@@ -200,9 +210,11 @@ static int soft2d_transfer_to_host(struct renderer *renderer, struct renderer_re
 	return 0;
 }
 
-static bool soft2d_pixels(struct renderer *renderer, struct renderer_resource *resource,
+static bool soft2d_pixels(struct renderer *renderer, struct renderer_resource *handle,
 			  struct renderer_pixels *ret)
 {
+	const struct soft2d_resource *resource = to_soft2d(handle);
+
 	(void)renderer;
 	*ret = (struct renderer_pixels){
 		.data = resource->data,

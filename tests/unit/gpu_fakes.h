@@ -28,7 +28,8 @@
 
 #define FAKE_MAX_FENCES 4096
 
-struct renderer_resource {
+struct fake_resource {
+	struct renderer_resource base;
 	uint32_t id;
 	const struct iovec *iov; /* the device's; NULL: nothing is attached */
 };
@@ -71,37 +72,55 @@ static inline void fake_free(struct renderer *renderer)
 	fd_close(&fake->poll_fd);
 }
 
+static inline struct fake_resource *fake_resource_of(struct renderer_resource *resource)
+{
+	assert_non_null(resource);
+	return container_of(resource, struct fake_resource, base);
+}
+
+static inline struct fake_resource *fake_resource_new(struct renderer *renderer, uint32_t id)
+{
+	struct fake_resource *resource = g_new0(struct fake_resource, 1);
+
+	resource->base.renderer = renderer;
+	resource->id = id;
+	fake_of(renderer)->n_resources++;
+	return resource;
+}
+
 static inline int fake_resource_create(struct renderer *renderer,
 				       const struct renderer_resource_args *args,
 				       struct renderer_resource **ret)
 {
-	*ret = g_new0(struct renderer_resource, 1);
-	(*ret)->id = args->id;
-	fake_of(renderer)->n_resources++;
+	*ret = &fake_resource_new(renderer, args->id)->base;
 	return 0;
 }
 
 static inline int fake_blob_create(struct renderer *renderer, const struct renderer_blob_args *args,
 				   struct renderer_resource **ret)
 {
-	*ret = g_new0(struct renderer_resource, 1);
-	(*ret)->id = args->id;
-	(*ret)->iov = args->iov;
-	fake_of(renderer)->n_resources++;
+	struct fake_resource *resource = fake_resource_new(renderer, args->id);
+
+	resource->iov = args->iov;
+	*ret = &resource->base;
 	fake_of(renderer)->n_attached++;
 	return 0;
 }
 
-static inline void fake_resource_free(struct renderer *renderer, struct renderer_resource *resource)
+static inline void fake_resource_free(struct renderer *renderer, struct renderer_resource *handle)
 {
+	struct fake_resource *resource = fake_resource_of(handle);
+
 	assert_null(resource->iov);
 	g_free(resource);
 	fake_of(renderer)->n_resources--;
 }
 
-static inline int fake_attach(struct renderer *renderer, struct renderer_resource *resource,
+static inline int fake_attach(struct renderer *renderer, struct renderer_resource *handle,
 			      struct iovec *iov, int n_iov)
 {
+	struct fake_resource *resource = fake_resource_of(handle);
+
 	assert_null(resource->iov);
 	assert_true(iov && n_iov > 0);
 	resource->iov = iov;
@@ -109,8 +128,10 @@ static inline int fake_attach(struct renderer *renderer, struct renderer_resourc
 	return 0;
 }
 
-static inline void fake_detach(struct renderer *renderer, struct renderer_resource *resource)
+static inline void fake_detach(struct renderer *renderer, struct renderer_resource *handle)
 {
+	struct fake_resource *resource = fake_resource_of(handle);
+
 	assert_non_null(resource->iov);
 	/* What the library does too: the iovecs are still good. */
 	assert_non_null(resource->iov[0].iov_base);
@@ -118,9 +139,11 @@ static inline void fake_detach(struct renderer *renderer, struct renderer_resour
 	fake_of(renderer)->n_attached--;
 }
 
-static inline int fake_transfer(struct renderer *renderer, struct renderer_resource *resource,
+static inline int fake_transfer(struct renderer *renderer, struct renderer_resource *handle,
 				const struct renderer_transfer *transfer)
 {
+	struct fake_resource *resource = fake_resource_of(handle);
+
 	(void)renderer, (void)transfer;
 	assert_non_null(resource->iov);
 	return 0;

@@ -39,7 +39,7 @@ static struct {
 } library;
 
 static struct virgl virgl = { .base.ops = &virgl_ops };
-static struct renderer_resource resource;
+static struct virgl_resource resource;
 static struct renderer_dmabuf dmabuf;
 
 static int new_fd(void)
@@ -107,7 +107,8 @@ static int setup(void **state)
 {
 	(void)state;
 	virgl.node = 0;
-	resource = (struct renderer_resource){
+	resource = (struct virgl_resource){
+		.base = { &virgl.base },
 		.args = { .id = ID, .target = TEXTURE_2D, .width = 100, .height = 50 },
 	};
 	dmabuf = (struct renderer_dmabuf){ .fd = NO_FD };
@@ -125,7 +126,7 @@ static int setup(void **state)
 
 static int export(void)
 {
-	return virgl_dmabuf_export(&virgl.base, &resource, &dmabuf);
+	return virgl_dmabuf_export(&virgl.base, &resource.base, &dmabuf);
 }
 
 /* Whatever was handed out and is not in @dmabuf was closed. */

@@ -81,7 +81,7 @@ int virgl_context_attach(struct renderer *renderer, uint32_t ctx_id,
 			 struct renderer_resource *resource)
 {
 	(void)renderer;
-	virgl_renderer_ctx_attach_resource((int)ctx_id, (int)resource->args.id);
+	virgl_renderer_ctx_attach_resource((int)ctx_id, (int)virgl_resource_of(resource)->args.id);
 	return 0;
 }
 
@@ -89,7 +89,7 @@ void virgl_context_detach(struct renderer *renderer, uint32_t ctx_id,
 			  struct renderer_resource *resource)
 {
 	(void)renderer;
-	virgl_renderer_ctx_detach_resource((int)ctx_id, (int)resource->args.id);
+	virgl_renderer_ctx_detach_resource((int)ctx_id, (int)virgl_resource_of(resource)->args.id);
 }
 
 int virgl_context_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size)

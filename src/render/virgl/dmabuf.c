@@ -17,7 +17,7 @@
 #define TARGET_TEXTURE_2D 2
 
 /* Resources that the library itself allocated from the node. 0 or -ENOTSUP. */
-static int export_allocated(const struct renderer_resource *resource, struct renderer_dmabuf *ret)
+static int export_allocated(const struct virgl_resource *resource, struct renderer_dmabuf *ret)
 {
 	struct virgl_renderer_export_query query = {
 		.hdr = {
@@ -67,7 +67,7 @@ static int get_info(uint32_t id, struct virgl_renderer_resource_info *ret, uint6
 #endif
 
 /* Resources that the driver allocated, as a texture. 0 or -ENOTSUP. */
-static int export_texture(const struct renderer_resource *resource, struct renderer_dmabuf *ret)
+static int export_texture(const struct virgl_resource *resource, struct renderer_dmabuf *ret)
 {
 	struct virgl_renderer_resource_info info = { 0 };
 	int fd = -1, stride, offset;
@@ -82,9 +82,10 @@ static int export_texture(const struct renderer_resource *resource, struct rende
 	return 0;
 }
 
-int virgl_dmabuf_export(struct renderer *renderer, struct renderer_resource *resource,
+int virgl_dmabuf_export(struct renderer *renderer, struct renderer_resource *handle,
 			struct renderer_dmabuf *ret)
 {
+	struct virgl_resource *resource = virgl_resource_of(handle);
 	struct virgl *virgl = virgl_of(renderer);
 	struct renderer_dmabuf dmabuf = {
 		.width = resource->args.width,

@@ -53,12 +53,13 @@ int virgl_resource_create(struct renderer *renderer, const struct renderer_resou
 	};
 	int r = virgl_response(virgl_renderer_resource_create(&create, NULL, 0));
 
-	(void)renderer;
 	if (r != 0)
 		return r;
-	*ret = g_new0(struct renderer_resource, 1);
-	(*ret)->args = *args;
-	(*ret)->is_disguised = is_disguised;
+	struct virgl_resource *resource = g_new0(struct virgl_resource, 1);
+	resource->base.renderer = renderer;
+	resource->args = *args;
+	resource->is_disguised = is_disguised;
+	*ret = &resource->base;
 	return 0;
 }
 
@@ -77,25 +78,29 @@ int virgl_resource_create_blob(struct renderer *renderer, const struct renderer_
 	};
 	int r = virgl_response(virgl_renderer_resource_create_blob(&create));
 
-	(void)renderer;
 	if (r != 0)
 		return r;
-	*ret = g_new0(struct renderer_resource, 1);
-	(*ret)->args.id = args->id;
-	(*ret)->has_backing = args->n_iov > 0;
+	struct virgl_resource *resource = g_new0(struct virgl_resource, 1);
+	resource->base.renderer = renderer;
+	resource->args.id = args->id;
+	resource->has_backing = args->n_iov > 0;
+	*ret = &resource->base;
 	return 0;
 }
 
-void virgl_resource_free(struct renderer *renderer, struct renderer_resource *resource)
+void virgl_resource_free(struct renderer *renderer, struct renderer_resource *handle)
 {
+	struct virgl_resource *resource = virgl_resource_of(handle);
+
 	(void)renderer;
 	virgl_renderer_resource_unref(resource->args.id);
 	g_free(resource);
 }
 
-int virgl_resource_attach(struct renderer *renderer, struct renderer_resource *resource,
+int virgl_resource_attach(struct renderer *renderer, struct renderer_resource *handle,
 			  struct iovec *iov, int n_iov)
 {
+	struct virgl_resource *resource = virgl_resource_of(handle);
 	int r = virgl_renderer_resource_attach_iov((int)resource->args.id, iov, n_iov);
 
 	(void)renderer;
@@ -104,14 +109,16 @@ int virgl_resource_attach(struct renderer *renderer, struct renderer_resource *r
 	return virgl_response(r);
 }
 
-void virgl_resource_detach(struct renderer *renderer, struct renderer_resource *resource)
+void virgl_resource_detach(struct renderer *renderer, struct renderer_resource *handle)
 {
+	struct virgl_resource *resource = virgl_resource_of(handle);
+
 	(void)renderer;
 	virgl_renderer_resource_detach_iov((int)resource->args.id, NULL, NULL);
 	resource->has_backing = false;
 }
 
-static int check_transfer(const struct renderer_resource *resource,
+static int check_transfer(const struct virgl_resource *resource,
 			  const struct renderer_transfer *transfer)
 {
 	if (!transfer->iov && !resource->has_backing)
@@ -129,9 +136,10 @@ static struct box box_of(const struct renderer_transfer *transfer)
 	return (struct box){ b->x, b->y, b->z, b->width, b->height, b->depth };
 }
 
-int virgl_resource_transfer_to_host(struct renderer *renderer, struct renderer_resource *resource,
+int virgl_resource_transfer_to_host(struct renderer *renderer, struct renderer_resource *handle,
 				    const struct renderer_transfer *transfer)
 {
+	struct virgl_resource *resource = virgl_resource_of(handle);
 	struct box box = box_of(transfer);
 	int r = check_transfer(resource, transfer);
 
@@ -147,9 +155,10 @@ int virgl_resource_transfer_to_host(struct renderer *renderer, struct renderer_r
 	return virgl_response(r);
 }
 
-int virgl_resource_transfer_from_host(struct renderer *renderer, struct renderer_resource *resource,
+int virgl_resource_transfer_from_host(struct renderer *renderer, struct renderer_resource *handle,
 				      const struct renderer_transfer *transfer)
 {
+	struct virgl_resource *resource = virgl_resource_of(handle);
 	struct box box = box_of(transfer);
 	int r = check_transfer(resource, transfer);
 
@@ -162,9 +171,10 @@ int virgl_resource_transfer_from_host(struct renderer *renderer, struct renderer
 		(struct iovec *)transfer->iov, transfer->n_iov));
 }
 
-int virgl_resource_read_pixels(struct renderer *renderer, struct renderer_resource *resource,
+int virgl_resource_read_pixels(struct renderer *renderer, struct renderer_resource *handle,
 			       const struct rect *r, void *data, uint32_t stride)
 {
+	struct virgl_resource *resource = virgl_resource_of(handle);
 	uint32_t row = r->width * BYTES_PER_PIXEL;
 	const struct iovec iov = { data, (size_t)stride * (r->height - 1) + row };
 	const struct renderer_transfer transfer = {
@@ -176,7 +186,7 @@ int virgl_resource_read_pixels(struct renderer *renderer, struct renderer_resour
 
 	if (!pixels_has_format(resource->args.format))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	int error = virgl_resource_transfer_from_host(renderer, resource, &transfer);
+	int error = virgl_resource_transfer_from_host(renderer, handle, &transfer);
 	if (error == 0)
 		pixels_to_display(resource->args.format, data, r->width, r->height, stride);
 	return error;

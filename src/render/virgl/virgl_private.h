@@ -25,7 +25,8 @@ struct virgl {
 	uint32_t n_created, n_passed;
 };
 
-struct renderer_resource {
+struct virgl_resource {
+	struct renderer_resource base;
 	struct renderer_resource_args args; /* only id is set in a blob */
 	bool has_backing, is_exported;
 	bool is_disguised; /* the library knows it by another format */
@@ -37,6 +38,12 @@ static inline struct virgl *virgl_of(struct renderer *renderer)
 {
 	assert(renderer->ops == &virgl_ops);
 	return container_of(renderer, struct virgl, base);
+}
+
+static inline struct virgl_resource *virgl_resource_of(struct renderer_resource *resource)
+{
+	assert(resource->renderer->ops == &virgl_ops);
+	return container_of(resource, struct virgl_resource, base);
 }
 
 /* What the guest hears for a result of the library's: 0, or an errno of either sign. */
