@@ -103,16 +103,17 @@ static void show_dmabuf(struct input *in)
 {
 	static const uint64_t modifiers[4] = { 0, UINT64_C(0x00ffffffffffffff), 5, 1 };
 	unsigned scanout = take_screen(in);
-	struct display_dmabuf dmabuf = {
+	struct rect shown = { 0, 0, input_u8(in), input_u8(in) };
+	struct dmabuf dmabuf = {
 		.fd = scene.dmabuf,
-		.rect = { 0, 0, input_u8(in), input_u8(in) },
-		.fd_width = 256,
-		.fd_height = 256,
-		.fd_stride = 1024,
+		.width = 256,
+		.height = 256,
 		.modifier = modifiers[input_below(in, 4)],
+		.n_planes = 1,
+		.stride = { 1024 },
 	};
 
-	display_scanout_dmabuf(scene.display, scanout, &dmabuf);
+	display_scanout_dmabuf(scene.display, scanout, &dmabuf, &shown);
 }
 
 /* Changes pixels, and says so of every scanout that shows the picture. */

@@ -229,18 +229,19 @@ static int strict_read_pixels(struct renderer *renderer, struct renderer_resourc
 }
 
 static int strict_export(struct renderer *renderer, struct renderer_resource *handle,
-			 struct renderer_dmabuf *ret)
+			 struct dmabuf *ret)
 {
 	struct strict_resource *resource = check_resource(handle);
 
 	(void)renderer;
 	if (strict.knobs.export_fails || resource->args.is_2d)
 		return -ENOTSUP;
-	*ret = (struct renderer_dmabuf){
+	*ret = (struct dmabuf){
 		.fd = fcntl(strict.dmabuf, F_DUPFD_CLOEXEC, 0),
 		.width = resource->args.width,
 		.height = resource->args.height,
-		.stride = resource->args.width * 4,
+		.n_planes = 1,
+		.stride = { resource->args.width * 4 },
 		.modifier = resource->args.id % 2 ? 0 : 5,
 	};
 	return ret->fd < 0 ? -errno : 0;

@@ -3,7 +3,10 @@
 
 /* Copies between plain memory and scattered memory. All sizes and offsets are in bytes. */
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/uio.h>
 
 /* Copies up to @size bytes from @offset of @iov to @buf; returns how many there were. */
@@ -12,10 +15,59 @@ size_t iov_read(const struct iovec *iov, int n_iov, size_t offset, void *buf, si
 /* Copies up to @size bytes from @buf to @offset of @iov; returns how many found room. */
 size_t iov_write(const struct iovec *iov, int n_iov, size_t offset, const void *buf, size_t size);
 
-/* Reads one byte of each page: whatever an access there brings about comes about. */
+/* Touches one byte of every page, so that a page fault, or SIGBUS, happens here. */
 void iov_touch(const struct iovec *iov, int n_iov);
 
 /* The piece [@offset, @offset + @size) of @iov as at most @max pieces of its own. Returns how many;
  * -E2BIG past @max; -EFAULT if @iov is too short. */
 int iov_slice(const struct iovec *iov, int n_iov, size_t offset, size_t size, struct iovec *ret,
 	      int max);
+
+/* A position in scattered memory that only moves forwards: reading row after row does not search
+ * each row from the start. */
+struct iov_cursor {
+	const struct iovec *iov; /* borrowed */
+	int n_iov;               /* pieces left, with the current one */
+	size_t skipped;          /* bytes of the current piece that lie behind the position */
+};
+
+/* Bytes of the current piece from the position on. */
+static inline size_t iov_cursor_left(const struct iov_cursor *c)
+{
+	return c->n_iov > 0 ? c->iov->iov_len - c->skipped : 0;
+}
+
+/* Moves @n bytes on. False if the memory ends before. */
+static inline bool iov_cursor_skip(struct iov_cursor *c, uint64_t n)
+{
+	while (c->n_iov > 0 && n >= iov_cursor_left(c)) {
+		n -= iov_cursor_left(c);
+		c->iov++;
+		c->n_iov--;
+		c->skipped = 0;
+	}
+	c->skipped += n;
+	return c->n_iov > 0 || n == 0;
+}
+
+/* Copies the next @n bytes to @dst and moves on; returns how many there were. */
+static inline size_t iov_cursor_read(struct iov_cursor *c, void *dst, size_t n)
+{
+	size_t done = 0;
+
+	if (n < iov_cursor_left(c)) { /* most rows of most guests */
+		memcpy(dst, (const uint8_t *)c->iov->iov_base + c->skipped, n);
+		c->skipped += n;
+		return n;
+	}
+	while (done < n && c->n_iov > 0) {
+		size_t left = iov_cursor_left(c), len = n - done < left ? n - done : left;
+
+		if (len > 0)
+			memcpy((uint8_t *)dst + done,
+			       (const uint8_t *)c->iov->iov_base + c->skipped, len);
+		done += len;
+		(void)iov_cursor_skip(c, len);
+	}
+	return done;
+}

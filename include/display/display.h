@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/dmabuf.h"
 #include "base/rect.h"
 
 #define DISPLAY_MAX_SCANOUTS  16
@@ -75,16 +76,6 @@ struct display_pixels {
 	const struct display_pixels_ops *ops;
 };
 
-/* A scanout in a dma-buf of the host's GPU. */
-struct display_dmabuf {
-	int fd;                                  /* borrowed */
-	struct rect rect;                        /* the part of the buffer that is shown */
-	uint32_t fd_width, fd_height, fd_stride; /* of the whole buffer; pixels, pixels, bytes */
-	uint32_t fd_flags;                       /* VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP */
-	int32_t fd_drm_fourcc;
-	uint64_t modifier;
-};
-
 struct display_cursor {
 	uint32_t x, y, hot_x, hot_y;
 	uint32_t pixels[DISPLAY_CURSOR_SIZE * DISPLAY_CURSOR_SIZE]; /* a8r8g8b8 */
@@ -105,7 +96,7 @@ struct display_ops {
 			       uint32_t height, struct display_pixels *pixels);
 	bool (*shows_dmabufs)(struct display *display); /* optional: none are shown */
 	int (*scanout_dmabuf)(struct display *display, unsigned scanout,
-			      const struct display_dmabuf *dmabuf); /* optional */
+			      const struct dmabuf *dmabuf, const struct rect *r); /* optional */
 	void (*damage)(struct display *display, unsigned scanout, const struct rect *r);
 	int (*flush_dmabuf)(struct display *display, struct display_request *request,
 			    unsigned scanout, const struct rect *r); /* optional */
@@ -153,11 +144,12 @@ void display_scanout_pixels(struct display *display, unsigned scanout, uint32_t 
 			    uint32_t height, struct display_pixels *pixels);
 /* Whether there is a peer that takes dma-bufs. */
 bool display_shows_dmabufs(struct display *display);
-/* Shows a dma-buf; its descriptor is duplicated. Nothing of it is seen before the first
- * display_flush_dmabuf(). 0; -ENOTSUP if this peer cannot show it (its modifier, say), or -errno;
- * the scanout is off then, and the caller may show pixels instead. */
-int display_scanout_dmabuf(struct display *display, unsigned scanout,
-			   const struct display_dmabuf *dmabuf);
+/* Shows the part @r of a dma-buf with one plane; its descriptor is borrowed and duplicated. Nothing
+ * of it is seen before the first display_flush_dmabuf(). 0; -ENOTSUP if this peer cannot show it
+ * (its modifier, say), or -errno; the scanout is off then, and the caller may show pixels instead.
+ */
+int display_scanout_dmabuf(struct display *display, unsigned scanout, const struct dmabuf *dmabuf,
+			   const struct rect *r);
 /* @r (of the scanout, clipped to it) has new pixels. Nothing happens if the scanout is off. */
 void display_damage(struct display *display, unsigned scanout, const struct rect *r);
 /* The same for a dma-buf; the request ends when the peer has shown it. 0, or -ENOTSUP if the

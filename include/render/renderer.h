@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/dmabuf.h"
 #include "base/rect.h"
 
 struct renderer;
@@ -25,7 +26,22 @@ struct renderer_resource {
 
 #define RENDERER_MAX_CAPSETS 8
 
-/* VIRTIO 1.2, 5.7.6.8: RESOURCE_CREATE_3D. A 2D resource has target 2, depth and array_size 1. */
+/* Gallium's texture targets, as virgl's protocol numbers them. */
+enum renderer_target {
+	RENDERER_TARGET_BUFFER,
+	RENDERER_TARGET_1D,
+	RENDERER_TARGET_2D,
+	RENDERER_TARGET_3D,
+	RENDERER_TARGET_CUBE,
+	RENDERER_TARGET_RECT,
+	RENDERER_TARGET_1D_ARRAY,
+	RENDERER_TARGET_2D_ARRAY,
+	RENDERER_TARGET_CUBE_ARRAY,
+	RENDERER_N_TARGETS,
+};
+
+/* VIRTIO 1.2, 5.7.6.8: RESOURCE_CREATE_3D. A 2D resource has target RENDERER_TARGET_2D, depth and
+ * array_size 1. */
 struct renderer_resource_args {
 	uint32_t id, target, format, bind, width, height, depth, array_size, last_level, nr_samples,
 		flags;
@@ -49,15 +65,6 @@ struct renderer_transfer {
 struct renderer_pixels {
 	const uint8_t *data;            /* borrowed until the resource is written or freed */
 	uint32_t width, height, stride; /* pixels, pixels, bytes */
-};
-
-/* How a resource can be scanned out as a dma-buf. */
-struct renderer_dmabuf {
-	int fd; /* the caller's */
-	uint32_t width, height, stride, offset;
-	uint32_t fourcc;
-	uint64_t modifier;
-	bool is_y_0_top;
 };
 
 struct renderer_capset {
@@ -111,9 +118,9 @@ struct renderer_ops {
 	/* Where the pixels lie, if the CPU can read them in place. */
 	bool (*pixels)(struct renderer *renderer, struct renderer_resource *resource,
 		       struct renderer_pixels *ret); /* optional */
-	/* Exports a new descriptor, the caller's. -ENOTSUP if this resource has none. */
+	/* Exports a new descriptor, which the caller owns. -ENOTSUP if this resource has none. */
 	int (*export_dmabuf)(struct renderer *renderer, struct renderer_resource *resource,
-			     struct renderer_dmabuf *ret); /* optional */
+			     struct dmabuf *ret); /* optional */
 
 	/* The capsets that the guest may see, in the order of their index. */
 	unsigned (*capsets)(struct renderer *renderer, struct renderer_capset *ret); /* optional */

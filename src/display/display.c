@@ -79,13 +79,13 @@ bool display_shows_dmabufs(struct display *display)
 	       display->ops->shows_dmabufs(display);
 }
 
-int display_scanout_dmabuf(struct display *display, unsigned scanout,
-			   const struct display_dmabuf *dmabuf)
+int display_scanout_dmabuf(struct display *display, unsigned scanout, const struct dmabuf *dmabuf,
+			   const struct rect *r)
 {
-	assert(scanout < DISPLAY_MAX_SCANOUTS && dmabuf->fd >= 0);
+	assert(scanout < DISPLAY_MAX_SCANOUTS && dmabuf->fd >= 0 && dmabuf->n_planes == 1);
 	if (!display->ops->scanout_dmabuf)
 		return -ENOTSUP;
-	return display->ops->scanout_dmabuf(display, scanout, dmabuf);
+	return display->ops->scanout_dmabuf(display, scanout, dmabuf, r);
 }
 
 void display_damage(struct display *display, unsigned scanout, const struct rect *r)

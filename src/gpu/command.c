@@ -140,11 +140,10 @@ static void complete_command(struct gpu_command *command, int result)
 {
 	if (result == 0 && !command->is_answered)
 		reply_nodata(command, VIRTIO_GPU_RESP_OK_NODATA);
-	if (result == 0 && fence_is_wanted(command)) {
+	if (result == 0 && fence_is_wanted(command))
 		result = fence_wait(command);
-		if (result == 0)
-			return;
-	}
+	if (result == COMMAND_HELD)
+		return;
 	if (result != 0)
 		reply_nodata(command, error_response(command, result));
 	command_give_back(command);

@@ -13,13 +13,12 @@
 #include <string.h>
 
 #include "base/iov.h"
+#include "base/pixel.h"
 #include "gpu/command.h"
 #include "gpu/device_private.h"
 #include "gpu/resource.h"
 
-#define BYTES_PER_PIXEL 4
-
-#define IMAGE_SIZE (DISPLAY_CURSOR_SIZE * DISPLAY_CURSOR_SIZE * BYTES_PER_PIXEL)
+#define IMAGE_SIZE (DISPLAY_CURSOR_SIZE * DISPLAY_CURSOR_SIZE * PIXEL_BYTES)
 
 static int read_blob(const struct resource *blob, uint32_t *image)
 {
@@ -49,13 +48,13 @@ static int read_image(struct gpu_device *device, struct resource *resource,
 		const struct rect all = { .width = resource->width, .height = resource->height };
 
 		return ops->read_pixels(device->renderer, resource->handle, &all, image,
-					DISPLAY_CURSOR_SIZE * BYTES_PER_PIXEL);
+					DISPLAY_CURSOR_SIZE * PIXEL_BYTES);
 	}
 	if (!ops->pixels || !ops->pixels(device->renderer, resource->handle, &pixels))
 		return 0;
 	for (uint32_t y = 0; y < pixels.height; y++)
 		memcpy(&image[y * DISPLAY_CURSOR_SIZE], pixels.data + (size_t)y * pixels.stride,
-		       (size_t)pixels.width * BYTES_PER_PIXEL);
+		       (size_t)pixels.width * PIXEL_BYTES);
 	return 0;
 }
 

@@ -85,10 +85,8 @@ int fence_wait(struct gpu_command *command)
 		.has_ring = hdr->flags & VIRTIO_GPU_FLAG_INFO_RING_IDX,
 	};
 
-	if (!renderer->ops->fence_create) {
-		command_give_back(command);
+	if (!renderer->ops->fence_create)
 		return 0;
-	}
 	if (!fence.has_ring)
 		fence.ring_idx = 0;
 
@@ -108,7 +106,7 @@ int fence_wait(struct gpu_command *command)
 	g_queue_push_tail_link(&find_or_add_timeline(timelines, fence.ring_idx)->commands,
 			       &command->link);
 	arm_timer(device);
-	return 0;
+	return COMMAND_HELD;
 }
 
 static void give_back_until(struct timeline *timeline, uint64_t seq)

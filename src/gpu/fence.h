@@ -15,8 +15,9 @@ void fence_finish(struct gpu_device *device);
 /* Whether the guest asked for a fence on this command (VIRTIO_GPU_FLAG_FENCE). */
 bool fence_is_wanted(const struct gpu_command *command);
 
-/* Gives the command back when the renderer has done all work so far, perhaps at once. 0, or the
- * error that the command is to be answered with: it is still the caller's then. */
+/* Makes the command wait until the renderer has done all work so far. COMMAND_HELD: its timeline
+ * holds it and gives it back; 0: the work is done already; else the error to answer with. With
+ * these two the command stays the caller's. */
 int fence_wait(struct gpu_command *command);
 
 /* Gives back all that waits in @timelines (timeline::link), and frees these. */

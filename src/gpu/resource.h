@@ -24,7 +24,7 @@ struct resource {
 	struct renderer_resource
 		*handle; /* the renderer's; NULL for a blob that it need not know */
 	bool has_dmabuf;
-	struct renderer_dmabuf dmabuf; /* owned, once it was exported */
+	struct dmabuf dmabuf; /* owned, once it was exported */
 };
 
 /* NULL if there is none with this id. */

@@ -7,18 +7,13 @@
 #include <stddef.h>
 
 #include "gpu/command.h"
+#include "base/pixel.h"
 #include "gpu/device_private.h"
 #include "gpu/resource.h"
 #include "render/pixels.h"
 
-#define BYTES_PER_PIXEL 4
-
-/* Gallium's texture targets, as virgl numbers them. */
-#define TARGET_BUFFER     0
-#define TARGET_TEXTURE_2D 2
-#define TARGET_MAX        8
-#define MAX_LEVEL         15
-#define MAX_SAMPLES       32
+#define MAX_LEVEL   15
+#define MAX_SAMPLES 32
 
 /* Of one resource: their bytes fit 63 bits, whatever the format. */
 #define MAX_PIXELS (UINT64_C(1) << 57)
@@ -57,7 +52,7 @@ int resource_create_2d(struct gpu_device *device, struct gpu_command *command)
 	const struct virtio_gpu_resource_create_2d *request = &command->request.create_2d;
 	struct renderer_resource_args args = {
 		.id = request->resource_id,
-		.target = TARGET_TEXTURE_2D,
+		.target = RENDERER_TARGET_2D,
 		.format = request->format,
 		.width = request->width,
 		.height = request->height,
@@ -69,17 +64,17 @@ int resource_create_2d(struct gpu_device *device, struct gpu_command *command)
 	if (!pixels_has_format(args.format) || !is_dimension(device, args.width) ||
 	    !is_dimension(device, args.height))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	return create_resource(device, &args, (uint64_t)args.width * args.height * BYTES_PER_PIXEL);
+	return create_resource(device, &args, (uint64_t)args.width * args.height * PIXEL_BYTES);
 }
 
 /* Bytes, at least one and at most 2^63; false if the sizes are not those of any resource. */
 static bool estimate_hostmem(const struct gpu_device *device,
 			     const struct renderer_resource_args *args, uint64_t *ret)
 {
-	if (args->target > TARGET_MAX || args->last_level > MAX_LEVEL ||
+	if (args->target >= RENDERER_N_TARGETS || args->last_level > MAX_LEVEL ||
 	    args->nr_samples > MAX_SAMPLES || args->array_size == 0)
 		return false;
-	if (args->target == TARGET_BUFFER) {
+	if (args->target == RENDERER_TARGET_BUFFER) {
 		*ret = args->width;
 		return args->width > 0 && args->height == 1 && args->depth == 1;
 	}

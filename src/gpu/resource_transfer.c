@@ -6,12 +6,10 @@
  * to know, and where its copy ends too.
  */
 #include "gpu/command.h"
+#include "base/pixel.h"
 #include "gpu/context.h"
 #include "gpu/device_private.h"
 #include "gpu/resource.h"
-
-#define BYTES_PER_PIXEL   4
-#define TARGET_TEXTURE_3D 3
 
 int resource_transfer_to_host_2d(struct gpu_device *device, struct gpu_command *command)
 {
@@ -31,8 +29,8 @@ int resource_transfer_to_host_2d(struct gpu_device *device, struct gpu_command *
 
 	/* From the first byte of the box to its last one; the backing's rows are as wide as the
 	 * resource. */
-	uint64_t stride = (uint64_t)resource->width * BYTES_PER_PIXEL;
-	uint64_t size = (r.height - 1) * stride + (uint64_t)r.width * BYTES_PER_PIXEL;
+	uint64_t stride = (uint64_t)resource->width * PIXEL_BYTES;
+	uint64_t size = (r.height - 1) * stride + (uint64_t)r.width * PIXEL_BYTES;
 	if (request->offset > resource->backing.size ||
 	    size > resource->backing.size - request->offset)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
@@ -45,7 +43,7 @@ int resource_transfer_to_host_2d(struct gpu_device *device, struct gpu_command *
 		transfer.iov = resource->backing.iov;
 		transfer.n_iov = resource->backing.n_iov;
 	}
-	command_charge(device, (uint64_t)r.width * r.height * BYTES_PER_PIXEL);
+	command_charge(device, (uint64_t)r.width * r.height * PIXEL_BYTES);
 	return ops->transfer_to_host(device->renderer, resource->handle, &transfer);
 }
 
@@ -66,7 +64,7 @@ static bool is_box_within(const struct resource *resource, const struct virtio_g
 	if (level > resource->last_level) /* which is far below 32: sizes can be shifted by it */
 		return false;
 
-	uint32_t layers = resource->target == TARGET_TEXTURE_3D
+	uint32_t layers = resource->target == RENDERER_TARGET_3D
 				  ? minify_size(resource->depth, level)
 				  : resource->array_size;
 
@@ -101,7 +99,7 @@ static int check_3d(struct gpu_device *device, struct gpu_command *command,
 		.offset = request->offset,
 		.box = { box->x, box->y, box->z, box->w, box->h, box->d },
 	};
-	command_charge(device, (uint64_t)box->w * box->h * BYTES_PER_PIXEL);
+	command_charge(device, (uint64_t)box->w * box->h * PIXEL_BYTES);
 	return 0;
 }
 

@@ -11,13 +11,12 @@
 #include "gpu/scanout.h"
 
 #include "base/container.h"
+#include "base/pixel.h"
 #include "gpu/command.h"
 #include "gpu/device_private.h"
 #include "gpu/resource.h"
 #include "gpu/scanout_pixels.h"
 #include "render/pixels.h"
-
-#define BYTES_PER_PIXEL 4
 
 /* Kept open for the next time that their resources are shown. A guest draws into a few pictures in
  * turn; one that shows more shall not take all descriptors that the process may have. */
@@ -81,8 +80,9 @@ static bool has_dmabuf(struct gpu_device *device, struct resource *resource)
 		resource->has_dmabuf = true;
 		device->n_dmabufs++;
 	}
-	/* The display's message has no place for an offset. */
-	return resource->has_dmabuf && resource->dmabuf.offset == 0;
+	/* The display's message has no field for an offset. */
+	return resource->has_dmabuf && resource->dmabuf.n_planes == 1 &&
+	       resource->dmabuf.offset[0] == 0;
 }
 
 static bool show_dmabuf(struct gpu_device *device, unsigned i, struct resource *resource,
@@ -92,18 +92,7 @@ static bool show_dmabuf(struct gpu_device *device, unsigned i, struct resource *
 	    !display_shows_dmabufs(device->display) || !has_dmabuf(device, resource))
 		return false;
 
-	const struct renderer_dmabuf *dmabuf = &resource->dmabuf;
-	struct display_dmabuf shown = {
-		.fd = dmabuf->fd,
-		.rect = *r,
-		.fd_width = dmabuf->width,
-		.fd_height = dmabuf->height,
-		.fd_stride = dmabuf->stride,
-		.fd_flags = dmabuf->is_y_0_top ? VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP : 0,
-		.fd_drm_fourcc = (int32_t)dmabuf->fourcc,
-		.modifier = dmabuf->modifier,
-	};
-	return display_scanout_dmabuf(device->display, i, &shown) == 0;
+	return display_scanout_dmabuf(device->display, i, &resource->dmabuf, r) == 0;
 }
 
 /* The pixels of @next are what the display is to read. */
@@ -191,7 +180,7 @@ int scanout_set_blob(struct gpu_device *device, struct gpu_command *command)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 
 	/* The last row ends with its last pixel, not with its stride. */
-	uint64_t width = (uint64_t)request->width * BYTES_PER_PIXEL;
+	uint64_t width = (uint64_t)request->width * PIXEL_BYTES;
 	if (!pixels_has_format(next.format) || rect_is_empty(&next.rect) ||
 	    !rect_is_within(&next.rect, request->width, request->height) ||
 	    request->width > device->limits.max_dimension ||

@@ -15,11 +15,10 @@
 
 #include "base/container.h"
 #include "base/iov.h"
+#include "base/pixel.h"
 #include "gpu/device_private.h"
 #include "gpu/resource.h"
 #include "render/pixels.h"
-
-#define BYTES_PER_PIXEL 4
 
 static struct scanout *to_scanout(struct display_pixels *pixels)
 {
@@ -30,9 +29,9 @@ static struct scanout *to_scanout(struct display_pixels *pixels)
 static int collect_rows(const uint8_t *data, uint64_t stride, const struct rect *r,
 			struct iovec *iov, int max)
 {
-	size_t size = (size_t)r->width * BYTES_PER_PIXEL;
+	size_t size = (size_t)r->width * PIXEL_BYTES;
 
-	data += r->y * stride + (uint64_t)r->x * BYTES_PER_PIXEL;
+	data += r->y * stride + (uint64_t)r->x * PIXEL_BYTES;
 	if (size == stride && max > 0) {
 		iov[0] = (struct iovec){ (void *)data, size * r->height };
 		return 1;
@@ -58,35 +57,17 @@ static int mapped_rows(struct display_pixels *pixels, const struct rect *r, stru
 	return collect_rows(mapped.data, mapped.stride, &in_resource, iov, max);
 }
 
-/* Of row @y of @r, the offset in its blob; checked against the blob when the scanout was set. */
-static uint64_t blob_offset(const struct scanout *scanout, const struct rect *r, uint32_t y)
+/* The offset of @r in its blob; SET_SCANOUT_BLOB checked the whole scanout against the blob. */
+static uint64_t blob_offset(const struct scanout *scanout, const struct rect *r)
 {
-	return scanout->offset + (uint64_t)(scanout->rect.y + r->y + y) * scanout->stride +
-	       (uint64_t)(scanout->rect.x + r->x) * BYTES_PER_PIXEL;
+	return scanout->offset + (uint64_t)(scanout->rect.y + r->y) * scanout->stride +
+	       (uint64_t)(scanout->rect.x + r->x) * PIXEL_BYTES;
 }
 
-/* A place in a backing that is read forwards. Without it each row would be looked for from the
- * start: a blob of many pages on many screens would keep the loop for seconds. */
-struct place {
-	const struct iovec *iov;
-	int n_iov;       /* pieces left */
-	uint64_t offset; /* in the backing, of the first of them */
-};
-
-static struct place first_place(const struct backing *backing)
+/* The backing from its first byte on. */
+static struct iov_cursor read_backing(const struct backing *backing)
 {
-	return (struct place){ .iov = backing->iov, .n_iov = backing->n_iov };
-}
-
-/* Goes on to the piece that holds @offset; returns how far in it that is. */
-static size_t go_to(struct place *place, uint64_t offset)
-{
-	while (place->n_iov > 0 && offset - place->offset >= place->iov->iov_len) {
-		place->offset += place->iov->iov_len;
-		place->iov++;
-		place->n_iov--;
-	}
-	return (size_t)(offset - place->offset);
+	return (struct iov_cursor){ .iov = backing->iov, .n_iov = backing->n_iov };
 }
 
 static int blob_rows(struct display_pixels *pixels, const struct rect *r, struct iovec *iov,
@@ -94,22 +75,23 @@ static int blob_rows(struct display_pixels *pixels, const struct rect *r, struct
 {
 	struct scanout *scanout = to_scanout(pixels);
 	const struct backing *backing = &scanout->resource->backing;
-	struct place place = first_place(backing);
-	size_t size = (size_t)r->width * BYTES_PER_PIXEL;
+	struct iov_cursor cursor = read_backing(backing);
+	size_t size = (size_t)r->width * PIXEL_BYTES;
 	int n = 0;
 
 	if (!backing->iov)
 		return -EFAULT; /* the memory behind it is gone */
 	if (size == scanout->stride)
-		return iov_slice(backing->iov, backing->n_iov, blob_offset(scanout, r, 0),
+		return iov_slice(backing->iov, backing->n_iov, blob_offset(scanout, r),
 				 size * r->height, iov, max);
+	(void)iov_cursor_skip(&cursor, blob_offset(scanout, r));
 	for (uint32_t y = 0; y < r->height; y++) {
-		size_t offset = go_to(&place, blob_offset(scanout, r, y));
-		int k = iov_slice(place.iov, place.n_iov, offset, size, iov + n, max - n);
+		int k = iov_slice(cursor.iov, cursor.n_iov, cursor.skipped, size, iov + n, max - n);
 
 		if (k < 0)
 			return k;
 		n += k;
+		(void)iov_cursor_skip(&cursor, scanout->stride);
 	}
 	return n;
 }
@@ -118,7 +100,7 @@ static int blob_rows(struct display_pixels *pixels, const struct rect *r, struct
 static uint8_t *shadow_hold(struct scanout *scanout, const struct rect *r, uint32_t *ret_stride)
 {
 	scanout->in_shadow = *r;
-	*ret_stride = r->width * BYTES_PER_PIXEL;
+	*ret_stride = r->width * PIXEL_BYTES;
 	return scanout->shadow;
 }
 
@@ -129,7 +111,7 @@ static int shadow_rows(struct display_pixels *pixels, const struct rect *r, stru
 	const struct rect *held = &scanout->in_shadow;
 	struct rect in_held = { r->x - held->x, r->y - held->y, r->width, r->height };
 
-	return collect_rows(scanout->shadow, (uint64_t)held->width * BYTES_PER_PIXEL, &in_held, iov,
+	return collect_rows(scanout->shadow, (uint64_t)held->width * PIXEL_BYTES, &in_held, iov,
 			    max);
 }
 
@@ -152,16 +134,16 @@ static int prepare_from_blob(struct display_pixels *pixels, const struct rect *r
 {
 	struct scanout *scanout = to_scanout(pixels);
 	const struct backing *backing = &scanout->resource->backing;
-	struct place place = first_place(backing);
+	struct iov_cursor cursor = read_backing(backing);
 	uint32_t stride;
 	uint8_t *data = shadow_hold(scanout, r, &stride);
 
 	if (!backing->iov)
 		return -EFAULT;
+	(void)iov_cursor_skip(&cursor, blob_offset(scanout, r));
 	for (uint32_t y = 0; y < r->height; y++) {
-		size_t offset = go_to(&place, blob_offset(scanout, r, y));
-
-		iov_read(place.iov, place.n_iov, offset, data + (size_t)y * stride, stride);
+		(void)iov_cursor_read(&cursor, data + (size_t)y * stride, stride);
+		(void)iov_cursor_skip(&cursor, scanout->stride - stride);
 	}
 	pixels_to_display(scanout->format, data, r->width, r->height, stride);
 	return 0;
@@ -176,7 +158,7 @@ static const struct display_pixels_ops read_back_ops = { .prepare = prepare_from
 
 static int shadow_new(struct gpu_device *device, struct scanout *scanout)
 {
-	uint64_t size = (uint64_t)scanout->rect.width * scanout->rect.height * BYTES_PER_PIXEL;
+	uint64_t size = (uint64_t)scanout->rect.width * scanout->rect.height * PIXEL_BYTES;
 
 	if (size > device->limits.max_hostmem - device->hostmem)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;

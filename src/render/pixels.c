@@ -5,12 +5,11 @@
  * pixel, so each pixel is read before it is written.
  */
 #include "render/pixels.h"
+#include "base/pixel.h"
 
 #include <glib.h>
 #include <linux/virtio_gpu.h>
 #include <pixman.h>
-
-#define SMALL_SIZE 4 /* bytes */
 
 /* The spec's names are in memory order, pixman's in the order of a 32-bit word. */
 static const struct {
@@ -61,9 +60,9 @@ uint32_t pixels_size(uint32_t format)
 			/* Drivers keep three as four. */
 			size = (channels == 3 ? 4 : channels) * large_formats[i].channel_size;
 		}
-		return MAX(size, SMALL_SIZE);
+		return MAX(size, PIXEL_BYTES);
 	}
-	return SMALL_SIZE;
+	return PIXEL_BYTES;
 }
 
 bool pixels_has_format(uint32_t format)

@@ -21,10 +21,10 @@
 #include <sys/mman.h>
 
 #include "base/container.h"
+#include "base/iov.h"
+#include "base/pixel.h"
 #include "render/pixels.h"
 #include "render/renderer.h"
-
-#define PIXEL_SIZE 4
 
 /* From here on a copy is mapped by itself: pages that no transfer touches are never there. */
 #define MAP_MIN_SIZE (128 * 1024)
@@ -40,13 +40,6 @@ struct soft2d_resource {
 	size_t size;
 };
 
-/* A place in a backing. */
-struct cursor {
-	const struct iovec *iov;
-	int n_iov;      /* pieces left, with this one */
-	size_t skipped; /* bytes of this piece that lie behind us */
-};
-
 static const struct renderer_ops soft2d_ops;
 
 static struct soft2d_resource *to_soft2d(struct renderer_resource *resource)
@@ -55,47 +48,7 @@ static struct soft2d_resource *to_soft2d(struct renderer_resource *resource)
 	return container_of(resource, struct soft2d_resource, base);
 }
 
-/* Bytes of this piece that lie before us. */
-static inline size_t cursor_left(const struct cursor *c)
-{
-	return c->n_iov > 0 ? c->iov->iov_len - c->skipped : 0;
-}
-
-/* Goes @n bytes on; false if the backing ends before. */
-static inline bool cursor_skip(struct cursor *c, uint64_t n)
-{
-	while (c->n_iov > 0 && n >= cursor_left(c)) {
-		n -= cursor_left(c);
-		c->iov++;
-		c->n_iov--;
-		c->skipped = 0;
-	}
-	c->skipped += n;
-	return c->n_iov > 0 || n == 0;
-}
-
-/* Copies the next @n bytes to @dst; returns how many there were. */
-static inline size_t cursor_read(struct cursor *c, uint8_t *dst, size_t n)
-{
-	size_t done = 0;
-
-	if (n < cursor_left(c)) { /* most rows of most guests */
-		memcpy(dst, (const uint8_t *)c->iov->iov_base + c->skipped, n);
-		c->skipped += n;
-		return n;
-	}
-	while (done < n && c->n_iov > 0) {
-		size_t len = MIN(n - done, cursor_left(c));
-
-		if (len > 0)
-			memcpy(dst + done, (const uint8_t *)c->iov->iov_base + c->skipped, len);
-		done += len;
-		(void)cursor_skip(c, len);
-	}
-	return done;
-}
-
-static int data_new(size_t size, uint8_t **ret)
+static int new_data(size_t size, uint8_t **ret)
 {
 	void *data;
 
@@ -114,7 +67,7 @@ static int data_new(size_t size, uint8_t **ret)
 	return 0;
 }
 
-static void data_free(uint8_t *data, size_t size)
+static void free_data(uint8_t *data, size_t size)
 {
 	if (size < MAP_MIN_SIZE)
 		g_free(data);
@@ -135,16 +88,16 @@ static int soft2d_resource_create(struct renderer *renderer,
 	if (!args->is_2d || !pixels_has_format(args->format) || args->width == 0 ||
 	    args->height == 0)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	if (args->width > UINT32_MAX / PIXEL_SIZE)
+	if (args->width > UINT32_MAX / PIXEL_BYTES)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 
-	uint32_t stride = args->width * PIXEL_SIZE;
+	uint32_t stride = args->width * PIXEL_BYTES;
 	if (args->height > SIZE_MAX / stride)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 
 	size_t size = (size_t)stride * args->height;
 	uint8_t *data;
-	int r = data_new(size, &data);
+	int r = new_data(size, &data);
 	if (r != 0)
 		return r;
 
@@ -167,7 +120,7 @@ static void soft2d_resource_free(struct renderer *renderer, struct renderer_reso
 	struct soft2d_resource *resource = to_soft2d(handle);
 
 	(void)renderer;
-	data_free(resource->data, resource->size);
+	free_data(resource->data, resource->size);
 	g_free(resource);
 }
 
@@ -177,33 +130,33 @@ static int soft2d_transfer_to_host(struct renderer *renderer, struct renderer_re
 	const struct soft2d_resource *resource = to_soft2d(handle);
 	const struct rect box = { transfer->box.x, transfer->box.y, transfer->box.width,
 				  transfer->box.height };
-	struct cursor cursor = { .iov = transfer->iov, .n_iov = transfer->n_iov };
+	struct iov_cursor cursor = { .iov = transfer->iov, .n_iov = transfer->n_iov };
 	uint32_t stride = transfer->stride ? transfer->stride : resource->stride;
 
 	(void)renderer;
 	if (!rect_is_within(&box, resource->width, resource->height) ||
-	    stride < box.width * PIXEL_SIZE || !transfer->iov)
+	    stride < box.width * PIXEL_BYTES || !transfer->iov)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (rect_is_empty(&box))
 		return 0;
 
 	uint8_t *first =
-		resource->data + (size_t)box.y * resource->stride + (size_t)box.x * PIXEL_SIZE;
+		resource->data + (size_t)box.y * resource->stride + (size_t)box.x * PIXEL_BYTES;
 	uint8_t *dst = first;
-	size_t len = (size_t)box.width * PIXEL_SIZE;
+	size_t len = (size_t)box.width * PIXEL_BYTES;
 	uint32_t n_rows = box.height;
 
 	if (len == resource->stride && stride == resource->stride) {
 		len *= n_rows;
 		n_rows = 1;
 	}
-	if (!cursor_skip(&cursor, transfer->offset))
+	if (!iov_cursor_skip(&cursor, transfer->offset))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	for (uint32_t row = 0; row < n_rows; row++, dst += resource->stride) {
-		if (row > 0 && !cursor_skip(&cursor, stride - len))
+		if (row > 0 && !iov_cursor_skip(&cursor, stride - len))
 			return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 
-		if (cursor_read(&cursor, dst, len) < len)
+		if (iov_cursor_read(&cursor, dst, len) < len)
 			return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
 	pixels_to_display(resource->format, first, box.width, box.height, resource->stride);

@@ -159,18 +159,19 @@ static inline int fake_read_pixels(struct renderer *renderer, struct renderer_re
 }
 
 static inline int fake_export(struct renderer *renderer, struct renderer_resource *resource,
-			      struct renderer_dmabuf *ret)
+			      struct dmabuf *ret)
 {
 	struct fake_renderer *fake = fake_of(renderer);
 
 	(void)resource;
 	if (!fake->has_dmabufs)
 		return -ENOTSUP;
-	*ret = (struct renderer_dmabuf){
+	*ret = (struct dmabuf){
 		.fd = memfd_create("dmabuf", MFD_CLOEXEC),
 		.width = 64,
 		.height = 64,
-		.stride = 256,
+		.n_planes = 1,
+		.stride = { 256 },
 		.fourcc = 1,
 	};
 	fake->n_exported++;
@@ -386,9 +387,10 @@ static inline bool fake_shows_dmabufs(struct display *display)
 }
 
 static inline int fake_scanout_dmabuf(struct display *display, unsigned scanout,
-				      const struct display_dmabuf *dmabuf)
+				      const struct dmabuf *dmabuf, const struct rect *r)
 {
-	fake_scanout_pixels(display, scanout, dmabuf->rect.width, dmabuf->rect.height, NULL);
+	(void)dmabuf;
+	fake_scanout_pixels(display, scanout, r->width, r->height, NULL);
 	return 0;
 }
 

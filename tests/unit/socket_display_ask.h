@@ -99,11 +99,13 @@ static inline void reply_edid(uint32_t size, uint8_t last)
 static inline void show_dmabuf(unsigned scanout)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
-	struct display_dmabuf dmabuf = { .fd = fd, .rect = { 0, 0, 640, 480 } };
+	struct dmabuf dmabuf = { .fd = fd, .n_planes = 1 };
 	uint8_t message[48];
 
 	assert_true(display_shows_dmabufs(rig.display));
-	assert_int_equal(display_scanout_dmabuf(rig.display, scanout, &dmabuf), 0);
+	assert_int_equal(display_scanout_dmabuf(rig.display, scanout, &dmabuf,
+						&(struct rect){ 0, 0, 640, 480 }),
+			 0);
 	bool has_modifier = rig_socket_display(&rig)->features & VHOST_USER_GPU_PROTOCOL_F_DMABUF2;
 	rig_expect_header(
 		&rig, has_modifier ? VHOST_USER_GPU_DMABUF_SCANOUT2 : VHOST_USER_GPU_DMABUF_SCANOUT,

@@ -292,17 +292,20 @@ static inline void rig_expect_update(struct rig *rig, unsigned scanout,
 	free(row);
 }
 
-static inline struct display_dmabuf dmabuf_of(int fd, uint64_t modifier)
+/* The part of dmabuf_of() that the tests show. */
+static const struct rect dmabuf_rect = { 1, 2, 640, 480 };
+
+static inline struct dmabuf dmabuf_of(int fd, uint64_t modifier)
 {
-	return (struct display_dmabuf){
+	return (struct dmabuf){
 		.fd = fd,
-		.rect = { 1, 2, 640, 480 },
-		.fd_width = 700,
-		.fd_height = 500,
-		.fd_stride = 2800,
-		.fd_flags = 1,
-		.fd_drm_fourcc = DRM_FORMAT_XRGB8888,
+		.width = 700,
+		.height = 500,
+		.fourcc = DRM_FORMAT_XRGB8888,
 		.modifier = modifier,
+		.n_planes = 1,
+		.stride = { 2800 },
+		.is_y_0_top = true,
 	};
 }
 

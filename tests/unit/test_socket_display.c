@@ -350,7 +350,7 @@ static void test_cursor_moves_coalesce_and_overtake_the_bands(void **state)
 	picture_finish(&copy);
 }
 
-static void expect_dmabuf(unsigned scanout, const struct display_dmabuf *d, bool has_modifier)
+static void expect_dmabuf(unsigned scanout, const struct dmabuf *d, bool has_modifier)
 {
 	struct vhost_user_gpu_dmabuf_scanout2 wire = {
 		.scanout = { scanout, 1, 2, 640, 480, 700, 500, 2800, 1, DRM_FORMAT_XRGB8888 },
@@ -378,7 +378,7 @@ static void expect_dmabuf_off(unsigned scanout)
 static void test_a_scanout_goes_from_pixels_to_dmabuf_and_back(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
-	struct display_dmabuf dmabuf = dmabuf_of(fd, 0x1234);
+	struct dmabuf dmabuf = dmabuf_of(fd, 0x1234);
 	struct picture picture;
 
 	(void)state;
@@ -387,14 +387,14 @@ static void test_a_scanout_goes_from_pixels_to_dmabuf_and_back(void **state)
 	display_scanout_pixels(rig.display, 1, 20, 10, &picture.base);
 	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 1, 20, 10);
 	rig_expect_update(&rig, 1, &picture, 0, 0, 20, 10);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 1, &dmabuf), 0);
+	assert_int_equal(display_scanout_dmabuf(rig.display, 1, &dmabuf, &dmabuf_rect), 0);
 	expect_dmabuf(1, &dmabuf, true);
 	/* QEMU would abort if its old surface came back, so SCANOUT is due. */
 	display_scanout_pixels(rig.display, 1, 20, 10, &picture.base);
 	expect_dmabuf_off(1);
 	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 1, 20, 10);
 	rig_expect_update(&rig, 1, &picture, 0, 0, 20, 10);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 1, &dmabuf), 0);
+	assert_int_equal(display_scanout_dmabuf(rig.display, 1, &dmabuf, &dmabuf_rect), 0);
 	expect_dmabuf(1, &dmabuf, true);
 	display_reset(rig.display);
 	expect_dmabuf_off(1);
@@ -406,7 +406,7 @@ static void test_a_scanout_goes_from_pixels_to_dmabuf_and_back(void **state)
 static void test_a_new_peer_is_sent_everything(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
-	struct display_dmabuf dmabuf = dmabuf_of(fd, 0);
+	struct dmabuf dmabuf = dmabuf_of(fd, 0);
 	struct display_cursor cursor = { .x = 1, .y = 2 };
 	struct picture picture;
 
@@ -417,7 +417,7 @@ static void test_a_new_peer_is_sent_everything(void **state)
 	display_cursor_set(rig.display, 0, &cursor);
 	display_cursor_move(rig.display, 3, 4, 5, false);
 	display_scanout_pixels(rig.display, 4, 20, 10, &picture.base);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 2, &dmabuf), 0);
+	assert_int_equal(display_scanout_dmabuf(rig.display, 2, &dmabuf, &dmabuf_rect), 0);
 	fd_close(&fd);
 	fd = memfd_create("another", MFD_CLOEXEC); /* the display has its own descriptor */
 	rig_turns(&rig, 3);
@@ -449,7 +449,7 @@ static void test_a_new_peer_is_sent_everything(void **state)
 static void test_the_next_vmm_is_told_nothing_of_what_the_last_one_saw(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
-	struct display_dmabuf dmabuf = dmabuf_of(fd, 0);
+	struct dmabuf dmabuf = dmabuf_of(fd, 0);
 	struct picture picture;
 
 	(void)state;
@@ -457,7 +457,7 @@ static void test_the_next_vmm_is_told_nothing_of_what_the_last_one_saw(void **st
 	picture_init(&picture, 20, 10, 1);
 	display_scanout_pixels(rig.display, 0, 20, 10, &picture.base);
 	display_cursor_move(rig.display, 0, 1, 1, true);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 1, &dmabuf), 0);
+	assert_int_equal(display_scanout_dmabuf(rig.display, 1, &dmabuf, &dmabuf_rect), 0);
 	rig_turns(&rig, 3);
 	display_reset(rig.display);
 	assert_int_equal(display_set_socket(rig.display, -1), 0);
@@ -470,20 +470,19 @@ static void test_the_next_vmm_is_told_nothing_of_what_the_last_one_saw(void **st
 static void test_a_tiled_buffer_is_refused_by_a_peer_that_knows_no_modifiers(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
-	struct display_dmabuf tiled = dmabuf_of(fd, 0x77),
-			      linear = dmabuf_of(fd, DRM_FORMAT_MOD_LINEAR),
-			      implied = dmabuf_of(fd, DRM_FORMAT_MOD_INVALID);
+	struct dmabuf tiled = dmabuf_of(fd, 0x77), linear = dmabuf_of(fd, DRM_FORMAT_MOD_LINEAR),
+		      implied = dmabuf_of(fd, DRM_FORMAT_MOD_INVALID);
 
 	(void)state;
-	assert_int_equal(display_scanout_dmabuf(rig.display, 0, &linear), -ENOTSUP);
+	assert_int_equal(display_scanout_dmabuf(rig.display, 0, &linear, &dmabuf_rect), -ENOTSUP);
 	rig_connect(&rig, 0, NULL);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 0, &linear), -ENOTSUP);
+	assert_int_equal(display_scanout_dmabuf(rig.display, 0, &linear, &dmabuf_rect), -ENOTSUP);
 	rig_negotiate(&rig, 1);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 0, &linear), 0);
+	assert_int_equal(display_scanout_dmabuf(rig.display, 0, &linear, &dmabuf_rect), 0);
 	expect_dmabuf(0, &linear, false);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 0, &implied), 0);
+	assert_int_equal(display_scanout_dmabuf(rig.display, 0, &implied, &dmabuf_rect), 0);
 	expect_dmabuf(0, &implied, false);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 0, &tiled), -ENOTSUP);
+	assert_int_equal(display_scanout_dmabuf(rig.display, 0, &tiled, &dmabuf_rect), -ENOTSUP);
 	expect_dmabuf_off(0);
 	rig_expect_silence(&rig);
 }

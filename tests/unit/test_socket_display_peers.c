@@ -270,7 +270,7 @@ static void test_a_display_without_hooks_says_so(void **state)
 {
 	struct display *headless = headless_display_new();
 	struct display_request request = { .fn = on_reply };
-	struct display_dmabuf dmabuf = { .fd = 0 };
+	struct dmabuf dmabuf = { .fd = 0, .n_planes = 1 };
 	int pair[2];
 
 	(void)state;
@@ -281,7 +281,7 @@ static void test_a_display_without_hooks_says_so(void **state)
 	assert_int_equal(display_request_info(headless, &request), -ENOTSUP);
 	assert_int_equal(display_request_edid(headless, &request, 0), -ENOTSUP);
 	assert_false(display_shows_dmabufs(headless));
-	assert_int_equal(display_scanout_dmabuf(headless, 0, &dmabuf), -ENOTSUP);
+	assert_int_equal(display_scanout_dmabuf(headless, 0, &dmabuf, &dmabuf_rect), -ENOTSUP);
 	assert_int_equal(display_flush_dmabuf(headless, &request, 0, &(struct rect){ 0, 0, 1, 1 }),
 			 -ENOTSUP);
 	display_cancel(&request);

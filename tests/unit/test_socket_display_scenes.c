@@ -174,7 +174,7 @@ static void draw(struct picture *picture, unsigned *seed)
 
 static void random_step(struct picture *pictures, int fd, unsigned *seed)
 {
-	struct display_dmabuf dmabuf = dmabuf_of(fd, 5);
+	struct dmabuf dmabuf = dmabuf_of(fd, 5);
 	unsigned scanout = (unsigned)rand_r(seed) % 2;
 	unsigned which = (unsigned)rand_r(seed) % 3;
 	uint32_t cut = (uint32_t)rand_r(seed) % 2 * 20;
@@ -189,7 +189,9 @@ static void random_step(struct picture *pictures, int fd, unsigned *seed)
 		break;
 	case 2:
 		if (display_shows_dmabufs(rig.display))
-			assert_int_equal(display_scanout_dmabuf(rig.display, scanout, &dmabuf), 0);
+			assert_int_equal(
+				display_scanout_dmabuf(rig.display, scanout, &dmabuf, &dmabuf_rect),
+				0);
 		break;
 	case 3:
 		display_cursor_move(rig.display, scanout, *seed % 999, 1, *seed % 3 != 0);
@@ -335,7 +337,7 @@ static void test_a_run_of_small_updates_is_whole_though_the_socket_fills_in_it(v
 static void test_a_descriptor_comes_with_its_own_message_and_not_with_those_before(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
-	struct display_dmabuf dmabuf = dmabuf_of(fd, 0);
+	struct dmabuf dmabuf = dmabuf_of(fd, 0);
 	struct picture picture;
 
 	(void)state;
@@ -345,7 +347,7 @@ static void test_a_descriptor_comes_with_its_own_message_and_not_with_those_befo
 	rig_socket_display(&rig)->next_scanout = 0;
 	display_damage(rig.display, 0, &(struct rect){ 0, 0, 8, 8 });
 	display_damage(rig.display, 0, &(struct rect){ 600, 50, 8, 8 });
-	assert_int_equal(display_scanout_dmabuf(rig.display, 1, &dmabuf), 0);
+	assert_int_equal(display_scanout_dmabuf(rig.display, 1, &dmabuf, &dmabuf_rect), 0);
 	rig_turns(&rig, 2);
 	rig_expect_update(&rig, 0, &picture, 0, 0, 8, 8);
 	assert_int_equal(rig.last_fd, -1);

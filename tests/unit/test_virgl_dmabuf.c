@@ -40,7 +40,7 @@ static struct {
 
 static struct virgl virgl = { .base.ops = &virgl_ops };
 static struct virgl_resource resource;
-static struct renderer_dmabuf dmabuf;
+static struct dmabuf dmabuf;
 
 static int new_fd(void)
 {
@@ -111,7 +111,7 @@ static int setup(void **state)
 		.base = { &virgl.base },
 		.args = { .id = ID, .target = TEXTURE_2D, .width = 100, .height = 50 },
 	};
-	dmabuf = (struct renderer_dmabuf){ .fd = NO_FD };
+	dmabuf = (struct dmabuf){ .fd = NO_FD };
 	memset(&library, 0, sizeof(library));
 	library.planes = 1;
 	library.info.tex_id = TEX_ID;
@@ -156,8 +156,8 @@ static void test_what_the_library_allocated_is_passed_on_as_it_is(void **state)
 	assert_int_equal(dmabuf.fd, library.fds[0]);
 	assert_int_equal(dmabuf.width, 100);
 	assert_int_equal(dmabuf.height, 50);
-	assert_int_equal(dmabuf.stride, 448);
-	assert_int_equal(dmabuf.offset, 4096);
+	assert_int_equal(dmabuf.stride[0], 448);
+	assert_int_equal(dmabuf.offset[0], 4096);
 	assert_int_equal(dmabuf.fourcc, DRM_FORMAT_XRGB8888);
 	assert_int_equal(dmabuf.modifier, DRM_FORMAT_MOD_LINEAR);
 	assert_true(dmabuf.is_y_0_top);
@@ -171,8 +171,8 @@ static void test_a_texture_of_the_driver_is_exported_by_its_number(void **state)
 	library.query.out_num_fds = 0;
 	assert_int_equal(export(), 0);
 	assert_int_equal(dmabuf.fd, library.fds[0]);
-	assert_int_equal(dmabuf.stride, 512);
-	assert_int_equal(dmabuf.offset, 64);
+	assert_int_equal(dmabuf.stride[0], 512);
+	assert_int_equal(dmabuf.offset[0], 64);
 	assert_int_equal(dmabuf.fourcc, DRM_FORMAT_ABGR8888);
 	assert_int_equal(dmabuf.modifier, DRM_FORMAT_MOD_INVALID);
 	assert_false(dmabuf.is_y_0_top);

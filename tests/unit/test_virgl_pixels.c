@@ -12,17 +12,17 @@
 #include "virgl_rig.h"
 
 /* Compares the first rows of a dma-buf with pixels in B, G, R, A order, if the CPU can see them. */
-static void assert_dmabuf_pixels(const struct renderer_dmabuf *dmabuf, const uint8_t *pixels,
-				 uint32_t width, uint32_t height)
+static void assert_dmabuf_pixels(const struct dmabuf *dmabuf, const uint8_t *pixels, uint32_t width,
+				 uint32_t height)
 {
 	bool is_swapped =
 		dmabuf->fourcc == DRM_FORMAT_ABGR8888 || dmabuf->fourcc == DRM_FORMAT_XBGR8888;
-	size_t size = dmabuf->offset + (size_t)dmabuf->stride * height;
+	size_t size = dmabuf->offset[0] + (size_t)dmabuf->stride[0] * height;
 	struct dma_buf_sync sync = { .flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ };
 
 	assert_true(is_swapped || dmabuf->fourcc == DRM_FORMAT_ARGB8888 ||
 		    dmabuf->fourcc == DRM_FORMAT_XRGB8888);
-	assert_true(dmabuf->stride >= width * 4);
+	assert_true(dmabuf->stride[0] >= width * 4);
 	uint8_t *map = mmap(NULL, size, PROT_READ, MAP_SHARED, dmabuf->fd, 0);
 	if (map == MAP_FAILED || (dmabuf->modifier != DRM_FORMAT_MOD_LINEAR &&
 				  dmabuf->modifier != DRM_FORMAT_MOD_INVALID)) {
@@ -31,7 +31,8 @@ static void assert_dmabuf_pixels(const struct renderer_dmabuf *dmabuf, const uin
 	}
 	(void)ioctl(dmabuf->fd, DMA_BUF_IOCTL_SYNC, &sync);
 	for (uint32_t i = 0; i < width * height; i++) {
-		const uint8_t *p = map + dmabuf->offset + (size_t)(i / width) * dmabuf->stride +
+		const uint8_t *p = map + dmabuf->offset[0] +
+				   (size_t)(i / width) * dmabuf->stride[0] +
 				   (size_t)(i % width) * 4;
 
 		assert_int_equal(p[is_swapped ? 2 : 0], pixels[i * 4]);
@@ -213,7 +214,7 @@ static void test_other_formats_are_not_read_as_pixels(void **state)
 	};
 	const struct rect all = { 0, 0, 16, 1 };
 	struct renderer_resource *resource;
-	struct renderer_dmabuf dmabuf;
+	struct dmabuf dmabuf;
 	uint32_t data[16];
 
 	assert_int_equal(ops->resource_create(renderer, &args, &resource), 0);
@@ -227,7 +228,7 @@ static void test_other_formats_are_not_read_as_pixels(void **state)
 static void test_a_dmabuf_needs_a_render_node(void **state)
 {
 	struct renderer_resource *resource = new_target(2);
-	struct renderer_dmabuf dmabuf;
+	struct dmabuf dmabuf;
 
 	if (access("/dev/dri", F_OK) == 0)
 		skip();
@@ -250,7 +251,7 @@ static void test_a_dmabuf_holds_what_the_guest_wrote(void **state)
 	for (unsigned i = 0; i < G_N_ELEMENTS(formats); i++) {
 		struct renderer_resource *resource = new_2d(1, formats[i], W, H);
 		const struct rect all = { 0, 0, W, H };
-		struct renderer_dmabuf dmabuf;
+		struct dmabuf dmabuf;
 		int r = ops->export_dmabuf(renderer, resource, &dmabuf);
 
 		if (i == 0 && r == -ENOTSUP) {

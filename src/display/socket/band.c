@@ -7,8 +7,7 @@
 #include <errno.h>
 
 #include "display/socket/socket_private.h"
-
-#define PIXEL_BYTES sizeof(uint32_t)
+#include "base/pixel.h"
 
 /* Whether another scanout is in the middle of a rectangle that @s's source was prepared for:
  * preparing it for another one now would take that away. */

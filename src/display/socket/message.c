@@ -20,17 +20,9 @@
 #include <string.h>
 
 #include "display/socket/socket_private.h"
-
-#define PIXEL_BYTES 4u
+#include "base/pixel.h"
 
 #define ALL_SCANOUTS ((1u << DISPLAY_MAX_SCANOUTS) - 1)
-
-/* Pieces that are shorter on average are copied together: gathering each costs the kernel a lookup
- * and two changes of its right to read our memory. */
-#define SHORT_PIECE_BYTES 1024
-
-/* What is no longer than this is copied so that the next may join it: a call costs as much. */
-#define CALL_COST_BYTES (16 * 1024)
 
 struct filler {
 	struct vhost_user_gpu_update update;
@@ -173,7 +165,7 @@ static bool build_dmabuf(struct socket_display *sd, unsigned scanout, void *payl
 			 bool has_modifier)
 {
 	struct socket_scanout *s = &sd->scanouts[scanout];
-	const struct display_dmabuf *d = &s->dmabuf;
+	const struct dmabuf *d = &s->dmabuf;
 	struct vhost_user_gpu_dmabuf_scanout *wire = payload;
 
 	if (s->kind != SCANOUT_DMABUF || !s->dmabuf_is_stale || sd->protocol_deadline ||
@@ -181,15 +173,15 @@ static bool build_dmabuf(struct socket_display *sd, unsigned scanout, void *payl
 		return false;
 	*wire = (struct vhost_user_gpu_dmabuf_scanout){
 		.scanout_id = scanout,
-		.x = d->rect.x,
-		.y = d->rect.y,
-		.width = d->rect.width,
-		.height = d->rect.height,
-		.fd_width = d->fd_width,
-		.fd_height = d->fd_height,
-		.fd_stride = d->fd_stride,
-		.fd_flags = d->fd_flags,
-		.fd_drm_fourcc = d->fd_drm_fourcc,
+		.x = s->dmabuf_rect.x,
+		.y = s->dmabuf_rect.y,
+		.width = s->dmabuf_rect.width,
+		.height = s->dmabuf_rect.height,
+		.fd_width = d->width,
+		.fd_height = d->height,
+		.fd_stride = d->stride[0],
+		.fd_flags = d->is_y_0_top ? VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP : 0,
+		.fd_drm_fourcc = (int32_t)d->fourcc,
 	};
 	sd->output.fd = d->fd;
 	return true;
@@ -292,11 +284,6 @@ static void sent_flush(struct socket_display *sd, unsigned scanout)
 	socket_request_watch(sd, s->flush_deadline);
 }
 
-static size_t pixel_bytes(const struct rect *r)
-{
-	return (size_t)r->width * r->height * PIXEL_BYTES;
-}
-
 static bool build_update(struct socket_display *sd, unsigned scanout, void *payload)
 {
 	struct socket_scanout *s = &sd->scanouts[scanout];
@@ -311,13 +298,11 @@ static bool build_update(struct socket_display *sd, unsigned scanout, void *payl
 		return false;
 	for (int i = 1; i <= n; i++)
 		bytes += sd->output.iov[i].iov_len;
-	assert(bytes == pixel_bytes(band)); /* or the peer would lose its place in the stream */
+	assert(bytes ==
+	       socket_band_bytes(band)); /* or the peer would lose its place in the stream */
 	sd->output.first = 0;
 	sd->output.count = 1 + n;
 	sd->output.pixels = s->pixels;
-	if ((n > 1 && bytes / (size_t)n < SHORT_PIECE_BYTES) ||
-	    (s->damage.count > 0 && bytes <= CALL_COST_BYTES))
-		socket_output_pack(&sd->output);
 	*wire = (struct vhost_user_gpu_update){ scanout, band->x, band->y, band->width,
 						band->height };
 	return true;
@@ -389,11 +374,7 @@ static bool build_one_of(struct socket_display *sd, const struct message *messag
 
 		*header = (struct vhost_user_gpu_header){ message->request, 0, message->size };
 		if (out->count > 1)
-			header->size += (uint32_t)pixel_bytes(&out->band);
-		if (out->count == 2 && out->iov[1].iov_base == at + size) { /* packed pixels */
-			size += out->iov[1].iov_len;
-			out->count = 1;
-		}
+			header->size += (uint32_t)socket_band_bytes(&out->band);
 		out->iov[0] = (struct iovec){ out->buffer, out->committed + size };
 		return true;
 	}

@@ -29,6 +29,13 @@
 /* Some 100 microseconds of copying. */
 #define TURN_BYTES (1024 * 1024)
 
+/* Pieces that are shorter on average are copied together: gathering each costs the kernel a lookup
+ * and two changes of its access to our memory. */
+#define SHORT_PIECE_BYTES 1024
+
+/* A band up to this size is copied so that the next message may join it: a call costs as much. */
+#define CALL_COST_BYTES (16 * 1024)
+
 /* With less room than this in the buffer, what follows is better sent by itself. */
 #define JOIN_MIN_BYTES (SOCKET_HEADER_BYTES + SOCKET_BAND_BYTES / 4)
 
@@ -122,7 +129,52 @@ static void wait_for_room(struct socket_display *sd, bool is_full)
 	}
 }
 
-/* What is built is an UPDATE with its pixels in the buffer, there is more of the kind, and room. */
+/* Copies the unsent pixels of an UPDATE into the buffer; they need their own memory no longer. */
+static void pack_pixels(struct socket_output *out)
+{
+	uint8_t *rest = out->buffer + out->committed + SOCKET_HEADER_BYTES;
+	size_t bytes = 0;
+	int first = out->first > 0 ? out->first : 1; /* 0 is the header, in the buffer already */
+
+	for (int i = first; i < out->count; i++) {
+		memcpy(rest + bytes, out->iov[i].iov_base, out->iov[i].iov_len);
+		bytes += out->iov[i].iov_len;
+	}
+	out->iov[first] = (struct iovec){ rest, bytes };
+	out->count = first + 1;
+	out->pixels = NULL;
+}
+
+/* Whether sending the pixels of the UPDATE that was built from their own memory costs more than
+ * copying them. */
+static bool is_cheaper_packed(const struct socket_display *sd)
+{
+	const struct socket_output *out = &sd->output;
+	size_t n = (size_t)out->count - 1, bytes = n > 0 ? socket_band_bytes(&out->band) : 0;
+
+	if (n == 0)
+		return false;
+	return (n > 1 && bytes / n < SHORT_PIECE_BYTES) ||
+	       (sd->scanouts[out->scanout].damage.count > 0 && bytes <= CALL_COST_BYTES);
+}
+
+/* Builds one message. False if there is nothing to send. */
+static bool build_message(struct socket_display *sd)
+{
+	struct socket_output *out = &sd->output;
+
+	if (!socket_message_next(sd))
+		return false;
+	if (is_cheaper_packed(sd)) {
+		pack_pixels(out);
+		out->iov[0].iov_len += out->iov[1].iov_len; /* they follow the header */
+		out->count = 1;
+	}
+	return true;
+}
+
+/* The message is an UPDATE with its pixels in the buffer, its scanout has more damage, and there is
+ * room for another one. */
 static bool may_join(const struct socket_display *sd)
 {
 	const struct socket_output *out = &sd->output;
@@ -151,7 +203,7 @@ static bool output_build(struct socket_display *sd)
 	struct socket_output *out = &sd->output;
 
 	out->committed = 0;
-	if (!socket_message_next(sd))
+	if (!build_message(sd))
 		return false;
 	while (may_join(sd)) {
 		size_t end = out->iov[0].iov_len;
@@ -159,7 +211,7 @@ static bool output_build(struct socket_display *sd)
 		output_begun(sd);
 		out->committed = end;
 		/* A descriptor would arrive with the first byte of the call. */
-		if (!socket_message_next(sd) || out->fd >= 0)
+		if (!build_message(sd) || out->fd >= 0)
 			return drop_last(out);
 	}
 	return true;
@@ -199,23 +251,8 @@ void socket_output_send_all(struct socket_display *sd)
 	socket_wake(sd, 0);
 }
 
-void socket_output_pack(struct socket_output *out)
-{
-	uint8_t *rest = out->buffer + out->committed + SOCKET_HEADER_BYTES;
-	size_t bytes = 0;
-	int first = out->first > 0 ? out->first : 1; /* 0 is the header, in the buffer already */
-
-	for (int i = first; i < out->count; i++) {
-		memcpy(rest + bytes, out->iov[i].iov_base, out->iov[i].iov_len);
-		bytes += out->iov[i].iov_len;
-	}
-	out->iov[first] = (struct iovec){ rest, bytes };
-	out->count = first + 1;
-	out->pixels = NULL;
-}
-
 void socket_output_keep(struct socket_display *sd, const struct display_pixels *pixels)
 {
 	if (sd->output.message && sd->output.pixels == pixels)
-		socket_output_pack(&sd->output);
+		pack_pixels(&sd->output);
 }

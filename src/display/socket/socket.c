@@ -39,7 +39,7 @@ static bool has_peer(const struct socket_display *sd)
 	return sd->fd >= 0;
 }
 
-static bool dmabuf_is_showable(const struct socket_display *sd, const struct display_dmabuf *dmabuf)
+static bool dmabuf_is_showable(const struct socket_display *sd, const struct dmabuf *dmabuf)
 {
 	return socket_has_features(sd, VHOST_USER_GPU_PROTOCOL_F_DMABUF2) ||
 	       dmabuf->modifier == DRM_FORMAT_MOD_LINEAR ||
@@ -184,7 +184,7 @@ static int connect_peer(struct socket_display *sd, int fd)
 	if (r < 0)
 		return r;
 	/* No larger than the host allows. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ SOCKET_SOCKET_BYTES }, sizeof(int));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ SOCKET_SEND_BUFFER_BYTES }, sizeof(int));
 	sd->fd = fd_steal(&owned);
 	sd->generation++;
 	sd->next_scanout = 0;
@@ -300,7 +300,7 @@ static bool socket_shows_dmabufs(struct display *display)
 }
 
 static int socket_scanout_dmabuf(struct display *display, unsigned scanout,
-				 const struct display_dmabuf *dmabuf)
+				 const struct dmabuf *dmabuf, const struct rect *r)
 {
 	struct socket_display *sd = to_socket_display(display);
 	struct socket_scanout *s = &sd->scanouts[scanout];
@@ -308,8 +308,7 @@ static int socket_scanout_dmabuf(struct display *display, unsigned scanout,
 	auto_fd fd = -1;
 
 	socket_scanout_off(sd, scanout);
-	if (!socket_shows_dmabufs(display) || !dmabuf_is_showable(sd, dmabuf) ||
-	    rect_is_empty(&dmabuf->rect))
+	if (!socket_shows_dmabufs(display) || !dmabuf_is_showable(sd, dmabuf) || rect_is_empty(r))
 		return -ENOTSUP;
 	fd = fcntl(dmabuf->fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
@@ -317,8 +316,9 @@ static int socket_scanout_dmabuf(struct display *display, unsigned scanout,
 	s->kind = SCANOUT_DMABUF;
 	s->dmabuf = *dmabuf;
 	s->dmabuf.fd = fd_steal(&fd);
-	s->width = dmabuf->rect.width;
-	s->height = dmabuf->rect.height;
+	s->dmabuf_rect = *r;
+	s->width = r->width;
+	s->height = r->height;
 	s->dmabuf_is_stale = true;
 	if (is_awaited)
 		s->flush = (struct rect){ 0, 0, s->width, s->height };

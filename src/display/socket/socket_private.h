@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * What the files of the vhost-user-gpu display share. socket.c keeps the wished-for state,
- * message.c knows what of it the peer add_missing, band.c which pixels are next,
- * output.c sends that,
- * request.c keeps the requests, reply.c reads the answers.
+ * What the files of the display on the vhost-user-gpu socket share. socket.c keeps what each
+ * scanout is to show, message.c knows what of it the peer lacks, band.c chooses the next rows,
+ * output.c sends and decides which pixels are copied first, request.c keeps the requests, reply.c
+ * reads the answers.
  */
 
 #include <limits.h>
@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #include "base/loop.h"
+#include "base/pixel.h"
 #include "display/damage.h"
 #include "display/display.h"
 #include "display/socket/wire.h"
@@ -26,7 +27,7 @@
 /* What the socket is asked to hold: the kernel doubles it, so two bands. While the peer reads one
  * we write the next, and wake up half as often. What Linux allows unless it is told otherwise is
  * this much, and more would let what is shown lag further behind. */
-#define SOCKET_SOCKET_BYTES (208 * 1024)
+#define SOCKET_SEND_BUFFER_BYTES (208 * 1024)
 
 /* Pieces of memory in one UPDATE at most; one more holds its header. */
 #define SOCKET_BAND_PIECES (IOV_MAX - 1)
@@ -77,7 +78,8 @@ struct socket_scanout {
 	enum scanout_kind kind;
 	uint32_t width, height;
 	struct display_pixels *pixels; /* borrowed */
-	struct display_dmabuf dmabuf;  /* its fd is ours; -1 if kind is something else */
+	struct dmabuf dmabuf;          /* its fd is owned; -1 if kind is not SCANOUT_DMABUF */
+	struct rect dmabuf_rect;       /* the part of it that is shown */
 	struct socket_cursor cursor;
 
 	/* What the peer add_missing of it. */
@@ -179,6 +181,12 @@ static inline bool socket_has_features(const struct socket_display *sd, uint64_t
 	return (sd->features & features) == features;
 }
 
+/* Bytes of the pixels of @r. */
+static inline size_t socket_band_bytes(const struct rect *r)
+{
+	return (size_t)r->width * r->height * PIXEL_BYTES;
+}
+
 /* message.c */
 
 /* Puts the next message to send into sd->output. False if there is none. */
@@ -195,8 +203,6 @@ int socket_band_next(struct socket_display *sd, struct socket_scanout *s);
 
 /* Sends until the socket is full or nothing is left to send. From the loop only. */
 void socket_output_send_all(struct socket_display *sd);
-/* Copies what is unsent of an UPDATE's pixels, which need their memory no longer. */
-void socket_output_pack(struct socket_output *out);
 /* The memory of @pixels is about to go: keeps what a partly sent message needs of it. */
 void socket_output_keep(struct socket_display *sd, const struct display_pixels *pixels);
 

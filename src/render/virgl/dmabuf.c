@@ -14,10 +14,8 @@
 #include "base/fd.h"
 #include "render/virgl/virgl_private.h"
 
-#define TARGET_TEXTURE_2D 2
-
 /* Resources that the library itself allocated from the node. 0 or -ENOTSUP. */
-static int export_allocated(const struct virgl_resource *resource, struct renderer_dmabuf *ret)
+static int export_allocated(const struct virgl_resource *resource, struct dmabuf *ret)
 {
 	struct virgl_renderer_export_query query = {
 		.hdr = {
@@ -37,8 +35,8 @@ static int export_allocated(const struct virgl_resource *resource, struct render
 		return -ENOTSUP;
 	}
 	ret->fd = query.out_fds[0];
-	ret->stride = query.out_strides[0];
-	ret->offset = query.out_offsets[0];
+	ret->stride[0] = query.out_strides[0];
+	ret->offset[0] = query.out_offsets[0];
 	ret->fourcc = query.out_fourcc;
 	ret->modifier = query.out_modifier;
 	return 0;
@@ -67,7 +65,7 @@ static int get_info(uint32_t id, struct virgl_renderer_resource_info *ret, uint6
 #endif
 
 /* Resources that the driver allocated, as a texture. 0 or -ENOTSUP. */
-static int export_texture(const struct virgl_resource *resource, struct renderer_dmabuf *ret)
+static int export_texture(const struct virgl_resource *resource, struct dmabuf *ret)
 {
 	struct virgl_renderer_resource_info info = { 0 };
 	int fd = -1, stride, offset;
@@ -76,24 +74,25 @@ static int export_texture(const struct virgl_resource *resource, struct renderer
 	    virgl_renderer_get_fd_for_texture2(info.tex_id, &fd, &stride, &offset) != 0 || fd < 0)
 		return -ENOTSUP;
 	ret->fd = fd;
-	ret->stride = (uint32_t)stride;
-	ret->offset = (uint32_t)offset;
+	ret->stride[0] = (uint32_t)stride;
+	ret->offset[0] = (uint32_t)offset;
 	ret->fourcc = (uint32_t)info.drm_fourcc;
 	return 0;
 }
 
 int virgl_dmabuf_export(struct renderer *renderer, struct renderer_resource *handle,
-			struct renderer_dmabuf *ret)
+			struct dmabuf *ret)
 {
 	struct virgl_resource *resource = virgl_resource_of(handle);
 	struct virgl *virgl = virgl_of(renderer);
-	struct renderer_dmabuf dmabuf = {
+	struct dmabuf dmabuf = {
 		.width = resource->args.width,
 		.height = resource->args.height,
+		.n_planes = 1,
 		.is_y_0_top = resource->args.flags & VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP,
 	};
 
-	if (virgl->node < 0 || resource->args.target != TARGET_TEXTURE_2D ||
+	if (virgl->node < 0 || resource->args.target != RENDERER_TARGET_2D ||
 	    resource->args.nr_samples > 0 || resource->is_disguised)
 		return -ENOTSUP;
 	/* EGL makes its images of the textures of the current context, if there is one. */

@@ -11,12 +11,11 @@
 #include <linux/virtio_gpu.h>
 
 #include "render/pixels.h"
+#include "base/pixel.h"
 #include "render/virgl/virgl_private.h"
 
 /* Gallium's words, as virgl uses them on the wire. */
 #define BIND_RENDER_TARGET (1 << 1)
-
-#define BYTES_PER_PIXEL 4
 
 /* struct virgl_box, which the library's header only names. */
 struct box {
@@ -175,7 +174,7 @@ int virgl_resource_read_pixels(struct renderer *renderer, struct renderer_resour
 			       const struct rect *r, void *data, uint32_t stride)
 {
 	struct virgl_resource *resource = virgl_resource_of(handle);
-	uint32_t row = r->width * BYTES_PER_PIXEL;
+	uint32_t row = r->width * PIXEL_BYTES;
 	const struct iovec iov = { data, (size_t)stride * (r->height - 1) + row };
 	const struct renderer_transfer transfer = {
 		.stride = stride,

@@ -86,7 +86,7 @@ bool virgl_check_stream(const uint32_t *stream, size_t n_words);
 
 /* dmabuf.c */
 int virgl_dmabuf_export(struct renderer *renderer, struct renderer_resource *resource,
-			struct renderer_dmabuf *ret);
+			struct dmabuf *ret);
 
 /* fence.c */
 int virgl_fence_create(struct renderer *renderer, const struct renderer_fence *fence);

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* An image in a dma-buf of the host's GPU, as it is passed between rooms. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DMABUF_MAX_PLANES 4
+
+struct dmabuf {
+	int fd;                 /* of all planes; who owns it, each function says */
+	uint32_t width, height; /* of the whole image, in pixels */
+	uint32_t fourcc;        /* DRM_FORMAT_* */
+	uint64_t modifier;      /* DRM_FORMAT_MOD_*; DRM_FORMAT_MOD_INVALID: not known */
+	unsigned n_planes;      /* 1 to DMABUF_MAX_PLANES */
+	uint32_t stride[DMABUF_MAX_PLANES], offset[DMABUF_MAX_PLANES]; /* bytes */
+	bool is_y_0_top; /* VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP: the first row is the upper one */
+};
