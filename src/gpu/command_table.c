@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gpu/blob.h"
 #include "gpu/capset.h"
 #include "gpu/command.h"
 #include "gpu/context.h"
@@ -56,7 +57,7 @@ static const struct command_type command_types[4 * GROUP_SIZE] = {
 		resource_assign_uuid,
 		.resource_at = offsetof(struct virtio_gpu_resource_assign_uuid, resource_id)),
 	COMMAND(RESOURCE_CREATE_BLOB, virtio_gpu_resource_create_blob, VIRTIO_GPU_F_RESOURCE_BLOB,
-		resource_create_blob,
+		blob_create,
 		.resource_at = offsetof(struct virtio_gpu_resource_create_blob, resource_id)),
 	COMMAND(SET_SCANOUT_BLOB, virtio_gpu_set_scanout_blob, VIRTIO_GPU_F_RESOURCE_BLOB,
 		scanout_set_blob,

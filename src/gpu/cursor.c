@@ -30,7 +30,7 @@ static int read_blob(const struct resource *blob, uint32_t *image)
 
 static bool is_image(const struct resource *resource)
 {
-	if (resource->blob_size)
+	if (resource_is_blob(resource))
 		return resource->blob_size >= IMAGE_SIZE;
 	return resource->width <= DISPLAY_CURSOR_SIZE && resource->height <= DISPLAY_CURSOR_SIZE;
 }
@@ -41,7 +41,7 @@ static int read_image(struct gpu_device *device, struct resource *resource,
 	const struct renderer_ops *ops = device->renderer->ops;
 	struct renderer_pixels pixels;
 
-	if (resource->blob_size)
+	if (resource_is_in_guest_memory(resource))
 		return read_blob(resource, image);
 	memset(image, 0, IMAGE_SIZE);
 	if (ops->read_pixels) {

@@ -178,7 +178,7 @@ int resource_attach_backing(struct gpu_device *device, struct gpu_command *comma
 				      &resource->backing);
 	if (r != 0)
 		return r;
-	if (resource->backing.size < resource->blob_size)
+	if (resource_is_in_guest_memory(resource) && resource->backing.size < resource->blob_size)
 		r = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	else if (ops->resource_attach && resource->handle)
 		r = ops->resource_attach(device->renderer, resource->handle, resource->backing.iov,

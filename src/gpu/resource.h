@@ -11,11 +11,18 @@
 struct gpu_command;
 struct gpu_device;
 
+enum resource_kind {
+	RESOURCE_2D,
+	RESOURCE_3D,
+	RESOURCE_BLOB_GUEST, /* VIRTIO_GPU_BLOB_MEM_GUEST: its bytes are its backing */
+};
+
 /* An image or buffer of the guest's. */
 struct resource {
 	uint32_t id;
+	enum resource_kind kind;
 	uint32_t target, width, height, depth, array_size, last_level; /* 0 for a blob */
-	uint64_t blob_size;                                            /* bytes; 0: not a blob */
+	uint64_t blob_size;                                            /* bytes; 0 for an image */
 	uint64_t hostmem; /* bytes charged to the device */
 	bool has_uuid;
 	uint8_t uuid[16];
@@ -26,6 +33,18 @@ struct resource {
 	bool has_dmabuf;
 	struct dmabuf dmabuf; /* owned, once it was exported */
 };
+
+/* A blob has a size in bytes; width, height and format come with SET_SCANOUT_BLOB. */
+static inline bool resource_is_blob(const struct resource *resource)
+{
+	return resource->kind == RESOURCE_BLOB_GUEST;
+}
+
+/* Its pixels are read from the guest memory behind it, not from the renderer. */
+static inline bool resource_is_in_guest_memory(const struct resource *resource)
+{
+	return resource->kind == RESOURCE_BLOB_GUEST;
+}
 
 /* NULL if there is none with this id. */
 struct resource *resource_find(struct gpu_device *device, uint32_t id);
@@ -53,7 +72,6 @@ void resource_memory_changed(struct gpu_device *device);
 /* Command handlers (VIRTIO 1.2, 5.7.6.8). */
 int resource_create_2d(struct gpu_device *device, struct gpu_command *command);
 int resource_create_3d(struct gpu_device *device, struct gpu_command *command);
-int resource_create_blob(struct gpu_device *device, struct gpu_command *command);
 int resource_unref(struct gpu_device *device, struct gpu_command *command);
 int resource_attach_backing(struct gpu_device *device, struct gpu_command *command);
 int resource_detach_backing(struct gpu_device *device, struct gpu_command *command);

@@ -29,6 +29,7 @@ static int create_resource(struct gpu_device *device, const struct renderer_reso
 {
 	struct resource resource = {
 		.id = args->id,
+		.kind = args->is_2d ? RESOURCE_2D : RESOURCE_3D,
 		.target = args->target,
 		.width = args->width,
 		.height = args->height,
@@ -114,45 +115,4 @@ int resource_create_3d(struct gpu_device *device, struct gpu_command *command)
 	if (!estimate_hostmem(device, &args, &hostmem))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	return create_resource(device, &args, hostmem);
-}
-
-int resource_create_blob(struct gpu_device *device, struct gpu_command *command)
-{
-	const struct virtio_gpu_resource_create_blob *request = &command->request.create_blob;
-	const struct renderer_ops *ops = device->renderer->ops;
-	const uint32_t known_flags = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE |
-				     VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE |
-				     VIRTIO_GPU_BLOB_FLAG_USE_CROSS_DEVICE;
-	struct resource resource = { .id = request->resource_id, .blob_size = request->size };
-
-	if (request->blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST || request->blob_flags & ~known_flags ||
-	    request->size == 0)
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	int r = resource_check(device, resource.id, 0);
-	if (r == 0)
-		r = resource_read_backing(device, command, sizeof(*request), request->nr_entries,
-					  &resource.backing);
-	if (r != 0)
-		return r;
-
-	struct renderer_blob_args args = {
-		.id = resource.id,
-		.ctx_id = request->hdr.ctx_id,
-		.blob_mem = request->blob_mem,
-		.blob_flags = request->blob_flags,
-		.blob_id = request->blob_id,
-		.size = request->size,
-		.iov = resource.backing.iov,
-		.n_iov = resource.backing.n_iov,
-	};
-	if (request->size > resource.backing.size)
-		r = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	else if (ops->resource_create_blob)
-		r = ops->resource_create_blob(device->renderer, &args, &resource.handle);
-	if (r != 0) {
-		resource_forget_backing(device, &resource.backing);
-		return r;
-	}
-	resource_add(device, &resource);
-	return 0;
 }

@@ -20,7 +20,7 @@ int resource_transfer_to_host_2d(struct gpu_device *device, struct gpu_command *
 
 	if (!resource)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (resource->blob_size) /* the display reads it where the guest writes it */
+	if (resource_is_in_guest_memory(resource)) /* the display reads it there */
 		return 0;
 	if (!resource->backing.iov)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
@@ -87,7 +87,7 @@ static int check_3d(struct gpu_device *device, struct gpu_command *command,
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	if (!resource->backing.iov)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	if ((!resource->blob_size && !is_box_within(resource, box, request->level)) ||
+	if ((!resource_is_blob(resource) && !is_box_within(resource, box, request->level)) ||
 	    request->offset >= resource->backing.size)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	*ret_resource = resource;

@@ -65,7 +65,8 @@ void scanout_forget(struct gpu_device *device, struct resource *resource)
 
 void scanout_memory_changes(struct gpu_device *device, struct resource *resource)
 {
-	for (unsigned i = 0; i < VIRTIO_GPU_MAX_SCANOUTS && resource->blob_size; i++)
+	for (unsigned i = 0; i < VIRTIO_GPU_MAX_SCANOUTS && resource_is_in_guest_memory(resource);
+	     i++)
 		if (resource->scanouts >> i & 1)
 			display_pixels_changed(device->display, &device->scanouts[i].pixels);
 }
@@ -88,7 +89,7 @@ static bool has_dmabuf(struct gpu_device *device, struct resource *resource)
 static bool show_dmabuf(struct gpu_device *device, unsigned i, struct resource *resource,
 			const struct rect *r)
 {
-	if (device->scanout_mode == GPU_SCANOUT_PIXELS || resource->blob_size ||
+	if (device->scanout_mode == GPU_SCANOUT_PIXELS || resource_is_in_guest_memory(resource) ||
 	    !display_shows_dmabufs(device->display) || !has_dmabuf(device, resource))
 		return false;
 
@@ -98,7 +99,8 @@ static bool show_dmabuf(struct gpu_device *device, unsigned i, struct resource *
 /* The pixels of @next are what the display is to read. */
 static int prepare_pixels(struct gpu_device *device, struct scanout *next)
 {
-	bool is_on_gpu = device->renderer->ops->export_dmabuf && !next->resource->blob_size;
+	bool is_on_gpu = device->renderer->ops->export_dmabuf &&
+			 !resource_is_in_guest_memory(next->resource);
 
 	if (device->scanout_mode == GPU_SCANOUT_DMABUF && is_on_gpu)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
@@ -176,7 +178,7 @@ int scanout_set_blob(struct gpu_device *device, struct gpu_command *command)
 	int r = find_shown(device, request->scanout_id, request->resource_id, &next.resource);
 	if (r != 0 || !next.resource)
 		return r;
-	if (!next.resource->blob_size)
+	if (!resource_is_blob(next.resource))
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 
 	/* The last row ends with its last pixel, not with its stride. */
@@ -256,7 +258,7 @@ int scanout_flush(struct gpu_device *device, struct gpu_command *command)
 
 	if (!resource)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (!resource->blob_size && !rect_is_within(&r, resource->width, resource->height))
+	if (!resource_is_blob(resource) && !rect_is_within(&r, resource->width, resource->height))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	command->flush_left = resource->scanouts;
 	return flush_next(device, command);

@@ -182,7 +182,7 @@ int scanout_pixels_init(struct gpu_device *device, struct scanout *scanout)
 	struct resource *resource = scanout->resource;
 	struct renderer_pixels pixels;
 
-	if (resource->blob_size) {
+	if (resource_is_in_guest_memory(resource)) {
 		if (is_in_display_order(scanout->format)) {
 			scanout->pixels.ops = &blob_ops;
 			return 0;
