@@ -85,7 +85,7 @@ void loop_unqueue(struct loop_task *task)
 	task->loop = NULL;
 }
 
-static int timer_ready(struct loop_source *source, uint32_t events)
+static int on_timer_fd(struct loop_source *source, uint32_t events)
 {
 	struct loop_timer *timer = container_of(source, struct loop_timer, source);
 	uint64_t expirations;
@@ -104,7 +104,7 @@ int loop_timer_init(struct loop *loop, struct loop_timer *timer, loop_timer_fn f
 	*timer = (struct loop_timer){ .fn = fn };
 	if (fd < 0)
 		return -errno;
-	int r = loop_add(loop, &timer->source, fd, EPOLLIN, timer_ready);
+	int r = loop_add(loop, &timer->source, fd, EPOLLIN, on_timer_fd);
 	if (r < 0)
 		return r;
 	fd_steal(&fd);
@@ -120,7 +120,7 @@ void loop_timer_finish(struct loop_timer *timer)
 	timer->is_armed = false;
 }
 
-static void timer_set(struct loop_timer *timer, uint32_t milliseconds)
+static void set_timer(struct loop_timer *timer, uint32_t milliseconds)
 {
 	struct itimerspec spec = {
 		.it_value = { .tv_sec = milliseconds / 1000,
@@ -135,7 +135,7 @@ static void timer_set(struct loop_timer *timer, uint32_t milliseconds)
 void loop_timer_arm(struct loop_timer *timer, uint32_t milliseconds)
 {
 	assert(milliseconds > 0);
-	timer_set(timer, milliseconds);
+	set_timer(timer, milliseconds);
 	timer->is_armed = true;
 }
 
@@ -143,7 +143,7 @@ void loop_timer_disarm(struct loop_timer *timer)
 {
 	if (!timer->is_armed)
 		return;
-	timer_set(timer, 0);
+	set_timer(timer, 0);
 	timer->is_armed = false;
 }
 

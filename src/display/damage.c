@@ -32,7 +32,7 @@ static int64_t cost_of_merging(const struct rect *a, const struct rect *b)
 	return rect_area(&both) - rect_area(a) - rect_area(b);
 }
 
-static void damage_remove(struct damage *damage, unsigned i)
+static void remove_rect(struct damage *damage, unsigned i)
 {
 	damage->count--;
 	memmove(&damage->rects[i], &damage->rects[i + 1],
@@ -71,7 +71,7 @@ static struct rect absorb_rect(struct damage *damage, struct rect r, unsigned *a
 			continue;
 		}
 		r = rect_union(&damage->rects[i], &r);
-		damage_remove(damage, i);
+		remove_rect(damage, i);
 		*at = i < *at ? i : *at;
 		i = 0;
 	}
@@ -92,7 +92,7 @@ void damage_add(struct damage *damage, const struct rect *r)
 			return;
 		}
 		damage->rects[a] = rect_union(&damage->rects[a], &damage->rects[b]);
-		damage_remove(damage, b);
+		remove_rect(damage, b);
 		at = damage->count;
 	}
 	memmove(&damage->rects[at + 1], &damage->rects[at],
@@ -106,6 +106,6 @@ bool damage_take(struct damage *damage, struct rect *ret)
 	if (damage->count == 0)
 		return false;
 	*ret = damage->rects[0];
-	damage_remove(damage, 0);
+	remove_rect(damage, 0);
 	return true;
 }

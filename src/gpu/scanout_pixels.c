@@ -97,7 +97,7 @@ static int blob_rows(struct display_pixels *pixels, const struct rect *r, struct
 }
 
 /* From now on the shadow holds @r. Returns where; its rows are so many bytes apart. */
-static uint8_t *shadow_hold(struct scanout *scanout, const struct rect *r, uint32_t *ret_stride)
+static uint8_t *hold_in_shadow(struct scanout *scanout, const struct rect *r, uint32_t *ret_stride)
 {
 	scanout->in_shadow = *r;
 	*ret_stride = r->width * PIXEL_BYTES;
@@ -122,7 +122,7 @@ static int prepare_from_renderer(struct display_pixels *pixels, const struct rec
 	struct rect in_resource = { scanout->rect.x + r->x, scanout->rect.y + r->y, r->width,
 				    r->height };
 	uint32_t stride;
-	uint8_t *data = shadow_hold(scanout, r, &stride);
+	uint8_t *data = hold_in_shadow(scanout, r, &stride);
 
 	return renderer->ops->read_pixels(renderer, scanout->resource->handle, &in_resource, data,
 					  stride) == 0
@@ -136,7 +136,7 @@ static int prepare_from_blob(struct display_pixels *pixels, const struct rect *r
 	const struct backing *backing = &scanout->resource->backing;
 	struct iov_cursor cursor = read_backing(backing);
 	uint32_t stride;
-	uint8_t *data = shadow_hold(scanout, r, &stride);
+	uint8_t *data = hold_in_shadow(scanout, r, &stride);
 
 	if (!backing->iov)
 		return -EFAULT;
@@ -156,7 +156,7 @@ static const struct display_pixels_ops converted_blob_ops = { .prepare = prepare
 static const struct display_pixels_ops read_back_ops = { .prepare = prepare_from_renderer,
 							 .rows = shadow_rows };
 
-static int shadow_new(struct gpu_device *device, struct scanout *scanout)
+static int new_shadow(struct gpu_device *device, struct scanout *scanout)
 {
 	uint64_t size = (uint64_t)scanout->rect.width * scanout->rect.height * PIXEL_BYTES;
 
@@ -188,7 +188,7 @@ int scanout_pixels_init(struct gpu_device *device, struct scanout *scanout)
 			return 0;
 		}
 		scanout->pixels.ops = &converted_blob_ops;
-		return shadow_new(device, scanout);
+		return new_shadow(device, scanout);
 	}
 	if (renderer->ops->pixels && renderer->ops->pixels(renderer, resource->handle, &pixels)) {
 		scanout->pixels.ops = &mapped_ops;
@@ -197,7 +197,7 @@ int scanout_pixels_init(struct gpu_device *device, struct scanout *scanout)
 	if (!renderer->ops->read_pixels)
 		return 0; /* the null renderer: there is nothing to be seen */
 	scanout->pixels.ops = &read_back_ops;
-	return shadow_new(device, scanout);
+	return new_shadow(device, scanout);
 }
 
 void scanout_pixels_finish(struct gpu_device *device, struct scanout *scanout)

@@ -41,8 +41,9 @@ static int null_resource_create(struct renderer *renderer,
 	return 0;
 }
 
-static int null_blob_create(struct renderer *renderer, const struct renderer_blob_args *args,
-			    struct renderer_resource **ret)
+static int null_resource_create_blob(struct renderer *renderer,
+				     const struct renderer_blob_args *args,
+				     struct renderer_resource **ret)
 {
 	(void)args;
 	*ret = &null_renderer(renderer)->any;
@@ -111,7 +112,7 @@ static const struct renderer_ops null_ops = {
 	.name = "null",
 	.free = null_free,
 	.resource_create = null_resource_create,
-	.resource_create_blob = null_blob_create,
+	.resource_create_blob = null_resource_create_blob,
 	.resource_free = null_resource_free,
 	.transfer_to_host = null_transfer,
 	.transfer_from_host = null_transfer,

@@ -113,7 +113,7 @@ struct rootfs {
 	char *working_dir; /* NULL: not kept */
 };
 
-static void path_clear(void *data)
+static void clear_path(void *data)
 {
 	struct rootfs_path *path = data;
 
@@ -158,7 +158,7 @@ struct rootfs *rootfs_new(const struct sandbox_options *options)
 	struct rootfs *rootfs = g_new0(struct rootfs, 1);
 
 	rootfs->paths = g_array_new(false, false, sizeof(struct rootfs_path));
-	g_array_set_clear_func(rootfs->paths, path_clear);
+	g_array_set_clear_func(rootfs->paths, clear_path);
 	if (options->keeps_working_directory)
 		rootfs->working_dir = g_get_current_dir();
 	if (!options->may_draw_gl)

@@ -39,7 +39,7 @@
 /* With less room than this in the buffer, what follows is better sent by itself. */
 #define JOIN_MIN_BYTES (SOCKET_HEADER_BYTES + SOCKET_BAND_BYTES / 4)
 
-static ssize_t output_send(struct socket_display *sd)
+static ssize_t send_message(struct socket_display *sd)
 {
 	struct socket_output *out = &sd->output;
 	union {
@@ -70,20 +70,20 @@ static ssize_t output_send(struct socket_display *sd)
 /* Rows may lie in the guest's memory, and the VMM may have cut its file short. Then the kernel says
  * EFAULT where our own access would make the memory's guard put zeros there, so that is what we do;
  * the session ends, and until then all goes on. */
-static ssize_t output_send_safely(struct socket_display *sd)
+static ssize_t send_message_safely(struct socket_display *sd)
 {
 	const struct socket_output *out = &sd->output;
-	ssize_t n = output_send(sd);
+	ssize_t n = send_message(sd);
 
 	if (n < 0 && errno == EFAULT) {
 		iov_touch(&out->iov[out->first], out->count - out->first);
-		n = output_send(sd);
+		n = send_message(sd);
 	}
 	return n;
 }
 
 /* @n bytes are out. Whether that was all. */
-static bool output_advance(struct socket_output *out, size_t n)
+static bool advance_output(struct socket_output *out, size_t n)
 {
 	while (out->first < out->count && n >= out->iov[out->first].iov_len)
 		n -= out->iov[out->first++].iov_len;
@@ -95,7 +95,7 @@ static bool output_advance(struct socket_output *out, size_t n)
 }
 
 /* Something of the message is out: it is no longer to be sent, it is being sent. */
-static void output_begun(struct socket_display *sd)
+static void note_message_begun(struct socket_display *sd)
 {
 	struct socket_output *out = &sd->output;
 
@@ -105,7 +105,7 @@ static void output_begun(struct socket_display *sd)
 	out->message->sent(sd, out->scanout);
 }
 
-static void socket_failed(struct socket_display *sd, int error)
+static void drop_failed_socket(struct socket_display *sd, int error)
 {
 	if (error == EPIPE || error == ECONNRESET)
 		log_debug("the VMM closed its display socket");
@@ -198,7 +198,7 @@ static bool drop_last(struct socket_output *out)
 }
 
 /* Builds what is to be sent next. False if there is nothing. */
-static bool output_build(struct socket_display *sd)
+static bool build_batch(struct socket_display *sd)
 {
 	struct socket_output *out = &sd->output;
 
@@ -208,7 +208,7 @@ static bool output_build(struct socket_display *sd)
 	while (may_join(sd)) {
 		size_t end = out->iov[0].iov_len;
 
-		output_begun(sd);
+		note_message_begun(sd);
 		out->committed = end;
 		/* A descriptor would arrive with the first byte of the call. */
 		if (!build_message(sd) || out->fd >= 0)
@@ -225,23 +225,23 @@ void socket_output_send_all(struct socket_display *sd)
 	while (bytes < TURN_BYTES) {
 		bool is_partly_sent = out->message;
 
-		if (!is_partly_sent && !output_build(sd)) {
+		if (!is_partly_sent && !build_batch(sd)) {
 			wait_for_room(sd, false);
 			return;
 		}
-		ssize_t n = output_send_safely(sd);
+		ssize_t n = send_message_safely(sd);
 
 		if (n < 0 && errno != EAGAIN) {
-			socket_failed(sd, errno);
+			drop_failed_socket(sd, errno);
 			return;
 		}
 		size_t done = n > 0 ? (size_t)n : 0;
 
 		if (!is_partly_sent && done > out->committed)
-			output_begun(sd);
+			note_message_begun(sd);
 		else if (!is_partly_sent)
 			drop_last(out);
-		if (!out->message || !output_advance(out, done)) {
+		if (!out->message || !advance_output(out, done)) {
 			wait_for_room(sd, true);
 			return;
 		}
