@@ -96,6 +96,39 @@ debian_mirror() {
 	echo "${uri%/} $keyring"
 }
 
+# lend_archive TREE SOURCE...: apt in the root TREE has these lines as its sources and reaches them as
+# apt does on this machine (a proxy, a clock, names).
+lend_archive() {
+	local tree=$1
+	shift
+	printf '%s\n' "$@" | as_root tee "$tree/etc/apt/sources.list" >/dev/null
+	apt-config dump | grep -E '^Acquire::(http|https|ftp|ForceIPv4|Retries|Check-|Languages)' |
+		as_root tee "$tree/etc/apt/apt.conf.d/00host" >/dev/null
+	as_root cp -L /etc/resolv.conf "$tree/etc/resolv.conf"
+	[ ! -e /etc/hosts ] || as_root cp -L /etc/hosts "$tree/etc/hosts"
+}
+
+# is_set_up DIR -DNAME=VALUE...: the build directory was configured with these options.
+is_set_up() {
+	local dir=$1 option
+	[ -f "$dir/build.ninja" ] || return
+	shift
+	for option; do
+		option=${option#-D}
+		grep -Fqxs -- "${option%%=*} = ${option#*=}" "$dir/meson-private/cmd_line.txt" || return
+	done
+}
+
+# set_up DIR -DNAME=VALUE...: configures the build directory, anew if it has other options.
+set_up() {
+	local dir=$1
+	local -a again=()
+	is_set_up "$@" && return
+	[ ! -f "$dir/build.ninja" ] || again=(--reconfigure)
+	shift
+	meson setup "${again[@]}" "$dir" "$top" "$@"
+}
+
 # hash_of FILE-OR-TEXT...: a short key for what was built from these.
 hash_of() {
 	local item
