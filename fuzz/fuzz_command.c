@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The guest against the whole device: commands of every kind that refer to each other, in chains of
- * every shape (guest.c), with what else may happen in between (story.c).
+ * every shape (guest.c), and what happens beside them (scenario.c).
  *
- * The renderer is the one on the CPU, the null renderer, or the fuzzer's own (strict_renderer.c),
- * which checks what a GPU's renderer relies on. Each input is a life of its own; at its end the
- * device is reset and must be as empty as at its birth (world.c).
+ * The renderer is the one on the CPU, the null renderer, or the strict renderer
+ * (strict_renderer.c), which checks what a GPU's renderer relies on. After each input the device is
+ * reset and must be as empty as a new one (harness.c).
  */
 #include "fuzz.h"
+#include "harness.h"
 #include "input.h"
 #include "render/null.h"
 #include "render/renderer.h"
 #include "render/soft2d.h"
-#include "story.h"
+#include "scenario.h"
 #include "strict_renderer.h"
-#include "world.h"
 
-enum { WORLD_2D, WORLD_2D_HEADLESS, WORLD_NULL, WORLD_STRICT, N_WORLDS };
+enum { HARNESS_2D, HARNESS_2D_HEADLESS, HARNESS_NULL, HARNESS_STRICT, N_HARNESSES };
 
-static struct world *worlds[N_WORLDS];
+static struct harness *harnesses[N_HARNESSES];
 
-static struct world *find_world(unsigned which)
+static struct harness *find_harness(unsigned which)
 {
-	if (worlds[which])
-		return worlds[which];
+	if (harnesses[which])
+		return harnesses[which];
 
-	struct world *world = calloc(1, sizeof(*world));
-	struct renderer *renderer = which == WORLD_STRICT ? strict_renderer_new()
-				    : which == WORLD_NULL ? null_renderer_new()
-							  : soft2d_renderer_new();
+	struct harness *harness = calloc(1, sizeof(*harness));
+	struct renderer *renderer = which == HARNESS_STRICT ? strict_renderer_new()
+				    : which == HARNESS_NULL ? null_renderer_new()
+							    : soft2d_renderer_new();
 
-	CHECK(world);
-	world_new(world, renderer, which == WORLD_STRICT, which != WORLD_2D_HEADLESS);
-	worlds[which] = world;
-	return world;
+	CHECK(harness);
+	harness_new(harness, renderer, which == HARNESS_STRICT, which != HARNESS_2D_HEADLESS);
+	harnesses[which] = harness;
+	return harness;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -41,8 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = { data, size };
 	uint8_t setup = input_u8(&in);
 
-	if (!worlds[WORLD_2D])
+	if (!harnesses[HARNESS_2D])
 		fuzz_prepare();
-	story_run(find_world(setup % N_WORLDS), setup, &in);
+	scenario_run(find_harness(setup % N_HARNESSES), setup, &in);
 	return 0;
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The vhost-user-gpu display between a device that shows, draws, asks and changes its mind, and a
- * peer that reads when it likes, answers well, badly or not at all, hangs up and is replaced.
+ * The display on the vhost-user-gpu socket, between two models. The device shows pictures, draws,
+ * makes requests and cancels them. QEMU reads at any pace, answers right, wrong or not at all,
+ * closes the socket and opens a new one.
  *
- * What the peer reads is checked message by message (peer.c). At the end of an input the peer is
- * left to read and answer everything; if it has behaved, then it has exactly what the device shows:
- * the same sizes, the same pixels, the cursor where it is, and no request is left waiting.
+ * The model of QEMU checks each message that it reads (qemu_display.c). At the end of an input it
+ * reads and answers everything. Unless it has broken the protocol, it then has what the device
+ * shows: the same sizes, pixels and cursor; and no request is pending.
  *
- * An input begins with what the peer offers; then each byte is an operation.
+ * The first byte of an input is what QEMU offers; each byte after it is an operation.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -20,8 +21,8 @@
 #include "display/socket.h"
 #include "fuzz.h"
 #include "input.h"
-#include "peer.h"
 #include "picture.h"
+#include "qemu_display.h"
 
 #define N_SCREENS  3 /* that are used, the last one being the last there is */
 #define N_PICTURES 3
@@ -31,7 +32,7 @@
 static struct {
 	struct loop loop;
 	struct display *display;
-	struct peer peer;
+	struct qemu_display qemu;
 	struct picture pictures[N_PICTURES];
 	struct display_request requests[N_REQUESTS];
 	bool is_pending[N_REQUESTS]; /* made, and neither called back nor cancelled */
@@ -206,12 +207,13 @@ static void move_cursor(struct input *in)
 	display_cursor_move(scene.display, scanout, x, y, input_u8(in) & 1);
 }
 
-static void connect_peer(struct input *in)
+static void connect_qemu(struct input *in)
 {
 	static const int buffers[4] = { 0, 0, 4608, 20000 };
 
 	CHECK(display_set_socket(scene.display,
-				 peer_connect(&scene.peer, buffers[input_below(in, 4)])) == 0);
+				 qemu_display_connect(&scene.qemu, buffers[input_below(in, 4)])) ==
+	      0);
 }
 
 /* Time passes: for everybody, or only for the requests. */
@@ -229,7 +231,7 @@ static void expire(struct input *in)
 		if (what & 4)
 			sd->scanouts[sd->flush_order[i]].flush_deadline = 0;
 	/* An answer that comes late is, for the display, one that nobody asked for. */
-	scene.peer.is_rude = true;
+	scene.qemu.has_broken_protocol = true;
 	CHECK(socket_request_expire(&sd->timer) == 0);
 }
 
@@ -290,30 +292,30 @@ static void device_step(struct input *in, unsigned op)
 	}
 }
 
-static void peer_step(struct input *in, unsigned op)
+static void qemu_step(struct input *in, unsigned op)
 {
 	switch (op) {
 	case 0:
-		peer_read(&scene.peer, input_number(in));
+		qemu_display_read(&scene.qemu, input_number(in));
 		break;
 	case 1:
-		peer_read(&scene.peer, SIZE_MAX);
+		qemu_display_read(&scene.qemu, SIZE_MAX);
 		break;
 	case 2:
-		peer_answer(&scene.peer, in);
+		qemu_display_answer(&scene.qemu, in);
 		break;
 	case 3:
-		while (peer_answer(&scene.peer, in))
+		while (qemu_display_answer(&scene.qemu, in))
 			;
 		break;
 	case 4:
-		peer_babble(&scene.peer, in);
+		qemu_display_send_invalid(&scene.qemu, in);
 		break;
 	case 5:
-		peer_hang_up(&scene.peer);
+		qemu_display_hang_up(&scene.qemu);
 		break;
 	case 6:
-		connect_peer(in);
+		connect_qemu(in);
 		break;
 	case 7:
 		expire(in);
@@ -328,18 +330,18 @@ static void step(struct input *in)
 	uint8_t op = input_u8(in);
 
 	if (op & 0x10)
-		peer_step(in, op & 15);
+		qemu_step(in, op & 15);
 	else
 		device_step(in, op & 15);
 	let_go();
 	if (op & 0x20)
 		turn(1);
 	if (op & 0x40)
-		peer_read(&scene.peer, SIZE_MAX);
+		qemu_display_read(&scene.qemu, SIZE_MAX);
 	CHECK(!(socket_display()->fd < 0) || !socket_display()->output.message);
 }
 
-static void check_screen(const struct socket_scanout *s, const struct peer_screen *screen)
+static void check_screen(const struct socket_scanout *s, const struct qemu_screen *screen)
 {
 	CHECK(s->kind == SCANOUT_DMABUF || !screen->has_dmabuf);
 	CHECK(s->kind == SCANOUT_DMABUF || screen->is_live == (s->kind == SCANOUT_PIXELS));
@@ -361,27 +363,27 @@ static void check_screen(const struct socket_scanout *s, const struct peer_scree
 			     (size_t)s->width * 4) == 0);
 }
 
-/* Lets everything arrive, and looks at what has. */
+/* Lets QEMU read and answer everything, and compares what it has with what is shown. */
 static void settle(void)
 {
 	struct socket_display *sd = socket_display();
 	struct input none = input_none();
 
 	for (unsigned i = 0, idle = 0; i < 200 && idle < 3; i++) {
-		bool is_idle = !peer_read(&scene.peer, SIZE_MAX);
+		bool is_idle = !qemu_display_read(&scene.qemu, SIZE_MAX);
 
-		while (peer_answer(&scene.peer, &none))
+		while (qemu_display_answer(&scene.qemu, &none))
 			is_idle = false;
 		idle = is_idle ? idle + 1 : 0;
 		turn(1);
 	}
-	if (scene.peer.is_rude || sd->fd < 0 || scene.peer.fd < 0)
+	if (scene.qemu.has_broken_protocol || sd->fd < 0 || scene.qemu.fd < 0)
 		return;
-	CHECK(!scene.peer.is_hung_up && scene.peer.len == 0 && scene.peer.n_fds == 0);
+	CHECK(!scene.qemu.is_hung_up && scene.qemu.len == 0 && scene.qemu.n_fds == 0);
 	for (const struct display_request *r = sd->requests; r; r = r->next)
 		CHECK(!r); /* nobody can be waiting */
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
-		check_screen(&sd->scanouts[i], &scene.peer.screens[i]);
+		check_screen(&sd->scanouts[i], &scene.qemu.screens[i]);
 }
 
 static void scene_start(struct input *in)
@@ -389,21 +391,21 @@ static void scene_start(struct input *in)
 	uint8_t flags = input_u8(in);
 	bool is_big = (flags & 0xc0) == 0xc0;
 
-	scene.peer.offered = flags & 3;
-	scene.peer.n_outputs = 1 + (flags >> 2 & 1) * 15;
+	scene.qemu.offered = flags & 3;
+	scene.qemu.n_outputs = 1 + (flags >> 2 & 1) * 15;
 	picture_start(&scene.pictures[0], PICTURE_SIDE, PICTURE_SIDE);
 	picture_start(&scene.pictures[1], PICTURE_SIDE, PICTURE_SIDE / 2);
 	picture_start(&scene.pictures[2], is_big ? PICTURE_WIDE : PICTURE_SIDE,
 		      is_big ? PICTURE_TALL : PICTURE_SIDE);
 	picture_wants_preparing(&scene.pictures[1]);
 	if (!(flags & 0x10))
-		connect_peer(in);
-	if (flags & 0x20) { /* the first words are said */
+		connect_qemu(in);
+	if (flags & 0x20) { /* the features are negotiated */
 		struct input none = input_none();
 
 		turn(1);
-		peer_read(&scene.peer, SIZE_MAX);
-		peer_answer(&scene.peer, &none);
+		qemu_display_read(&scene.qemu, SIZE_MAX);
+		qemu_display_answer(&scene.qemu, &none);
 		turn(2);
 	}
 }
@@ -412,10 +414,10 @@ static void scene_end(void)
 {
 	display_reset(scene.display);
 	display_set_socket(scene.display, -1);
-	peer_forget(socket_display());
+	qemu_display_renew(socket_display());
 	for (unsigned i = 0; i < N_REQUESTS; i++)
 		CHECK(!scene.requests[i].display && !scene.is_pending[i]);
-	peer_reset(&scene.peer);
+	qemu_display_reset(&scene.qemu);
 	CHECK(g_queue_is_empty(&scene.loop.tasks));
 }
 
@@ -425,8 +427,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (scene.loop.epoll_fd == 0) {
 		fuzz_prepare();
-		scene.peer.fd = -1;
-		scene.peer.keeps_pixels = true;
+		scene.qemu.fd = -1;
+		scene.qemu.keeps_pixels = true;
 		CHECK(loop_init(&scene.loop) == 0);
 		scene.dmabuf = memfd_create("dma-buf", MFD_CLOEXEC);
 		scene.display = socket_display_new(&scene.loop);

@@ -24,12 +24,12 @@
 #include "fuzz.h"
 #include "gpu/device.h"
 #include "input.h"
-#include "payload.h"
 #include "render/renderer.h"
 #include "render/soft2d.h"
 #include "vhost/backend.h"
 #include "vhost/session.h"
 #include "vhost/vring.h"
+#include "vhost_payload.h"
 #include "vmm.h"
 
 #define MAX_STEPS 96
@@ -206,7 +206,7 @@ static void send_request(uint32_t request, struct input *in)
 	unsigned n_fds, kind = KIND_EVENT;
 	uint32_t cut = 0;
 
-	payload_put(&at, request, in, &n_fds);
+	vhost_payload_put(&at, request, in, &n_fds);
 	header[2] = (uint32_t)(at - scene.message - VMM_HEADER_SIZE);
 	if (how & 2)
 		header[2] = input_number(in);
@@ -260,8 +260,8 @@ static void write_chain(struct input *in)
 		uint32_t len;
 		uint16_t flags, next;
 	} desc[2] = {
-		{ PAYLOAD_GPA + request, 96, 1, (uint16_t)(head + 1) },
-		{ PAYLOAD_GPA + request + 0x100, 0x100, 2, 0 },
+		{ VHOST_PAYLOAD_GPA + request, 96, 1, (uint16_t)(head + 1) },
+		{ VHOST_PAYLOAD_GPA + request + 0x100, 0x100, 2, 0 },
 	};
 	uint32_t type = 0x100u + input_u8(in);
 

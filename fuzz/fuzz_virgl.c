@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The stories of fuzz_command.c with virglrenderer on the host's OpenGL, which on the CPU is slow:
- * some hundred inputs a second. What is looked for is our side of it, in resources, backings,
- * contexts, fences and read-backs; what the library does with a command stream is its own to fuzz,
- * so streams are mostly well formed.
+ * The scenarios of fuzz_command.c with virglrenderer on the host's OpenGL, which is slow on the
+ * CPU: some hundred inputs a second. It tests our side: resources, backings, contexts, fences and
+ * read-backs. To test what the library does with a command stream is the library's part, so streams
+ * are mostly well formed.
  *
  * The library is not instrumented, and OpenGL leaks what it likes: run it with detect_leaks=0.
  * Where it cannot start, the replay is skipped.
@@ -11,14 +11,14 @@
 #include <glib.h>
 
 #include "fuzz.h"
+#include "harness.h"
 #include "input.h"
 #include "render/virgl.h"
-#include "story.h"
-#include "world.h"
+#include "scenario.h"
 
 #define EXIT_SKIPPED 77
 
-static void start(struct world *world)
+static void start(struct harness *harness)
 {
 	const struct virgl_options options = { .use_egl = true, .use_surfaceless = true };
 	g_autofree char *message = NULL;
@@ -29,17 +29,17 @@ static void start(struct world *world)
 		fprintf(stderr, "%s\n", message);
 		exit(EXIT_SKIPPED);
 	}
-	world_new(world, renderer, false, true);
+	harness_new(harness, renderer, false, true);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct world world;
+	static struct harness harness;
 	struct input in = { data, size };
 	uint8_t setup = input_u8(&in);
 
-	if (!world.device)
-		start(&world);
-	story_run(&world, setup, &in);
+	if (!harness.device)
+		start(&harness);
+	scenario_run(&harness, setup, &in);
 	return 0;
 }

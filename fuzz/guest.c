@@ -15,10 +15,10 @@
 #include <string.h>
 
 #include "fuzz.h"
+#include "harness.h"
 #include "vhost/ring_layout.h"
 #include "vhost/session.h"
 #include "vhost/vring.h"
-#include "world.h"
 
 /* Descriptors of one command. */
 #define SLOT 4
@@ -43,7 +43,7 @@ struct draft {
 		struct virtio_gpu_resource_create_3d create_3d;
 		struct virtio_gpu_transfer_host_3d transfer_3d;
 		struct virtio_gpu_cmd_submit submit;
-		uint8_t bytes[WORLD_REQUEST_MAX];
+		uint8_t bytes[HARNESS_REQUEST_MAX];
 	};
 	uint32_t size;
 };
@@ -99,7 +99,7 @@ static uint32_t take_format(struct input *in)
 /* Entries of a backing behind the request; returns how many, or any number. */
 static uint32_t put_entries(struct draft *draft, struct input *in)
 {
-	static const uint64_t bases[4] = { WORLD_DATA_AT, 0x10000, 0xff00, WORLD_HIGH };
+	static const uint64_t bases[4] = { HARNESS_DATA_AT, 0x10000, 0xff00, HARNESS_HIGH };
 	uint8_t shape = input_u8(in);
 	uint32_t n = 1 + (shape & 3);
 
@@ -330,7 +330,7 @@ static void fill_stream(struct draft *draft, struct input *in)
 static void fill_words(struct draft *draft, struct input *in)
 {
 	uint32_t room =
-		WORLD_REQUEST_MAX - SLOT * (uint32_t)sizeof(struct vring_desc) - draft->size;
+		HARNESS_REQUEST_MAX - SLOT * (uint32_t)sizeof(struct vring_desc) - draft->size;
 	uint32_t words = input_number(in);
 
 	draft->submit.size = MIN(words, room / 4) * 4;
@@ -411,16 +411,16 @@ static void put16(uint8_t *at, uint16_t value)
 }
 
 /* Writes the descriptors of the chain, and publishes it. */
-static void put_chain(struct world *world, unsigned queue, const struct draft *draft, uint8_t shape,
-		      uint32_t cut, uint32_t reply_size)
+static void put_chain(struct harness *harness, unsigned queue, const struct draft *draft,
+		      uint8_t shape, uint32_t cut, uint32_t reply_size)
 {
-	uint8_t *ring = world->memory + queue * WORLD_QUEUE_SIZE;
-	uint16_t size = world_ring_size(queue);
-	uint16_t index = get16(ring + WORLD_AVAIL_AT + 2);
+	uint8_t *ring = harness->memory + queue * HARNESS_QUEUE_SIZE;
+	uint16_t size = harness_ring_size(queue);
+	uint16_t index = get16(ring + HARNESS_AVAIL_AT + 2);
 	uint16_t head = (uint16_t)(index * SLOT) % size;
 	uint32_t slot = queue * 64u / SLOT + head / SLOT;
-	uint32_t request = WORLD_REQUESTS_AT + slot % WORLD_N_REQUESTS * WORLD_REQUEST_MAX;
-	uint32_t reply = WORLD_REPLIES_AT + slot % WORLD_N_REPLIES * WORLD_REPLY_MAX;
+	uint32_t request = HARNESS_REQUESTS_AT + slot % HARNESS_N_REQUESTS * HARNESS_REQUEST_MAX;
+	uint32_t reply = HARNESS_REPLIES_AT + slot % HARNESS_N_REPLIES * HARNESS_REPLY_MAX;
 	struct vring_desc d[SLOT];
 	unsigned n = 0;
 
@@ -435,35 +435,35 @@ static void put_chain(struct world *world, unsigned queue, const struct draft *d
 		d[i].flags |= VRING_DESC_F_NEXT;
 		d[i].next = (uint16_t)(first + i + 1);
 	}
-	memcpy(world->memory + request, draft->bytes, draft->size);
+	memcpy(harness->memory + request, draft->bytes, draft->size);
 	if (shape & SHAPE_INDIRECT) {
-		uint32_t table = request + WORLD_REQUEST_MAX - SLOT * (uint32_t)sizeof(d[0]);
+		uint32_t table = request + HARNESS_REQUEST_MAX - SLOT * (uint32_t)sizeof(d[0]);
 		struct vring_desc to = { table, (uint32_t)(n * sizeof(d[0])), VRING_DESC_F_INDIRECT,
 					 0 };
 
-		memcpy(world->memory + table, d, n * sizeof(d[0]));
+		memcpy(harness->memory + table, d, n * sizeof(d[0]));
 		memcpy(ring + head * sizeof(d[0]), &to, sizeof(to));
 	} else {
 		memcpy(ring + head * sizeof(d[0]), d, n * sizeof(d[0]));
 	}
-	put16(ring + WORLD_AVAIL_AT + 4 + index % size * 2, head);
-	put16(ring + WORLD_AVAIL_AT + 2, (uint16_t)(index + 1));
+	put16(ring + HARNESS_AVAIL_AT + 4 + index % size * 2, head);
+	put16(ring + HARNESS_AVAIL_AT + 2, (uint16_t)(index + 1));
 }
 
-static bool has_room(const struct world *world, unsigned queue)
+static bool has_room(const struct harness *harness, unsigned queue)
 {
-	const uint8_t *ring = world->memory + queue * WORLD_QUEUE_SIZE;
+	const uint8_t *ring = harness->memory + queue * HARNESS_QUEUE_SIZE;
 
-	return (uint16_t)(get16(ring + WORLD_AVAIL_AT + 2) - get16(ring + WORLD_USED_AT + 2)) <
-	       world_ring_size(queue) / SLOT;
+	return (uint16_t)(get16(ring + HARNESS_AVAIL_AT + 2) - get16(ring + HARNESS_USED_AT + 2)) <
+	       harness_ring_size(queue) / SLOT;
 }
 
-void guest_command(struct world *world, struct input *in)
+void guest_command(struct harness *harness, struct input *in)
 {
 	const struct kind *kind = &kinds[input_u8(in) & 31];
 	uint8_t shape = input_u8(in);
 	struct draft draft = { .size = kind->size };
-	uint32_t cut = 0, reply_size = WORLD_REPLY_MAX;
+	uint32_t cut = 0, reply_size = HARNESS_REPLY_MAX;
 	bool is_cursor = kind->type >= VIRTIO_GPU_CMD_UPDATE_CURSOR;
 	unsigned queue = is_cursor ? 1 : 0;
 
@@ -477,7 +477,7 @@ void guest_command(struct world *world, struct input *in)
 		draft.hdr.ctx_id = take_id(in);
 	if (shape & SHAPE_FENCE) {
 		draft.hdr.flags = VIRTIO_GPU_FLAG_FENCE;
-		draft.hdr.fence_id = UINT64_C(0x100000000) + world->memory[0];
+		draft.hdr.fence_id = UINT64_C(0x100000000) + harness->memory[0];
 	}
 	if (shape & SHAPE_RING) {
 		draft.hdr.flags |= VIRTIO_GPU_FLAG_INFO_RING_IDX;
@@ -488,18 +488,18 @@ void guest_command(struct world *world, struct input *in)
 	if (shape & SHAPE_REPLY)
 		reply_size = input_number(in);
 	kind->fill(&draft, in);
-	if (has_room(world, queue))
-		put_chain(world, queue, &draft, shape, cut, reply_size);
+	if (has_room(harness, queue))
+		put_chain(harness, queue, &draft, shape, cut, reply_size);
 	if (shape & SHAPE_KICK)
-		world_kick(world, queue);
+		harness_kick(harness, queue);
 }
 
-void guest_scribble(struct world *world, struct input *in)
+void guest_scribble(struct harness *harness, struct input *in)
 {
 	const uint8_t *bytes;
-	uint32_t at = input_u16(in) % WORLD_DATA_AT;
+	uint32_t at = input_u16(in) % HARNESS_DATA_AT;
 	size_t n = input_take(in, input_u8(in) & 31, &bytes);
 
 	if (n > 0)
-		memcpy(world->memory + at, bytes, n);
+		memcpy(harness->memory + at, bytes, n);
 }

@@ -3,7 +3,7 @@
 
 /*
  * Turns an input into operations and numbers. Whatever is read past its end is 0, so that every
- * input means something, and a short one is a short story.
+ * input means something, and a short one is a short scenario.
  */
 
 #include <stdbool.h>

@@ -62,7 +62,7 @@ BLOBS = [
     READ_AND_ANSWER, command(SCANOUT_BLOB, 5, 1, 7, 4, 31, 31, 40, 0), command(FLUSH, 5, 7), READ_AND_ANSWER,
     vmm(0, 1), command(FLUSH, 5, 7), READ_AND_ANSWER, vmm(0, 1), command(FLUSH, 5, 7), READ_AND_ANSWER, command(UNREF, 5),
 ]
-# One more than the limits of world.c: contexts, resources, fences, host memory.
+# One more than the limits of harness.c: contexts, resources, fences, host memory.
 TOO_MANY = [
     [command(CTX_CREATE, 4, 0, shape=KICK | CONTEXT, extra=[i]) for i in range(1, 7)],
     [command(CREATE_2D, *([i] if i < 8 else [0xf8, i]), 1, 0, 0) for i in range(1, 15)],
@@ -93,15 +93,15 @@ SHAPES = [command(DISPLAY_INFO, shape=KICK | s, extra=e) for s, e in
 
 
 def command_seeds():
-    stories = [LINUX, LINUX + CURSOR, LINUX + FLIP, LINUX + STOP_AND_CONT, LINUX + FULL_STOP + FLIP, LINUX + RESET + LINUX,
+    scenarios = [LINUX, LINUX + CURSOR, LINUX + FLIP, LINUX + STOP_AND_CONT, LINUX + FULL_STOP + FLIP, LINUX + RESET + LINUX,
                GL, GL + LINUX, LINUX + BLOBS, BLOBS + STOP_AND_CONT, SHAPES, LINUX + [vmm(4, 0x5a)] + LINUX,
                GL[:10] + [vmm(4, 0x5a), PASS_FENCES] + GL, GL[:9] + RESET + GL, DRAW, DRAW + LINUX + RESET + DRAW, OVER_RINGS,
                OVER_RINGS + SHAPES + OVER_RINGS[2:], *TOO_MANY, *LIES]
-    for world in range(4):
-        for story in stories:
-            if world == 1:  # nobody there to answer
-                story = [READ_AND_ANSWER if part.startswith(READ_AND_ANSWER) else part for part in story]
-            yield bytes([world | 0x28] + [0x1c] * (world != 1)) + b''.join(story)
+    for harness in range(4):
+        for scenario in scenarios:
+            if harness == 1:  # nobody there to answer
+                scenario = [READ_AND_ANSWER if part.startswith(READ_AND_ANSWER) else part for part in scenario]
+            yield bytes([harness | 0x28] + [0x1c] * (harness != 1)) + b''.join(scenario)
 
 
 def virgl_seeds():
@@ -138,10 +138,10 @@ STOP = [ask(18, 0, 0), ask(18, 1, 0), ask(11, 0, 0), ask(11, 1, 0), ask(13, 0x10
 
 def session_seeds():
     for backend in (0, 1):
-        for story in (REALIZE, REALIZE + START + WORK, REALIZE + START + WORK + STOP + START, REALIZE + TABLE_START + WORK,
+        for scenario in (REALIZE, REALIZE + START + WORK, REALIZE + START + WORK + STOP + START, REALIZE + TABLE_START + WORK,
                       REALIZE + START + STOP + [say(34)] + START + WORK, REALIZE + START + [ask(38, 2 << 3)],
                       REALIZE + [say(25, 0, 4, 1, 2, 3, 4), ask(24, 0, 20)]):
-            yield bytes([backend]) + b''.join(story)
+            yield bytes([backend]) + b''.join(scenario)
         # Configuration space from where there is none.
         yield bytes([backend]) + ask(24, 200, 100) + ask(24, 0xe0, 1)
         yield bytes([backend]) + say(25, 200, 60, *range(60))
@@ -165,11 +165,11 @@ def display_seeds():
     asks = bytes([5 | both, 0, 0]) + bytes([6 | both, 1, 0]) + answers * 3 + bytes([0x11 | turn]) + answers
     again = bytes([0x16 | both, 0]) + answers
     for flags in (0x23, 0x20, 0xe7, 0x27):
-        for story in (plain, prepared, dmabuf, cursor, asks, plain + dmabuf + plain, plain + again + dmabuf + again,
+        for scenario in (plain, prepared, dmabuf, cursor, asks, plain + dmabuf + plain, plain + again + dmabuf + again,
                       plain + bytes([12 | both]) + cursor + again, asks + bytes([0x17, 7]), plain + bytes([0x15 | turn]) + again,
                       bytes([0, 2, 2, 0, 0x10, 0xe2 | 0, 0, 11, 2]) + plain):
-            yield bytes([flags, 2]) + story
-            yield bytes([flags, 0]) + story
+            yield bytes([flags, 2]) + scenario
+            yield bytes([flags, 0]) + scenario
 
 
 # ---- fuzz_vring.c ----

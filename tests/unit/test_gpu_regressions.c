@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * What the fuzzers found in the device, one test for each, with the few commands that it takes.
- * They drive the real device through the fuzzers' own world (fuzz/world.h): commands are written
- * into guest memory, and the response is read back from there.
+ * They drive the real device through the fuzzers' harness (fuzz/harness.h): commands are
+ * written into guest memory, and the response is read back from there.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,17 +13,17 @@
 #include <string.h>
 
 #include "fuzz.h"
+#include "harness.h"
 #include "render/null.h"
 #include "render/renderer.h"
 #include "render/soft2d.h"
 #include "vhost/ring_layout.h"
-#include "world.h"
 
 #define FEATURES                                                                                   \
 	(UINT64_C(1) << VIRTIO_GPU_F_VIRGL | UINT64_C(1) << VIRTIO_GPU_F_EDID |                    \
 	 UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_BLOB)
 
-static struct world on_cpu, on_null;
+static struct harness on_cpu, on_null;
 
 static void put16(uint8_t *at, uint16_t value)
 {
@@ -31,28 +31,28 @@ static void put16(uint8_t *at, uint16_t value)
 }
 
 /* Runs one command of the control queue; returns the type of its response. */
-static uint32_t run(struct world *world, const void *request, uint32_t size)
+static uint32_t run(struct harness *harness, const void *request, uint32_t size)
 {
 	struct vring_desc chain[2] = {
-		{ WORLD_REQUESTS_AT, size, VRING_DESC_F_NEXT, 1 },
-		{ WORLD_REPLIES_AT, WORLD_REPLY_MAX, VRING_DESC_F_WRITE, 0 },
+		{ HARNESS_REQUESTS_AT, size, VRING_DESC_F_NEXT, 1 },
+		{ HARNESS_REPLIES_AT, HARNESS_REPLY_MAX, VRING_DESC_F_WRITE, 0 },
 	};
-	uint8_t *avail = world->memory + WORLD_AVAIL_AT;
+	uint8_t *avail = harness->memory + HARNESS_AVAIL_AT;
 	uint16_t index;
 	uint32_t type;
 
-	memcpy(world->memory + WORLD_REQUESTS_AT, request, size);
-	memcpy(world->memory, chain, sizeof(chain));
+	memcpy(harness->memory + HARNESS_REQUESTS_AT, request, size);
+	memcpy(harness->memory, chain, sizeof(chain));
 	memcpy(&index, avail + 2, sizeof(index));
-	put16(avail + 4 + index % world_ring_size(0) * 2, 0);
+	put16(avail + 4 + index % harness_ring_size(0) * 2, 0);
 	put16(avail + 2, (uint16_t)(index + 1));
-	memset(world->memory + WORLD_REPLIES_AT, 0, sizeof(type));
-	world_kick(world, 0);
-	memcpy(&type, world->memory + WORLD_REPLIES_AT, sizeof(type));
+	memset(harness->memory + HARNESS_REPLIES_AT, 0, sizeof(type));
+	harness_kick(harness, 0);
+	memcpy(&type, harness->memory + HARNESS_REPLIES_AT, sizeof(type));
 	return type;
 }
 
-static uint32_t create_2d(struct world *world, uint32_t id)
+static uint32_t create_2d(struct harness *harness, uint32_t id)
 {
 	const struct virtio_gpu_resource_create_2d request = {
 		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
@@ -62,10 +62,10 @@ static uint32_t create_2d(struct world *world, uint32_t id)
 		.height = 16,
 	};
 
-	return run(world, &request, sizeof(request));
+	return run(harness, &request, sizeof(request));
 }
 
-static uint32_t create_volume(struct world *world, uint32_t id)
+static uint32_t create_volume(struct harness *harness, uint32_t id)
 {
 	const struct virtio_gpu_resource_create_3d request = {
 		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_3D,
@@ -77,10 +77,10 @@ static uint32_t create_volume(struct world *world, uint32_t id)
 		.array_size = 1,
 	};
 
-	return run(world, &request, sizeof(request));
+	return run(harness, &request, sizeof(request));
 }
 
-static uint32_t attach(struct world *world, uint32_t id)
+static uint32_t attach(struct harness *harness, uint32_t id)
 {
 	const struct {
 		struct virtio_gpu_resource_attach_backing request;
@@ -89,10 +89,10 @@ static uint32_t attach(struct world *world, uint32_t id)
 		.request = { .hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
 			     .resource_id = id,
 			     .nr_entries = 1 },
-		.entry = { .addr = WORLD_DATA_AT, .length = 0x1000 },
+		.entry = { .addr = HARNESS_DATA_AT, .length = 0x1000 },
 	};
 
-	return run(world, &message, sizeof(message));
+	return run(harness, &message, sizeof(message));
 }
 
 static void test_a_transfer_of_a_level_that_no_shift_can_name_is_refused(void **state)
@@ -104,7 +104,7 @@ static void test_a_transfer_of_a_level_that_no_shift_can_name_is_refused(void **
 	};
 
 	(void)state;
-	world_start(&on_null, FEATURES);
+	harness_start(&on_null, FEATURES);
 	assert_int_equal(create_volume(&on_null, 1), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(attach(&on_null, 1), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(run(&on_null, &request, sizeof(request)), VIRTIO_GPU_RESP_OK_NODATA);
@@ -116,7 +116,7 @@ static void test_a_transfer_of_a_level_that_no_shift_can_name_is_refused(void **
 	request.level = UINT32_MAX;
 	assert_int_equal(run(&on_null, &request, sizeof(request)),
 			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-	world_end(&on_null);
+	harness_end(&on_null);
 }
 
 static void test_a_3d_transfer_back_from_a_renderer_without_3d_is_refused(void **state)
@@ -128,11 +128,11 @@ static void test_a_3d_transfer_back_from_a_renderer_without_3d_is_refused(void *
 	};
 
 	(void)state;
-	world_start(&on_cpu, FEATURES);
+	harness_start(&on_cpu, FEATURES);
 	assert_int_equal(create_2d(&on_cpu, 1), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(attach(&on_cpu, 1), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(run(&on_cpu, &request, sizeof(request)), VIRTIO_GPU_RESP_ERR_UNSPEC);
-	world_end(&on_cpu);
+	harness_end(&on_cpu);
 }
 
 int main(void)
@@ -143,7 +143,7 @@ int main(void)
 	};
 
 	fuzz_prepare();
-	world_new(&on_cpu, soft2d_renderer_new(), false, false);
-	world_new(&on_null, null_renderer_new(), false, false);
+	harness_new(&on_cpu, soft2d_renderer_new(), false, false);
+	harness_new(&on_null, null_renderer_new(), false, false);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

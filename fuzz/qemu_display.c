@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The invariant that is checked here: whatever happened before, and however the reading was cut up,
- * what comes over a socket is whole messages of the right size, in an order that QEMU survives. As
- * in QEMU the surface of a SCANOUT outlives its socket, but the display may count on nothing that
- * it did not send over this one: an UPDATE needs a SCANOUT of its own socket.
+ * The invariant that is checked here: whatever happened before, and however the reads were cut, a
+ * socket carries whole messages of the right size, in an order that does QEMU no harm. As in QEMU,
+ * the surface of a SCANOUT outlives its socket. The display must not rely on that: an UPDATE needs
+ * a SCANOUT on the same socket.
  *
- * After the peer has been rude (an answer that nobody asked for) the display may believe that what
- * is in flight is answered, so how many questions are open is no longer checked; all else is.
+ * After an answer that nobody asked for the display may believe that its requests are answered, so
+ * the number of open requests is no longer checked; everything else is.
  */
-#include "peer.h"
+#include "qemu_display.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -35,44 +35,44 @@ static const uint32_t sizes[] = {
 	[VHOST_USER_GPU_DMABUF_SCANOUT2] = 48,
 };
 
-static void drop_fds(struct peer *peer)
+static void drop_fds(struct qemu_display *qemu)
 {
-	for (unsigned i = 0; i < peer->n_fds; i++)
-		fd_close(&peer->fds[i]);
-	peer->n_fds = 0;
+	for (unsigned i = 0; i < qemu->n_fds; i++)
+		fd_close(&qemu->fds[i]);
+	qemu->n_fds = 0;
 }
 
-void peer_hang_up(struct peer *peer)
+void qemu_display_hang_up(struct qemu_display *qemu)
 {
-	fd_close(&peer->fd);
-	drop_fds(peer);
-	peer->len = 0;
-	peer->n_asked = 0;
+	fd_close(&qemu->fd);
+	drop_fds(qemu);
+	qemu->len = 0;
+	qemu->n_asked = 0;
 }
 
-void peer_reset(struct peer *peer)
+void qemu_display_reset(struct qemu_display *qemu)
 {
-	peer_hang_up(peer);
+	qemu_display_hang_up(qemu);
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
-		struct peer_screen *screen = &peer->screens[i];
+		struct qemu_screen *screen = &qemu->screens[i];
 
-		*screen = (struct peer_screen){ .pixels = screen->pixels, .room = screen->room };
+		*screen = (struct qemu_screen){ .pixels = screen->pixels, .room = screen->room };
 	}
 }
 
-int peer_connect(struct peer *peer, int buffer)
+int qemu_display_connect(struct qemu_display *qemu, int buffer)
 {
 	int pair[2];
 
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
 	if (buffer)
 		setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
-	peer_hang_up(peer);
-	peer->fd = pair[0];
-	peer->accepted = 0;
-	peer->was_asked = peer->has_accepted = peer->is_rude = peer->is_hung_up = false;
+	qemu_display_hang_up(qemu);
+	qemu->fd = pair[0];
+	qemu->accepted = 0;
+	qemu->was_asked = qemu->has_accepted = qemu->has_broken_protocol = qemu->is_hung_up = false;
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
-		struct peer_screen *screen = &peer->screens[i];
+		struct qemu_screen *screen = &qemu->screens[i];
 
 		screen->is_live = screen->has_dmabuf = screen->cursor_is_known = false;
 		screen->n_flushes = 0;
@@ -80,22 +80,22 @@ int peer_connect(struct peer *peer, int buffer)
 	return pair[1];
 }
 
-static void ask(struct peer *peer, uint32_t request, uint32_t scanout)
+static void ask(struct qemu_display *qemu, uint32_t request, uint32_t scanout)
 {
-	CHECK(peer->is_rude || peer->n_asked < PEER_MAX_ASKED);
-	if (peer->n_asked < PEER_MAX_ASKED)
-		peer->asked[peer->n_asked++] = (struct peer_question){ request, scanout };
+	CHECK(qemu->has_broken_protocol || qemu->n_asked < QEMU_DISPLAY_MAX_ASKED);
+	if (qemu->n_asked < QEMU_DISPLAY_MAX_ASKED)
+		qemu->asked[qemu->n_asked++] = (struct qemu_request){ request, scanout };
 }
 
-static bool is_asked(const struct peer *peer, uint32_t request)
+static bool is_asked(const struct qemu_display *qemu, uint32_t request)
 {
-	for (unsigned i = 0; i < peer->n_asked; i++)
-		if (peer->asked[i].request == request)
+	for (unsigned i = 0; i < qemu->n_asked; i++)
+		if (qemu->asked[i].request == request)
 			return true;
 	return false;
 }
 
-static void on_scanout(struct peer_screen *screen, const uint32_t *words, bool keeps_pixels)
+static void on_scanout(struct qemu_screen *screen, const uint32_t *words, bool keeps_pixels)
 {
 	uint64_t pixels = (uint64_t)words[1] * words[2];
 
@@ -118,7 +118,7 @@ static void on_scanout(struct peer_screen *screen, const uint32_t *words, bool k
 		memset(screen->pixels, 0, pixels * sizeof(uint32_t));
 }
 
-static void on_update(struct peer_screen *screen, const uint32_t *words, uint32_t size)
+static void on_update(struct qemu_screen *screen, const uint32_t *words, uint32_t size)
 {
 	struct rect r = { words[1], words[2], words[3], words[4] };
 
@@ -131,14 +131,14 @@ static void on_update(struct peer_screen *screen, const uint32_t *words, uint32_
 		       words + 5 + (size_t)y * r.width, (size_t)r.width * 4);
 }
 
-static void on_dmabuf(struct peer *peer, struct peer_screen *screen, const uint32_t *words)
+static void on_dmabuf(struct qemu_display *qemu, struct qemu_screen *screen, const uint32_t *words)
 {
 	bool has_fd = words[3] > 0; /* width: 0 takes the dma-buf away */
 
 	if (has_fd) {
-		CHECK(words[4] > 0 && peer->n_fds > 0);
-		fd_close(&peer->fds[0]);
-		memmove(peer->fds, peer->fds + 1, --peer->n_fds * sizeof(peer->fds[0]));
+		CHECK(words[4] > 0 && qemu->n_fds > 0);
+		fd_close(&qemu->fds[0]);
+		memmove(qemu->fds, qemu->fds + 1, --qemu->n_fds * sizeof(qemu->fds[0]));
 		/* A surface that was shown may not be shown again (QEMU asserts): SCANOUT is due.
 		 */
 		screen->is_live &= !screen->is_used;
@@ -146,15 +146,16 @@ static void on_dmabuf(struct peer *peer, struct peer_screen *screen, const uint3
 	screen->has_dmabuf = has_fd;
 }
 
-static void on_dmabuf_update(struct peer *peer, struct peer_screen *screen, const uint32_t *words)
+static void on_dmabuf_update(struct qemu_display *qemu, struct qemu_screen *screen,
+			     const uint32_t *words)
 {
 	CHECK(screen->has_dmabuf);
-	CHECK(peer->is_rude || screen->n_flushes == 0);
+	CHECK(qemu->has_broken_protocol || screen->n_flushes == 0);
 	screen->n_flushes++;
-	ask(peer, VHOST_USER_GPU_DMABUF_UPDATE, words[0]);
+	ask(qemu, VHOST_USER_GPU_DMABUF_UPDATE, words[0]);
 }
 
-static void on_cursor(struct peer_screen *screen, uint32_t request, const uint32_t *words)
+static void on_cursor(struct qemu_screen *screen, uint32_t request, const uint32_t *words)
 {
 	screen->cursor_is_known = true;
 	screen->cursor_x = words[1];
@@ -163,139 +164,139 @@ static void on_cursor(struct peer_screen *screen, uint32_t request, const uint32
 }
 
 /* The messages that belong to a scanout. */
-static void on_screen_message(struct peer *peer, uint32_t request, const uint32_t *words,
+static void on_screen_message(struct qemu_display *qemu, uint32_t request, const uint32_t *words,
 			      uint32_t size)
 {
 	CHECK(words[0] < DISPLAY_MAX_SCANOUTS);
-	struct peer_screen *screen = &peer->screens[words[0]];
+	struct qemu_screen *screen = &qemu->screens[words[0]];
 
 	switch (request) {
 	case VHOST_USER_GPU_SCANOUT:
-		on_scanout(screen, words, peer->keeps_pixels);
+		on_scanout(screen, words, qemu->keeps_pixels);
 		break;
 	case VHOST_USER_GPU_UPDATE:
 		on_update(screen, words, size);
 		break;
 	case VHOST_USER_GPU_DMABUF_SCANOUT2:
-		CHECK(peer->accepted & VHOST_USER_GPU_PROTOCOL_F_DMABUF2);
+		CHECK(qemu->accepted & VHOST_USER_GPU_PROTOCOL_F_DMABUF2);
 		__attribute__((fallthrough));
 	case VHOST_USER_GPU_DMABUF_SCANOUT:
-		on_dmabuf(peer, screen, words);
+		on_dmabuf(qemu, screen, words);
 		break;
 	case VHOST_USER_GPU_DMABUF_UPDATE:
-		on_dmabuf_update(peer, screen, words);
+		on_dmabuf_update(qemu, screen, words);
 		break;
 	default:
 		on_cursor(screen, request, words);
 	}
 }
 
-static void on_message(struct peer *peer, const struct vhost_user_gpu_header *header,
+static void on_message(struct qemu_display *qemu, const struct vhost_user_gpu_header *header,
 		       const uint8_t *payload)
 {
 	uint32_t request = header->request;
 
-	CHECK(peer->was_asked || request == VHOST_USER_GPU_GET_PROTOCOL_FEATURES);
+	CHECK(qemu->was_asked || request == VHOST_USER_GPU_GET_PROTOCOL_FEATURES);
 	switch (request) {
 	case VHOST_USER_GPU_GET_PROTOCOL_FEATURES:
-		CHECK(!peer->was_asked);
-		peer->was_asked = true;
-		ask(peer, request, 0);
+		CHECK(!qemu->was_asked);
+		qemu->was_asked = true;
+		ask(qemu, request, 0);
 		break;
 	case VHOST_USER_GPU_SET_PROTOCOL_FEATURES:
-		CHECK(!peer->has_accepted);
-		peer->has_accepted = true;
-		memcpy(&peer->accepted, payload, sizeof(peer->accepted));
-		CHECK(peer->is_rude || !(peer->accepted & ~peer->offered));
+		CHECK(!qemu->has_accepted);
+		qemu->has_accepted = true;
+		memcpy(&qemu->accepted, payload, sizeof(qemu->accepted));
+		CHECK(qemu->has_broken_protocol || !(qemu->accepted & ~qemu->offered));
 		break;
 	case VHOST_USER_GPU_GET_DISPLAY_INFO:
-		CHECK(peer->is_rude || !is_asked(peer, request));
-		ask(peer, request, 0);
+		CHECK(qemu->has_broken_protocol || !is_asked(qemu, request));
+		ask(qemu, request, 0);
 		break;
 	case VHOST_USER_GPU_GET_EDID:
-		CHECK(peer->accepted & VHOST_USER_GPU_PROTOCOL_F_EDID);
+		CHECK(qemu->accepted & VHOST_USER_GPU_PROTOCOL_F_EDID);
 		CHECK(WORDS(payload)[0] < DISPLAY_MAX_SCANOUTS);
-		ask(peer, request, WORDS(payload)[0]);
+		ask(qemu, request, WORDS(payload)[0]);
 		break;
 	default:
-		on_screen_message(peer, request, WORDS(payload), header->size);
+		on_screen_message(qemu, request, WORDS(payload), header->size);
 	}
 }
 
 /* Handles the messages that are whole. */
-static void parse(struct peer *peer)
+static void parse(struct qemu_display *qemu)
 {
 	struct vhost_user_gpu_header header;
-	_Alignas(8) static uint8_t payload[sizeof(peer->buffer)];
+	_Alignas(8) static uint8_t payload[sizeof(qemu->buffer)];
 	size_t at = 0;
 
-	while (peer->len - at >= sizeof(header)) {
-		memcpy(&header, peer->buffer + at, sizeof(header));
+	while (qemu->len - at >= sizeof(header)) {
+		memcpy(&header, qemu->buffer + at, sizeof(header));
 		CHECK(header.request > 0 && header.request < sizeof(sizes) / sizeof(sizes[0]));
 		CHECK(header.flags == 0);
 		CHECK(header.request == VHOST_USER_GPU_UPDATE
 			      ? header.size > sizes[header.request]
 			      : header.size == sizes[header.request]);
-		CHECK(header.size <= sizeof(peer->buffer) - sizeof(header));
-		if (peer->len - at - sizeof(header) < header.size)
+		CHECK(header.size <= sizeof(qemu->buffer) - sizeof(header));
+		if (qemu->len - at - sizeof(header) < header.size)
 			break;
-		memcpy(payload, peer->buffer + at + sizeof(header), header.size);
+		memcpy(payload, qemu->buffer + at + sizeof(header), header.size);
 		at += sizeof(header) + header.size;
-		on_message(peer, &header, payload);
+		on_message(qemu, &header, payload);
 	}
-	memmove(peer->buffer, peer->buffer + at, peer->len - at);
-	peer->len -= at;
+	memmove(qemu->buffer, qemu->buffer + at, qemu->len - at);
+	qemu->len -= at;
 }
 
 /* Reads once; false if there is nothing. */
-static bool read_some(struct peer *peer, size_t size)
+static bool read_some(struct qemu_display *qemu, size_t size)
 {
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int) * 4)];
 	} control;
-	struct iovec iov = { peer->buffer + peer->len, size };
+	struct iovec iov = { qemu->buffer + qemu->len, size };
 	struct msghdr msg = { .msg_iov = &iov,
 			      .msg_iovlen = 1,
 			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(peer->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n = recvmsg(qemu->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&msg) : NULL;
 
 	if (n == 0 || (n < 0 && errno == ECONNRESET))
-		peer->is_hung_up = true;
+		qemu->is_hung_up = true;
 	if (n <= 0)
 		return false;
 	if (c) {
-		CHECK(c->cmsg_len == CMSG_LEN(sizeof(int)) && peer->n_fds < PEER_MAX_FDS);
-		memcpy(&peer->fds[peer->n_fds++], CMSG_DATA(c), sizeof(int));
+		CHECK(c->cmsg_len == CMSG_LEN(sizeof(int)) && qemu->n_fds < QEMU_DISPLAY_MAX_FDS);
+		memcpy(&qemu->fds[qemu->n_fds++], CMSG_DATA(c), sizeof(int));
 	}
-	peer->len += (size_t)n;
+	qemu->len += (size_t)n;
 	return true;
 }
 
-bool peer_read(struct peer *peer, size_t max)
+bool qemu_display_read(struct qemu_display *qemu, size_t max)
 {
 	bool has_read = false;
 
-	while (peer->fd >= 0 && max > 0) {
-		size_t room = sizeof(peer->buffer) - peer->len;
-		size_t before = peer->len;
+	while (qemu->fd >= 0 && max > 0) {
+		size_t room = sizeof(qemu->buffer) - qemu->len;
+		size_t before = qemu->len;
 
-		if (!read_some(peer, max < room ? max : room))
+		if (!read_some(qemu, max < room ? max : room))
 			break;
 		has_read = true;
-		max -= peer->len - before;
-		parse(peer);
+		max -= qemu->len - before;
+		parse(qemu);
 	}
 	return has_read;
 }
 
-static void say(struct peer *peer, const void *bytes, size_t size)
+static void say(struct qemu_display *qemu, const void *bytes, size_t size)
 {
 	/* What the display does not take it has hung up on, or it is busy: QEMU would wait. */
-	if (peer->fd >= 0 && size > 0)
-		(void)!send(peer->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (qemu->fd >= 0 && size > 0)
+		(void)!send(qemu->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 struct reply {
@@ -307,15 +308,15 @@ struct reply {
 	} payload;
 } __attribute__((packed));
 
-static void fill_reply(const struct peer *peer, struct reply *reply, struct input *in)
+static void fill_reply(const struct qemu_display *qemu, struct reply *reply, struct input *in)
 {
 	switch (reply->header.request) {
 	case VHOST_USER_GPU_GET_PROTOCOL_FEATURES:
-		reply->payload.features = peer->offered;
+		reply->payload.features = qemu->offered;
 		reply->header.size = sizeof(reply->payload.features);
 		break;
 	case VHOST_USER_GPU_GET_DISPLAY_INFO:
-		for (unsigned i = 0; i < peer->n_outputs && i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+		for (unsigned i = 0; i < qemu->n_outputs && i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
 			reply->payload.info.pmodes[i].enabled = 1;
 			reply->payload.info.pmodes[i].r.width = input_number(in);
 			reply->payload.info.pmodes[i].r.height = input_number(in);
@@ -331,33 +332,33 @@ static void fill_reply(const struct peer *peer, struct reply *reply, struct inpu
 	}
 }
 
-bool peer_answer(struct peer *peer, struct input *in)
+bool qemu_display_answer(struct qemu_display *qemu, struct input *in)
 {
-	struct peer_question question = peer->asked[0];
+	struct qemu_request question = qemu->asked[0];
 	struct reply reply = { .header = { question.request, VHOST_USER_GPU_MSG_FLAG_REPLY, 0 } };
 
-	if (peer->n_asked == 0)
+	if (qemu->n_asked == 0)
 		return false;
-	memmove(peer->asked, peer->asked + 1, --peer->n_asked * sizeof(peer->asked[0]));
-	if (question.request == VHOST_USER_GPU_GET_EDID && question.scanout >= peer->n_outputs)
+	memmove(qemu->asked, qemu->asked + 1, --qemu->n_asked * sizeof(qemu->asked[0]));
+	if (question.request == VHOST_USER_GPU_GET_EDID && question.scanout >= qemu->n_outputs)
 		return true; /* QEMU only complains */
 	if (question.request == VHOST_USER_GPU_DMABUF_UPDATE &&
-	    peer->screens[question.scanout].n_flushes > 0)
-		peer->screens[question.scanout].n_flushes--;
-	fill_reply(peer, &reply, in);
-	say(peer, &reply, sizeof(reply.header) + reply.header.size);
+	    qemu->screens[question.scanout].n_flushes > 0)
+		qemu->screens[question.scanout].n_flushes--;
+	fill_reply(qemu, &reply, in);
+	say(qemu, &reply, sizeof(reply.header) + reply.header.size);
 	return true;
 }
 
-void peer_babble(struct peer *peer, struct input *in)
+void qemu_display_send_invalid(struct qemu_display *qemu, struct input *in)
 {
 	static const uint32_t requests[8] = { 1, 3, 11, 10, 10, 2, 8, 0 };
 	uint8_t kind = input_u8(in);
 	struct reply reply = { .header = { requests[kind & 7], VHOST_USER_GPU_MSG_FLAG_REPLY, 0 } };
 	size_t size;
 
-	peer->is_rude = true;
-	fill_reply(peer, &reply, in);
+	qemu->has_broken_protocol = true;
+	fill_reply(qemu, &reply, in);
 	if (kind & 0x08)
 		reply.header.flags = input_number(in);
 	if (kind & 0x10)
@@ -372,16 +373,16 @@ void peer_babble(struct peer *peer, struct input *in)
 
 		size = cut < size ? cut : size;
 	}
-	say(peer, &reply, size);
+	say(qemu, &reply, size);
 	if (kind & 0x80) {
 		const uint8_t *bytes;
 
 		size = input_take(in, input_u8(in), &bytes);
-		say(peer, bytes, size);
+		say(qemu, bytes, size);
 	}
 }
 
-void peer_forget(struct socket_display *sd)
+void qemu_display_renew(struct socket_display *sd)
 {
 	CHECK(!sd->requests && sd->fd < 0 && !sd->output.message && !sd->task.loop);
 	loop_timer_disarm(&sd->timer);

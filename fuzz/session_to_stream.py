@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""recorded.py stream SESSION FILE: writes what one program's OpenGL context did, for the benchmark to play.
+"""session_to_stream.py SESSION FILE: writes what one program's OpenGL context did, for the benchmark to play.
 
-SESSION is what fuzz/record wrote (its essay has the format). FILE is, all numbers little-endian:
+SESSION is what fuzz/record wrote. FILE is, all numbers little-endian:
 
     8 bytes "VGPUSTRM", u32 version (1), u32 bytes of guest memory that the backings need
     records, each: u32 kind, u32 size, size bytes of content (a multiple of 4)
@@ -19,50 +19,11 @@ import pathlib
 import struct
 import sys
 
+from session import (ATTACH, CTX_ATTACH, CTX_CREATE, FLUSH, HEADER_SIZE, SET_SCANOUT, SUBMIT, UNREF, read_session)
+
 PAGE = 4096
-(GET_DISPLAY_INFO, CREATE_2D, UNREF, SET_SCANOUT, FLUSH, TRANSFER_2D, ATTACH, DETACH, GET_CAPSET_INFO, GET_CAPSET,
- GET_EDID, ASSIGN_UUID) = range(0x100, 0x10c)
-CTX_CREATE, CTX_DESTROY, CTX_ATTACH, CTX_DETACH, CREATE_3D, TO_HOST_3D, FROM_HOST_3D, SUBMIT = range(0x200, 0x208)
-UPDATE_CURSOR, MOVE_CURSOR = 0x300, 0x301
-HEADER_SIZE = 24
 
 
-class Event:
-    """A line of a session: its word, its numbers, and its bytes if it has any."""
-
-    def __init__(self, line):
-        self.word, *fields = line.split()
-        self.bytes = b''
-        if self.word in ('message', 'answer', 'memory', 'pop'):
-            last = fields.pop()
-            self.bytes = b'' if last == '-' else bytes.fromhex(last)
-        if self.word == 'pop':
-            self.pieces_in = sizes(fields.pop())
-            self.pieces_out = sizes(fields.pop())
-        self.numbers = [int(field) for field in fields]
-
-    @property
-    def type(self):
-        return struct.unpack_from('<I', self.bytes)[0] if self.word == 'pop' else None
-
-    def words(self, offset=HEADER_SIZE):
-        """The request behind its header, as 32-bit numbers."""
-        return struct.unpack_from('<%dI' % ((len(self.bytes) - offset) // 4), self.bytes, offset)
-
-    @property
-    def context(self):
-        return struct.unpack_from('<I', self.bytes, 16)[0]
-
-
-def sizes(field):
-    return [] if field == '-' else [int(size) for size in field.split(',')]
-
-
-def read_session(path):
-    return [Event(line) for line in pathlib.Path(path).read_text().splitlines()]
-
-
-# ---- the benchmark's stream ----
 class Arena:
     """Guest memory without its holes: pages get places in the order in which they are asked for."""
 
@@ -122,10 +83,9 @@ def write_stream(session, path):
 
 
 def main():
-    if len(sys.argv) == 4 and sys.argv[1] == 'stream':
-        write_stream(*sys.argv[2:])
-    else:
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
+    write_stream(*sys.argv[1:])
 
 
 if __name__ == '__main__':

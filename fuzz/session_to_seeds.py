@@ -1,23 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""recorded_seeds.py DIR SESSION...: says recorded sessions again in the languages of the fuzzers, as DIR/FUZZER/NAME-N.
+"""session_to_seeds.py DIR SESSION...: translates recorded sessions into inputs of each fuzzer, DIR/FUZZER/NAME-N.
 
-A fuzzer's world is smaller than the real one, so screens are drawn to scale, a backing has four pieces instead of a
-thousand, and a session is told in as many inputs as its length asks for: each after the first begins by making again
-what there was at that point. What is kept is the order, the shapes of the chains, the ids, and who waits for whom.
+A fuzzer's harness has less memory than a guest, so screens are scaled down, a backing has four pieces instead of a
+thousand, and a session becomes as many inputs as its length needs. Each input after the first begins by creating again
+what existed at that point. Order, shapes of chains, ids, and who waits for whom are kept.
 """
 import pathlib
 import struct
 import sys
 
-import recorded as r
+import session
 from seeds import (ATTACH, CAPSET, CAPSET_INFO, CONTEXT, CREATE_2D, CREATE_3D, CTX_ATTACH, CTX_CREATE, CTX_DESTROY,
                    CTX_DETACH, CUT, DETACH, DISPLAY_INFO, EDID, FENCE, FLUSH, INDIRECT, KICK, MOVE_CURSOR, PASS_FENCES,
                    REPLY, SET_SCANOUT, TRANSFER_2D, TURN, UNREF, UPDATE_CURSOR, UUID, WORDS, ask, command, say, vmm)
 
 # The vhost-user messages that are looked at here.
 GET_VRING_BASE, SET_VRING_ENABLE, GPU_SET_SOCKET, RESET_DEVICE = 11, 18, 33, 34
-HEADER_OF_SUBMIT = r.HEADER_SIZE + 8
+HEADER_OF_SUBMIT = session.HEADER_SIZE + 8
 LENGTHS = {'command': 400, 'virgl': 6144, 'session': 400, 'display': 400, 'vring': 400}
 MAX_STEPS = 96
 EDGES = [0x100, 0x400, 0x1000, 0x3fff, 0x4000, 0x4001, 0x10000, 0x100000, 0x20000000, 0x3fffffff, 0x40000000, 0x7fffffff,
@@ -40,7 +40,7 @@ def number64(value):
 
 # ---- what is asked of the display ----
 def answers(event, outputs):
-    """The numbers that fill_reply() in peer.c takes for what this answer answered, in its order."""
+    """The numbers that fill_reply() in qemu_display.c takes for what this answer answered, in its order."""
     at, taken = 0, b''
     while at + 12 <= len(event.bytes):
         request, _flags, size = struct.unpack_from('<III', event.bytes, at)
@@ -52,13 +52,13 @@ def answers(event, outputs):
     return taken
 
 
-# ---- guest.c and story.c: command and virgl ----
-class Story:
-    """One session as steps of a story; @max_words of a command stream are kept."""
+# ---- guest.c and scenario.c: command and virgl ----
+class Scenario:
+    """One session as steps of a scenario; @max_words of a command stream are kept."""
 
     def __init__(self, events, max_words):
         self.events, self.max_words = events, max_words
-        self.has_contexts = any(event.type == r.CTX_CREATE for event in events)
+        self.has_contexts = any(event.type == session.CTX_CREATE for event in events)
         self.scales, self.widths = {0: 1}, {}
 
     def scale(self, resource):
@@ -91,39 +91,39 @@ class Story:
                                   for piece in range(4))
 
     def fields(self, event):
-        """The kind and the fields of a request, or None for one that the story cannot tell."""
+        """The kind and the fields of a request, or None for one that the scenario cannot tell."""
         w, kind = event.words(), event.type
-        if kind in (r.UNREF, r.DETACH, r.CTX_ATTACH, r.CTX_DETACH, r.ASSIGN_UUID):
-            return {r.UNREF: UNREF, r.DETACH: DETACH, r.CTX_ATTACH: CTX_ATTACH, r.CTX_DETACH: CTX_DETACH,
-                    r.ASSIGN_UUID: UUID}[kind], self.id(w[0])
-        if kind in (r.GET_DISPLAY_INFO, r.CTX_DESTROY):
-            return DISPLAY_INFO if kind == r.GET_DISPLAY_INFO else CTX_DESTROY, b''
-        if kind == r.CREATE_2D:
+        if kind in (session.UNREF, session.DETACH, session.CTX_ATTACH, session.CTX_DETACH, session.ASSIGN_UUID):
+            return {session.UNREF: UNREF, session.DETACH: DETACH, session.CTX_ATTACH: CTX_ATTACH, session.CTX_DETACH: CTX_DETACH,
+                    session.ASSIGN_UUID: UUID}[kind], self.id(w[0])
+        if kind in (session.GET_DISPLAY_INFO, session.CTX_DESTROY):
+            return DISPLAY_INFO if kind == session.GET_DISPLAY_INFO else CTX_DESTROY, b''
+        if kind == session.CREATE_2D:
             return CREATE_2D, self.id(w[0]) + self.format(w[1]) + self.sizes(w[0], w[2], w[3])
-        if kind == r.SET_SCANOUT:
+        if kind == session.SET_SCANOUT:
             return SET_SCANOUT, self.id(w[5]) + self.id(w[4]) + self.rect(w, w[5] or 1)
-        if kind == r.FLUSH:
+        if kind == session.FLUSH:
             return FLUSH, self.id(w[4]) + self.rect(w, w[4])
-        if kind == r.TRANSFER_2D:
+        if kind == session.TRANSFER_2D:
             scale, width = self.scale(w[6]), self.widths.get(w[6], 1)
             pixel = (w[4] | w[5] << 32) // 4
             offset = (pixel // width // scale * (width // scale) + pixel % width // scale) * 4
             return TRANSFER_2D, self.id(w[6]) + self.rect(w, w[6]) + number64(offset)
-        if kind == r.ATTACH:
+        if kind == session.ATTACH:
             return ATTACH, self.id(w[0]) + self.entries(w[0])
-        if kind == r.GET_EDID:
+        if kind == session.GET_EDID:
             return EDID, self.id(w[0])
-        if kind == r.GET_CAPSET_INFO:
+        if kind == session.GET_CAPSET_INFO:
             return CAPSET_INFO, number(w[0])
-        if kind == r.GET_CAPSET:
+        if kind == session.GET_CAPSET:
             return CAPSET, number(w[0]) + number(w[1])
-        if kind == r.CTX_CREATE:
+        if kind == session.CTX_CREATE:
             return CTX_CREATE, number(w[0]) + number(w[1])
-        if kind == r.CREATE_3D:
+        if kind == session.CREATE_3D:
             return CREATE_3D, (self.id(w[0]) + bytes([w[1]]) + self.format(w[2]) + self.sizes(w[0], w[4], w[5]) +
                                b'\x30' + number(w[3]) + number(w[10]))
-        if kind in (r.UPDATE_CURSOR, r.MOVE_CURSOR):
-            return (UPDATE_CURSOR if kind == r.UPDATE_CURSOR else MOVE_CURSOR,
+        if kind in (session.UPDATE_CURSOR, session.MOVE_CURSOR):
+            return (UPDATE_CURSOR if kind == session.UPDATE_CURSOR else MOVE_CURSOR,
                     self.id(w[4]) + self.id(w[0]) + number(w[1]) + number(w[2]) + number(w[5]))
         return None
 
@@ -167,7 +167,7 @@ class Story:
             if event.word != 'pop':
                 continue
             shape = 0 if self.is_followed(i) else KICK
-            if event.type == r.SUBMIT:
+            if event.type == session.SUBMIT:
                 for part in self.stream_parts(event):
                     said = number(len(part)) + struct.pack('<%dI' % len(part), *part)
                     yield self.tell(event, KICK, WORDS, said), ('keep', ('context', event.context))
@@ -175,7 +175,7 @@ class Story:
             told = self.fields(event)
             if told:
                 yield self.tell(event, shape, *told), self.effect(event)
-            if event.type == r.FLUSH:
+            if event.type == session.FLUSH:
                 yield bytes([10 | TURN, 1]) + (PASS_FENCES if self.has_contexts else b''), None
 
     def is_followed(self, i):
@@ -190,19 +190,19 @@ class Story:
     @staticmethod
     def effect(event):
         w = event.words()
-        if event.type in (r.CREATE_2D, r.CREATE_3D):
+        if event.type in (session.CREATE_2D, session.CREATE_3D):
             return 'keep', ('resource', w[0])
-        if event.type == r.ATTACH:
+        if event.type == session.ATTACH:
             return 'keep', ('resource', w[0])
-        if event.type == r.CTX_CREATE:
+        if event.type == session.CTX_CREATE:
             return 'keep', ('context', event.context)
-        if event.type == r.CTX_ATTACH:
+        if event.type == session.CTX_ATTACH:
             return 'keep', ('context', event.context)
-        if event.type == r.SET_SCANOUT:
+        if event.type == session.SET_SCANOUT:
             return 'replace', ('scanout', w[4])
-        if event.type == r.UNREF:
+        if event.type == session.UNREF:
             return 'end', ('resource', w[0])
-        if event.type == r.CTX_DESTROY:
+        if event.type == session.CTX_DESTROY:
             return 'end', ('context', event.context)
         return None
 
@@ -229,19 +229,19 @@ def cut(begin, steps, length, max_steps=MAX_STEPS):
 
 
 def command_seeds(events):
-    story = Story(events, 12)
+    scenario = Scenario(events, 12)
     # The renderer on the CPU knows no contexts: then the null one, and the fuzzer's own.
-    for world in (2, 3) if story.has_contexts else (0, 3):
-        yield from cut(bytes([world | 0x28, 0x1c]), list(story.steps()), LENGTHS['command'])
+    for harness in (2, 3) if scenario.has_contexts else (0, 3):
+        yield from cut(bytes([harness | 0x28, 0x1c]), list(scenario.steps()), LENGTHS['command'])
 
 
 def virgl_seeds(events):
-    yield from cut(bytes([0x28, 0x1c]), list(Story(events, 360).steps()), LENGTHS['virgl'], 120)
+    yield from cut(bytes([0x28, 0x1c]), list(Scenario(events, 360).steps()), LENGTHS['virgl'], 120)
 
 
 # ---- fuzz_session.c ----
 def session_payload(event, regions):
-    """What put_payload() reads for this message."""
+    """What vhost_payload_put() reads for this message."""
     request = event.numbers[0]
     words = struct.unpack('<%dI' % (len(event.bytes) // 4), event.bytes)
     if request in (2, 16):
@@ -263,11 +263,11 @@ def session_payload(event, regions):
 def session_words(event):
     """The numbers behind the header for write_chain(), for a screen of 64 x 40."""
     w = list((event.words() + (0,) * 12)[:12])
-    if event.type == r.CREATE_2D:
+    if event.type == session.CREATE_2D:
         w[2:4] = [w[2] // 20, w[3] // 20]
-    elif event.type == r.ATTACH:
+    elif event.type == session.ATTACH:
         w[1:6] = [1, 0x14000, 0, 0x4000, 0]
-    elif event.type in (r.SET_SCANOUT, r.FLUSH, r.TRANSFER_2D):
+    elif event.type in (session.SET_SCANOUT, session.FLUSH, session.TRANSFER_2D):
         w[:4] = [word // 20 for word in w[:4]]
     return b''.join(number(word) for word in w)
 
@@ -293,7 +293,7 @@ def session_seeds(events):
 
 # ---- fuzz_display.c ----
 def display_seeds(events):
-    """The calls of the device, and a peer that reads and answers when QEMU did."""
+    """The calls of the device, with reads and answers of the display where QEMU had them."""
     turn, read, picture, steps = 0x20, 0x40, 0, []
     for event in events:
         n = event.numbers
@@ -364,7 +364,7 @@ def main():
         sys.exit(__doc__)
     directory = pathlib.Path(sys.argv[1])
     for path in map(pathlib.Path, sys.argv[2:]):
-        events = r.read_session(path)
+        events = session.read_session(path)
         for fuzzer in LENGTHS:
             (directory / fuzzer).mkdir(parents=True, exist_ok=True)
             for old in (directory / fuzzer).glob(path.stem + '-*'):

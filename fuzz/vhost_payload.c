@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The bodies of requests, each drawn from the input: near the memory and the rings that there are,
- * or any number at all.
+ * The numbers of a payload come from the input: near the memory and rings that exist, or any
+ * number.
  */
-#include "payload.h"
+#include "vhost_payload.h"
 
 #include <string.h>
 
@@ -25,7 +25,7 @@ static void put_u64(uint8_t **at, uint64_t value)
 	put(at, &value, sizeof(value));
 }
 
-/* @base and a bit, or any number. */
+/* A little above @base, or any number. */
 static uint64_t take_near(struct input *in, uint64_t base)
 {
 	uint8_t first = input_u8(in);
@@ -48,9 +48,9 @@ static void put_region(uint8_t **at, struct input *in)
 		put_u64(at, input_number64(in));
 		return;
 	}
-	put_u64(at, PAYLOAD_GPA + place);
+	put_u64(at, VHOST_PAYLOAD_GPA + place);
 	put_u64(at, size);
-	put_u64(at, PAYLOAD_USER + place);
+	put_u64(at, VHOST_PAYLOAD_USER + place);
 	put_u64(at, shape & 0x40 ? 0 : place);
 }
 
@@ -82,7 +82,7 @@ static void put_config(uint8_t **at, struct input *in, bool has_data)
 static void put_vring_addr(uint8_t **at, struct input *in)
 {
 	uint32_t index = input_below(in, 3);
-	uint64_t base = PAYLOAD_USER + index * 0x1000u;
+	uint64_t base = VHOST_PAYLOAD_USER + index * 0x1000u;
 
 	put_u32(at, index);
 	put_u32(at, 0);
@@ -92,7 +92,7 @@ static void put_vring_addr(uint8_t **at, struct input *in)
 	put_u64(at, 0);
 }
 
-void payload_put(uint8_t **at, uint32_t request, struct input *in, unsigned *n_fds)
+void vhost_payload_put(uint8_t **at, uint32_t request, struct input *in, unsigned *n_fds)
 {
 	uint8_t *start = *at;
 	uint64_t value;

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Every input begins in the same state, so that it means the same whichever ran before it. The fast
+ * way, without a system call, stops the rings, resets the device and starts the rings as the
+ * session would. What the front-end changed in the session is set again by messages.
+ *
+ * After the reset the device must be as empty as a new one: no resource, no context, no host
+ * memory, every command in the list of free ones, no task in the loop.
+ */
+#include "harness.h"
+
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/container.h"
+#include "base/fd.h"
+#include "display/display.h"
+#include "display/headless.h"
+#include "display/socket.h"
+#include "fuzz.h"
+#include "gpu/device_private.h"
+#include "render/renderer.h"
+#include "strict_renderer.h"
+#include "vhost/backend.h"
+#include "vhost/memory.h"
+#include "vhost/session.h"
+#include "vhost/vring.h"
+#include "vmm.h"
+
+#define USER UINT64_C(0x7f0000000000)
+
+static const struct guest_region_spec regions[HARNESS_REGIONS] = {
+	{ 0, 0x10000, USER, 0 },
+	{ 0x10000, 0x8000, USER + 0x1000000, 0x10000 },
+	{ HARNESS_HIGH, 0x4000, USER + 0x2000000, 0x18000 },
+};
+
+static const struct gpu_limits limits = {
+	.max_hostmem = 1 << 20,
+	.max_resources = 12,
+	.max_backing_entries = 16,
+	.max_dimension = 256,
+	.max_contexts = 4,
+	.max_submit = 1440,
+	.max_fences = 6,
+};
+
+static struct vhost_backend *backend(const struct harness *harness)
+{
+	return gpu_device_backend(harness->device);
+}
+
+void harness_turn(struct harness *harness, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		CHECK(loop_turn(&harness->loop, 0) == 0);
+}
+
+void harness_kick(struct harness *harness, unsigned queue)
+{
+	if (vhost_session_vring(harness->session, queue)->is_running)
+		backend(harness)->ops->queue_kicked(backend(harness), queue);
+}
+
+void harness_tell(struct harness *harness, uint32_t request, const void *payload, uint32_t size,
+		  int fd)
+{
+	uint32_t header[3] = { request, VMM_NEED_REPLY, size };
+	uint8_t message[VMM_HEADER_SIZE + 300];
+
+	CHECK(size <= sizeof(message) - sizeof(header));
+	memcpy(message, header, sizeof(header));
+	if (size > 0)
+		memcpy(message + sizeof(header), payload, size);
+	CHECK(vmm_send(harness->vmm, message, sizeof(header) + size, &fd, fd >= 0));
+	harness_turn(harness, 1);
+	CHECK(harness->session);
+	CHECK(vmm_read(harness->vmm, harness->replies, sizeof(harness->replies),
+		       &harness->replies_len) == 1);
+}
+
+void harness_tell_state(struct harness *harness, uint32_t request, uint32_t index, uint32_t num)
+{
+	uint32_t state[2] = { index, num };
+
+	harness->rings_are_changed = true;
+	harness_tell(harness, request, state, sizeof(state), -1);
+}
+
+static void tell_u64(struct harness *harness, uint32_t request, uint64_t value, int fd)
+{
+	harness_tell(harness, request, &value, sizeof(value), fd);
+}
+
+void harness_set_up_ring(struct harness *harness, unsigned queue, uint32_t size, uint32_t base)
+{
+	uint64_t at = USER + queue * (uint64_t)HARNESS_QUEUE_SIZE;
+	uint64_t addr[5] = { queue, at, at + HARNESS_USED_AT, at + HARNESS_AVAIL_AT, 0 };
+
+	harness_tell_state(harness, VMM_SET_VRING_NUM, queue, size);
+	harness_tell_state(harness, VMM_SET_VRING_BASE, queue, base);
+	harness_tell(harness, VMM_SET_VRING_ADDR, addr, sizeof(addr), -1);
+	tell_u64(harness, VMM_SET_VRING_KICK, queue, harness->kick_fd);
+	tell_u64(harness, VMM_SET_VRING_CALL, queue, harness->call_fd);
+	harness_tell_state(harness, VMM_SET_VRING_ENABLE, queue, 1);
+}
+
+static void tell_memory(struct harness *harness)
+{
+	struct {
+		uint32_t n, padding;
+		struct guest_region_spec regions[HARNESS_REGIONS];
+	} table = { .n = HARNESS_REGIONS };
+	const uint32_t header[3] = { VMM_SET_MEM_TABLE, VMM_VERSION, sizeof(table) };
+	const int fds[HARNESS_REGIONS] = { harness->file, harness->file, harness->file };
+	uint8_t message[sizeof(header) + sizeof(table)];
+
+	memcpy(table.regions, regions, sizeof(regions));
+	memcpy(message, header, sizeof(header));
+	memcpy(message + sizeof(header), &table, sizeof(table));
+	CHECK(vmm_send(harness->vmm, message, sizeof(message), fds, HARNESS_REGIONS));
+	harness_turn(harness, 1);
+	CHECK(harness->session);
+	for (unsigned i = 0; i < HARNESS_REGIONS; i++)
+		harness->has_region[i] = true;
+	harness->memory_is_changed = false;
+}
+
+void harness_toggle_region(struct harness *harness, unsigned region)
+{
+	struct {
+		uint64_t padding;
+		struct guest_region_spec region;
+	} reg = { 0, regions[region] };
+	bool is_there = harness->has_region[region];
+
+	harness_tell(harness, is_there ? VMM_REM_MEM_REG : VMM_ADD_MEM_REG, &reg, sizeof(reg),
+		     is_there ? -1 : harness->file);
+	harness->has_region[region] = !is_there;
+	harness->memory_is_changed = true;
+}
+
+static void on_session_end(void *data, int error)
+{
+	struct harness *harness = data;
+
+	(void)error;
+	vhost_session_free(harness->session);
+	harness->session = NULL;
+}
+
+static void set_up_rings(struct harness *harness)
+{
+	for (unsigned i = 0; i < N_QUEUES; i++) {
+		harness_tell_state(harness, VMM_GET_VRING_BASE, i, 0);
+		harness_set_up_ring(harness, i, harness_ring_size(i), 0);
+	}
+	harness->rings_are_changed = false;
+}
+
+static void connect_vmm(struct harness *harness)
+{
+	uint32_t header[3] = { VMM_SET_PROTOCOL_FEATURES, VMM_VERSION, sizeof(uint64_t) };
+	uint64_t protocol_features = VMM_PROTOCOL_FEATURES;
+	int pair[2], error = 0;
+
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+	harness->vmm = pair[0];
+	harness->replies_len = 0;
+	harness->session = vhost_session_new(&harness->loop, pair[1], backend(harness),
+					     on_session_end, harness, &error);
+	CHECK(harness->session);
+	CHECK(vmm_send(harness->vmm, header, sizeof(header), NULL, 0));
+	CHECK(vmm_send(harness->vmm, &protocol_features, sizeof(protocol_features), NULL, 0));
+	tell_u64(harness, VMM_SET_FEATURES, VMM_F_PROTOCOL | VMM_F_VERSION_1, -1);
+	tell_memory(harness);
+	set_up_rings(harness);
+}
+
+void harness_reconnect(struct harness *harness)
+{
+	fd_close(&harness->vmm);
+	for (unsigned i = 0; i < 8 && harness->session; i++)
+		harness_turn(harness, 1);
+	CHECK(!harness->session && !harness->device->session);
+	/* A fence may pass while no front-end is connected. */
+	if (harness->is_strict)
+		strict_renderer_pass(1);
+	harness_turn(harness, 2);
+	connect_vmm(harness);
+}
+
+void harness_new(struct harness *harness, struct renderer *renderer, bool is_strict,
+		 bool has_socket_display)
+{
+	const struct gpu_device_options options = { .limits = limits, .n_scanouts = 1 };
+
+	*harness = (struct harness){ .qemu.fd = -1,
+				     .qemu.keeps_pixels = true,
+				     .is_strict = is_strict,
+				     .has_socket_display = has_socket_display };
+	CHECK(loop_init(&harness->loop) == 0);
+	harness->renderer = renderer;
+	harness->display =
+		has_socket_display ? socket_display_new(&harness->loop) : headless_display_new();
+	harness->device = gpu_device_new(&harness->loop, renderer, harness->display, &options);
+	CHECK(harness->display && harness->device);
+	harness->file = memfd_create("guest", MFD_CLOEXEC);
+	CHECK(harness->file >= 0 && ftruncate(harness->file, HARNESS_FILE_SIZE) == 0);
+	harness->memory =
+		mmap(NULL, HARNESS_FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, harness->file, 0);
+	CHECK(harness->memory != MAP_FAILED);
+	harness->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	harness->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	CHECK(harness->kick_fd >= 0 && harness->call_fd >= 0);
+	connect_vmm(harness);
+}
+
+/* As the session does at SET_VRING_ENABLE. */
+static void stop_rings(struct harness *harness)
+{
+	for (unsigned i = 0; i < N_QUEUES; i++) {
+		struct vring *vring = vhost_session_vring(harness->session, i);
+
+		if (vring->is_running) {
+			backend(harness)->ops->queue_stopped(backend(harness), i);
+			vring_stop(vring);
+		}
+	}
+}
+
+static void start_rings(struct harness *harness, bool has_event_idx)
+{
+	for (unsigned i = 0; i < N_QUEUES; i++) {
+		struct vring *vring = vhost_session_vring(harness->session, i);
+
+		vring->last_avail = 0;
+		vring->has_event_idx = has_event_idx;
+		CHECK(vring_start(vring) == 0);
+		backend(harness)->ops->queue_started(backend(harness), i);
+	}
+}
+
+void harness_start(struct harness *harness, uint64_t features)
+{
+	stop_rings(harness);
+	memset(harness->memory, 0, HARNESS_DATA_AT);
+	start_rings(harness, features & VMM_F_EVENT_IDX);
+	backend(harness)->ops->set_features(backend(harness), features);
+}
+
+static void check_empty(const struct harness *harness)
+{
+	const struct gpu_device *device = harness->device;
+
+	CHECK(g_hash_table_size(device->resources) == 0 && device->hostmem == 0);
+	CHECK(g_hash_table_size(device->contexts) == 0);
+	CHECK(device->n_fences == 0 && device->held.length == 0);
+	CHECK(device->free_commands.length == device->n_commands);
+	for (unsigned i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++)
+		CHECK(!device->scanouts[i].resource && !device->scanouts[i].shadow);
+	CHECK(!harness->is_strict || strict_renderer_is_empty());
+}
+
+void harness_end(struct harness *harness)
+{
+	if (harness->rings_are_changed) {
+		harness_tell(harness, VMM_RESET_DEVICE, NULL, 0, -1);
+	} else {
+		stop_rings(harness);
+		backend(harness)->ops->reset(backend(harness));
+	}
+	check_empty(harness);
+	if (harness->has_socket_display) {
+		display_set_socket(harness->display, -1);
+		qemu_display_reset(&harness->qemu);
+		qemu_display_renew(container_of(harness->display, struct socket_display, base));
+	}
+	if (harness->memory_is_changed)
+		tell_memory(harness);
+	memset(harness->memory, 0,
+	       HARNESS_DATA_AT); /* the rings are set up, or started, as empty */
+	if (harness->rings_are_changed)
+		set_up_rings(harness);
+	else
+		start_rings(harness, false);
+	harness_turn(harness, 1);
+	CHECK(g_queue_is_empty(&harness->loop.tasks));
+}
