@@ -92,12 +92,10 @@ static struct renderer *make_renderer(const struct options *options, char **ret_
 		return make_virgl(options, ret_message);
 	case GPU_MODE_AUTO:
 		return make_best_renderer(options);
-	case GPU_MODE_GFXSTREAM:
+	case GPU_MODE_GFXSTREAM: /* refused by options_parse() */
 		break;
 	}
-	*ret_message = g_strdup_printf("--gpu-mode %s is not built into this binary",
-				       gpu_mode_name(options->gpu_mode));
-	return NULL;
+	g_assert_not_reached();
 }
 
 /* The socket's name in its directory, which a sandbox leaves: the working directory. */

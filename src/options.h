@@ -13,23 +13,17 @@
 enum gpu_mode {
 	GPU_MODE_AUTO,
 	GPU_MODE_VIRGLRENDERER,
-	GPU_MODE_GFXSTREAM,
 	GPU_MODE_2D,
 	GPU_MODE_NULL,
+	GPU_MODE_GFXSTREAM, /* reserved: refused by options_parse() */
 };
-
-/* Bits of options::capsets: 1 << the capset's id in the virtio-gpu spec. */
-#define CAPSET_VIRGL            (1u << 1)
-#define CAPSET_VIRGL2           (1u << 2)
-#define CAPSET_GFXSTREAM_VULKAN (1u << 3)
-#define CAPSET_GFXSTREAM_GLES   (1u << 8)
 
 /* Strings are borrowed from argv. */
 struct options {
 	const char *socket_path; /* NULL with fd */
 	int fd;                  /* -1 with socket_path */
 	enum gpu_mode gpu_mode;
-	uint32_t capsets; /* 0: all that the mode has */
+	uint32_t capsets; /* bits 1 << id; 0: all that the mode has */
 	bool use_egl, use_glx, use_surfaceless;
 	bool has_use_gles, use_gles; /* use_gles counts only if it was given */
 	const char *gpu_device;      /* NULL: picked by itself */
@@ -45,8 +39,5 @@ enum options_result {
 	OPTIONS_WRONG, /* one sentence was printed: exit 1 */
 	OPTIONS_USAGE, /* one sentence was printed: exit 2 */
 };
-
-/* What the command line calls @mode. */
-const char *gpu_mode_name(enum gpu_mode mode);
 
 enum options_result options_parse(struct options *ret, int argc, char **argv);

@@ -30,8 +30,7 @@ struct log_site {
 void log_set_level(enum log_level level);
 bool log_is_enabled(enum log_level level);
 
-/* Parses "error", "warn", "info" or "debug". False if @name is none of them. */
-bool log_level_parse(const char *name, enum log_level *ret);
+extern const char *const log_level_names[LOG_LEVEL_DEBUG + 1];
 
 /* From any thread. @module and @format are kept: they live as long as the process. */
 void log_write(struct log_site *site, enum log_level level, const char *module, const char *format,

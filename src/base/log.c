@@ -21,7 +21,6 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,7 +29,7 @@
 #define NS_PER_LINE    (NS_PER_S / LOG_PER_SECOND)
 #define NS_BURST       (NS_PER_LINE * LOG_BURST)
 
-static const char *const level_names[] = {
+const char *const log_level_names[] = {
 	[LOG_LEVEL_ERROR] = "error",
 	[LOG_LEVEL_WARN] = "warn",
 	[LOG_LEVEL_INFO] = "info",
@@ -52,21 +51,10 @@ bool log_is_enabled(enum log_level level)
 	return level <= current_level;
 }
 
-bool log_level_parse(const char *name, enum log_level *ret)
-{
-	for (unsigned i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
-		if (strcmp(name, level_names[i]) == 0) {
-			*ret = (enum log_level)i;
-			return true;
-		}
-	}
-	return false;
-}
-
 static void write_line(enum log_level level, const char *module, const char *format, va_list args)
 {
 	char line[LINE_MAX_BYTES];
-	int used = snprintf(line, sizeof(line), "%s %s: ", level_names[level], module);
+	int used = snprintf(line, sizeof(line), "%s %s: ", log_level_names[level], module);
 	int text = vsnprintf(line + used, sizeof(line) - (size_t)used - 1, format, args);
 
 	if (text < 0)

@@ -101,9 +101,6 @@ static void what_cannot_be_done_ends_with_status_1(void **state)
 	expect(ARGS("--gpu-mode", "2d", SOCKET), 1, "/nonexistent/");
 	expect(ARGS("--gpu-mode", "2d", "--capset", "virgl", SOCKET), 1, "virgl");
 	expect(ARGS("--gpu-mode", "2d", "--gpu-device", "/dev/null", SOCKET), 1, "--gpu-device");
-	expect(ARGS("--gpu-mode", "gfxstream", "-c", "gfxstream-gles", "--use-gles", "false",
-		    SOCKET),
-	       1, "needs --use-gles true");
 	expect(ARGS("--gpu-mode", "virgl-renderer", "--capset=virgl, gfxstream-vulkan", SOCKET), 1,
 	       "--gpu-mode virglrenderer has no capset gfxstream-vulkan");
 	/* Who asks for OpenGL gets it or a refusal, whichever option it was that asked. */
@@ -113,17 +110,82 @@ static void what_cannot_be_done_ends_with_status_1(void **state)
 	       "descriptor 9");
 }
 
-/* gfxstream needs a library that few hosts have: without it the reason must be named. */
-static void a_mode_that_is_not_there_says_so(void **state)
+static void an_error_says_what_was_expected(void **state)
 {
-	static const char *const args[] = { "--gpu-mode", "gfxstream", NO_SOCKET, NULL };
+	(void)state;
+	expect(ARGS("--max-outputs", "17"), 2,
+	       "--max-outputs 17: expected a number from 1 to 16 (see");
+	expect(ARGS("--max-dimension", "32767"), 2,
+	       "--max-dimension 32767: expected a number of pixels from 1 to 32766 (see");
+	expect(ARGS("--max-submit", "64K"), 2, "expected a number of bytes from 1 to 2147483647 (");
+	expect(ARGS("--max-hostmem", "0K"), 2, "7, or one with K, M, G or T (");
+	expect(ARGS("--fd", ""), 2, "--fd \"\": expected a number from 0 to 2147483647 (");
+	expect(ARGS("--gpu-mode", "best"), 2, ": expected auto, virglrenderer, 2d or null (");
+	expect(ARGS("--capset", "gl"), 2,
+	       ": expected one or more of virgl, virgl2, separated by commas (");
+	expect(ARGS("--use-egl", "maybe"), 2, ": expected false or true (");
+	expect(ARGS("--scanout", "paper"), 2, ": expected auto, dmabuf or pixels (");
+	expect(ARGS("--sandbox", "loose"), 2, ": expected off, auto or strict (");
+	expect(ARGS("--log-level", "loud"), 2, ": expected error, warn, info or debug (");
+	expect(ARGS("--headless=yes"), 2, ": --headless takes no value (");
+	expect(ARGS("--once", "-Zq"), 2, ": unknown option -Z (");
+	expect(ARGS(SOCKET, "--fd", "3"), 2, "cannot be used together (");
+}
+
+static void a_limit_may_have_its_largest_value(void **state)
+{
+	(void)state;
+	/* What is wrong comes later: the descriptor. */
+	expect(ARGS("--gpu-mode", "null", "--max-hostmem", "8388607T", NO_SOCKET), 1,
+	       "descriptor 9");
+	expect(ARGS("--gpu-mode", "null", "--max-hostmem", "9223372036854775807", NO_SOCKET), 1,
+	       "descriptor 9");
+	expect(ARGS("--gpu-mode", "null", "--max-dimension", "32766", NO_SOCKET), 1,
+	       "descriptor 9");
+	expect(ARGS(SOCKET, "--max-hostmem", "8388608T"), 2, "--max-hostmem");
+}
+
+/* The mode is refused at the end only, so that a later --gpu-mode replaces it. */
+static void a_reserved_mode_is_refused_and_not_offered(void **state)
+{
 	char *out, *err;
-	int status = run_daemon(args, &out, &err);
 
 	(void)state;
-	assert_int_equal(status, 1);
-	if (!strstr(err, "gfxstream") && !strstr(err, "descriptor 9"))
-		vmm_fail("this does not name the reason: %s", err);
+	expect(ARGS("--gpu-mode", "gfxstream", NO_SOCKET), 1,
+	       ": --gpu-mode gfxstream is not built into this binary\n");
+	expect(ARGS("-g", "gfxstream", "-c", "gfxstream-gles", SOCKET), 1,
+	       ": --gpu-mode gfxstream is not built into this binary\n");
+	expect(ARGS("-g", "gfxstream", "-g", "null", NO_SOCKET), 1, "descriptor 9");
+	assert_int_equal(run_daemon(ARGS("--help"), &out, &err), 0);
+	assert_null(strstr(out, "gfxstream"));
+	free(out);
+	free(err);
+}
+
+static void help_shows_values_and_defaults(void **state)
+{
+	static const char *const due[] = {
+		"renderer: auto (default), virglrenderer, 2d or null\n",
+		"by default all of the mode: virgl, virgl2\n",
+		"uses EGL: false or true (default)\n",
+		"uses GLX: false (default) or true\n",
+		"OpenGL does not work: false or true\n",
+		"then exit\n",
+		"(1 to 16, default 1)\n",
+		"K, M, G or T (default 1G)\n",
+		"live resources (default 262144)\n",
+		"(1 to 32766, default 16384)\n",
+		"stream (default 16777216)\n",
+		"off, auto (default) or strict\n",
+		"error, warn, info (default) or debug\n",
+	};
+	char *out, *err;
+
+	(void)state;
+	assert_int_equal(run_daemon(ARGS("--help"), &out, &err), 0);
+	for (unsigned i = 0; i < ARRAY_LENGTH(due); i++)
+		if (!strstr(out, due[i]))
+			vmm_fail("help does not say \"%s\": %s", due[i], out);
 	free(out);
 	free(err);
 }
@@ -217,7 +279,10 @@ static int run(void)
 		DEVICE_TEST(misuse_ends_with_status_2),
 		DEVICE_TEST(values_that_cannot_be_end_with_status_2),
 		DEVICE_TEST(what_cannot_be_done_ends_with_status_1),
-		DEVICE_TEST(a_mode_that_is_not_there_says_so),
+		DEVICE_TEST(an_error_says_what_was_expected),
+		DEVICE_TEST(a_limit_may_have_its_largest_value),
+		DEVICE_TEST(a_reserved_mode_is_refused_and_not_offered),
+		DEVICE_TEST(help_shows_values_and_defaults),
 		DEVICE_TEST(help_and_version_are_given_on_stdout),
 		DEVICE_TEST(limits_are_obeyed),
 		DEVICE_TEST(what_is_said_is_what_was_asked_for),

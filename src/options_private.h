@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* What the files of the command line share: the description of one option. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "options.h"
+
+/* The names of an enum's values; the index is the value. */
+struct option_names {
+	const char *const *names; /* NULL: no such value */
+	unsigned n;
+	uint32_t reserved; /* bits 1 << index: understood, but not offered */
+	bool is_set;       /* several names, separated by commas; the value is bits 1 << index */
+};
+
+/* One option. Its default is what its field holds before the command line is read. */
+struct option_type {
+	char letter; /* 0: none */
+	const char *name;
+	const char *value; /* what help calls it; NULL: takes none; in brackets: may be left out */
+	/* Stores @value, which is NULL if none was given. False if it is not what
+	 * options_value_expected() says. NULL: help or version, which end the program. */
+	bool (*set)(const struct option_type *type, struct options *options, const char *value);
+	size_t at, size;   /* the field in struct options, in bytes; size 0: has none */
+	uint64_t min, max; /* of a number, in @unit; max 0: the value is not a number */
+	const char *unit;  /* plural; NULL: a count of what the option names */
+	bool has_suffix;   /* K, M, G or T may follow the number */
+	const struct option_names *names; /* NULL: the value is not a name */
+	bool hides_default;               /* help does not show what the field holds */
+	const char *help;
+};
+
+extern const struct option_type options_table[];
+extern const unsigned options_table_length;
+
+extern const struct option_names options_table_modes, options_table_capsets;
+/* By mode: the capsets that it has, as bits 1 << id. */
+extern const uint32_t options_table_mode_capsets[];
+
+/* Setters of struct option_type. A path is borrowed. */
+bool options_value_set_path(const struct option_type *type, struct options *options,
+			    const char *value);
+bool options_value_set_number(const struct option_type *type, struct options *options,
+			      const char *value);
+/* A value that was left out stands for the last name. */
+bool options_value_set_name(const struct option_type *type, struct options *options,
+			    const char *value);
+bool options_value_set_flag(const struct option_type *type, struct options *options,
+			    const char *value);
+
+bool options_value_is_optional(const struct option_type *type);
+
+/* "a number from 1 to 16": what @type takes. Freed with g_free(). */
+char *options_value_expected(const struct option_type *type);
+
+/* What help says after the description: the values, the default. Freed with g_free(). */
+char *options_value_details(const struct option_type *type, const struct options *defaults);
+
+void options_help_print(const struct options *defaults);

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * What each option is, and the names that values have: the one place where either is written down.
+ * A new option, limit, mode or capset is a row here.
+ */
+#include <glib.h>
+#include <linux/virtio_gpu.h>
+#include <string.h>
+
+#include "options_private.h"
+
+/* Pixels; the largest image that pixman converts. */
+#define MAX_DIMENSION 32766
+
+#define NAMES(strings, ...)                                                                        \
+	{                                                                                          \
+		.names = (strings), .n = G_N_ELEMENTS(strings), __VA_ARGS__                        \
+	}
+
+static const char *const mode_strings[] = {
+	[GPU_MODE_AUTO] = "auto", [GPU_MODE_VIRGLRENDERER] = "virglrenderer", [GPU_MODE_2D] = "2d",
+	[GPU_MODE_NULL] = "null", [GPU_MODE_GFXSTREAM] = "gfxstream",
+};
+const struct option_names options_table_modes =
+	NAMES(mode_strings, .reserved = 1u << GPU_MODE_GFXSTREAM);
+
+/* The index is the capset's id in the virtio-gpu spec. */
+enum {
+	CAPSET_VIRGL = 1,
+	CAPSET_VIRGL2 = 2,
+	CAPSET_GFXSTREAM_VULKAN = 3,
+	CAPSET_GFXSTREAM_GLES = 8,
+};
+
+static const char *const capset_strings[] = {
+	[CAPSET_VIRGL] = "virgl",
+	[CAPSET_VIRGL2] = "virgl2",
+	[CAPSET_GFXSTREAM_VULKAN] = "gfxstream-vulkan",
+	[CAPSET_GFXSTREAM_GLES] = "gfxstream-gles",
+};
+const struct option_names options_table_capsets =
+	NAMES(capset_strings, .is_set = true,
+	      .reserved = 1u << CAPSET_GFXSTREAM_VULKAN | 1u << CAPSET_GFXSTREAM_GLES);
+
+const uint32_t options_table_mode_capsets[G_N_ELEMENTS(mode_strings)] = {
+	[GPU_MODE_AUTO] = 1u << CAPSET_VIRGL | 1u << CAPSET_VIRGL2,
+	[GPU_MODE_VIRGLRENDERER] = 1u << CAPSET_VIRGL | 1u << CAPSET_VIRGL2,
+};
+
+static const char *const bool_strings[] = { [false] = "false", [true] = "true" };
+static const struct option_names bool_names = NAMES(bool_strings);
+
+static const char *const scanout_strings[] = {
+	[GPU_SCANOUT_AUTO] = "auto",
+	[GPU_SCANOUT_DMABUF] = "dmabuf",
+	[GPU_SCANOUT_PIXELS] = "pixels",
+};
+static const struct option_names scanout_names = NAMES(scanout_strings);
+
+static const char *const sandbox_strings[] = {
+	[SANDBOX_OFF] = "off",
+	[SANDBOX_AUTO] = "auto",
+	[SANDBOX_STRICT] = "strict",
+};
+static const struct option_names sandbox_names = NAMES(sandbox_strings);
+
+static const struct option_names log_names = NAMES(log_level_names);
+
+/* The Rust daemon calls the mode virgl-renderer. */
+static bool set_gpu_mode(const struct option_type *type, struct options *options, const char *value)
+{
+	if (strcmp(value, "virgl-renderer") == 0)
+		value = mode_strings[GPU_MODE_VIRGLRENDERER];
+	return options_value_set_name(type, options, value);
+}
+
+/* libvirt asks for 3D with this. */
+static bool set_virgl(const struct option_type *type, struct options *options, const char *value)
+{
+	(void)type;
+	(void)value;
+	if (options->gpu_mode == GPU_MODE_AUTO)
+		options->gpu_mode = GPU_MODE_VIRGLRENDERER;
+	return true;
+}
+
+static bool set_use_gles(const struct option_type *type, struct options *options, const char *value)
+{
+	options->has_use_gles = true;
+	return options_value_set_name(type, options, value);
+}
+
+#define FIELD(field)                                                                               \
+	.at = offsetof(struct options, field), .size = sizeof(((struct options *)NULL)->field)
+#define PATH(field)     options_value_set_path, FIELD(field)
+#define FLAG(field)     options_value_set_flag, FIELD(field)
+#define NAME(field, of) options_value_set_name, FIELD(field), .names = &(of)
+#define NUMBER(field, least, most)                                                                 \
+	options_value_set_number, FIELD(field), .min = (least), .max = (most)
+#define LIMIT(field, most) NUMBER(device.limits.field, 1, most)
+
+const struct option_type options_table[] = {
+	{ 's', "socket-path", "PATH", PATH(socket_path),
+	  .help = "listen on this socket for the front-end (the VMM)" },
+	{ 0, "fd", "N", NUMBER(fd, 0, INT32_MAX), .hides_default = true,
+	  .help = "serve the connected socket inherited as descriptor N, then exit" },
+	{ 'g', "gpu-mode", "MODE", set_gpu_mode, FIELD(gpu_mode), .names = &options_table_modes,
+	  .help = "renderer" },
+	{ 'c', "capset", "A,B", NAME(capsets, options_table_capsets),
+	  .help = "capsets that the guest may use, by default all of the mode" },
+	{ 0, "use-egl", "[BOOL]", NAME(use_egl, bool_names), .help = "virglrenderer uses EGL" },
+	{ 0, "use-glx", "[BOOL]", NAME(use_glx, bool_names), .help = "virglrenderer uses GLX" },
+	{ 0, "use-gles", "[BOOL]", set_use_gles, FIELD(use_gles), .names = &bool_names,
+	  .hides_default = true,
+	  .help = "OpenGL ES on the host, by default only where OpenGL does not work" },
+	{ 0, "use-surfaceless", "[BOOL]", NAME(use_surfaceless, bool_names),
+	  .help = "EGL may do without a render node" },
+	{ 0, "gpu-device", "PATH", PATH(gpu_device),
+	  .help = "DRM render node for virglrenderer, by default the first that works" },
+	{ 0, "render-node", "PATH", PATH(gpu_device), .help = "same as --gpu-device" },
+	{ 0, "virgl", NULL, set_virgl,
+	  .help = "same as --gpu-mode virglrenderer, unless a mode is given" },
+	{ 0, "headless", NULL, FLAG(is_headless),
+	  .help = "no display; the guest gets one screen of 1280x800" },
+	{ 0, "once", NULL, FLAG(is_once), .help = "serve one connection, then exit with status 0" },
+	{ 0, "max-outputs", "N", NUMBER(device.n_scanouts, 1, VIRTIO_GPU_MAX_SCANOUTS),
+	  .help = "screens in the configuration space; QEMU sets its own number" },
+	{ 0, "max-hostmem", "BYTES", LIMIT(max_hostmem, INT64_MAX), .unit = "bytes",
+	  .has_suffix = true, .help = "host memory for the guest's resources, with K, M, G or T" },
+	{ 0, "max-resources", "N", LIMIT(max_resources, INT32_MAX), .help = "live resources" },
+	{ 0, "max-backing-entries", "N", LIMIT(max_backing_entries, INT32_MAX),
+	  .help = "pieces of guest memory behind one resource" },
+	{ 0, "max-dimension", "PIXELS", LIMIT(max_dimension, MAX_DIMENSION), .unit = "pixels",
+	  .help = "width and height of a resource" },
+	{ 0, "max-contexts", "N", LIMIT(max_contexts, INT32_MAX), .help = "live 3D contexts" },
+	{ 0, "max-submit", "BYTES", LIMIT(max_submit, INT32_MAX), .unit = "bytes",
+	  .help = "size of one 3D command stream" },
+	{ 0, "max-fences", "N", LIMIT(max_fences, INT32_MAX), .help = "fences that wait at once" },
+	{ 0, "scanout", "MODE", NAME(device.scanout_mode, scanout_names),
+	  .help = "how 3D resources are sent to the display" },
+	{ 0, "sandbox", "LEVEL", NAME(sandbox, sandbox_names),
+	  .help = "give up the privileges that are not needed" },
+	{ 0, "log-level", "LEVEL", NAME(log_level, log_names), .help = "lines on standard error" },
+	{ 'h', "help", NULL, NULL, .help = "print this and exit" },
+	{ 'V', "version", NULL, NULL, .help = "print the version and exit" },
+};
+
+const unsigned options_table_length = G_N_ELEMENTS(options_table);

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The values of options. What is accepted, what an error says was expected and what help offers
+ * come from the same row, so they cannot differ.
+ */
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+
+#include "options_private.h"
+
+static const char suffixes[] = "KMGT"; /* each is 1024 times the one before */
+
+static void *field_of(const struct option_type *type, struct options *options)
+{
+	return (char *)options + type->at;
+}
+
+static void store(const struct option_type *type, struct options *options, uint64_t value)
+{
+	if (type->size == sizeof(bool))
+		*(bool *)field_of(type, options) = value;
+	else if (type->size == sizeof(uint32_t))
+		*(uint32_t *)field_of(type, options) = (uint32_t)value;
+	else
+		*(uint64_t *)field_of(type, options) = value;
+}
+
+static uint64_t load(const struct option_type *type, const struct options *options)
+{
+	const void *field = (const char *)options + type->at;
+
+	if (type->size == sizeof(bool))
+		return *(const bool *)field;
+	if (type->size == sizeof(uint32_t))
+		return *(const uint32_t *)field;
+	return *(const uint64_t *)field;
+}
+
+bool options_value_is_optional(const struct option_type *type)
+{
+	return type->value && type->value[0] == '[';
+}
+
+bool options_value_set_path(const struct option_type *type, struct options *options,
+			    const char *value)
+{
+	*(const char **)field_of(type, options) = value;
+	return *value;
+}
+
+bool options_value_set_flag(const struct option_type *type, struct options *options,
+			    const char *value)
+{
+	(void)value;
+	store(type, options, true);
+	return true;
+}
+
+/* The power of two that the suffix at @end stands for; 0 without one. Moves @end behind it. */
+static unsigned read_suffix(const struct option_type *type, const char **end)
+{
+	const char *suffix = type->has_suffix && **end ? strchr(suffixes, **end) : NULL;
+
+	if (!suffix)
+		return 0;
+	(*end)++;
+	return 10 * (unsigned)(suffix - suffixes + 1);
+}
+
+bool options_value_set_number(const struct option_type *type, struct options *options,
+			      const char *value)
+{
+	const char *end = value;
+
+	errno = 0;
+	uint64_t n = g_ascii_strtoull(value, (char **)&end, 10);
+	if (errno || !g_ascii_isdigit(*value)) /* it also reads signs and white space */
+		return false;
+
+	unsigned shift = read_suffix(type, &end);
+
+	if (*end || n > type->max >> shift || n << shift < type->min)
+		return false;
+	store(type, options, n << shift);
+	return true;
+}
+
+static bool find_name(const struct option_names *names, const char *name, unsigned *ret)
+{
+	for (unsigned i = 0; i < names->n; i++) {
+		if (g_strcmp0(name, names->names[i]) == 0) {
+			*ret = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Adds to what the field has already. */
+static bool set_several(const struct option_type *type, struct options *options, const char *value)
+{
+	g_auto(GStrv) list = g_strsplit(value, ",", -1);
+	uint64_t bits = load(type, options);
+	unsigned i;
+
+	for (char **name = list; *name; name++) {
+		if (!find_name(type->names, g_strstrip(*name), &i))
+			return false;
+		bits |= UINT64_C(1) << i;
+	}
+	store(type, options, bits);
+	return true;
+}
+
+bool options_value_set_name(const struct option_type *type, struct options *options,
+			    const char *value)
+{
+	unsigned i = type->names->n - 1;
+
+	if (value && type->names->is_set)
+		return set_several(type, options, value);
+	if (value && !find_name(type->names, value, &i))
+		return false;
+	store(type, options, i);
+	return true;
+}
+
+static bool is_offered(const struct option_names *names, unsigned i)
+{
+	return names->names[i] && !(names->reserved & 1u << i);
+}
+
+/* "off, auto (default) or strict". @default_value: UINT64_MAX marks none. */
+static char *join_names(const struct option_names *names, uint64_t default_value)
+{
+	GString *text = g_string_new(NULL);
+	unsigned last = names->n - 1;
+
+	while (!is_offered(names, last))
+		last--;
+	for (unsigned i = 0; i <= last; i++) {
+		if (!is_offered(names, i))
+			continue;
+		if (text->len > 0)
+			g_string_append(text, i < last || names->is_set ? ", " : " or ");
+		g_string_append(text, names->names[i]);
+		if (i == default_value)
+			g_string_append(text, " (default)");
+	}
+	return g_string_free(text, FALSE);
+}
+
+static char *expected_number(const struct option_type *type)
+{
+	return g_strdup_printf("a number %s%s%sfrom %llu to %llu%s", type->unit ? "of " : "",
+			       type->unit ? type->unit : "", type->unit ? " " : "",
+			       (unsigned long long)type->min, (unsigned long long)type->max,
+			       type->has_suffix ? ", or one with K, M, G or T" : "");
+}
+
+char *options_value_expected(const struct option_type *type)
+{
+	if (type->max > 0)
+		return expected_number(type);
+	if (!type->names)
+		return g_strdup("a path");
+
+	g_autofree char *names = join_names(type->names, UINT64_MAX);
+
+	if (!type->names->is_set)
+		return g_steal_pointer(&names);
+	return g_strdup_printf("one or more of %s, separated by commas", names);
+}
+
+/* "1G": with the largest suffix that leaves a whole number. */
+static char *format_number(const struct option_type *type, uint64_t n)
+{
+	unsigned i = 0;
+
+	while (type->has_suffix && n > 0 && n % 1024 == 0 && suffixes[i]) {
+		n /= 1024;
+		i++;
+	}
+	return g_strdup_printf("%llu%.*s", (unsigned long long)n, i > 0,
+			       &suffixes[i > 0 ? i - 1 : 0]);
+}
+
+/* " (1 to 16, default 1)". A limit that only the type of the number sets is left out. */
+static char *describe_number(const struct option_type *type, uint64_t default_value)
+{
+	g_autofree char *number = format_number(type, default_value);
+
+	if (type->hides_default)
+		return g_strdup("");
+	if (type->max >= INT32_MAX)
+		return g_strdup_printf(" (default %s)", number);
+	return g_strdup_printf(" (%llu to %llu, default %s)", (unsigned long long)type->min,
+			       (unsigned long long)type->max, number);
+}
+
+char *options_value_details(const struct option_type *type, const struct options *defaults)
+{
+	if (type->max > 0)
+		return describe_number(type, load(type, defaults));
+	if (!type->names)
+		return g_strdup("");
+
+	bool has_default = !type->hides_default && !type->names->is_set;
+	uint64_t default_value = has_default ? load(type, defaults) : UINT64_MAX;
+	g_autofree char *names = join_names(type->names, default_value);
+
+	return g_strconcat(": ", names, NULL);
+}
