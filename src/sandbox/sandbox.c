@@ -5,7 +5,7 @@
  * There are two moments. Before the renderer starts the process has one thread, so what belongs to
  * a thread, and what its threads will inherit, goes now: privileges, namespaces, the file tree.
  * After all is opened the filter comes, which the kernel lays on all threads at once. What can fail
- * is found at the first moment, by rehearsing it in a child: a daemon that refuses to run does so
+ * is found at the first moment, by trying it in a child: a daemon that refuses to run does so
  * before its socket is there, and nothing is left half done.
  *
  * With --sandbox auto each thing that is missing is one warning, when the daemon is about to serve;

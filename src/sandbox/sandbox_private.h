@@ -8,6 +8,8 @@
 
 #include "sandbox/sandbox.h"
 
+/* try_in_child.c */
+
 /* Calls @fn in a child that then ends: whether it would work, without having done it. What it
  * returns: 0 or -errno. */
 int try_in_child(int (*fn)(const void *), const void *data);
@@ -15,6 +17,8 @@ int try_in_child(int (*fn)(const void *), const void *data);
 /* namespaces.c */
 int namespaces_enter_user(const void *unused);
 int namespaces_enter(int clone_flag);
+
+/* privileges.c */
 int privileges_refuse_new(void);
 /* All capabilities; @keeps_override: but CAP_DAC_OVERRIDE, if it is there. */
 int privileges_drop(bool keeps_override);
