@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <glib.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,28 +46,33 @@ static int on_signal(struct loop_source *source, uint32_t events)
 	return LOOP_QUIT;
 }
 
-/* Without the person's word, OpenGL goes before OpenGL ES: it gives the guest more. */
+static int fail_start(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Why the daemon does not serve, in the one form that such a sentence has. The exit status. */
+static int fail_start(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	g_autofree char *sentence = g_strdup_vprintf(format, args);
+	va_end(args);
+	fprintf(stderr, "vhost-device-gpu: %s\n", sentence);
+	return EXIT_FAILURE;
+}
+
 static struct renderer *make_virgl(const struct options *options, char **ret_message)
 {
-	struct virgl_options virgl = {
+	const enum virgl_api given = options->use_gles ? VIRGL_API_GLES : VIRGL_API_GL;
+	const struct virgl_options virgl = {
 		.use_egl = options->use_egl,
 		.use_glx = options->use_glx,
-		.use_gles = options->has_use_gles && options->use_gles,
+		.api = options->has_use_gles ? given : VIRGL_API_BEST,
 		.use_surfaceless = options->use_surfaceless,
 		.gpu_device = options->gpu_device,
 		.capsets = options->capsets,
 	};
-	struct renderer *renderer = virgl_new(&virgl, ret_message);
 
-	if (!renderer && !options->has_use_gles) {
-		g_autofree char *message = NULL;
-
-		virgl.use_gles = true;
-		renderer = virgl_new(&virgl, &message);
-		if (renderer)
-			g_clear_pointer(ret_message, g_free);
-	}
-	return renderer;
+	return virgl_new(&virgl, ret_message);
 }
 
 static struct renderer *make_best_renderer(const struct options *options)
@@ -78,6 +84,24 @@ static struct renderer *make_best_renderer(const struct options *options)
 		return renderer;
 	log_warn("%s; the CPU draws, in 2D only (--gpu-mode 2d)", message);
 	return soft2d_renderer_new();
+}
+
+/* What the renderer for the mode may need, before it is made. */
+static unsigned needs_of_mode(enum gpu_mode mode)
+{
+	switch (mode) {
+	case GPU_MODE_NULL:
+		return null_renderer_kind.needs;
+	case GPU_MODE_2D:
+		return soft2d_renderer_kind.needs;
+	case GPU_MODE_AUTO:
+		return virgl_renderer_kind.needs | soft2d_renderer_kind.needs;
+	case GPU_MODE_VIRGLRENDERER:
+		return virgl_renderer_kind.needs;
+	case GPU_MODE_GFXSTREAM:
+		break;
+	}
+	return 0;
 }
 
 /* The renderer for the mode, or NULL with the reason in *@ret_message (freed with g_free()). */
@@ -111,8 +135,7 @@ static bool start_sandbox(struct sandbox *sandbox, const struct options *options
 {
 	const struct sandbox_options sandbox_options = {
 		.level = options->sandbox,
-		.may_draw_gl =
-			options->gpu_mode != GPU_MODE_2D && options->gpu_mode != GPU_MODE_NULL,
+		.needs = needs_of_mode(options->gpu_mode),
 		.uses_x11 = options->use_glx && !options->use_egl,
 		.keeps_working_directory = options->socket_path,
 		.gpu_device = options->gpu_device,
@@ -123,8 +146,7 @@ static bool start_sandbox(struct sandbox *sandbox, const struct options *options
 						 socket_name(options) - options->socket_path);
 
 		if (*dir && chdir(dir) < 0) {
-			fprintf(stderr, "vhost-device-gpu: cannot bind to %s: %s\n",
-				options->socket_path, strerror(errno));
+			fail_start("cannot bind to %s: %s", options->socket_path, strerror(errno));
 			return false;
 		}
 	}
@@ -132,8 +154,7 @@ static bool start_sandbox(struct sandbox *sandbox, const struct options *options
 }
 
 static int serve_front_ends(struct loop *loop, const struct options *options,
-			    struct gpu_device *device, struct sandbox *sandbox,
-			    enum sandbox_profile profile)
+			    struct gpu_device *device, struct sandbox *sandbox, unsigned needs)
 {
 	const struct vhost_server_options server_options = {
 		.socket_path = options->socket_path,
@@ -145,11 +166,9 @@ static int serve_front_ends(struct loop *loop, const struct options *options,
 	struct vhost_server *server =
 		vhost_server_new(loop, &server_options, gpu_device_backend(device), &message);
 
-	if (!server) {
-		fprintf(stderr, "vhost-device-gpu: %s\n", message);
-		return EXIT_FAILURE;
-	}
-	if (!sandbox_lock(sandbox, profile)) {
+	if (!server)
+		return fail_start("%s", message);
+	if (!sandbox_lock(sandbox, needs)) {
 		vhost_server_free(server);
 		return EXIT_FAILURE;
 	}
@@ -166,17 +185,12 @@ static int serve_front_ends(struct loop *loop, const struct options *options,
 static int run_device(struct loop *loop, const struct options *options, struct renderer *renderer,
 		      struct display *display, struct sandbox *sandbox)
 {
-	/* --gpu-mode auto may have come down to 2D, which has no contexts. */
-	bool draws_gl = sandbox->options.may_draw_gl && renderer->ops->context_create;
-	enum sandbox_profile profile = draws_gl ? sandbox_gl_profile() : SANDBOX_2D;
 	struct gpu_device *device = gpu_device_new(loop, renderer, display, &options->device);
 
-	if (!device) {
-		log_error("the renderer's fences cannot be watched: %s", strerror(errno));
-		return EXIT_FAILURE;
-	}
+	if (!device)
+		return fail_start("the renderer's fences cannot be watched: %s", strerror(errno));
 	log_info("renderer: %s, display: %s", renderer->ops->name, display->ops->name);
-	int status = serve_front_ends(loop, options, device, sandbox, profile);
+	int status = serve_front_ends(loop, options, device, sandbox, renderer->needs);
 	gpu_device_free(device);
 	return status;
 }
@@ -191,18 +205,13 @@ static int run_daemon(struct loop *loop, const struct options *options)
 
 	struct renderer *renderer = make_renderer(options, &message);
 
-	if (!renderer) {
-		fprintf(stderr, "vhost-device-gpu: %s\n", message);
-		return EXIT_FAILURE;
-	}
+	if (!renderer)
+		return fail_start("%s", message);
 	struct display *display =
 		options->is_headless ? headless_display_new() : socket_display_new(loop);
-	int status = EXIT_FAILURE;
+	int status = display ? run_device(loop, options, renderer, display, &sandbox)
+			     : fail_start("cannot create a timer: %s", strerror(errno));
 
-	if (display)
-		status = run_device(loop, options, renderer, display, &sandbox);
-	else
-		log_error("no timer could be made: %s", strerror(errno));
 	display_free(display);
 	renderer_free(renderer);
 	return status;
@@ -241,10 +250,8 @@ int main(int argc, char **argv)
 	int r = loop_init(&loop);
 	if (signal_fd >= 0 && r == 0)
 		r = loop_add(&loop, &signals, signal_fd, EPOLLIN, on_signal);
-	if (signal_fd < 0 || r < 0) {
-		log_error("no event loop: %s", strerror(r < 0 ? -r : errno));
-		return EXIT_FAILURE;
-	}
+	if (signal_fd < 0 || r < 0)
+		return fail_start("cannot create the event loop: %s", strerror(r < 0 ? -r : errno));
 	int status = run_daemon(&loop, &options);
 	loop_remove(&signals);
 	loop_finish(&loop);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
+#include <glib.h>
+
 /* File descriptors with one owner each: auto_fd closes at the end of the scope, fd_steal() hands
  * over. */
 
@@ -17,6 +19,10 @@ static inline int fd_steal(int *fd)
 }
 
 #define auto_fd __attribute__((cleanup(fd_close))) int
+
+/* The open descriptors of this process, int, in no order; freed with g_array_unref(). NULL with
+ * errno set if they cannot be listed, which takes /proc. */
+GArray *fd_list(void);
 
 /* Puts @fd (borrowed) into non-blocking, close-on-exec mode. 0 or -errno. */
 int fd_prepare(int fd);

@@ -148,8 +148,14 @@ struct renderer_ops {
 	void (*reset)(struct renderer *renderer); /* optional */
 };
 
+/* What is known of a renderer before it is made. */
+struct renderer_kind {
+	unsigned needs; /* enum needs: all that one of this kind may come to need */
+};
+
 struct renderer {
 	const struct renderer_ops *ops;
+	unsigned needs; /* enum needs: what this one does need; never more than its kind */
 	renderer_fence_fn fence_fn;
 	void *fence_data;
 };

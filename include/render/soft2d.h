@@ -3,5 +3,7 @@
 
 struct renderer;
 
+extern const struct renderer_kind soft2d_renderer_kind;
+
 /* 2D resources on the CPU: needs nothing of the host but memory. */
 struct renderer *soft2d_renderer_new(void);

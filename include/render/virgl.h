@@ -8,9 +8,18 @@
 
 struct renderer;
 
+extern const struct renderer_kind virgl_renderer_kind;
+
+/* The API of the host that the guest's OpenGL is drawn with. */
+enum virgl_api {
+	VIRGL_API_BEST, /* OpenGL, which gives the guest more; OpenGL ES if that does not start */
+	VIRGL_API_GL,
+	VIRGL_API_GLES,
+};
+
 struct virgl_options {
-	bool use_egl, use_glx;  /* where a context comes from; EGL goes first */
-	bool use_gles;          /* OpenGL ES on the host, not OpenGL */
+	bool use_egl, use_glx; /* where a context comes from; EGL goes first */
+	enum virgl_api api;
 	bool use_surfaceless;   /* without a render node, if there is none that works */
 	const char *gpu_device; /* the one render node to use; NULL: the first that works */
 	uint32_t capsets;       /* 1 << id of each that the guest may see; 0: all */

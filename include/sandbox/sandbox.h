@@ -11,16 +11,9 @@ enum sandbox_level {
 	SANDBOX_STRICT, /* all of it, or nothing runs */
 };
 
-/* What the renderer needs once it runs. */
-enum sandbox_profile {
-	SANDBOX_2D,          /* pixman or nothing: no threads, no files, no ioctl */
-	SANDBOX_SOFTWARE_GL, /* llvmpipe: threads, code made at run time */
-	SANDBOX_HARDWARE_GL, /* and the ioctls of GPUs */
-};
-
 struct sandbox_options {
 	enum sandbox_level level;
-	bool may_draw_gl;             /* the renderer may be OpenGL; known before it starts */
+	unsigned needs;               /* enum needs: what the renderer may come to need */
 	bool uses_x11;                /* OpenGL through an X server, which is outside */
 	bool keeps_working_directory; /* writable, for the socket; all else goes */
 	const char *gpu_device;       /* borrowed; absolute; a device to keep, or NULL */
@@ -43,10 +36,7 @@ struct sandbox {
  */
 bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *options);
 
-/* Which of the two OpenGL profiles this host needs: hardware where there is a GPU's device. */
-enum sandbox_profile sandbox_gl_profile(void);
-
-/* After all is opened: leaves only the system calls of @profile, to every thread. Warns of each
- * thing that is missing, and says in one line what is in force. False, with an error line, if the
- * host failed. */
-bool sandbox_lock(struct sandbox *sandbox, enum sandbox_profile profile);
+/* After all is opened: leaves to every thread only the system calls that the made renderer's @needs
+ * (enum needs) take. Warns of each thing that is missing, and says in one line what is in force.
+ * False, with an error line, if the host failed. */
+bool sandbox_lock(struct sandbox *sandbox, unsigned needs);

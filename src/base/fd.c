@@ -5,8 +5,11 @@
  */
 #include "base/fd.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 void fd_close(int *fd)
@@ -27,4 +30,23 @@ int fd_prepare(int fd)
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return -errno;
 	return 0;
+}
+
+GArray *fd_list(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	GArray *fds;
+
+	if (!dir)
+		return NULL;
+	fds = g_array_new(false, false, sizeof(int));
+	while ((entry = readdir(dir))) {
+		int fd = atoi(entry->d_name);
+
+		if (entry->d_name[0] != '.' && fd != dirfd(dir))
+			g_array_append_val(fds, fd);
+	}
+	closedir(dir);
+	return fds;
 }

@@ -19,6 +19,8 @@ struct null_renderer {
 	struct renderer_resource any; /* what every handle points to */
 };
 
+const struct renderer_kind null_renderer_kind = { .needs = 0 };
+
 static const struct renderer_ops null_ops;
 
 static struct null_renderer *null_renderer(struct renderer *renderer)

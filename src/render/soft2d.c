@@ -40,6 +40,8 @@ struct soft2d_resource {
 	size_t size;
 };
 
+const struct renderer_kind soft2d_renderer_kind = { .needs = 0 };
+
 static const struct renderer_ops soft2d_ops;
 
 static struct soft2d_resource *to_soft2d(struct renderer_resource *resource)

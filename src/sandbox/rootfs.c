@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The file tree: an empty, read-only root, in which only what one table lists can be found, and the
- * working directory. A renderer without OpenGL gets nothing from the table.
+ * working directory. Which entries those are depends on what the renderer may need: one without
+ * OpenGL gets none.
  *
  * OpenGL opens files as long as it runs: drivers and their helpers are loaded at the first use. So
  * the list is of what drivers need, read-only, under the names that they have outside. No home
@@ -27,6 +28,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/needs.h"
 #include "sandbox/sandbox_private.h"
 
 #define LOG_MODULE "sandbox"
@@ -49,57 +51,58 @@ enum kind {
 static const struct rootfs_entry {
 	const char *pattern;
 	enum kind kind;
+	unsigned needs; /* enum needs: there for any of these */
 } entries[] = {
-	{ "/dev/dri", DEVICES },
-	{ "/dev/nvidia*", DEVICES },
-	{ "/dev/mali0", DEVICES },
-	{ "/dev/udmabuf", DEVICES },
-	{ "/dev/null", DEVICES },
-	{ "/dev/zero", DEVICES },
-	{ "/dev/urandom", DEVICES },
-	{ "/sys/dev/char", FILES },
-	{ "/sys/devices", FILES },
-	{ "/sys/class/drm", FILES },
-	{ "/sys/bus/pci", FILES },
-	{ "/sys/module/nvidia*", FILES },
-	{ "/proc/self", FILES },
-	{ "/proc/cpuinfo", FILES },
-	{ "/proc/devices", FILES },
-	{ "/proc/driver/nvidia*", FILES },
-	{ "/proc/filesystems", FILES },
-	{ "/proc/meminfo", FILES },
-	{ "/proc/modules", FILES },
-	{ "/proc/version", FILES },
-	{ "/usr/lib", FILES },
-	{ "/usr/lib32", FILES },
-	{ "/usr/lib64", FILES },
-	{ "/lib", FILES },
-	{ "/lib64", FILES },
-	{ "/usr/local/lib*", FILES },
-	{ "/usr/local/nvidia", FILES },
-	{ "/run/opengl-driver", FILES },
-	{ "/nix/store", FILES },
-	{ "/gnu/store", FILES },
-	{ "/usr/share/drirc.d", FILES },
-	{ "/usr/share/egl", FILES },
-	{ "/usr/share/glvnd", FILES },
-	{ "/usr/share/libdrm", FILES },
-	{ "/usr/share/nvidia", FILES },
-	{ "/usr/share/vulkan", FILES },
-	{ "/etc/drirc", FILES },
-	{ "/etc/egl", FILES },
-	{ "/etc/glvnd", FILES },
-	{ "/etc/ld.so.cache", FILES },
-	{ "/etc/vulkan", FILES },
-	{ "$LD_LIBRARY_PATH", FILES },
-	{ "$LIBGL_DRIVERS_PATH", FILES },
-	{ "$GBM_BACKENDS_PATH", FILES },
-	{ "$__EGL_VENDOR_LIBRARY_DIRS", FILES },
-	{ "$__EGL_VENDOR_LIBRARY_FILENAMES", FILES },
-	{ "$__EGL_EXTERNAL_PLATFORM_CONFIG_DIRS", FILES },
-	{ "$VK_DRIVER_FILES", FILES },
-	{ "$VK_ICD_FILENAMES", FILES },
-	{ "$MESA_SHADER_CACHE_DIR", WRITABLE },
+	{ "/dev/dri", DEVICES, NEEDS_GPU_DEVICES },
+	{ "/dev/nvidia*", DEVICES, NEEDS_GPU_DEVICES },
+	{ "/dev/mali0", DEVICES, NEEDS_GPU_DEVICES },
+	{ "/dev/udmabuf", DEVICES, NEEDS_FILES },
+	{ "/dev/null", DEVICES, NEEDS_FILES },
+	{ "/dev/zero", DEVICES, NEEDS_FILES },
+	{ "/dev/urandom", DEVICES, NEEDS_FILES },
+	{ "/sys/dev/char", FILES, NEEDS_FILES },
+	{ "/sys/devices", FILES, NEEDS_FILES },
+	{ "/sys/class/drm", FILES, NEEDS_GPU_DEVICES },
+	{ "/sys/bus/pci", FILES, NEEDS_FILES },
+	{ "/sys/module/nvidia*", FILES, NEEDS_GPU_DEVICES },
+	{ "/proc/self", FILES, NEEDS_FILES },
+	{ "/proc/cpuinfo", FILES, NEEDS_FILES },
+	{ "/proc/devices", FILES, NEEDS_FILES },
+	{ "/proc/driver/nvidia*", FILES, NEEDS_GPU_DEVICES },
+	{ "/proc/filesystems", FILES, NEEDS_FILES },
+	{ "/proc/meminfo", FILES, NEEDS_FILES },
+	{ "/proc/modules", FILES, NEEDS_FILES },
+	{ "/proc/version", FILES, NEEDS_FILES },
+	{ "/usr/lib", FILES, NEEDS_FILES },
+	{ "/usr/lib32", FILES, NEEDS_FILES },
+	{ "/usr/lib64", FILES, NEEDS_FILES },
+	{ "/lib", FILES, NEEDS_FILES },
+	{ "/lib64", FILES, NEEDS_FILES },
+	{ "/usr/local/lib*", FILES, NEEDS_FILES },
+	{ "/usr/local/nvidia", FILES, NEEDS_FILES },
+	{ "/run/opengl-driver", FILES, NEEDS_FILES },
+	{ "/nix/store", FILES, NEEDS_FILES },
+	{ "/gnu/store", FILES, NEEDS_FILES },
+	{ "/usr/share/drirc.d", FILES, NEEDS_FILES },
+	{ "/usr/share/egl", FILES, NEEDS_FILES },
+	{ "/usr/share/glvnd", FILES, NEEDS_FILES },
+	{ "/usr/share/libdrm", FILES, NEEDS_FILES },
+	{ "/usr/share/nvidia", FILES, NEEDS_FILES },
+	{ "/usr/share/vulkan", FILES, NEEDS_FILES },
+	{ "/etc/drirc", FILES, NEEDS_FILES },
+	{ "/etc/egl", FILES, NEEDS_FILES },
+	{ "/etc/glvnd", FILES, NEEDS_FILES },
+	{ "/etc/ld.so.cache", FILES, NEEDS_FILES },
+	{ "/etc/vulkan", FILES, NEEDS_FILES },
+	{ "$LD_LIBRARY_PATH", FILES, NEEDS_FILES },
+	{ "$LIBGL_DRIVERS_PATH", FILES, NEEDS_FILES },
+	{ "$GBM_BACKENDS_PATH", FILES, NEEDS_FILES },
+	{ "$__EGL_VENDOR_LIBRARY_DIRS", FILES, NEEDS_FILES },
+	{ "$__EGL_VENDOR_LIBRARY_FILENAMES", FILES, NEEDS_FILES },
+	{ "$__EGL_EXTERNAL_PLATFORM_CONFIG_DIRS", FILES, NEEDS_FILES },
+	{ "$VK_DRIVER_FILES", FILES, NEEDS_FILES },
+	{ "$VK_ICD_FILENAMES", FILES, NEEDS_FILES },
+	{ "$MESA_SHADER_CACHE_DIR", WRITABLE, NEEDS_FILES },
 };
 
 struct rootfs_path {
@@ -161,11 +164,10 @@ struct rootfs *rootfs_new(const struct sandbox_options *options)
 	g_array_set_clear_func(rootfs->paths, clear_path);
 	if (options->keeps_working_directory)
 		rootfs->working_dir = g_get_current_dir();
-	if (!options->may_draw_gl)
-		return rootfs;
 	for (unsigned i = 0; i < G_N_ELEMENTS(entries); i++)
-		add_entry(rootfs, &entries[i]);
-	if (options->gpu_device)
+		if (entries[i].needs & options->needs)
+			add_entry(rootfs, &entries[i]);
+	if (options->gpu_device && (options->needs & NEEDS_GPU_DEVICES))
 		add_path(rootfs, options->gpu_device, DEVICES);
 	return rootfs;
 }

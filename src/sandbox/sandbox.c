@@ -19,12 +19,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
-#include <glob.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/needs.h"
 #include "sandbox/sandbox_private.h"
 
 #define LOG_MODULE "sandbox"
@@ -219,7 +219,7 @@ bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *option
 	sandbox->has_no_capabilities = r == 0 && !keeps_capability;
 	if (r < 0)
 		add_missing(sandbox, "capabilities cannot be dropped", g_strerror(-r));
-	if (options->may_draw_gl && sandbox->has_rootfs)
+	if ((options->needs & NEEDS_FILES) && sandbox->has_rootfs)
 		forbid_shader_caches();
 	if (sandbox->n_missing == 0 || options->level == SANDBOX_AUTO)
 		return true;
@@ -227,20 +227,11 @@ bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *option
 	return false;
 }
 
-enum sandbox_profile sandbox_gl_profile(void)
+enum sandbox_profile sandbox_profile_of(unsigned needs)
 {
-	static const char *const devices[] = { "/dev/dri/renderD*", "/dev/nvidiactl",
-					       "/dev/mali0" };
-
-	for (unsigned i = 0; i < G_N_ELEMENTS(devices); i++) {
-		glob_t found;
-
-		if (glob(devices[i], 0, NULL, &found) == 0) {
-			globfree(&found);
-			return SANDBOX_HARDWARE_GL;
-		}
-	}
-	return SANDBOX_SOFTWARE_GL;
+	if (needs & NEEDS_GPU_DEVICES)
+		return SANDBOX_HARDWARE_GL;
+	return needs ? SANDBOX_SOFTWARE_GL : SANDBOX_2D;
 }
 
 static void report_in_force(const struct sandbox *sandbox, enum sandbox_profile profile)
@@ -259,8 +250,10 @@ static void report_in_force(const struct sandbox *sandbox, enum sandbox_profile 
 		 sandbox->has_filter ? profile_names[profile] : "all");
 }
 
-bool sandbox_lock(struct sandbox *sandbox, enum sandbox_profile profile)
+bool sandbox_lock(struct sandbox *sandbox, unsigned needs)
 {
+	enum sandbox_profile profile = sandbox_profile_of(needs);
+
 	if (sandbox->options.level == SANDBOX_OFF) {
 		log_info("off");
 		return true;

@@ -8,6 +8,16 @@
 
 #include "sandbox/sandbox.h"
 
+/* Which system calls stay. */
+enum sandbox_profile {
+	SANDBOX_2D,          /* pixman or nothing: no threads, no files, no ioctl */
+	SANDBOX_SOFTWARE_GL, /* llvmpipe: files, threads, generated code */
+	SANDBOX_HARDWARE_GL, /* and the ioctls of GPUs */
+};
+
+/* The smallest profile that has all of @needs (enum needs). */
+enum sandbox_profile sandbox_profile_of(unsigned needs);
+
 /* try_in_child.c */
 
 /* Calls @fn in a child that then ends: whether it would work, without having done it. What it

@@ -59,7 +59,7 @@ static void check(void **state, const char *const *args, const struct deed *deed
 	snprintf(line, sizeof(line), "forbidden %s: %s\n", deed->what, deed->result);
 	log = daemon_text(vmm->daemon.err_fd);
 	if (!strstr(log, line))
-		vmm_fail("the log add_missing %s", line);
+		vmm_fail("the log lacks %s", line);
 	free(log);
 	fixture_end(state);
 }

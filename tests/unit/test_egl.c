@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "base/needs.h"
 #include "render/virgl/egl.h"
 #include "render/renderer.h"
 #include "render/virgl.h"
@@ -31,12 +32,16 @@ static void make_file(const char *path)
 	CHECK(fd >= 0 && close(fd) == 0);
 }
 
+static int host_null; /* in enter_host()'s mount namespace */
+
 /* Names as a kernel gives them that has had more cards than it has. */
 static void enter_host(void)
 {
 	if (namespaces_enter_user(NULL) < 0 || unshare(CLONE_NEWNS) < 0 ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("dev", "/dev", "tmpfs", 0, NULL) < 0)
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		_exit(NO_VERDICT);
+	host_null = open("/dev/null", O_PATH);
+	if (mount("dev", "/dev", "tmpfs", 0, NULL) < 0)
 		_exit(NO_VERDICT);
 	CHECK(mkdir("/dev/dri", 0755) == 0);
 	make_file("/dev/dri/renderD1000");
@@ -67,19 +72,42 @@ static void open_what_is_none(const void *unused)
 	CHECK(virgl_egl_open_node("/dev/dri") == -EISDIR);
 }
 
-static void start_without_them(const void *unused)
+static void start_renderer(const void *needs_no_gpu)
 {
 	const struct virgl_options options = { .use_egl = true, .use_surfaceless = true };
 	g_autofree char *message = NULL;
 	struct renderer *renderer = virgl_new(&options, &message);
 
-	(void)unused;
 	if (!renderer)
 		_exit(NO_VERDICT);
+	CHECK(renderer->needs & NEEDS_GENERATED_CODE);
+	CHECK((renderer->needs & ~virgl_renderer_kind.needs) == 0);
+	CHECK(!needs_no_gpu || !(renderer->needs & NEEDS_GPU_DEVICES));
 	renderer_free(renderer);
 }
 
-/* One line for each, and then it goes on as if they were not there. */
+/* /dev/null under the name of a node. */
+static void open_node(const void *unused)
+{
+	int null = open("/dev/null", O_RDWR);
+	char source[32];
+
+	(void)unused;
+	enter_host();
+	snprintf(source, sizeof(source), "/proc/self/fd/%d", host_null);
+	CHECK(mount(source, "/dev/dri/renderD128", NULL, MS_BIND, NULL) == 0);
+	CHECK(null >= 0 && !virgl_egl_uses_gpu());
+	int file = open("/dev/dri/renderD129", O_RDONLY);
+
+	CHECK(file >= 0 && !virgl_egl_uses_gpu());
+	int node = open("/dev/dri/renderD128", O_RDWR);
+
+	CHECK(node >= 0 && virgl_egl_uses_gpu());
+	CHECK(close(node) == 0 && !virgl_egl_uses_gpu());
+}
+
+/* One line for each, no ioctl of GPUs is asked for, and then it goes on as if they were not there.
+ */
 static void start_with_them(const void *data)
 {
 	const int fd = *(const int *)data;
@@ -88,7 +116,7 @@ static void start_with_them(const void *data)
 	enter_host();
 	CHECK(dup2(fd, STDERR_FILENO) >= 0);
 	log_set_level(LOG_LEVEL_INFO);
-	start_without_them(NULL);
+	start_renderer("no GPU");
 	CHECK(pread(fd, text, sizeof(text) - 1, 0) > 0);
 	CHECK(strstr(text, "warn virgl: /dev/dri/renderD128 cannot be opened: No such device\n"));
 	CHECK(strstr(text, "warn virgl: /dev/dri/renderD1000 cannot be opened: No such device\n"));
@@ -122,7 +150,7 @@ static void test_nodes_that_cannot_be_used_are_said_and_passed_over(void **state
 	const int fd = fileno(said);
 
 	(void)state;
-	if (run_in_child(start_without_them, NULL) != 0) {
+	if (run_in_child(start_renderer, NULL) != 0) {
 		fclose(said);
 		skip();
 	}
@@ -130,11 +158,18 @@ static void test_nodes_that_cannot_be_used_are_said_and_passed_over(void **state
 	fclose(said);
 }
 
+static void test_an_open_node_is_what_says_that_a_gpu_draws(void **state)
+{
+	(void)state;
+	assert_well(open_node, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nodes_are_tried_in_the_order_of_their_numbers),
 		cmocka_unit_test(test_what_is_no_node_is_not_opened),
+		cmocka_unit_test(test_an_open_node_is_what_says_that_a_gpu_draws),
 		cmocka_unit_test(test_nodes_that_cannot_be_used_are_said_and_passed_over),
 	};
 

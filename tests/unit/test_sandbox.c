@@ -25,11 +25,13 @@
 
 #include <cmocka.h>
 
+#include "base/needs.h"
 #include "sandbox/sandbox_private.h"
 #include "sandbox/sandbox.h"
 #include "sandbox_child.h"
 
-#define NOBODY 65534
+#define NOBODY    65534
+#define ALL_NEEDS (NEEDS_FILES | NEEDS_THREADS | NEEDS_GENERATED_CODE | NEEDS_GPU_DEVICES)
 
 static char directory[] = "/tmp/test-sandbox-XXXXXX";
 
@@ -39,7 +41,7 @@ static const struct sandbox_options strict_2d = {
 };
 static const struct sandbox_options strict_gl = {
 	.level = SANDBOX_STRICT,
-	.may_draw_gl = true,
+	.needs = ALL_NEEDS,
 	.keeps_working_directory = true,
 };
 
@@ -136,7 +138,7 @@ static void see_nothing_in_2d(void)
 
 	int fd = bind_socket("2d.sock");
 
-	CHECK(sandbox_lock(&sandbox, SANDBOX_2D));
+	CHECK(sandbox_lock(&sandbox, 0));
 	CHECK(open("/etc/passwd", O_RDONLY) < 0 && open(".", O_RDONLY | O_DIRECTORY) < 0);
 	CHECK(lstat("2d.sock", &st) == 0 && S_ISSOCK(st.st_mode));
 	CHECK(unlink("2d.sock") == 0 && close(fd) == 0);
@@ -173,7 +175,7 @@ static void see_the_list_in_gl(void)
 	int fd = bind_socket("gl.sock");
 
 	CHECK(sandbox.n_paths > 3);
-	CHECK(sandbox_lock(&sandbox, SANDBOX_HARDWARE_GL));
+	CHECK(sandbox_lock(&sandbox, ALL_NEEDS));
 	for (unsigned i = 0; i < G_N_ELEMENTS(absent); i++) {
 		/* The one place that may be written; a build for coverage has one. */
 		if (g_str_has_prefix(cache ? cache : "", absent[i]))
@@ -304,7 +306,7 @@ static void live_without_namespaces(void)
 
 	int fd = bind_socket("auto.sock");
 
-	CHECK(sandbox_lock(&sandbox, SANDBOX_2D));
+	CHECK(sandbox_lock(&sandbox, 0));
 	CHECK(open("/etc/passwd", O_RDONLY) < 0 && errno == EACCES);
 	CHECK(unlink("auto.sock") == 0 && close(fd) == 0);
 }
@@ -344,7 +346,7 @@ static void bind_where_only_root_may(void)
 	options.level = SANDBOX_AUTO;
 	CHECK(sandbox_start(&sandbox, &options));
 	int fd = bind_socket("root.sock");
-	CHECK(sandbox_lock(&sandbox, SANDBOX_2D));
+	CHECK(sandbox_lock(&sandbox, 0));
 	CHECK(unlink("root.sock") == 0 && close(fd) == 0);
 }
 
@@ -373,7 +375,7 @@ static void test_off_changes_nothing(void **state)
 
 	(void)state;
 	assert_true(sandbox_start(&sandbox, &options));
-	assert_true(sandbox_lock(&sandbox, SANDBOX_2D));
+	assert_true(sandbox_lock(&sandbox, 0));
 	assert_int_equal(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 0);
 	assert_true(is_there("/etc/passwd"));
 }

@@ -85,7 +85,7 @@ static inline int start_gles(void **state)
 {
 	(void)state;
 	return start(&(struct virgl_options){
-		.use_egl = true, .use_gles = true, .use_surfaceless = true });
+		.use_egl = true, .api = VIRGL_API_GLES, .use_surfaceless = true });
 }
 
 /* OpenGL for the host, one capset for the guest. */
@@ -93,6 +93,7 @@ static inline int start_gl(void **state)
 {
 	(void)state;
 	return start(&(struct virgl_options){ .use_egl = true,
+					      .api = VIRGL_API_GL,
 					      .use_surfaceless = true,
 					      .capsets = 1u << VIRTIO_GPU_CAPSET_VIRGL2 });
 }

@@ -7,6 +7,10 @@
 
 #include <glib.h>
 
+#include "render/renderer.h"
+
+const struct renderer_kind virgl_renderer_kind = { .needs = 0 };
+
 struct renderer *virgl_new(const struct virgl_options *options, char **ret_message)
 {
 	(void)options;

@@ -15,6 +15,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -64,6 +65,33 @@ int virgl_egl_open_node(const char *path)
 	if (!S_ISCHR(st.st_mode) || major(st.st_rdev) != DRM_MAJOR)
 		return -ENODEV;
 	return fd_steal(&fd);
+}
+
+static bool is_gpu(int fd)
+{
+	static const char *const prefixes[] = { DRI_DIRECTORY "/", "/dev/nvidia", "/dev/mali" };
+	char link[64], target[256] = "";
+	struct stat st;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) ||
+	    readlink(link, target, sizeof(target) - 1) < 0)
+		return false;
+	for (unsigned i = 0; i < G_N_ELEMENTS(prefixes); i++)
+		if (g_str_has_prefix(target, prefixes[i]))
+			return true;
+	return false;
+}
+
+/* What was opened says it; that a node exists does not: the driver may have had no permission. */
+bool virgl_egl_uses_gpu(void)
+{
+	g_autoptr(GArray) fds = fd_list();
+
+	for (unsigned i = 0; fds && i < fds->len; i++)
+		if (is_gpu(g_array_index(fds, int, i)))
+			return true;
+	return !fds;
 }
 
 /* Stays loaded if it can be: it is about to be used. */

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/needs.h"
 #include "render/virgl/egl.h"
 #include "render/virgl/virgl_private.h"
 
@@ -101,7 +102,7 @@ static bool start_library(struct virgl *virgl, const struct virgl_options *optio
 	flags |= options->use_egl ? VIRGL_RENDERER_USE_EGL : VIRGL_RENDERER_USE_GLX;
 	if (options->use_egl && virgl->node < 0)
 		flags |= VIRGL_RENDERER_USE_SURFACELESS;
-	if (options->use_gles)
+	if (options->api == VIRGL_API_GLES)
 		flags |= VIRGL_RENDERER_USE_GLES;
 	last_line[0] = '\0';
 	return virgl_renderer_init(virgl, flags, &virgl->callbacks) == 0;
@@ -152,8 +153,8 @@ static bool start_on_any_node(struct virgl *virgl, const struct virgl_options *o
 	return false;
 }
 
-/* NULL, or one sentence. */
-static char *start_somewhere(struct virgl *virgl, const struct virgl_options *options)
+/* With options::api, which is one API. NULL, or one sentence. */
+static char *start_api(struct virgl *virgl, const struct virgl_options *options)
 {
 	const char *problem;
 
@@ -161,7 +162,7 @@ static char *start_somewhere(struct virgl *virgl, const struct virgl_options *op
 		return g_strdup("virglrenderer needs EGL or GLX, and both are switched off");
 	if (!options->use_egl && options->gpu_device)
 		return g_strdup("--gpu-device needs EGL, which is switched off");
-	problem = virgl_egl_find_problem(options->use_egl, options->use_gles);
+	problem = virgl_egl_find_problem(options->use_egl, options->api == VIRGL_API_GLES);
 	if (problem)
 		return g_strdup_printf("virglrenderer cannot start: %s", problem);
 	if (!options->use_egl)
@@ -185,6 +186,25 @@ static char *start_somewhere(struct virgl *virgl, const struct virgl_options *op
 			       "cannot start without one: %s; install the GPU's EGL driver, or "
 			       "Mesa's",
 			       failure_reason());
+}
+
+/* NULL, or one sentence. */
+static char *start_best(struct virgl *virgl, const struct virgl_options *options)
+{
+	struct virgl_options tried = *options;
+
+	if (options->api != VIRGL_API_BEST)
+		return start_api(virgl, options);
+	tried.api = VIRGL_API_GL;
+	g_autofree char *message = start_api(virgl, &tried);
+
+	if (!message)
+		return NULL;
+	fd_close(&virgl->node);
+	tried.api = VIRGL_API_GLES;
+	g_autofree char *second = start_api(virgl, &tried);
+
+	return second ? g_steal_pointer(&message) : NULL;
 }
 
 static void virgl_free(struct renderer *renderer)
@@ -222,6 +242,14 @@ const struct renderer_ops virgl_ops = {
 	.reset = virgl_fence_reset,
 };
 
+/* Without a GPU a driver draws on the CPU, in threads, with shaders that it compiles. With one it
+ * may do that too. */
+#define NEEDS_OF_DRIVERS (NEEDS_FILES | NEEDS_THREADS | NEEDS_GENERATED_CODE)
+
+const struct renderer_kind virgl_renderer_kind = {
+	.needs = NEEDS_OF_DRIVERS | NEEDS_GPU_DEVICES,
+};
+
 struct renderer *virgl_new(const struct virgl_options *options, char **ret_message)
 {
 	if (is_running) {
@@ -239,13 +267,16 @@ struct renderer *virgl_new(const struct virgl_options *options, char **ret_messa
 	};
 	virgl->node = -1;
 	take_log();
-	*ret_message = start_somewhere(virgl, options);
+	*ret_message = start_best(virgl, options);
 	if (*ret_message) {
 		fd_close(&virgl->node);
 		g_free(virgl);
 		return NULL;
 	}
 	is_running = true;
+	virgl->base.needs = NEEDS_OF_DRIVERS;
+	if (virgl->node >= 0 || virgl_egl_uses_gpu())
+		virgl->base.needs |= NEEDS_GPU_DEVICES;
 	virgl_context_init_capsets(virgl, options->capsets);
 	return &virgl->base;
 }
