@@ -25,11 +25,11 @@ static int collect_pieces(const struct backing *backing, const struct guest_memo
 			  struct iovec *iov)
 {
 	const int max = (int)backing->n_entries + MAX_BORDERS;
+	struct iovec pieces[MAX_PIECES]; /* not in the loop: the compiler zeroes it */
 	const uint8_t *end = NULL;
 	int n = 0;
 
 	for (uint32_t i = 0; i < backing->n_entries; i++) {
-		struct iovec pieces[MAX_PIECES];
 		int n_pieces = guest_memory_iov(memory, backing->entries[i].addr,
 						backing->entries[i].length, pieces,
 						MIN(max - n, MAX_PIECES));
