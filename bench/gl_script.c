@@ -3,10 +3,10 @@
  * The scripts. An empty stream is one word that tells the library to do nothing: with no word at
  * all the daemon would not call it, and what is to be measured is the way to it and back.
  *
- * kmscube is what a guest sent (fuzz/session_to_stream.py says how it lies in the file), without its screens
- * and without the end: all up to its third frame is setup, and the third and the fourth, which are
- * to two pictures in turn, go on for ever. Its backings were scattered pages and are one piece
- * here, for the daemon and for the limit: once they are uploaded nobody reads them.
+ * kmscube is what a guest sent (fuzz/session_to_stream.py says how it lies in the file), without
+ * its screens and without the end: all up to its third frame is setup, and the third and the
+ * fourth, which are to two pictures in turn, go on for ever. Its backings were scattered pages and
+ * are one piece here, for the daemon and for the limit: once they are uploaded nobody reads them.
  */
 #include "gl.h"
 
