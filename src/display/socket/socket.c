@@ -184,7 +184,8 @@ static int connect_peer(struct socket_display *sd, int fd)
 	if (r < 0)
 		return r;
 	/* No larger than the host allows. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ SOCKET_SEND_BUFFER_BYTES }, sizeof(int));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ SOCKET_SEND_BUFFER_BYTES },
+			 sizeof(int));
 	sd->fd = fd_steal(&owned);
 	sd->generation++;
 	sd->next_scanout = 0;
