@@ -95,6 +95,21 @@ void *memmove(void *to, const void *from, size_t n)
 	return copy(to, from, n);
 }
 
+/* What FORTIFY_SOURCE calls instead where the compiler does not know that @n bytes have room. */
+void *__memcpy_chk(void *restrict to, const void *restrict from, size_t n, size_t room);
+void *__memmove_chk(void *to, const void *from, size_t n, size_t room);
+ssize_t __read_chk(int fd, void *buf, size_t size, size_t room);
+
+void *__memcpy_chk(void *restrict to, const void *restrict from, size_t n, size_t room)
+{
+	return n <= room ? copy(to, from, n) : (abort(), NULL);
+}
+
+void *__memmove_chk(void *to, const void *from, size_t n, size_t room)
+{
+	return n <= room ? copy(to, from, n) : (abort(), NULL);
+}
+
 int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 {
 	counts->epoll_wait++;
@@ -115,6 +130,11 @@ ssize_t read(int fd, void *buf, size_t size)
 {
 	counts->read++;
 	return syscall(SYS_read, fd, buf, size);
+}
+
+ssize_t __read_chk(int fd, void *buf, size_t size, size_t room)
+{
+	return size <= room ? read(fd, buf, size) : (abort(), 0);
 }
 
 ssize_t write(int fd, const void *buf, size_t size)
