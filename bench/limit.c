@@ -24,7 +24,7 @@
 #define SHORT_ROW_BYTES 1024u /* from here on the kernel gathers them for less than we do */
 
 struct update {
-	struct vhost_header header;
+	struct vhost_user_header header;
 	uint32_t scanout, x, y, width, height;
 } __attribute__((packed));
 
@@ -145,7 +145,7 @@ static void serve(const struct limit *l, int fd, const struct limit_work *w)
 void limit_start(struct limit *l, const struct limit_work *work)
 {
 	struct {
-		struct vhost_header header;
+		struct vhost_user_header header;
 		uint32_t scanout, width, height;
 	} scanout = { { DISPLAY_SCANOUT, 0, 12 }, 0, work->width, work->height };
 	int pair[2];

@@ -32,8 +32,9 @@
 #include "vhost_payload.h"
 #include "vmm.h"
 
-#define MAX_STEPS 96
-#define FILE_SIZE 0x8000u
+#define MAX_STEPS   96
+#define FILE_SIZE   0x8000u
+#define MAX_PAYLOAD 4200
 
 /* Descriptors that go with messages. */
 enum {
@@ -60,7 +61,7 @@ static struct {
 	uint8_t *memory; /* the first file, as the guest sees it */
 	uint8_t replies[512];
 	size_t n_replies;
-	uint8_t message[VMM_HEADER_SIZE + 4200];
+	uint8_t message[sizeof(struct vhost_user_header) + MAX_PAYLOAD];
 	bool runs[VHOST_MAX_QUEUES]; /* as the watching back-end was told */
 	bool is_open;
 } scene;
@@ -200,21 +201,22 @@ static void deliver(size_t size, const int *fds, unsigned n_fds, uint32_t cut, b
 static void send_request(uint32_t request, struct input *in)
 {
 	uint8_t how = input_u8(in);
-	uint8_t *at = scene.message + VMM_HEADER_SIZE;
-	uint32_t header[3] = { request, how & 1 ? VMM_VERSION : VMM_NEED_REPLY, 0 };
+	uint8_t *at = scene.message + sizeof(struct vhost_user_header);
+	struct vhost_user_header header = { request, how & 1 ? VHOST_USER_VERSION : VMM_NEED_REPLY,
+					    0 };
 	int fds[VMM_MAX_FDS];
 	unsigned n_fds, kind = KIND_EVENT;
 	uint32_t cut = 0;
 
 	vhost_payload_put(&at, request, in, &n_fds);
-	header[2] = (uint32_t)(at - scene.message - VMM_HEADER_SIZE);
+	header.size = (uint32_t)(at - scene.message - sizeof(struct vhost_user_header));
 	if (how & 2)
-		header[2] = input_number(in);
+		header.size = input_number(in);
 	if (how & 16)
-		header[1] = input_number(in);
-	if (request == VMM_SET_MEM_TABLE || request == VMM_ADD_MEM_REG)
+		header.flags = input_number(in);
+	if (request == VHOST_USER_SET_MEM_TABLE || request == VHOST_USER_ADD_MEM_REG)
 		kind = KIND_MEMORY;
-	else if (request == VMM_GPU_SET_SOCKET)
+	else if (request == VHOST_USER_GPU_SET_SOCKET)
 		kind = KIND_SOCKET;
 	if (how & 4) {
 		uint8_t other = input_u8(in);
@@ -227,9 +229,9 @@ static void send_request(uint32_t request, struct input *in)
 		fds[i] = scene.fds[(kind + (how & 4 ? i : 0)) % N_KINDS];
 	if (how & 8)
 		cut = input_number(in);
-	memcpy(scene.message, header, sizeof(header));
-	size_t size =
-		header[2] <= 4200 ? VMM_HEADER_SIZE + header[2] : (size_t)(at - scene.message);
+	memcpy(scene.message, &header, sizeof(header));
+	size_t size = header.size <= MAX_PAYLOAD ? sizeof(struct vhost_user_header) + header.size
+						 : (size_t)(at - scene.message);
 	deliver(size, fds, n_fds, cut, how & 32);
 	if (!(how & 64))
 		turn();
@@ -323,8 +325,32 @@ static void other_step(struct input *in, unsigned op)
 
 static void step(struct input *in)
 {
-	static const uint8_t known[] = { 1,  2,  3,  4,  5,  8,  9,  10, 11, 12, 13, 14,
-					 15, 16, 17, 18, 21, 24, 25, 33, 34, 36, 37, 38 };
+	static const uint8_t known[] = {
+		VHOST_USER_GET_FEATURES,
+		VHOST_USER_SET_FEATURES,
+		VHOST_USER_SET_OWNER,
+		VHOST_USER_RESET_OWNER,
+		VHOST_USER_SET_MEM_TABLE,
+		VHOST_USER_SET_VRING_NUM,
+		VHOST_USER_SET_VRING_ADDR,
+		VHOST_USER_SET_VRING_BASE,
+		VHOST_USER_GET_VRING_BASE,
+		VHOST_USER_SET_VRING_KICK,
+		VHOST_USER_SET_VRING_CALL,
+		VHOST_USER_SET_VRING_ERR,
+		VHOST_USER_GET_PROTOCOL_FEATURES,
+		VHOST_USER_SET_PROTOCOL_FEATURES,
+		VHOST_USER_GET_QUEUE_NUM,
+		VHOST_USER_SET_VRING_ENABLE,
+		VHOST_USER_SET_BACKEND_REQ_FD,
+		VHOST_USER_GET_CONFIG,
+		VHOST_USER_SET_CONFIG,
+		VHOST_USER_GPU_SET_SOCKET,
+		VHOST_USER_RESET_DEVICE,
+		VHOST_USER_GET_MAX_MEM_SLOTS,
+		VHOST_USER_ADD_MEM_REG,
+		VHOST_USER_REM_MEM_REG,
+	};
 	uint8_t op = input_u8(in);
 
 	if (op < 0x40)

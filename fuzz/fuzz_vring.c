@@ -21,6 +21,7 @@
 #include "input.h"
 #include "vhost/memory.h"
 #include "vhost/ring_layout.h"
+#include "vhost/vhost_user.h"
 #include "vhost/vring.h"
 
 #define N_REGIONS  3
@@ -32,7 +33,7 @@
 #define MAX_STEPS  96
 #define MAX_FLIGHT 2048
 
-static const struct guest_region_spec specs[N_REGIONS] = {
+static const struct vhost_user_memory_region specs[N_REGIONS] = {
 	{ 0x1000, 0x8000, UINT64_C(0x7f0000000000), 0 },
 	{ 0x9000, 0x4000, UINT64_C(0x7f1000000000), 0x8000 }, /* behind the first, for the guest */
 	{ UINT64_MAX - 0xfff, 0x1000, UINT64_C(0x7f2000000000), 0xc000 },

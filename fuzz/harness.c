@@ -9,6 +9,7 @@
  */
 #include "harness.h"
 
+#include <linux/virtio_config.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -25,13 +26,14 @@
 #include "strict_renderer.h"
 #include "vhost/backend.h"
 #include "vhost/memory.h"
+#include "vhost/ring_layout.h"
 #include "vhost/session.h"
 #include "vhost/vring.h"
 #include "vmm.h"
 
 #define USER UINT64_C(0x7f0000000000)
 
-static const struct guest_region_spec regions[HARNESS_REGIONS] = {
+static const struct vhost_user_memory_region regions[HARNESS_REGIONS] = {
 	{ 0, 0x10000, USER, 0 },
 	{ 0x10000, 0x8000, USER + 0x1000000, 0x10000 },
 	{ HARNESS_HIGH, 0x4000, USER + 0x2000000, 0x18000 },
@@ -67,14 +69,15 @@ void harness_kick(struct harness *harness, unsigned queue)
 void harness_tell(struct harness *harness, uint32_t request, const void *payload, uint32_t size,
 		  int fd)
 {
-	uint32_t header[3] = { request, VMM_NEED_REPLY, size };
-	uint8_t message[VMM_HEADER_SIZE + 300];
+	struct {
+		struct vhost_user_header header;
+		uint8_t payload[300];
+	} message = { .header = { request, VMM_NEED_REPLY, size } };
 
-	CHECK(size <= sizeof(message) - sizeof(header));
-	memcpy(message, header, sizeof(header));
+	CHECK(size <= sizeof(message.payload));
 	if (size > 0)
-		memcpy(message + sizeof(header), payload, size);
-	CHECK(vmm_send(harness->vmm, message, sizeof(header) + size, &fd, fd >= 0));
+		memcpy(message.payload, payload, size);
+	CHECK(vmm_send(harness->vmm, &message, sizeof(message.header) + size, &fd, fd >= 0));
 	harness_turn(harness, 1);
 	CHECK(harness->session);
 	CHECK(vmm_read(harness->vmm, harness->replies, sizeof(harness->replies),
@@ -83,10 +86,10 @@ void harness_tell(struct harness *harness, uint32_t request, const void *payload
 
 void harness_tell_state(struct harness *harness, uint32_t request, uint32_t index, uint32_t num)
 {
-	uint32_t state[2] = { index, num };
+	struct vhost_user_vring_state state = { index, num };
 
 	harness->rings_are_changed = true;
-	harness_tell(harness, request, state, sizeof(state), -1);
+	harness_tell(harness, request, &state, sizeof(state), -1);
 }
 
 static void tell_u64(struct harness *harness, uint32_t request, uint64_t value, int fd)
@@ -97,30 +100,29 @@ static void tell_u64(struct harness *harness, uint32_t request, uint64_t value, 
 void harness_set_up_ring(struct harness *harness, unsigned queue, uint32_t size, uint32_t base)
 {
 	uint64_t at = USER + queue * (uint64_t)HARNESS_QUEUE_SIZE;
-	uint64_t addr[5] = { queue, at, at + HARNESS_USED_AT, at + HARNESS_AVAIL_AT, 0 };
+	struct vhost_user_vring_addr addr = {
+		queue, 0, at, at + HARNESS_USED_AT, at + HARNESS_AVAIL_AT, 0
+	};
 
-	harness_tell_state(harness, VMM_SET_VRING_NUM, queue, size);
-	harness_tell_state(harness, VMM_SET_VRING_BASE, queue, base);
-	harness_tell(harness, VMM_SET_VRING_ADDR, addr, sizeof(addr), -1);
-	tell_u64(harness, VMM_SET_VRING_KICK, queue, harness->kick_fd);
-	tell_u64(harness, VMM_SET_VRING_CALL, queue, harness->call_fd);
-	harness_tell_state(harness, VMM_SET_VRING_ENABLE, queue, 1);
+	harness_tell_state(harness, VHOST_USER_SET_VRING_NUM, queue, size);
+	harness_tell_state(harness, VHOST_USER_SET_VRING_BASE, queue, base);
+	harness_tell(harness, VHOST_USER_SET_VRING_ADDR, &addr, sizeof(addr), -1);
+	tell_u64(harness, VHOST_USER_SET_VRING_KICK, queue, harness->kick_fd);
+	tell_u64(harness, VHOST_USER_SET_VRING_CALL, queue, harness->call_fd);
+	harness_tell_state(harness, VHOST_USER_SET_VRING_ENABLE, queue, 1);
 }
 
 static void tell_memory(struct harness *harness)
 {
-	struct {
-		uint32_t n, padding;
-		struct guest_region_spec regions[HARNESS_REGIONS];
-	} table = { .n = HARNESS_REGIONS };
-	const uint32_t header[3] = { VMM_SET_MEM_TABLE, VMM_VERSION, sizeof(table) };
+	struct vhost_user_mem_table table = { .n_regions = HARNESS_REGIONS };
+	const uint32_t size = offsetof(struct vhost_user_mem_table, regions) + sizeof(regions);
+	const struct vhost_user_header header = { VHOST_USER_SET_MEM_TABLE, VHOST_USER_VERSION,
+						  size };
 	const int fds[HARNESS_REGIONS] = { harness->file, harness->file, harness->file };
-	uint8_t message[sizeof(header) + sizeof(table)];
 
 	memcpy(table.regions, regions, sizeof(regions));
-	memcpy(message, header, sizeof(header));
-	memcpy(message + sizeof(header), &table, sizeof(table));
-	CHECK(vmm_send(harness->vmm, message, sizeof(message), fds, HARNESS_REGIONS));
+	CHECK(vmm_send(harness->vmm, &header, sizeof(header), NULL, 0));
+	CHECK(vmm_send(harness->vmm, &table, size, fds, HARNESS_REGIONS));
 	harness_turn(harness, 1);
 	CHECK(harness->session);
 	for (unsigned i = 0; i < HARNESS_REGIONS; i++)
@@ -130,14 +132,11 @@ static void tell_memory(struct harness *harness)
 
 void harness_toggle_region(struct harness *harness, unsigned region)
 {
-	struct {
-		uint64_t padding;
-		struct guest_region_spec region;
-	} reg = { 0, regions[region] };
+	struct vhost_user_mem_reg reg = { 0, regions[region] };
 	bool is_there = harness->has_region[region];
 
-	harness_tell(harness, is_there ? VMM_REM_MEM_REG : VMM_ADD_MEM_REG, &reg, sizeof(reg),
-		     is_there ? -1 : harness->file);
+	harness_tell(harness, is_there ? VHOST_USER_REM_MEM_REG : VHOST_USER_ADD_MEM_REG, &reg,
+		     sizeof(reg), is_there ? -1 : harness->file);
 	harness->has_region[region] = !is_there;
 	harness->memory_is_changed = true;
 }
@@ -154,7 +153,7 @@ static void on_session_end(void *data, int error)
 static void set_up_rings(struct harness *harness)
 {
 	for (unsigned i = 0; i < N_QUEUES; i++) {
-		harness_tell_state(harness, VMM_GET_VRING_BASE, i, 0);
+		harness_tell_state(harness, VHOST_USER_GET_VRING_BASE, i, 0);
 		harness_set_up_ring(harness, i, harness_ring_size(i), 0);
 	}
 	harness->rings_are_changed = false;
@@ -162,7 +161,8 @@ static void set_up_rings(struct harness *harness)
 
 static void connect_vmm(struct harness *harness)
 {
-	uint32_t header[3] = { VMM_SET_PROTOCOL_FEATURES, VMM_VERSION, sizeof(uint64_t) };
+	struct vhost_user_header header = { VHOST_USER_SET_PROTOCOL_FEATURES, VHOST_USER_VERSION,
+					    sizeof(uint64_t) };
 	uint64_t protocol_features = VMM_PROTOCOL_FEATURES;
 	int pair[2], error = 0;
 
@@ -172,9 +172,10 @@ static void connect_vmm(struct harness *harness)
 	harness->session = vhost_session_new(&harness->loop, pair[1], backend(harness),
 					     on_session_end, harness, &error);
 	CHECK(harness->session);
-	CHECK(vmm_send(harness->vmm, header, sizeof(header), NULL, 0));
+	CHECK(vmm_send(harness->vmm, &header, sizeof(header), NULL, 0));
 	CHECK(vmm_send(harness->vmm, &protocol_features, sizeof(protocol_features), NULL, 0));
-	tell_u64(harness, VMM_SET_FEATURES, VMM_F_PROTOCOL | VMM_F_VERSION_1, -1);
+	tell_u64(harness, VHOST_USER_SET_FEATURES,
+		 BIT64(VHOST_USER_F_PROTOCOL_FEATURES) | BIT64(VIRTIO_F_VERSION_1), -1);
 	tell_memory(harness);
 	set_up_rings(harness);
 }
@@ -247,7 +248,7 @@ void harness_start(struct harness *harness, uint64_t features)
 {
 	stop_rings(harness);
 	memset(harness->memory, 0, HARNESS_DATA_AT);
-	start_rings(harness, features & VMM_F_EVENT_IDX);
+	start_rings(harness, features & BIT64(VIRTIO_RING_F_EVENT_IDX));
 	backend(harness)->ops->set_features(backend(harness), features);
 }
 
@@ -267,7 +268,7 @@ static void check_empty(const struct harness *harness)
 void harness_end(struct harness *harness)
 {
 	if (harness->rings_are_changed) {
-		harness_tell(harness, VMM_RESET_DEVICE, NULL, 0, -1);
+		harness_tell(harness, VHOST_USER_RESET_DEVICE, NULL, 0, -1);
 	} else {
 		stop_rings(harness);
 		backend(harness)->ops->reset(backend(harness));

@@ -10,6 +10,7 @@
  */
 #include "scenario.h"
 
+#include <linux/virtio_config.h>
 #include <linux/virtio_gpu.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@
 #include "qemu_display.h"
 #include "strict_renderer.h"
 #include "vhost/backend.h"
+#include "vhost/ring_layout.h"
 #include "vhost/session.h"
 #include "vhost/vring.h"
 #include "vmm.h"
@@ -30,9 +32,10 @@
 #define MAX_STEPS 128
 
 #define FEATURES_ALL                                                                               \
-	(UINT64_C(1) << VIRTIO_GPU_F_VIRGL | UINT64_C(1) << VIRTIO_GPU_F_EDID |                    \
-	 UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_UUID | UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_BLOB |   \
-	 UINT64_C(1) << VIRTIO_GPU_F_CONTEXT_INIT | VMM_F_PROTOCOL | VMM_F_VERSION_1)
+	(BIT64(VIRTIO_GPU_F_VIRGL) | BIT64(VIRTIO_GPU_F_EDID) |                                    \
+	 BIT64(VIRTIO_GPU_F_RESOURCE_UUID) | BIT64(VIRTIO_GPU_F_RESOURCE_BLOB) |                   \
+	 BIT64(VIRTIO_GPU_F_CONTEXT_INIT) | BIT64(VHOST_USER_F_PROTOCOL_FEATURES) |                \
+	 BIT64(VIRTIO_F_VERSION_1))
 
 static struct vhost_backend *backend(const struct harness *harness)
 {
@@ -84,10 +87,10 @@ static void restart_ring(struct harness *harness, struct input *in)
 	uint32_t size = how & 1 ? 1u << input_below(in, 12) : harness_ring_size(queue);
 
 	if (how & 0x10) { /* only disable or enable it */
-		harness_tell_state(harness, VMM_SET_VRING_ENABLE, queue, how & 1);
+		harness_tell_state(harness, VHOST_USER_SET_VRING_ENABLE, queue, how & 1);
 		return;
 	}
-	harness_tell_state(harness, VMM_GET_VRING_BASE, queue, 0);
+	harness_tell_state(harness, VHOST_USER_GET_VRING_BASE, queue, 0);
 	if (how & 8)
 		return;
 	uint32_t base = how & 2 ? input_u16(in) : vring->last_avail;
@@ -106,11 +109,11 @@ static void vmm_step(struct harness *harness, struct input *in, unsigned op)
 		break;
 	case 2:
 		harness->rings_are_changed = true;
-		harness_tell(harness, VMM_RESET_DEVICE, NULL, 0, -1);
+		harness_tell(harness, VHOST_USER_RESET_DEVICE, NULL, 0, -1);
 		if (input_u8(in) & 1)
 			return;
 		for (unsigned i = 0; i < N_QUEUES; i++)
-			harness_tell_state(harness, VMM_SET_VRING_ENABLE, i, 1);
+			harness_tell_state(harness, VHOST_USER_SET_VRING_ENABLE, i, 1);
 		break;
 	case 3:
 		backend(harness)->ops->set_features(backend(harness), input_number64(in));
@@ -261,10 +264,11 @@ void scenario_run(struct harness *harness, uint8_t setup, struct input *in)
 
 	strict_renderer_set_knobs(&no_knobs);
 	harness->device->scanout_mode = GPU_SCANOUT_AUTO;
-	harness_start(harness,
-		      setup & SCENARIO_WITHOUT_FEATURES
-			      ? 0
-			      : FEATURES_ALL | (setup & SCENARIO_EVENT_IDX ? VMM_F_EVENT_IDX : 0));
+	harness_start(harness, setup & SCENARIO_WITHOUT_FEATURES
+				       ? 0
+				       : FEATURES_ALL | (setup & SCENARIO_EVENT_IDX
+								 ? BIT64(VIRTIO_RING_F_EVENT_IDX)
+								 : 0));
 	if (harness->has_socket_display && !(setup & SCENARIO_WITHOUT_DISPLAY))
 		connect_display(harness, in);
 	for (unsigned i = 0; i < MAX_STEPS && !input_is_empty(in); i++)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 """Reads a recorded session: what the daemon fuzz/record wrote, whose essay (record.c) has the format."""
 import pathlib
+import re
 import struct
 
 # Types of virtio-gpu's commands.
@@ -40,6 +41,12 @@ class Event:
 
 def sizes(field):
     return [] if field == '-' else [int(size) for size in field.split(',')]
+
+
+def vhost_user(name):
+    """The number of a front-end's request, as the daemon has it."""
+    header = pathlib.Path(__file__).parents[1] / 'src/vhost/vhost_user.h'
+    return int(re.search(r'\bVHOST_USER_%s = (\d+)' % name, header.read_text())[1])
 
 
 def read_session(path):

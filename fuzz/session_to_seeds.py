@@ -16,7 +16,8 @@ from seeds import (ATTACH, CAPSET, CAPSET_INFO, CONTEXT, CREATE_2D, CREATE_3D, C
                    REPLY, SET_SCANOUT, TRANSFER_2D, TURN, UNREF, UPDATE_CURSOR, UUID, WORDS, ask, command, say, vmm)
 
 # The vhost-user messages that are looked at here.
-GET_VRING_BASE, SET_VRING_ENABLE, GPU_SET_SOCKET, RESET_DEVICE = 11, 18, 33, 34
+GET_VRING_BASE, SET_VRING_ENABLE, GPU_SET_SOCKET, RESET_DEVICE = map(
+    session.vhost_user, ('GET_VRING_BASE', 'SET_VRING_ENABLE', 'GPU_SET_SOCKET', 'RESET_DEVICE'))
 HEADER_OF_SUBMIT = session.HEADER_SIZE + 8
 LENGTHS = {'command': 400, 'virgl': 6144, 'session': 400, 'display': 400, 'vring': 400}
 MAX_STEPS = 96

@@ -5,8 +5,10 @@
  */
 #include "vhost_payload.h"
 
+#include <linux/virtio_config.h>
 #include <string.h>
 
+#include "vhost/ring_layout.h"
 #include "vmm.h"
 
 static void put(uint8_t **at, const void *bytes, size_t size)
@@ -99,50 +101,52 @@ void vhost_payload_put(uint8_t **at, uint32_t request, struct input *in, unsigne
 
 	*n_fds = 0;
 	switch (request) {
-	case VMM_SET_FEATURES:
-	case VMM_SET_PROTOCOL_FEATURES:
+	case VHOST_USER_SET_FEATURES:
+	case VHOST_USER_SET_PROTOCOL_FEATURES:
 		value = input_u8(in);
 		put_u64(at, value == 1   ? VMM_PROTOCOL_FEATURES
-			    : value == 2 ? VMM_F_PROTOCOL | VMM_F_VERSION_1 | VMM_F_EVENT_IDX | 0x1e
+			    : value == 2 ? BIT64(VHOST_USER_F_PROTOCOL_FEATURES) |
+						   BIT64(VIRTIO_F_VERSION_1) |
+						   BIT64(VIRTIO_RING_F_EVENT_IDX) | 0x1e
 					 : input_number64(in));
 		break;
-	case VMM_SET_MEM_TABLE:
+	case VHOST_USER_SET_MEM_TABLE:
 		put_mem_table(at, in);
 		*n_fds = start[0];
 		break;
-	case VMM_ADD_MEM_REG:
+	case VHOST_USER_ADD_MEM_REG:
 		put_u64(at, 0);
 		put_region(at, in);
 		*n_fds = 1;
 		break;
-	case VMM_REM_MEM_REG:
+	case VHOST_USER_REM_MEM_REG:
 		put_u64(at, 0);
 		put_region(at, in);
 		break;
-	case VMM_SET_VRING_NUM:
-	case VMM_SET_VRING_BASE:
-	case VMM_GET_VRING_BASE:
-	case VMM_SET_VRING_ENABLE:
+	case VHOST_USER_SET_VRING_NUM:
+	case VHOST_USER_SET_VRING_BASE:
+	case VHOST_USER_GET_VRING_BASE:
+	case VHOST_USER_SET_VRING_ENABLE:
 		put_u32(at, input_below(in, 3));
 		put_u32(at, input_number(in));
 		break;
-	case VMM_SET_VRING_ADDR:
+	case VHOST_USER_SET_VRING_ADDR:
 		put_vring_addr(at, in);
 		break;
-	case VMM_SET_VRING_KICK:
-	case VMM_SET_VRING_CALL:
-	case VMM_SET_VRING_ERR:
+	case VHOST_USER_SET_VRING_KICK:
+	case VHOST_USER_SET_VRING_CALL:
+	case VHOST_USER_SET_VRING_ERR:
 		value = input_u8(in);
-		put_u64(at, (value & 3) | (value & 0x10 ? 0x100 : 0));
+		put_u64(at, (value & 3) | (value & 0x10 ? VHOST_USER_VRING_NO_FD : 0));
 		*n_fds = !(value & 0x10);
 		break;
-	case VMM_SET_BACKEND_REQ_FD:
-	case VMM_GPU_SET_SOCKET:
+	case VHOST_USER_SET_BACKEND_REQ_FD:
+	case VHOST_USER_GPU_SET_SOCKET:
 		*n_fds = 1;
 		break;
-	case VMM_GET_CONFIG:
-	case VMM_SET_CONFIG:
-		put_config(at, in, request == VMM_SET_CONFIG);
+	case VHOST_USER_GET_CONFIG:
+	case VHOST_USER_SET_CONFIG:
+		put_config(at, in, request == VHOST_USER_SET_CONFIG);
 		break;
 	default:
 		break;

@@ -11,7 +11,7 @@
 
 #include "fuzz.h"
 
-#define MAX_REPLY 268
+#define MAX_REPLY sizeof(struct vhost_user_config)
 
 bool vmm_send(int fd, const void *bytes, size_t size, const int *fds, unsigned n_fds)
 {
@@ -38,7 +38,7 @@ bool vmm_send(int fd, const void *bytes, size_t size, const int *fds, unsigned n
 
 unsigned vmm_read(int fd, uint8_t *buffer, size_t room, size_t *len)
 {
-	uint32_t header[3];
+	struct vhost_user_header header;
 	unsigned n_replies = 0;
 	size_t at = 0;
 	ssize_t n = recv(fd, buffer + *len, room - *len, MSG_DONTWAIT);
@@ -47,11 +47,11 @@ unsigned vmm_read(int fd, uint8_t *buffer, size_t room, size_t *len)
 		return 0;
 	*len += (size_t)n;
 	while (*len - at >= sizeof(header)) {
-		memcpy(header, buffer + at, sizeof(header));
-		CHECK(header[1] == VMM_REPLY && header[2] <= MAX_REPLY);
-		if (*len - at - sizeof(header) < header[2])
+		memcpy(&header, buffer + at, sizeof(header));
+		CHECK(header.flags == VMM_REPLY && header.size <= MAX_REPLY);
+		if (*len - at - sizeof(header) < header.size)
 			break;
-		at += sizeof(header) + header[2];
+		at += sizeof(header) + header.size;
 		n_replies++;
 	}
 	memmove(buffer, buffer + at, *len - at);

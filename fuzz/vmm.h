@@ -1,52 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* The VMM's end of a vhost-user socket, and the names of what it says (QEMU's
- * docs/interop/vhost-user.rst). */
+/* The front-end's end of a vhost-user socket. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-	VMM_GET_FEATURES = 1,
-	VMM_SET_FEATURES = 2,
-	VMM_SET_OWNER = 3,
-	VMM_RESET_OWNER = 4,
-	VMM_SET_MEM_TABLE = 5,
-	VMM_SET_VRING_NUM = 8,
-	VMM_SET_VRING_ADDR = 9,
-	VMM_SET_VRING_BASE = 10,
-	VMM_GET_VRING_BASE = 11,
-	VMM_SET_VRING_KICK = 12,
-	VMM_SET_VRING_CALL = 13,
-	VMM_SET_VRING_ERR = 14,
-	VMM_GET_PROTOCOL_FEATURES = 15,
-	VMM_SET_PROTOCOL_FEATURES = 16,
-	VMM_GET_QUEUE_NUM = 17,
-	VMM_SET_VRING_ENABLE = 18,
-	VMM_SET_BACKEND_REQ_FD = 21,
-	VMM_GET_CONFIG = 24,
-	VMM_SET_CONFIG = 25,
-	VMM_GPU_SET_SOCKET = 33,
-	VMM_RESET_DEVICE = 34,
-	VMM_GET_MAX_MEM_SLOTS = 36,
-	VMM_ADD_MEM_REG = 37,
-	VMM_REM_MEM_REG = 38,
-};
+#include "base/bits.h"
+#include "vhost/vhost_user.h"
 
-#define VMM_VERSION    1u
-#define VMM_REPLY      5u
-#define VMM_NEED_REPLY 9u
+#define VMM_REPLY      (VHOST_USER_VERSION | VHOST_USER_REPLY)
+#define VMM_NEED_REPLY (VHOST_USER_VERSION | VHOST_USER_NEED_REPLY)
 
-#define VMM_HEADER_SIZE 12
-#define VMM_MAX_FDS     16
+#define VMM_MAX_FDS 16
 
 /* All that we offer. */
-#define VMM_PROTOCOL_FEATURES UINT64_C(0xa629)
-#define VMM_F_EVENT_IDX       (UINT64_C(1) << 29)
-#define VMM_F_PROTOCOL        (UINT64_C(1) << 30)
-#define VMM_F_VERSION_1       (UINT64_C(1) << 32)
+#define VMM_PROTOCOL_FEATURES                                                                      \
+	(BIT64(VHOST_USER_PROTOCOL_F_MQ) | BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK) |                \
+	 BIT64(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT64(VHOST_USER_PROTOCOL_F_CONFIG) |          \
+	 BIT64(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) |                                            \
+	 BIT64(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |                                               \
+	 BIT64(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
 
 /* Sends bytes, and @fds (borrowed) with them. False if nobody is there, or the socket is full. */
 bool vmm_send(int fd, const void *bytes, size_t size, const int *fds, unsigned n_fds);

@@ -14,15 +14,8 @@
 /* As many regions as QEMU and the kernel know slots: the answer to GET_MAX_MEM_SLOTS. */
 #define GUEST_MEMORY_MAX_REGIONS 509
 
-/* As a message describes a region. */
-struct guest_region_spec {
-	uint64_t gpa; /* guest physical address of its first byte */
-	uint64_t size;
-	uint64_t user_addr; /* address of its first byte in the VMM; ring addresses are given so */
-	uint64_t mmap_offset; /* of its first byte in the file */
-};
-
 struct guest_region;
+struct vhost_user_memory_region;
 
 /* Called when the table has changed: new regions are in, and those that went are still mapped, but
  * can no longer be found. Whoever holds iovecs into guest memory looks them up again here. Not
@@ -52,15 +45,16 @@ void guest_memory_finish(struct guest_memory *memory);
  * Returns 0; -EPROTO for a table that the VMM got wrong (empty, wrapping or overlapping regions, or
  * a region past the end of its file); -errno if it cannot be mapped.
  */
-int guest_memory_set(struct guest_memory *memory, const struct guest_region_spec *specs,
+int guest_memory_set(struct guest_memory *memory, const struct vhost_user_memory_region *specs,
 		     const int *fds, unsigned n);
 
 /* Adds one region (ADD_MEM_REG); @fd is borrowed. As guest_memory_set(); both: -ENOSPC past the
  * limit. */
-int guest_memory_add(struct guest_memory *memory, const struct guest_region_spec *spec, int fd);
+int guest_memory_add(struct guest_memory *memory, const struct vhost_user_memory_region *spec,
+		     int fd);
 
 /* Removes the region with this gpa, user_addr and size (REM_MEM_REG). -EPROTO if there is none. */
-int guest_memory_remove(struct guest_memory *memory, const struct guest_region_spec *spec);
+int guest_memory_remove(struct guest_memory *memory, const struct vhost_user_memory_region *spec);
 
 /* @size bytes at guest address @gpa, or NULL unless they lie in one region. Valid until changed. */
 void *guest_memory_at(const struct guest_memory *memory, uint64_t gpa, uint64_t size);

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/container.h"
 #include "gpu/capset.h"
 #include "gpu/command.h"
@@ -31,13 +32,11 @@ static struct gpu_device *to_device(struct vhost_backend *backend)
 
 static uint64_t device_features(struct vhost_backend *backend)
 {
-	uint64_t features = UINT64_C(1) << VIRTIO_GPU_F_EDID |
-			    UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_UUID |
-			    UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_BLOB;
+	uint64_t features = BIT64(VIRTIO_GPU_F_EDID) | BIT64(VIRTIO_GPU_F_RESOURCE_UUID) |
+			    BIT64(VIRTIO_GPU_F_RESOURCE_BLOB);
 
 	if (to_device(backend)->n_capsets > 0)
-		features |= UINT64_C(1) << VIRTIO_GPU_F_VIRGL |
-			    UINT64_C(1) << VIRTIO_GPU_F_CONTEXT_INIT;
+		features |= BIT64(VIRTIO_GPU_F_VIRGL) | BIT64(VIRTIO_GPU_F_CONTEXT_INIT);
 	return features;
 }
 

@@ -96,10 +96,10 @@ static ssize_t receive_some(struct vhost_channel *channel, void *buf, size_t siz
 
 static int check_header(struct vhost_channel *channel)
 {
-	const struct vhost_header *h = &channel->in.header;
+	const struct vhost_user_header *h = &channel->in.header;
 
-	if ((h->flags & VHOST_FLAG_VERSION_MASK) != VHOST_FLAG_VERSION ||
-	    (h->flags & VHOST_FLAG_REPLY)) {
+	if ((h->flags & VHOST_USER_VERSION_MASK) != VHOST_USER_VERSION ||
+	    (h->flags & VHOST_USER_REPLY)) {
 		channel->problem = "bad flags in the header";
 		return -EPROTO;
 	}
@@ -143,9 +143,9 @@ int vhost_channel_receive(struct vhost_channel *channel)
 void vhost_channel_reply(struct vhost_channel *channel, const void *payload, size_t size)
 {
 	assert(channel->out_sent == channel->out_size && size <= sizeof(channel->out.payload));
-	channel->out.header = (struct vhost_header){
+	channel->out.header = (struct vhost_user_header){
 		.request = channel->in.header.request,
-		.flags = VHOST_FLAG_VERSION | VHOST_FLAG_REPLY, /* QEMU takes no other bit */
+		.flags = VHOST_USER_VERSION | VHOST_USER_REPLY, /* QEMU takes no other bit */
 		.size = (uint32_t)size,
 	};
 	if (size > 0)

@@ -8,22 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VHOST_MAX_FDS     8
+#include "vhost/vhost_user.h"
+
+#define VHOST_MAX_FDS     VHOST_USER_MAX_MEM_TABLE
 #define VHOST_MAX_PAYLOAD 4096 /* the largest known today is 1.2 KiB, for another device */
-#define VHOST_MAX_REPLY   268  /* configuration space: 12 + 256 */
-
-#define VHOST_FLAG_VERSION_MASK 0x3u
-#define VHOST_FLAG_VERSION      0x1u
-#define VHOST_FLAG_REPLY        0x4u
-#define VHOST_FLAG_NEED_REPLY   0x8u
-
-/* All integers are in the byte order of the machine: both ends are on it. */
-struct vhost_header {
-	uint32_t request, flags, size; /* size: of the payload in bytes */
-};
+#define VHOST_MAX_REPLY   sizeof(struct vhost_user_config)
 
 struct vhost_message {
-	struct vhost_header header;
+	struct vhost_user_header header;
 	uint8_t payload[VHOST_MAX_PAYLOAD];
 	int fds[VHOST_MAX_FDS]; /* owned; a handler keeps one with fd_steal() */
 	unsigned n_fds;
@@ -35,7 +27,7 @@ struct vhost_channel {
 	size_t n_received;   /* bytes of header and payload */
 	const char *problem; /* what was wrong, after -EPROTO */
 	struct {
-		struct vhost_header header;
+		struct vhost_user_header header;
 		uint8_t payload[VHOST_MAX_REPLY];
 	} out;
 	size_t out_size, out_sent; /* equal: there is nothing to send */

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "vhost/sigbus.h"
+#include "vhost/vhost_user.h"
 
 #define MAX_ALIGNMENT (UINT64_C(1) << 34) /* the largest huge page there is */
 
@@ -38,7 +39,7 @@ struct guest_mapping {
 };
 
 struct guest_region {
-	struct guest_region_spec spec;
+	struct vhost_user_memory_region spec;
 	struct guest_mapping *mapping;
 	uint8_t *bytes; /* the first one, inside the mapping */
 };
@@ -70,7 +71,7 @@ static uint64_t file_alignment(const struct stat *st)
 	return block;
 }
 
-static bool spec_is_sound(const struct guest_region_spec *spec, const struct stat *st)
+static bool spec_is_sound(const struct vhost_user_memory_region *spec, const struct stat *st)
 {
 	if (spec->size == 0 || spec->size > INT64_MAX)
 		return false;
@@ -82,8 +83,8 @@ static bool spec_is_sound(const struct guest_region_spec *spec, const struct sta
 	return !S_ISREG(st->st_mode) || spec->mmap_offset + spec->size <= (uint64_t)st->st_size;
 }
 
-static bool region_is_same(const struct guest_region *r, const struct guest_region_spec *spec,
-			   const struct stat *st)
+static bool region_is_same(const struct guest_region *r,
+			   const struct vhost_user_memory_region *spec, const struct stat *st)
 {
 	return r->mapping->is_file && S_ISREG(st->st_mode) && r->mapping->device == st->st_dev &&
 	       r->mapping->inode == st->st_ino && r->spec.mmap_offset == spec->mmap_offset &&
@@ -91,7 +92,7 @@ static bool region_is_same(const struct guest_region *r, const struct guest_regi
 }
 
 static int region_map(struct guest_region *region, const struct guest_memory *memory,
-		      const struct guest_region_spec *spec, int fd, const struct stat *st)
+		      const struct vhost_user_memory_region *spec, int fd, const struct stat *st)
 {
 	uint64_t alignment = file_alignment(st);
 	uint64_t lead = spec->mmap_offset & (alignment - 1);
@@ -127,7 +128,7 @@ static int region_map(struct guest_region *region, const struct guest_memory *me
 
 /* Makes @region out of @spec, with the mapping of an old region if it is the same memory. */
 static int region_init(struct guest_region *region, const struct guest_memory *memory,
-		       const struct guest_region_spec *spec, int fd)
+		       const struct vhost_user_memory_region *spec, int fd)
 {
 	struct stat st;
 
@@ -237,7 +238,7 @@ void guest_memory_finish(struct guest_memory *memory)
 	*memory = (struct guest_memory){ .fault_fd = -1 };
 }
 
-int guest_memory_set(struct guest_memory *memory, const struct guest_region_spec *specs,
+int guest_memory_set(struct guest_memory *memory, const struct vhost_user_memory_region *specs,
 		     const int *fds, unsigned n)
 {
 	if (n > GUEST_MEMORY_MAX_REGIONS)
@@ -256,7 +257,8 @@ int guest_memory_set(struct guest_memory *memory, const struct guest_region_spec
 	return memory_replace(memory, regions, n);
 }
 
-int guest_memory_add(struct guest_memory *memory, const struct guest_region_spec *spec, int fd)
+int guest_memory_add(struct guest_memory *memory, const struct vhost_user_memory_region *spec,
+		     int fd)
 {
 	if (memory->n_regions >= GUEST_MEMORY_MAX_REGIONS)
 		return -ENOSPC;
@@ -272,10 +274,10 @@ int guest_memory_add(struct guest_memory *memory, const struct guest_region_spec
 	return memory_replace(memory, regions, n + 1);
 }
 
-int guest_memory_remove(struct guest_memory *memory, const struct guest_region_spec *spec)
+int guest_memory_remove(struct guest_memory *memory, const struct vhost_user_memory_region *spec)
 {
 	for (unsigned i = 0; i < memory->n_regions; i++) {
-		const struct guest_region_spec *s = &memory->regions[i].spec;
+		const struct vhost_user_memory_region *s = &memory->regions[i].spec;
 
 		if (s->gpa == spec->gpa && s->user_addr == spec->user_addr &&
 		    s->size == spec->size) {

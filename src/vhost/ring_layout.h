@@ -9,6 +9,10 @@
 
 #include <stdint.h>
 
+/* Bits of the device's features. */
+#define VIRTIO_RING_F_INDIRECT_DESC 28
+#define VIRTIO_RING_F_EVENT_IDX     29
+
 #define VRING_DESC_F_NEXT     1u
 #define VRING_DESC_F_WRITE    2u
 #define VRING_DESC_F_INDIRECT 4u

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 
+#include "base/bits.h"
 #include "base/container.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -36,33 +37,41 @@ struct request {
 	bool has_reply; /* of its own, instead of the answer to NEED_REPLY */
 };
 
-/* By number, as QEMU's docs/interop/vhost-user.rst counts them. */
+#define U64   sizeof(uint64_t)
+#define STATE sizeof(struct vhost_user_vring_state)
+#define ADDR  sizeof(struct vhost_user_vring_addr)
+#define TABLE sizeof(struct vhost_user_mem_table)
+#define REG   sizeof(struct vhost_user_mem_reg)
+
+#define REQUEST(name, ...) [VHOST_USER_##name] = { #name, __VA_ARGS__ }
+
+/* By number. */
 static const struct request requests[] = {
-	[1] = { "GET_FEATURES", handle_get_features, 0, 0, 0, 0, true },
-	[2] = { "SET_FEATURES", handle_set_features, 8, 8, 0, 0, false },
-	[3] = { "SET_OWNER", handle_set_owner, 0, 0, 0, 0, false },
-	[4] = { "RESET_OWNER", handle_reset_owner, 0, 0, 0, 0, false },
-	[5] = { "SET_MEM_TABLE", handle_set_mem_table, 8, 264, 0, 8, false },
-	[8] = { "SET_VRING_NUM", handle_set_vring_num, 8, 8, 0, 0, false },
-	[9] = { "SET_VRING_ADDR", handle_set_vring_addr, 40, 40, 0, 0, false },
-	[10] = { "SET_VRING_BASE", handle_set_vring_base, 8, 8, 0, 0, false },
-	[11] = { "GET_VRING_BASE", handle_get_vring_base, 8, 8, 0, 0, true },
-	[12] = { "SET_VRING_KICK", handle_set_vring_kick, 8, 8, 0, 1, false },
-	[13] = { "SET_VRING_CALL", handle_set_vring_call, 8, 8, 0, 1, false },
-	[14] = { "SET_VRING_ERR", handle_set_vring_err, 8, 8, 0, 1, false },
-	[15] = { "GET_PROTOCOL_FEATURES", handle_get_protocol_features, 0, 0, 0, 0, true },
-	[16] = { "SET_PROTOCOL_FEATURES", handle_set_protocol_features, 8, 8, 0, 0, false },
-	[17] = { "GET_QUEUE_NUM", handle_get_queue_num, 0, 0, 0, 0, true },
-	[18] = { "SET_VRING_ENABLE", handle_set_vring_enable, 8, 8, 0, 0, false },
-	[21] = { "SET_BACKEND_REQ_FD", handle_set_backend_req_fd, 0, 0, 1, 1, false },
-	[24] = { "GET_CONFIG", handle_get_config, 12, VHOST_MAX_PAYLOAD, 0, 0, true },
-	[25] = { "SET_CONFIG", handle_set_config, 12, VHOST_MAX_PAYLOAD, 0, 0, false },
-	[33] = { "GPU_SET_SOCKET", handle_gpu_set_socket, 0, 0, 1, 1, false },
-	[34] = { "RESET_DEVICE", handle_reset_device, 0, 0, 0, 0, false },
-	[36] = { "GET_MAX_MEM_SLOTS", handle_get_max_mem_slots, 0, 0, 0, 0, true },
-	[37] = { "ADD_MEM_REG", handle_add_mem_reg, 40, 40, 1, 1, false },
+	REQUEST(GET_FEATURES, handle_get_features, 0, 0, 0, 0, true),
+	REQUEST(SET_FEATURES, handle_set_features, U64, U64, 0, 0, false),
+	REQUEST(SET_OWNER, handle_set_owner, 0, 0, 0, 0, false),
+	REQUEST(RESET_OWNER, handle_reset_owner, 0, 0, 0, 0, false),
+	REQUEST(SET_MEM_TABLE, handle_set_mem_table, 8, TABLE, 0, VHOST_MAX_FDS, false),
+	REQUEST(SET_VRING_NUM, handle_set_vring_num, STATE, STATE, 0, 0, false),
+	REQUEST(SET_VRING_ADDR, handle_set_vring_addr, ADDR, ADDR, 0, 0, false),
+	REQUEST(SET_VRING_BASE, handle_set_vring_base, STATE, STATE, 0, 0, false),
+	REQUEST(GET_VRING_BASE, handle_get_vring_base, STATE, STATE, 0, 0, true),
+	REQUEST(SET_VRING_KICK, handle_set_vring_kick, U64, U64, 0, 1, false),
+	REQUEST(SET_VRING_CALL, handle_set_vring_call, U64, U64, 0, 1, false),
+	REQUEST(SET_VRING_ERR, handle_set_vring_err, U64, U64, 0, 1, false),
+	REQUEST(GET_PROTOCOL_FEATURES, handle_get_protocol_features, 0, 0, 0, 0, true),
+	REQUEST(SET_PROTOCOL_FEATURES, handle_set_protocol_features, U64, U64, 0, 0, false),
+	REQUEST(GET_QUEUE_NUM, handle_get_queue_num, 0, 0, 0, 0, true),
+	REQUEST(SET_VRING_ENABLE, handle_set_vring_enable, STATE, STATE, 0, 0, false),
+	REQUEST(SET_BACKEND_REQ_FD, handle_set_backend_req_fd, 0, 0, 1, 1, false),
+	REQUEST(GET_CONFIG, handle_get_config, 12, VHOST_MAX_PAYLOAD, 0, 0, true),
+	REQUEST(SET_CONFIG, handle_set_config, 12, VHOST_MAX_PAYLOAD, 0, 0, false),
+	REQUEST(GPU_SET_SOCKET, handle_gpu_set_socket, 0, 0, 1, 1, false),
+	REQUEST(RESET_DEVICE, handle_reset_device, 0, 0, 0, 0, false),
+	REQUEST(GET_MAX_MEM_SLOTS, handle_get_max_mem_slots, 0, 0, 0, 0, true),
+	REQUEST(ADD_MEM_REG, handle_add_mem_reg, REG, REG, 1, 1, false),
 	/* Some front-ends send a descriptor, which is closed unused. */
-	[38] = { "REM_MEM_REG", handle_rem_mem_reg, 40, 40, 0, 1, false },
+	REQUEST(REM_MEM_REG, handle_rem_mem_reg, REG, REG, 0, 1, false),
 };
 
 static const struct request *find_request(uint32_t number)
@@ -95,7 +104,7 @@ static void session_fail(struct vhost_session *s, int error, const char *problem
 	const struct request *request = find_request(number);
 	char name[32];
 
-	if (s->channel.n_received < sizeof(struct vhost_header))
+	if (s->channel.n_received < sizeof(struct vhost_user_header))
 		snprintf(name, sizeof(name), "between requests");
 	else if (request)
 		snprintf(name, sizeof(name), "%s", request->name);
@@ -107,8 +116,8 @@ static void session_fail(struct vhost_session *s, int error, const char *problem
 
 static bool wants_answer(const struct vhost_session *s)
 {
-	return (s->channel.in.header.flags & VHOST_FLAG_NEED_REPLY) &&
-	       (s->protocol_features & PROTOCOL_F_REPLY_ACK);
+	return (s->channel.in.header.flags & VHOST_USER_NEED_REPLY) &&
+	       (s->protocol_features & BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK));
 }
 
 /* Handles the message that is in. 0, or -errno if the session cannot go on. */

@@ -12,38 +12,28 @@
  * go on if the VMM hears of it.
  */
 #include <errno.h>
+#include <linux/virtio_config.h>
+#include <stddef.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/fd.h"
+#include "vhost/ring_layout.h"
 #include "vhost/session_private.h"
 
 #define OFFERED_RING_FEATURES                                                                      \
-	(RING_F_INDIRECT_DESC | RING_F_EVENT_IDX | VHOST_F_PROTOCOL | VIRTIO_F_VERSION_1)
+	(BIT64(VIRTIO_RING_F_INDIRECT_DESC) | BIT64(VIRTIO_RING_F_EVENT_IDX) |                     \
+	 BIT64(VHOST_USER_F_PROTOCOL_FEATURES) | BIT64(VIRTIO_F_VERSION_1))
 
 #define OFFERED_PROTOCOL_FEATURES                                                                  \
-	(PROTOCOL_F_MQ | PROTOCOL_F_REPLY_ACK | PROTOCOL_F_BACKEND_REQ | PROTOCOL_F_CONFIG |       \
-	 PROTOCOL_F_BACKEND_SEND_FD | PROTOCOL_F_RESET_DEVICE | PROTOCOL_F_CONFIGURE_MEM_SLOTS)
+	(BIT64(VHOST_USER_PROTOCOL_F_MQ) | BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK) |                \
+	 BIT64(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT64(VHOST_USER_PROTOCOL_F_CONFIG) |          \
+	 BIT64(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) |                                            \
+	 BIT64(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |                                               \
+	 BIT64(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
 
-#define CONFIG_MAX        256u
-#define MEM_TABLE_REGIONS 8
-
-struct config_header {
-	uint32_t offset, size, flags;
-};
-
-struct mem_table {
-	uint32_t n_regions, padding;
-	struct guest_region_spec regions[MEM_TABLE_REGIONS];
-};
-
-struct mem_reg {
-	uint64_t padding;
-	struct guest_region_spec region;
-};
-
-_Static_assert(sizeof(struct guest_region_spec) == 32, "it is the layout on the wire");
-_Static_assert(sizeof(struct mem_table) == 264 && sizeof(struct mem_reg) == 40, "as specified");
-_Static_assert(sizeof(struct config_header) + CONFIG_MAX == VHOST_MAX_REPLY, "as specified");
+#define CONFIG_HEADER_SIZE    offsetof(struct vhost_user_config, data)
+#define MEM_TABLE_HEADER_SIZE offsetof(struct vhost_user_mem_table, regions)
 
 static uint64_t read_u64(const struct vhost_message *m)
 {
@@ -70,13 +60,13 @@ int handle_set_features(struct vhost_session *s, struct vhost_message *m)
 {
 	uint64_t features = read_u64(m);
 
-	if (features & VIRTIO_F_RING_PACKED)
+	if (features & BIT64(VIRTIO_F_RING_PACKED))
 		return session_refuse(s, -EPROTO,
 				      "packed rings are not supported (use packed=off)");
 	s->features = features;
 	s->backend->ops->set_features(s->backend, features);
 	/* Without the bit there is no SET_VRING_ENABLE: rings run as soon as they are set up. */
-	if (!(features & VHOST_F_PROTOCOL))
+	if (!(features & BIT64(VHOST_USER_F_PROTOCOL_FEATURES)))
 		session_queues_enable(s, true);
 	return 0;
 }
@@ -144,11 +134,11 @@ static int memory_result(struct vhost_session *s, int r)
 
 int handle_set_mem_table(struct vhost_session *s, struct vhost_message *m)
 {
-	struct mem_table table;
+	struct vhost_user_mem_table table;
 
 	memcpy(&table, m->payload, m->header.size);
-	if (table.n_regions > MEM_TABLE_REGIONS ||
-	    m->header.size != 8 + table.n_regions * sizeof(table.regions[0]))
+	if (table.n_regions > VHOST_USER_MAX_MEM_TABLE ||
+	    m->header.size != MEM_TABLE_HEADER_SIZE + table.n_regions * sizeof(table.regions[0]))
 		return session_refuse(s, -EPROTO, "wrong size");
 	if (table.n_regions != m->n_fds)
 		return session_refuse(s, -EPROTO, "wrong number of descriptors");
@@ -157,7 +147,7 @@ int handle_set_mem_table(struct vhost_session *s, struct vhost_message *m)
 
 int handle_add_mem_reg(struct vhost_session *s, struct vhost_message *m)
 {
-	struct mem_reg reg;
+	struct vhost_user_mem_reg reg;
 
 	memcpy(&reg, m->payload, sizeof(reg));
 	return memory_result(s, guest_memory_add(&s->memory, &reg.region, m->fds[0]));
@@ -165,46 +155,43 @@ int handle_add_mem_reg(struct vhost_session *s, struct vhost_message *m)
 
 int handle_rem_mem_reg(struct vhost_session *s, struct vhost_message *m)
 {
-	struct mem_reg reg;
+	struct vhost_user_mem_reg reg;
 
 	memcpy(&reg, m->payload, sizeof(reg));
 	return memory_result(s, guest_memory_remove(&s->memory, &reg.region));
 }
 
-static bool config_is_sound(const struct config_header *h)
+static bool config_is_sound(const struct vhost_user_config *c)
 {
-	return h->size > 0 && h->size <= CONFIG_MAX && h->offset <= CONFIG_MAX - h->size;
+	return c->size > 0 && c->size <= VHOST_USER_MAX_CONFIG &&
+	       c->offset <= VHOST_USER_MAX_CONFIG - c->size;
 }
 
 /* Of any size, since QEMU asks for 16, 20 or as many bytes as it was told to have. A reply without
  * payload says that it cannot be. */
 int handle_get_config(struct vhost_session *s, struct vhost_message *m)
 {
-	struct {
-		struct config_header header;
-		uint8_t data[CONFIG_MAX];
-	} reply = { 0 };
+	struct vhost_user_config c = { 0 };
 
-	memcpy(&reply.header, m->payload, sizeof(reply.header));
-	if (!config_is_sound(&reply.header)) {
+	memcpy(&c, m->payload, CONFIG_HEADER_SIZE);
+	if (!config_is_sound(&c)) {
 		vhost_channel_reply(&s->channel, NULL, 0);
 		return 0;
 	}
-	s->backend->ops->config_read(s->backend, reply.header.offset, reply.data,
-				     reply.header.size);
-	vhost_channel_reply(&s->channel, &reply, sizeof(reply.header) + reply.header.size);
+	s->backend->ops->config_read(s->backend, c.offset, c.data, c.size);
+	vhost_channel_reply(&s->channel, &c, CONFIG_HEADER_SIZE + c.size);
 	return 0;
 }
 
 int handle_set_config(struct vhost_session *s, struct vhost_message *m)
 {
-	struct config_header header;
+	struct vhost_user_config c;
 
-	memcpy(&header, m->payload, sizeof(header));
-	if (!config_is_sound(&header) || m->header.size - sizeof(header) != header.size)
+	memcpy(&c, m->payload, CONFIG_HEADER_SIZE);
+	if (!config_is_sound(&c) || m->header.size - CONFIG_HEADER_SIZE != c.size)
 		return session_refuse(s, -EINVAL, "outside of configuration space");
-	s->backend->ops->config_write(s->backend, header.offset, m->payload + sizeof(header),
-				      header.size);
+	s->backend->ops->config_write(s->backend, c.offset, m->payload + CONFIG_HEADER_SIZE,
+				      c.size);
 	return 0;
 }
 

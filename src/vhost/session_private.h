@@ -13,23 +13,6 @@
 #include "vhost/session.h"
 #include "vhost/vring.h"
 
-#define BIT64(n) (UINT64_C(1) << (n))
-
-/* VIRTIO 1.2, section 6, and the bit that vhost-user adds to them. */
-#define RING_F_INDIRECT_DESC BIT64(28)
-#define RING_F_EVENT_IDX     BIT64(29)
-#define VHOST_F_PROTOCOL     BIT64(30)
-#define VIRTIO_F_VERSION_1   BIT64(32)
-#define VIRTIO_F_RING_PACKED BIT64(34)
-
-#define PROTOCOL_F_MQ                  BIT64(0)
-#define PROTOCOL_F_REPLY_ACK           BIT64(3)
-#define PROTOCOL_F_BACKEND_REQ         BIT64(5)
-#define PROTOCOL_F_CONFIG              BIT64(9)
-#define PROTOCOL_F_BACKEND_SEND_FD     BIT64(10)
-#define PROTOCOL_F_RESET_DEVICE        BIT64(13)
-#define PROTOCOL_F_CONFIGURE_MEM_SLOTS BIT64(15)
-
 struct vhost_queue {
 	struct vhost_session *session;
 	struct vring vring;

@@ -24,24 +24,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "base/container.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "vhost/ring_layout.h"
 #include "vhost/session_private.h"
 
 #define LOG_MODULE "session"
-
-#define FD_INDEX_MASK 0xffu
-#define FD_IS_ABSENT  0x100u
-
-struct vring_state {
-	uint32_t index, num;
-};
-
-struct vring_addr {
-	uint32_t index, flags;
-	uint64_t desc, used, avail, log;
-};
 
 static void queue_kicked(struct vhost_queue *q)
 {
@@ -109,7 +99,7 @@ static void queue_start(struct vhost_queue *q)
 {
 	struct vhost_backend *backend = q->session->backend;
 
-	q->vring.has_event_idx = q->session->features & RING_F_EVENT_IDX;
+	q->vring.has_event_idx = q->session->features & BIT64(VIRTIO_RING_F_EVENT_IDX);
 	if (vring_start(&q->vring) < 0)
 		return; /* and it has said why */
 	if (!queue_watch(q)) {
@@ -179,7 +169,7 @@ static struct vhost_queue *find_queue(struct vhost_session *s, uint32_t index)
 }
 
 static struct vhost_queue *read_state(struct vhost_session *s, const struct vhost_message *m,
-				      struct vring_state *ret)
+				      struct vhost_user_vring_state *ret)
 {
 	memcpy(ret, m->payload, sizeof(*ret));
 	return find_queue(s, ret->index);
@@ -187,7 +177,7 @@ static struct vhost_queue *read_state(struct vhost_session *s, const struct vhos
 
 int handle_set_vring_num(struct vhost_session *s, struct vhost_message *m)
 {
-	struct vring_state state;
+	struct vhost_user_vring_state state;
 	struct vhost_queue *q = read_state(s, m, &state);
 
 	if (!q)
@@ -203,7 +193,7 @@ int handle_set_vring_num(struct vhost_session *s, struct vhost_message *m)
 
 int handle_set_vring_addr(struct vhost_session *s, struct vhost_message *m)
 {
-	struct vring_addr addr;
+	struct vhost_user_vring_addr addr;
 
 	memcpy(&addr, m->payload, sizeof(addr));
 	struct vhost_queue *q = find_queue(s, addr.index);
@@ -222,7 +212,7 @@ int handle_set_vring_addr(struct vhost_session *s, struct vhost_message *m)
 
 int handle_set_vring_base(struct vhost_session *s, struct vhost_message *m)
 {
-	struct vring_state state;
+	struct vhost_user_vring_state state;
 	struct vhost_queue *q = read_state(s, m, &state);
 
 	if (!q)
@@ -239,7 +229,7 @@ int handle_set_vring_base(struct vhost_session *s, struct vhost_message *m)
 
 int handle_get_vring_base(struct vhost_session *s, struct vhost_message *m)
 {
-	struct vring_state state;
+	struct vhost_user_vring_state state;
 	struct vhost_queue *q = read_state(s, m, &state);
 
 	if (!q)
@@ -261,11 +251,11 @@ static int read_queue_fd(struct vhost_session *s, struct vhost_message *m,
 	uint64_t value;
 
 	memcpy(&value, m->payload, sizeof(value));
-	struct vhost_queue *q = find_queue(s, value & FD_INDEX_MASK);
+	struct vhost_queue *q = find_queue(s, value & VHOST_USER_VRING_INDEX_MASK);
 
 	if (!q)
 		return -EPROTO;
-	if (m->n_fds != (value & FD_IS_ABSENT ? 0 : 1))
+	if (m->n_fds != (value & VHOST_USER_VRING_NO_FD ? 0 : 1))
 		return session_refuse(s, -EPROTO, "wrong number of descriptors");
 	*ret_queue = q;
 	*ret_fd = m->n_fds ? fd_steal(&m->fds[0]) : -1;
@@ -314,7 +304,7 @@ int handle_set_vring_err(struct vhost_session *s, struct vhost_message *m)
 
 int handle_set_vring_enable(struct vhost_session *s, struct vhost_message *m)
 {
-	struct vring_state state;
+	struct vhost_user_vring_state state;
 	struct vhost_queue *q = read_state(s, m, &state);
 
 	if (!q)

@@ -123,7 +123,7 @@ const struct display_message *display_last(const struct display *d, uint32_t req
 
 void display_reply(struct display *d, uint32_t request, const void *payload, uint32_t size)
 {
-	struct vhost_header h = { request, DISPLAY_REPLY, size };
+	struct vhost_user_header h = { request, DISPLAY_REPLY, size };
 	struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)payload, size } };
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = size ? 2 : 1 };
 
@@ -299,7 +299,7 @@ static void on_dmabuf_update(struct display *d, const struct display_message *m)
 
 static void check_header(struct display *d)
 {
-	const struct vhost_header *h = &d->header;
+	const struct vhost_user_header *h = &d->header;
 	const struct kind *k = h->request < DISPLAY_REQUESTS ? &kinds[h->request] : &kinds[0];
 
 	if (!k->handle || h->flags != 0)

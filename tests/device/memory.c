@@ -99,7 +99,7 @@ uint64_t memory_alloc(struct guest_memory *m, unsigned region, uint64_t size, ui
 static const struct guest_region *find(const struct guest_memory *m, uint64_t gpa, uint64_t size)
 {
 	for (unsigned i = 0; i < m->count; i++) {
-		const struct vhost_region *w = &m->regions[i].wire;
+		const struct vhost_user_memory_region *w = &m->regions[i].wire;
 
 		if (gpa >= w->gpa && size <= w->size && gpa - w->gpa <= w->size - size)
 			return &m->regions[i];

@@ -88,7 +88,7 @@ static void the_session_is_served_while_a_frame_is_stuck(void **state)
 		assert_session_alive(vmm);
 		assert_true(vmm_now_ms() - start < 500);
 	}
-	assert_int_equal(vhost_get_u64(vmm, VHOST_GET_QUEUE_NUM), 2);
+	assert_int_equal(vhost_get_u64(vmm, VHOST_USER_GET_QUEUE_NUM), 2);
 	go_on(vmm);
 	image_wait_shown(vmm, &i, 0, FRAME);
 }
@@ -261,7 +261,7 @@ static void without_a_display_everything_else_works(void **state)
 
 struct nonsense {
 	const char *name;
-	struct vhost_header header;
+	struct vhost_user_header header;
 	uint32_t payload; /* bytes that really follow */
 };
 

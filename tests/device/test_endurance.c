@@ -147,7 +147,7 @@ static void the_vmm_goes(struct endurance *e)
 /* With a descriptor that nobody took yet. */
 static void the_vmm_goes_in_a_message(struct endurance *e)
 {
-	struct vhost_header h = { VHOST_ADD_MEM_REG, VHOST_VERSION, 40 };
+	struct vhost_user_header h = { VHOST_USER_ADD_MEM_REG, VHOST_USER_VERSION, 40 };
 	struct iovec iov = { &h, sizeof(h) };
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct msghdr m = { .msg_iov = &iov,
@@ -176,7 +176,7 @@ static void the_vmm_talks_nonsense(struct endurance *e)
 {
 	uint64_t value = 0;
 
-	vhost_send(e->vmm, VHOST_SET_FEATURES, 2, &value, 3, NULL, 0);
+	vhost_send(e->vmm, VHOST_USER_SET_FEATURES, 2, &value, 3, NULL, 0);
 	if (!vhost_is_closed(e->vmm, e->vmm->timeout_ms))
 		vmm_fail("a bad header was overlooked");
 }
@@ -228,7 +228,7 @@ static void a_thousand_resets_with_work_in_flight_cost_nothing(void **state)
 		show(&e, k);
 		works[k % ARRAY_LENGTH(works)](&e);
 		if (k % 3 == 1)
-			vhost_set(vmm, VHOST_RESET_DEVICE, NULL, 0, -1, true);
+			vhost_set(vmm, VHOST_USER_RESET_DEVICE, NULL, 0, -1, true);
 		vmm_reset(vmm);
 		forget_what_was_under_way(vmm);
 		vmm_start(vmm);
@@ -243,7 +243,8 @@ static void a_thousand_resets_with_work_in_flight_cost_nothing(void **state)
 /* In the middle of a message of the daemon's, of an answer of the display's, or of both. */
 static void a_thousand_displays_replaced_in_a_message_cost_nothing(void **state)
 {
-	static const struct vhost_header half = { DISPLAY_GET_DISPLAY_INFO, DISPLAY_REPLY, 408 };
+	static const struct vhost_user_header half = { DISPLAY_GET_DISPLAY_INFO, DISPLAY_REPLY,
+						       408 };
 	struct endurance e = begin(*state, 1000);
 	struct vmm *vmm = e.vmm;
 

@@ -344,11 +344,11 @@ static void a_second_vmm_waits_for_the_first_to_go(void **state)
 	uint64_t features = 0;
 
 	assert_alive(vmm);
-	vhost_send(&second, VHOST_GET_FEATURES, 0, NULL, 0, NULL, 0);
+	vhost_send(&second, VHOST_USER_GET_FEATURES, 0, NULL, 0, NULL, 0);
 	assert_alive(vmm);
 	vmm_disconnect(vmm);
-	if (vhost_recv(&second, VHOST_GET_FEATURES, &features, sizeof(features), NULL))
-		assert_true(features & BIT64(VHOST_F_PROTOCOL_FEATURES));
+	if (vhost_recv(&second, VHOST_USER_GET_FEATURES, &features, sizeof(features), NULL))
+		assert_true(features & BIT64(VHOST_USER_F_PROTOCOL_FEATURES));
 	close(second.socket);
 	ring_clear(&vmm->rings[CONTROL]);
 	ring_clear(&vmm->rings[CURSOR]);

@@ -12,13 +12,14 @@
 
 #define MIB 0x100000ull
 
-static bool table_is_refused(struct vmm *vmm, const struct vhost_region *regions, const int *fds,
-			     unsigned count)
+static bool table_is_refused(struct vmm *vmm, const struct vhost_user_memory_region *regions,
+			     const int *fds, unsigned count)
 {
-	struct vhost_mem_table t = { .count = count };
+	struct long_mem_table t = { .n_regions = count };
 
 	memcpy(t.regions, regions, count * sizeof(t.regions[0]));
-	return vhost_is_refused(vmm, VHOST_SET_MEM_TABLE, &t, 8 + count * 32, fds, fds ? count : 0);
+	return vhost_is_refused(vmm, VHOST_USER_SET_MEM_TABLE, &t, 8 + count * 32, fds,
+				fds ? count : 0);
 }
 
 static struct vmm *realized(void **state)
@@ -50,13 +51,14 @@ static void restart(struct vmm *vmm)
 static void tables_beyond_eight_regions_are_refused(void **state)
 {
 	struct vmm *vmm = realized(state);
-	struct vhost_region regions[9];
+	struct vhost_user_memory_region regions[9];
 	int fds[9];
 
 	for (unsigned i = 0; i < 9; i++) {
 		fds[i] = memfd_create("region", MFD_CLOEXEC);
 		assert_int_equal(ftruncate(fds[i], MIB), 0);
-		regions[i] = (struct vhost_region){ i * MIB, MIB, 0x10000000 + i * MIB, 0 };
+		regions[i] =
+			(struct vhost_user_memory_region){ i * MIB, MIB, 0x10000000 + i * MIB, 0 };
 	}
 	assert_true(table_is_refused(vmm, regions, fds, 9));
 	vmm = realized(state);
@@ -72,8 +74,8 @@ static void regions_that_overlap_are_refused(void **state)
 	struct vmm *vmm = realized(state);
 	int fd = memfd_create("region", MFD_CLOEXEC);
 	int fds[2] = { fd, fd };
-	struct vhost_region r[2] = { { MIB, 2 * MIB, 0x10000000, 0 },
-				     { 2 * MIB, MIB, 0x20000000, 0 } };
+	struct vhost_user_memory_region r[2] = { { MIB, 2 * MIB, 0x10000000, 0 },
+						 { 2 * MIB, MIB, 0x20000000, 0 } };
 
 	assert_int_equal(ftruncate(fd, 4 * MIB), 0);
 	assert_true(table_is_refused(vmm, r, fds, 2));
@@ -86,7 +88,7 @@ static void regions_that_overlap_are_refused(void **state)
 
 static void impossible_regions_are_refused(void **state)
 {
-	static const struct vhost_region bad[] = {
+	static const struct vhost_user_memory_region bad[] = {
 		{ 0, 0, 0x10000000, 0 },                    /* empty */
 		{ 0, 2 * MIB, 0x10000000, 0 },              /* beyond the file */
 		{ 0, MIB, 0x10000000, 4096 },               /* the same, by its offset */
@@ -101,13 +103,13 @@ static void impossible_regions_are_refused(void **state)
 
 	assert_int_equal(ftruncate(fd, MIB), 0);
 	for (unsigned i = 0; i < ARRAY_LENGTH(bad); i++) {
-		struct vhost_mem_reg m = { .region = bad[i] };
+		struct vhost_user_mem_reg m = { .region = bad[i] };
 
 		vmm = realized(state);
 		if (!table_is_refused(vmm, &bad[i], &fd, 1))
 			vmm_fail("region %u was taken in a table", i);
 		vmm = realized(state);
-		if (!vhost_is_refused(vmm, VHOST_ADD_MEM_REG, &m, sizeof(m), &fd, 1))
+		if (!vhost_is_refused(vmm, VHOST_USER_ADD_MEM_REG, &m, sizeof(m), &fd, 1))
 			vmm_fail("region %u was added", i);
 	}
 	close(fd);
@@ -117,13 +119,13 @@ static void impossible_regions_are_refused(void **state)
 static void a_region_that_is_not_there_cannot_be_removed(void **state)
 {
 	struct vmm *vmm = *state;
-	struct vhost_mem_reg m = { .region = { 0x80000000, MIB, 0x10000000, 0 } };
+	struct vhost_user_mem_reg m = { .region = { 0x80000000, MIB, 0x10000000, 0 } };
 
-	assert_true(vhost_is_refused(vmm, VHOST_REM_MEM_REG, &m, sizeof(m), NULL, 0));
+	assert_true(vhost_is_refused(vmm, VHOST_USER_REM_MEM_REG, &m, sizeof(m), NULL, 0));
 	restart(vmm);
 	m.region = vmm->memory.regions[MEMORY_HIGH].wire;
 	m.region.size -= 4096;
-	assert_true(vhost_is_refused(vmm, VHOST_REM_MEM_REG, &m, sizeof(m), NULL, 0));
+	assert_true(vhost_is_refused(vmm, VHOST_USER_REM_MEM_REG, &m, sizeof(m), NULL, 0));
 	restart(vmm);
 }
 
@@ -225,7 +227,7 @@ static void a_table_that_grows_while_the_rings_run_is_taken(void **state)
 	struct image i = shown_image(vmm, 1, 320, 200);
 
 	for (unsigned k = 0; k < 4; k++) {
-		struct vhost_region regions[MEMORY_REGIONS];
+		struct vhost_user_memory_region regions[MEMORY_REGIONS];
 		int fds[MEMORY_REGIONS];
 
 		memory_add(&vmm->memory, 0x200000000ull + k * MIB, MIB, 0);

@@ -236,7 +236,7 @@ static void start_but_enable(struct vmm *vmm)
 	vmm_stop(vmm);
 	assert_true(vhost_get_config(vmm, 0, sizeof(config), config));
 	vmm_open_display(vmm);
-	vhost_set_ring_fd(vmm, VHOST_SET_VRING_CALL, CONTROL, vmm->rings[CONTROL].call_fd);
+	vhost_set_ring_fd(vmm, VHOST_USER_SET_VRING_CALL, CONTROL, vmm->rings[CONTROL].call_fd);
 	vhost_start_ring(vmm, CONTROL);
 	vhost_start_ring(vmm, CURSOR);
 }
@@ -308,7 +308,7 @@ static void a_new_call_fd_gets_what_the_old_one_missed(void **state)
 	/* The completion was signalled on a descriptor that nobody reads any more. */
 	close(r->call_fd);
 	r->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	vhost_set_ring_fd(vmm, VHOST_SET_VRING_CALL, CONTROL, r->call_fd);
+	vhost_set_ring_fd(vmm, VHOST_USER_SET_VRING_CALL, CONTROL, r->call_fd);
 	assert_response(gpu_finish(vmm, c, NULL, 0), RESP_INVALID_RESOURCE_ID);
 	run_batch(vmm, 5);
 }
@@ -319,13 +319,13 @@ static void rings_without_a_call_fd_are_served(void **state)
 	struct ring *r = &vmm->rings[CONTROL];
 	struct chain *c;
 
-	vhost_set_ring_fd(vmm, VHOST_SET_VRING_CALL, CONTROL, -1);
+	vhost_set_ring_fd(vmm, VHOST_USER_SET_VRING_CALL, CONTROL, -1);
 	c = submit_flush(vmm);
 	ring_kick(r);
 	wait_used(vmm, r);
 	ring_collect(r);
 	assert_true(c->is_done);
-	vhost_set_ring_fd(vmm, VHOST_SET_VRING_CALL, CONTROL, r->call_fd);
+	vhost_set_ring_fd(vmm, VHOST_USER_SET_VRING_CALL, CONTROL, r->call_fd);
 	run_batch(vmm, 5);
 }
 

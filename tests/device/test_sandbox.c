@@ -47,7 +47,7 @@ static void check(void **state, const char *const *args, const struct deed *deed
 	forget_module();
 	vmm_connect(vmm);
 	if (!deed->result) {
-		vhost_send(vmm, VHOST_GET_FEATURES, 0, NULL, 0, NULL, 0);
+		vhost_send(vmm, VHOST_USER_GET_FEATURES, 0, NULL, 0, NULL, 0);
 		assert_int_equal(daemon_wait(&vmm->daemon, vmm->timeout_ms), KILLED);
 		*state = NULL;
 		vmm_free(fixture_release());

@@ -109,7 +109,7 @@ static void the_vmm_talks_nonsense(struct turmoil *t)
 {
 	uint64_t value = 0;
 
-	vhost_send(t->vmm, VHOST_SET_FEATURES, 2, &value, 3, NULL, 0);
+	vhost_send(t->vmm, VHOST_USER_SET_FEATURES, 2, &value, 3, NULL, 0);
 	if (!vhost_is_closed(t->vmm, t->vmm->timeout_ms))
 		vmm_fail("a bad header was overlooked");
 	the_vmm_dies(t);
@@ -123,7 +123,7 @@ static void the_guest_resets(struct turmoil *t)
 
 static void reset_device_comes_without_a_stop(struct turmoil *t)
 {
-	vhost_set(t->vmm, VHOST_RESET_DEVICE, NULL, 0, -1, true);
+	vhost_set(t->vmm, VHOST_USER_RESET_DEVICE, NULL, 0, -1, true);
 	the_guest_resets(t);
 }
 

@@ -46,7 +46,7 @@ static void bad_version_flags_end_the_session(void **state)
 	struct vmm *vmm;
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(flags); i++) {
-		struct vhost_header h = { VHOST_GET_FEATURES, flags[i], 0 };
+		struct vhost_user_header h = { VHOST_USER_GET_FEATURES, flags[i], 0 };
 
 		vmm = realized(state);
 		assert_int_equal(send(vmm->socket, &h, sizeof(h), MSG_NOSIGNAL), sizeof(h));
@@ -60,36 +60,37 @@ static void wrong_payload_sizes_end_the_session(void **state)
 	static const struct {
 		uint32_t request, size;
 	} bad[] = {
-		{ VHOST_GET_FEATURES, 8 },
-		{ VHOST_SET_FEATURES, 0 },
-		{ VHOST_SET_FEATURES, 4 },
-		{ VHOST_SET_FEATURES, 16 },
-		{ VHOST_SET_VRING_NUM, 4 },
-		{ VHOST_SET_VRING_ADDR, 8 },
-		{ VHOST_SET_VRING_BASE, 9 },
-		{ VHOST_GET_VRING_BASE, 0 },
-		{ VHOST_SET_VRING_ENABLE, 4 },
-		{ VHOST_SET_MEM_TABLE, 4 },
-		{ VHOST_SET_MEM_TABLE, 39 },
-		{ VHOST_ADD_MEM_REG, 32 },
-		{ VHOST_REM_MEM_REG, 8 },
-		{ VHOST_GET_CONFIG, 4 },
-		{ VHOST_SET_CONFIG, 11 },
-		{ VHOST_SET_VRING_KICK, 4 },
-		{ VHOST_SET_OWNER, 4 },
-		{ VHOST_GPU_SET_SOCKET, 4 },
-		{ VHOST_RESET_DEVICE, 1 },
-		{ VHOST_SET_PROTOCOL_FEATURES, 0 },
-		{ VHOST_GET_FEATURES, 0x10000 },
-		{ VHOST_GET_FEATURES, 0x7fffffff },
-		{ VHOST_SET_FEATURES, 0xffffffff },
+		{ VHOST_USER_GET_FEATURES, 8 },
+		{ VHOST_USER_SET_FEATURES, 0 },
+		{ VHOST_USER_SET_FEATURES, 4 },
+		{ VHOST_USER_SET_FEATURES, 16 },
+		{ VHOST_USER_SET_VRING_NUM, 4 },
+		{ VHOST_USER_SET_VRING_ADDR, 8 },
+		{ VHOST_USER_SET_VRING_BASE, 9 },
+		{ VHOST_USER_GET_VRING_BASE, 0 },
+		{ VHOST_USER_SET_VRING_ENABLE, 4 },
+		{ VHOST_USER_SET_MEM_TABLE, 4 },
+		{ VHOST_USER_SET_MEM_TABLE, 39 },
+		{ VHOST_USER_ADD_MEM_REG, 32 },
+		{ VHOST_USER_REM_MEM_REG, 8 },
+		{ VHOST_USER_GET_CONFIG, 4 },
+		{ VHOST_USER_SET_CONFIG, 11 },
+		{ VHOST_USER_SET_VRING_KICK, 4 },
+		{ VHOST_USER_SET_OWNER, 4 },
+		{ VHOST_USER_GPU_SET_SOCKET, 4 },
+		{ VHOST_USER_RESET_DEVICE, 1 },
+		{ VHOST_USER_SET_PROTOCOL_FEATURES, 0 },
+		{ VHOST_USER_GET_FEATURES, 0x10000 },
+		{ VHOST_USER_GET_FEATURES, 0x7fffffff },
+		{ VHOST_USER_SET_FEATURES, 0xffffffff },
 	};
 	static const uint8_t zeros[256];
 	struct vmm *vmm;
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(bad); i++) {
-		struct vhost_header h = { bad[i].request, VHOST_VERSION | VHOST_NEED_REPLY,
-					  bad[i].size };
+		struct vhost_user_header h = { bad[i].request,
+					       VHOST_USER_VERSION | VHOST_USER_NEED_REPLY,
+					       bad[i].size };
 		uint64_t value = 0;
 
 		vmm = realized(state);
@@ -127,13 +128,13 @@ static void unknown_requests_are_refused(void **state)
 
 static void a_queue_beyond_the_second_is_refused(void **state)
 {
-	static const uint32_t requests[] = { VHOST_SET_VRING_NUM, VHOST_SET_VRING_BASE,
-					     VHOST_SET_VRING_ENABLE };
+	static const uint32_t requests[] = { VHOST_USER_SET_VRING_NUM, VHOST_USER_SET_VRING_BASE,
+					     VHOST_USER_SET_VRING_ENABLE };
 	static const uint32_t indices[] = { 2, 255, 256, 0x80000000, 0xffffffff };
 	struct vmm *vmm;
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(requests) * ARRAY_LENGTH(indices); i++) {
-		struct vhost_vring_state s = { indices[i / ARRAY_LENGTH(requests)], 1 };
+		struct vhost_user_vring_state s = { indices[i / ARRAY_LENGTH(requests)], 1 };
 
 		vmm = realized(state);
 		assert_true(vhost_is_refused(vmm, requests[i % ARRAY_LENGTH(requests)], &s,
@@ -141,7 +142,7 @@ static void a_queue_beyond_the_second_is_refused(void **state)
 	}
 	for (uint64_t index = 2; index < 256; index += 127) {
 		vmm = realized(state);
-		assert_true(vhost_is_refused(vmm, VHOST_SET_VRING_KICK, &index, sizeof(index),
+		assert_true(vhost_is_refused(vmm, VHOST_USER_SET_VRING_KICK, &index, sizeof(index),
 					     &vmm->rings[0].kick_fd, 1));
 	}
 	assert_serves_the_next_session(vmm);
@@ -153,9 +154,9 @@ static void a_queue_beyond_the_second_is_refused(void **state)
  */
 static void enable(struct vmm *vmm, uint32_t index)
 {
-	struct vhost_vring_state s = { index, 1 };
+	struct vhost_user_vring_state s = { index, 1 };
 
-	vhost_is_refused(vmm, VHOST_SET_VRING_ENABLE, &s, sizeof(s), NULL, 0);
+	vhost_is_refused(vmm, VHOST_USER_SET_VRING_ENABLE, &s, sizeof(s), NULL, 0);
 }
 
 static void impossible_queue_sizes_do_no_harm(void **state)
@@ -164,12 +165,12 @@ static void impossible_queue_sizes_do_no_harm(void **state)
 	struct vmm *vmm = *state;
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(sizes); i++) {
-		struct vhost_vring_state s = { CONTROL, sizes[i] };
+		struct vhost_user_vring_state s = { CONTROL, sizes[i] };
 		struct ring *r = &vmm->rings[CONTROL];
 
 		vmm_stop(vmm);
-		if (!vhost_is_refused(vmm, VHOST_SET_VRING_NUM, &s, sizeof(s), NULL, 0)) {
-			vhost_set_ring_fd(vmm, VHOST_SET_VRING_KICK, CONTROL, r->kick_fd);
+		if (!vhost_is_refused(vmm, VHOST_USER_SET_VRING_NUM, &s, sizeof(s), NULL, 0)) {
+			vhost_set_ring_fd(vmm, VHOST_USER_SET_VRING_KICK, CONTROL, r->kick_fd);
 			enable(vmm, CONTROL);
 			ring_expose_raw(r, 63);
 			ring_kick_always(r);
@@ -186,7 +187,7 @@ static void ring_addresses_outside_memory_do_no_harm(void **state)
 	struct ring *r = &vmm->rings[CONTROL];
 	uint64_t user = memory_user_addr(&vmm->memory, r->desc_gpa);
 	uint64_t end = memory_user_addr(&vmm->memory, 0x9f000) + 0x1000;
-	const struct vhost_vring_addr bad[] = {
+	const struct vhost_user_vring_addr bad[] = {
 		{ 0, 0, 0, 0, 0, 0 },
 		{ 0, 0, user, user, 0xffffffffffffff00, 0 },
 		{ 0, 0, user, 0xffffffffffffff00, user, 0 },
@@ -199,9 +200,9 @@ static void ring_addresses_outside_memory_do_no_harm(void **state)
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(bad); i++) {
 		vmm_stop(vmm);
-		if (!vhost_is_refused(vmm, VHOST_SET_VRING_ADDR, &bad[i], sizeof(bad[i]), NULL,
+		if (!vhost_is_refused(vmm, VHOST_USER_SET_VRING_ADDR, &bad[i], sizeof(bad[i]), NULL,
 				      0)) {
-			vhost_set_ring_fd(vmm, VHOST_SET_VRING_KICK, CONTROL, r->kick_fd);
+			vhost_set_ring_fd(vmm, VHOST_USER_SET_VRING_KICK, CONTROL, r->kick_fd);
 			enable(vmm, CONTROL);
 			ring_kick_always(r);
 		}
@@ -214,7 +215,7 @@ static void ring_addresses_outside_memory_do_no_harm(void **state)
 static void surplus_descriptors_are_closed(void **state)
 {
 	struct vmm *vmm = realized(state);
-	uint64_t features = BIT64(VIRTIO_F_VERSION_1) | BIT64(VHOST_F_PROTOCOL_FEATURES);
+	uint64_t features = BIT64(VIRTIO_F_VERSION_1) | BIT64(VHOST_USER_F_PROTOCOL_FEATURES);
 	unsigned before;
 	int fds[32];
 
@@ -223,9 +224,10 @@ static void surplus_descriptors_are_closed(void **state)
 	for (unsigned i = 0; i < ARRAY_LENGTH(fds); i++)
 		fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (unsigned count = 1; count <= ARRAY_LENGTH(fds); count *= 2) {
-		vhost_send(vmm, VHOST_SET_FEATURES, 0, &features, sizeof(features), fds, count);
+		vhost_send(vmm, VHOST_USER_SET_FEATURES, 0, &features, sizeof(features), fds,
+			   count);
 		if (!vhost_is_closed(vmm, 0))
-			vhost_is_refused(vmm, VHOST_SET_OWNER, NULL, 0, fds, count);
+			vhost_is_refused(vmm, VHOST_USER_SET_OWNER, NULL, 0, fds, count);
 		vmm = realized(state);
 	}
 	assert_session_alive(vmm);
@@ -238,20 +240,21 @@ static void surplus_descriptors_are_closed(void **state)
 static void missing_descriptors_are_refused(void **state)
 {
 	struct vmm *vmm = realized(state);
-	struct vhost_mem_reg reg = { .region = vmm->memory.regions[0].wire };
-	struct vhost_mem_table table = { .count = 2 };
+	struct vhost_user_mem_reg reg = { .region = vmm->memory.regions[0].wire };
+	struct vhost_user_mem_table table = { .n_regions = 2 };
 	uint64_t index = CONTROL;
 
 	table.regions[0] = vmm->memory.regions[0].wire;
 	table.regions[1] = vmm->memory.regions[1].wire;
-	assert_true(vhost_is_refused(vmm, VHOST_ADD_MEM_REG, &reg, sizeof(reg), NULL, 0));
+	assert_true(vhost_is_refused(vmm, VHOST_USER_ADD_MEM_REG, &reg, sizeof(reg), NULL, 0));
 	vmm = realized(state);
-	assert_true(vhost_is_refused(vmm, VHOST_SET_MEM_TABLE, &table, 8 + 2 * 32,
+	assert_true(vhost_is_refused(vmm, VHOST_USER_SET_MEM_TABLE, &table, 8 + 2 * 32,
 				     &vmm->memory.regions[0].fd, 1));
 	vmm = realized(state);
-	assert_true(vhost_is_refused(vmm, VHOST_GPU_SET_SOCKET, NULL, 0, NULL, 0));
+	assert_true(vhost_is_refused(vmm, VHOST_USER_GPU_SET_SOCKET, NULL, 0, NULL, 0));
 	vmm = realized(state);
-	assert_true(vhost_is_refused(vmm, VHOST_SET_VRING_KICK, &index, sizeof(index), NULL, 0));
+	assert_true(
+		vhost_is_refused(vmm, VHOST_USER_SET_VRING_KICK, &index, sizeof(index), NULL, 0));
 	assert_serves_the_next_session(vmm);
 }
 
@@ -261,13 +264,13 @@ static void descriptors_of_the_wrong_kind_do_no_harm(void **state)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), sealed = memfd_create("x", MFD_CLOEXEC);
 	uint64_t index = CONTROL;
 
-	vhost_is_refused(vmm, VHOST_GPU_SET_SOCKET, NULL, 0, &null, 1);
+	vhost_is_refused(vmm, VHOST_USER_GPU_SET_SOCKET, NULL, 0, &null, 1);
 	assert_serves_the_next_session(vmm);
-	vhost_is_refused(vmm, VHOST_SET_VRING_KICK, &index, sizeof(index), &null, 1);
+	vhost_is_refused(vmm, VHOST_USER_SET_VRING_KICK, &index, sizeof(index), &null, 1);
 	assert_serves_the_next_session(vmm);
-	vhost_is_refused(vmm, VHOST_SET_VRING_CALL, &index, sizeof(index), &sealed, 1);
+	vhost_is_refused(vmm, VHOST_USER_SET_VRING_CALL, &index, sizeof(index), &sealed, 1);
 	assert_serves_the_next_session(vmm);
-	vhost_is_refused(vmm, VHOST_SET_BACKEND_REQ_FD, NULL, 0, &sealed, 1);
+	vhost_is_refused(vmm, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, &sealed, 1);
 	assert_serves_the_next_session(vmm);
 	close(null);
 	close(sealed);
@@ -277,7 +280,8 @@ static void descriptors_of_the_wrong_kind_do_no_harm(void **state)
 
 static void config_reads_of_every_size_are_answered(void **state)
 {
-	uint8_t whole[VHOST_CONFIG_MAX], part[VHOST_CONFIG_MAX], zeros[VHOST_CONFIG_MAX] = { 0 };
+	uint8_t whole[VHOST_USER_MAX_CONFIG], part[VHOST_USER_MAX_CONFIG],
+		zeros[VHOST_USER_MAX_CONFIG] = { 0 };
 	struct vmm *vmm = *state;
 
 	assert_true(vhost_get_config(vmm, 0, sizeof(whole), whole));
@@ -311,24 +315,24 @@ static void config_reads_of_nothing_and_too_much_are_errors(void **state)
 
 static void config_size_that_disagrees_with_the_message_does_no_harm(void **state)
 {
-	struct vhost_config c = { .offset = 0, .size = 200 };
+	struct vhost_user_config c = { .offset = 0, .size = 200 };
 	size_t got = 0;
 	struct vmm *vmm = *state;
 
-	vhost_send(vmm, VHOST_GET_CONFIG, 0, &c, 12 + 16, NULL, 0);
-	if (vhost_recv(vmm, VHOST_GET_CONFIG, &c, sizeof(c), &got))
+	vhost_send(vmm, VHOST_USER_GET_CONFIG, 0, &c, 12 + 16, NULL, 0);
+	if (vhost_recv(vmm, VHOST_USER_GET_CONFIG, &c, sizeof(c), &got))
 		assert_true(got == 0 || got == 12 + 200);
 	assert_serves_the_next_session(vmm);
 }
 
 static void config_writes_are_taken(void **state)
 {
-	struct vhost_config c = { .size = 20 };
+	struct vhost_user_config c = { .size = 20 };
 	struct vmm *vmm = *state;
 
 	c.data[4] = VIRTIO_GPU_EVENT_DISPLAY; /* events_clear */
 	for (unsigned i = 0; i < 10; i++)
-		vhost_set(vmm, VHOST_SET_CONFIG, &c, 12 + c.size, -1, i % 2);
+		vhost_set(vmm, VHOST_USER_SET_CONFIG, &c, 12 + c.size, -1, i % 2);
 	assert_alive(vmm);
 }
 
@@ -336,9 +340,9 @@ static void features_never_offered_may_be_accepted(void **state)
 {
 	struct vmm *vmm = realized(state);
 	uint64_t features = vmm->offered | BIT64(24) | BIT64(27) | BIT64(33) | BIT64(35) |
-			    BIT64(VHOST_F_RING_RESET);
+			    BIT64(VIRTIO_F_RING_RESET);
 
-	vhost_set(vmm, VHOST_SET_FEATURES, &features, sizeof(features), -1, true);
+	vhost_set(vmm, VHOST_USER_SET_FEATURES, &features, sizeof(features), -1, true);
 	vmm->options.features_on = features;
 	vmm_start(vmm);
 	assert_alive(vmm);
@@ -346,13 +350,13 @@ static void features_never_offered_may_be_accepted(void **state)
 
 static void offers_are_what_the_design_says(void **state)
 {
-	static const unsigned due[] = { VHOST_P_MQ,
-					VHOST_P_REPLY_ACK,
-					VHOST_P_BACKEND_REQ,
-					VHOST_P_CONFIG,
-					VHOST_P_BACKEND_SEND_FD,
-					VHOST_P_RESET_DEVICE,
-					VHOST_P_CONFIGURE_MEM_SLOTS };
+	static const unsigned due[] = { VHOST_USER_PROTOCOL_F_MQ,
+					VHOST_USER_PROTOCOL_F_REPLY_ACK,
+					VHOST_USER_PROTOCOL_F_BACKEND_REQ,
+					VHOST_USER_PROTOCOL_F_CONFIG,
+					VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD,
+					VHOST_USER_PROTOCOL_F_RESET_DEVICE,
+					VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS };
 	/* LOG_SHMFD, PAGEFAULT, HOST_NOTIFIER, INFLIGHT, INBAND, STATUS, GPA_ADDRESSES */
 	static const unsigned undue[] = { 1, 8, 11, 12, 14, 16, 21 };
 	struct vmm *vmm = *state;
@@ -368,8 +372,8 @@ static void offers_are_what_the_design_says(void **state)
 	assert_true(vmm->offered & BIT64(VIRTIO_F_VERSION_1));
 	assert_true(vmm->offered & BIT64(VIRTIO_GPU_F_EDID));
 	assert_false(vmm->offered & BIT64(VIRTIO_F_RING_PACKED));
-	assert_int_equal(vhost_get_u64(vmm, VHOST_GET_QUEUE_NUM), 2);
-	assert_int_equal(vhost_get_u64(vmm, VHOST_GET_MAX_MEM_SLOTS), 509);
+	assert_int_equal(vhost_get_u64(vmm, VHOST_USER_GET_QUEUE_NUM), 2);
+	assert_int_equal(vhost_get_u64(vmm, VHOST_USER_GET_MAX_MEM_SLOTS), 509);
 }
 
 /* ---- pieces ---- */
@@ -377,10 +381,10 @@ static void offers_are_what_the_design_says(void **state)
 static void a_message_may_come_byte_by_byte(void **state)
 {
 	struct {
-		struct vhost_header h;
+		struct vhost_user_header h;
 		uint64_t value;
 	} __attribute__((packed))
-	m = { { VHOST_SET_FEATURES, VHOST_VERSION | VHOST_NEED_REPLY, 8 }, 0 };
+	m = { { VHOST_USER_SET_FEATURES, VHOST_USER_VERSION | VHOST_USER_NEED_REPLY, 8 }, 0 };
 	struct vmm *vmm = *state;
 	uint64_t value = 1;
 
@@ -390,7 +394,7 @@ static void a_message_may_come_byte_by_byte(void **state)
 		assert_int_equal(send(vmm->socket, (uint8_t *)&m + i, 1, MSG_NOSIGNAL), 1);
 		usleep(200); /* so that they really come one by one */
 	}
-	assert_true(vhost_recv(vmm, VHOST_SET_FEATURES, &value, sizeof(value), NULL));
+	assert_true(vhost_recv(vmm, VHOST_USER_SET_FEATURES, &value, sizeof(value), NULL));
 	assert_int_equal(value, 0);
 	vmm_start(vmm);
 	assert_alive(vmm);
@@ -398,21 +402,21 @@ static void a_message_may_come_byte_by_byte(void **state)
 
 static void several_messages_may_come_at_once(void **state)
 {
-	struct vhost_header h[8];
+	struct vhost_user_header h[8];
 	struct vmm *vmm = *state;
 	uint64_t value;
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(h); i++)
-		h[i] = (struct vhost_header){ VHOST_GET_FEATURES, VHOST_VERSION, 0 };
+		h[i] = (struct vhost_user_header){ VHOST_USER_GET_FEATURES, VHOST_USER_VERSION, 0 };
 	assert_int_equal(send(vmm->socket, h, sizeof(h), MSG_NOSIGNAL), sizeof(h));
 	for (unsigned i = 0; i < ARRAY_LENGTH(h); i++)
-		assert_true(vhost_recv(vmm, VHOST_GET_FEATURES, &value, sizeof(value), NULL));
+		assert_true(vhost_recv(vmm, VHOST_USER_GET_FEATURES, &value, sizeof(value), NULL));
 	assert_alive(vmm);
 }
 
 static void a_peer_that_goes_in_the_middle_of_a_message_is_forgotten(void **state)
 {
-	struct vhost_header h = { VHOST_SET_MEM_TABLE, VHOST_VERSION, 104 };
+	struct vhost_user_header h = { VHOST_USER_SET_MEM_TABLE, VHOST_USER_VERSION, 104 };
 	struct vmm *vmm = *state;
 
 	for (size_t size = 1; size <= sizeof(h); size += 3) {

@@ -20,7 +20,7 @@
 bool vhost_send(struct vmm *vmm, uint32_t request, uint32_t flags, const void *payload, size_t size,
 		const int *fds, unsigned count)
 {
-	struct vhost_header h = { request, flags | VHOST_VERSION, (uint32_t)size };
+	struct vhost_user_header h = { request, flags | VHOST_USER_VERSION, (uint32_t)size };
 	struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)payload, size } };
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = size ? 2 : 1 };
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(64 * sizeof(int))];
@@ -70,11 +70,11 @@ static bool read_all(struct vmm *vmm, void *to, size_t size, int64_t deadline, u
 bool vhost_recv(struct vmm *vmm, uint32_t request, void *payload, size_t size, size_t *ret_size)
 {
 	int64_t deadline = vmm_now_ms() + vmm->timeout_ms;
-	struct vhost_header h;
+	struct vhost_user_header h;
 
 	if (!read_all(vmm, &h, sizeof(h), deadline, request))
 		return false;
-	if (h.request != request || h.flags != (VHOST_VERSION | VHOST_REPLY))
+	if (h.request != request || h.flags != (VHOST_USER_VERSION | VHOST_USER_REPLY))
 		vmm_fail("reply to vhost-user request %u has request %u, flags %#x", request,
 			 h.request, h.flags);
 	if (h.size > size || (!ret_size && h.size != size))
@@ -99,10 +99,11 @@ void vhost_set(struct vmm *vmm, uint32_t request, const void *payload, size_t si
 	       bool acked)
 {
 	bool wants = (acked || vmm->profile->acks_everything) &&
-		     vmm->protocol & BIT64(VHOST_P_REPLY_ACK);
+		     vmm->protocol & BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK);
 	uint64_t value = 0;
 
-	if (!vhost_send(vmm, request, wants ? VHOST_NEED_REPLY : 0, payload, size, &fd, fd >= 0))
+	if (!vhost_send(vmm, request, wants ? VHOST_USER_NEED_REPLY : 0, payload, size, &fd,
+			fd >= 0))
 		vmm_fail("session closed before vhost-user request %u", request);
 	if (wants && !vhost_recv(vmm, request, &value, sizeof(value), NULL))
 		vmm_fail("session closed by vhost-user request %u", request);
@@ -114,11 +115,11 @@ void vhost_set(struct vmm *vmm, uint32_t request, const void *payload, size_t si
 bool vhost_is_refused(struct vmm *vmm, uint32_t request, const void *payload, size_t size,
 		      const int *fds, unsigned count)
 {
-	bool acked = vmm->protocol & BIT64(VHOST_P_REPLY_ACK);
-	uint32_t asked = acked ? request : VHOST_GET_FEATURES;
+	bool acked = vmm->protocol & BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK);
+	uint32_t asked = acked ? request : VHOST_USER_GET_FEATURES;
 	uint64_t value = 0;
 
-	if (!vhost_send(vmm, request, acked ? VHOST_NEED_REPLY : 0, payload, size, fds, count))
+	if (!vhost_send(vmm, request, acked ? VHOST_USER_NEED_REPLY : 0, payload, size, fds, count))
 		return true;
 	/* Without acknowledgements all that can be seen is whether the session goes on. */
 	if (!acked && !vhost_send(vmm, asked, 0, NULL, 0, NULL, 0))
@@ -146,11 +147,11 @@ bool vhost_is_closed(struct vmm *vmm, int ms)
 
 bool vhost_get_config(struct vmm *vmm, uint32_t offset, uint32_t size, void *data)
 {
-	struct vhost_config c = { .offset = offset, .size = size };
-	size_t head = offsetof(struct vhost_config, data), got;
+	struct long_config c = { .offset = offset, .size = size };
+	size_t head = offsetof(struct long_config, data), got;
 
-	if (!vhost_send(vmm, VHOST_GET_CONFIG, 0, &c, head + size, NULL, 0) ||
-	    !vhost_recv(vmm, VHOST_GET_CONFIG, &c, sizeof(c), &got) || got == 0)
+	if (!vhost_send(vmm, VHOST_USER_GET_CONFIG, 0, &c, head + size, NULL, 0) ||
+	    !vhost_recv(vmm, VHOST_USER_GET_CONFIG, &c, sizeof(c), &got) || got == 0)
 		return false;
 	if (got != head + size || c.offset != offset || c.size != size)
 		vmm_fail("GET_CONFIG of %u at %u: reply of %zu bytes says %u at %u", size, offset,
@@ -160,55 +161,57 @@ bool vhost_get_config(struct vmm *vmm, uint32_t offset, uint32_t size, void *dat
 }
 
 /* A region counts from its acknowledgement on; without that, from the next reply on. */
-static void send_region(struct vmm *vmm, uint32_t request, const struct vhost_mem_reg *m, int fd)
+static void send_region(struct vmm *vmm, uint32_t request, const struct vhost_user_mem_reg *m,
+			int fd)
 {
 	vhost_set(vmm, request, m, sizeof(*m), fd, true);
-	if (!(vmm->protocol & BIT64(VHOST_P_REPLY_ACK)))
-		vhost_get_u64(vmm, VHOST_GET_FEATURES);
+	if (!(vmm->protocol & BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK)))
+		vhost_get_u64(vmm, VHOST_USER_GET_FEATURES);
 }
 
 void vhost_add_region(struct vmm *vmm, unsigned index)
 {
 	struct guest_region *r = &vmm->memory.regions[index];
-	struct vhost_mem_reg m = { .region = r->wire };
+	struct vhost_user_mem_reg m = { .region = r->wire };
 
-	send_region(vmm, VHOST_ADD_MEM_REG, &m, r->fd);
+	send_region(vmm, VHOST_USER_ADD_MEM_REG, &m, r->fd);
 	r->is_known = true;
 }
 
 void vhost_remove_region(struct vmm *vmm, unsigned index)
 {
 	struct guest_region *r = &vmm->memory.regions[index];
-	struct vhost_mem_reg m = { .region = r->wire };
+	struct vhost_user_mem_reg m = { .region = r->wire };
 
 	m.region.mmap_offset = 0; /* as QEMU sends it */
-	send_region(vmm, VHOST_REM_MEM_REG, &m, -1);
+	send_region(vmm, VHOST_USER_REM_MEM_REG, &m, -1);
 	r->is_known = false;
 }
 
 static void send_mem_table(struct vmm *vmm)
 {
-	struct vhost_mem_table t = { .count = vmm->memory.count };
-	size_t size = offsetof(struct vhost_mem_table, regions) + t.count * sizeof(t.regions[0]);
-	bool acked = vmm->protocol & BIT64(VHOST_P_REPLY_ACK);
+	struct long_mem_table t = { .n_regions = vmm->memory.count };
+	size_t size = offsetof(struct long_mem_table, regions) + t.n_regions * sizeof(t.regions[0]);
+	bool acked = vmm->protocol & BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK);
 	uint64_t value = 0;
 	int fds[MEMORY_REGIONS];
 
-	for (unsigned i = 0; i < t.count; i++) {
+	for (unsigned i = 0; i < t.n_regions; i++) {
 		t.regions[i] = vmm->memory.regions[i].wire;
 		fds[i] = vmm->memory.regions[i].fd;
 		vmm->memory.regions[i].is_known = true;
 	}
-	if (!vhost_send(vmm, VHOST_SET_MEM_TABLE, acked ? VHOST_NEED_REPLY : 0, &t, size, fds,
-			t.count) ||
-	    (acked && !vhost_recv(vmm, VHOST_SET_MEM_TABLE, &value, sizeof(value), NULL)) || value)
+	if (!vhost_send(vmm, VHOST_USER_SET_MEM_TABLE, acked ? VHOST_USER_NEED_REPLY : 0, &t, size,
+			fds, t.n_regions) ||
+	    (acked && !vhost_recv(vmm, VHOST_USER_SET_MEM_TABLE, &value, sizeof(value), NULL)) ||
+	    value)
 		vmm_fail("SET_MEM_TABLE was refused");
 }
 
 /* With memory slots only what is new, without them all of it, every time. */
 void vhost_send_memory(struct vmm *vmm)
 {
-	if (!(vmm->protocol & BIT64(VHOST_P_CONFIGURE_MEM_SLOTS))) {
+	if (!(vmm->protocol & BIT64(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))) {
 		send_mem_table(vmm);
 		return;
 	}
@@ -220,7 +223,7 @@ void vhost_send_memory(struct vmm *vmm)
 
 void vhost_set_ring_fd(struct vmm *vmm, uint32_t request, unsigned ring, int fd)
 {
-	uint64_t value = ring | (fd < 0 ? VHOST_NO_FD : 0);
+	uint64_t value = ring | (fd < 0 ? VHOST_USER_VRING_NO_FD : 0);
 
 	vhost_set(vmm, request, &value, sizeof(value), fd, vmm->profile->acks_ring_fds);
 }
@@ -228,20 +231,20 @@ void vhost_set_ring_fd(struct vmm *vmm, uint32_t request, unsigned ring, int fd)
 static void set_ring_state(struct vmm *vmm, uint32_t request, unsigned ring, uint32_t num,
 			   bool acked)
 {
-	struct vhost_vring_state s = { ring, num };
+	struct vhost_user_vring_state s = { ring, num };
 
 	vhost_set(vmm, request, &s, sizeof(s), -1, acked);
 }
 
 void vhost_enable_ring(struct vmm *vmm, unsigned ring, bool enable)
 {
-	set_ring_state(vmm, VHOST_SET_VRING_ENABLE, ring, enable, vmm->profile->acks_enable);
+	set_ring_state(vmm, VHOST_USER_SET_VRING_ENABLE, ring, enable, vmm->profile->acks_enable);
 }
 
 void vhost_start_ring(struct vmm *vmm, unsigned index)
 {
 	struct ring *r = &vmm->rings[index];
-	struct vhost_vring_addr a = {
+	struct vhost_user_vring_addr a = {
 		.index = index,
 		.desc = memory_user_addr(&vmm->memory, r->desc_gpa),
 		.used = memory_user_addr(&vmm->memory, r->used_gpa),
@@ -249,20 +252,20 @@ void vhost_start_ring(struct vmm *vmm, unsigned index)
 		.log = r->used_gpa, /* QEMU fills it in; flags say that it does not count */
 	};
 
-	set_ring_state(vmm, VHOST_SET_VRING_NUM, index, r->size, false);
-	set_ring_state(vmm, VHOST_SET_VRING_BASE, index, r->base, false);
-	vhost_set(vmm, VHOST_SET_VRING_ADDR, &a, sizeof(a), -1, false);
-	vhost_set_ring_fd(vmm, VHOST_SET_VRING_KICK, index, r->kick_fd);
+	set_ring_state(vmm, VHOST_USER_SET_VRING_NUM, index, r->size, false);
+	set_ring_state(vmm, VHOST_USER_SET_VRING_BASE, index, r->base, false);
+	vhost_set(vmm, VHOST_USER_SET_VRING_ADDR, &a, sizeof(a), -1, false);
+	vhost_set_ring_fd(vmm, VHOST_USER_SET_VRING_KICK, index, r->kick_fd);
 	r->is_running = true;
 }
 
 uint16_t vhost_stop_ring(struct vmm *vmm, unsigned index)
 {
-	struct vhost_vring_state s = { index, 0 };
+	struct vhost_user_vring_state s = { index, 0 };
 	struct ring *r = &vmm->rings[index];
 
-	if (!vhost_send(vmm, VHOST_GET_VRING_BASE, 0, &s, sizeof(s), NULL, 0) ||
-	    !vhost_recv(vmm, VHOST_GET_VRING_BASE, &s, sizeof(s), NULL) || s.index != index)
+	if (!vhost_send(vmm, VHOST_USER_GET_VRING_BASE, 0, &s, sizeof(s), NULL, 0) ||
+	    !vhost_recv(vmm, VHOST_USER_GET_VRING_BASE, &s, sizeof(s), NULL) || s.index != index)
 		vmm_fail("GET_VRING_BASE of ring %u got no good answer", index);
 	r->base = (uint16_t)s.num;
 	r->is_running = false;

@@ -68,7 +68,7 @@ const struct vmm_profile vmm_strict = {
 
 const struct vmm_profile vmm_minimal = {
 	.name = "a VMM with CONFIG and MQ only",
-	.protocol_features = BIT64(VHOST_P_CONFIG) | BIT64(VHOST_P_MQ),
+	.protocol_features = BIT64(VHOST_USER_PROTOCOL_F_CONFIG) | BIT64(VHOST_USER_PROTOCOL_F_MQ),
 	.config_size = 16,
 	.has_display = true,
 };
@@ -241,9 +241,9 @@ void vmm_disconnect(struct vmm *vmm)
 static void set_masked_calls(struct vmm *vmm, bool with_error_fds)
 {
 	for (unsigned i = 0; i < 2; i++) {
-		vhost_set_ring_fd(vmm, VHOST_SET_VRING_CALL, i, vmm->rings[i].call_fd);
+		vhost_set_ring_fd(vmm, VHOST_USER_SET_VRING_CALL, i, vmm->rings[i].call_fd);
 		if (with_error_fds)
-			vhost_set_ring_fd(vmm, VHOST_SET_VRING_ERR, i, vmm->rings[i].error_fd);
+			vhost_set_ring_fd(vmm, VHOST_USER_SET_VRING_ERR, i, vmm->rings[i].error_fd);
 	}
 }
 
@@ -254,38 +254,40 @@ static void set_backend_fd(struct vmm *vmm)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		vmm_fail("socketpair: %s", strerror(errno));
 	vmm->backend_fd = pair[0];
-	vhost_set(vmm, VHOST_SET_BACKEND_REQ_FD, NULL, 0, pair[1], true);
+	vhost_set(vmm, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, pair[1], true);
 	close(pair[1]);
 }
 
 static void reset_device(struct vmm *vmm)
 {
-	if (vmm->profile->sends_reset_device && vmm->protocol & BIT64(VHOST_P_RESET_DEVICE))
-		vhost_set(vmm, VHOST_RESET_DEVICE, NULL, 0, -1, false);
+	if (vmm->profile->sends_reset_device &&
+	    vmm->protocol & BIT64(VHOST_USER_PROTOCOL_F_RESET_DEVICE))
+		vhost_set(vmm, VHOST_USER_RESET_DEVICE, NULL, 0, -1, false);
 }
 
 void vmm_realize(struct vmm *vmm)
 {
 	uint64_t protocol;
 
-	vmm->offered = vhost_get_u64(vmm, VHOST_GET_FEATURES);
-	if (!(vmm->offered & BIT64(VHOST_F_PROTOCOL_FEATURES)))
+	vmm->offered = vhost_get_u64(vmm, VHOST_USER_GET_FEATURES);
+	if (!(vmm->offered & BIT64(VHOST_USER_F_PROTOCOL_FEATURES)))
 		vmm_fail("features %#llx lack bit 30", (unsigned long long)vmm->offered);
-	vmm->offered_protocol = vhost_get_u64(vmm, VHOST_GET_PROTOCOL_FEATURES);
-	if (!(vmm->offered_protocol & BIT64(VHOST_P_CONFIG)))
+	vmm->offered_protocol = vhost_get_u64(vmm, VHOST_USER_GET_PROTOCOL_FEATURES);
+	if (!(vmm->offered_protocol & BIT64(VHOST_USER_PROTOCOL_F_CONFIG)))
 		vmm_fail("CONFIG is not offered");
 	protocol = vmm->offered_protocol & vmm->profile->protocol_features;
-	vhost_set(vmm, VHOST_SET_PROTOCOL_FEATURES, &protocol, sizeof(protocol), -1, false);
+	vhost_set(vmm, VHOST_USER_SET_PROTOCOL_FEATURES, &protocol, sizeof(protocol), -1, false);
 	vmm->protocol = protocol;
-	if (protocol & BIT64(VHOST_P_MQ) && vhost_get_u64(vmm, VHOST_GET_QUEUE_NUM) != 2)
+	if (protocol & BIT64(VHOST_USER_PROTOCOL_F_MQ) &&
+	    vhost_get_u64(vmm, VHOST_USER_GET_QUEUE_NUM) != 2)
 		vmm_fail("GET_QUEUE_NUM is not 2");
-	if (protocol & BIT64(VHOST_P_CONFIGURE_MEM_SLOTS) &&
-	    vhost_get_u64(vmm, VHOST_GET_MAX_MEM_SLOTS) < 8)
+	if (protocol & BIT64(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) &&
+	    vhost_get_u64(vmm, VHOST_USER_GET_MAX_MEM_SLOTS) < 8)
 		vmm_fail("GET_MAX_MEM_SLOTS is below 8");
-	if (protocol & BIT64(VHOST_P_BACKEND_REQ))
+	if (protocol & BIT64(VHOST_USER_PROTOCOL_F_BACKEND_REQ))
 		set_backend_fd(vmm);
-	vhost_set(vmm, VHOST_SET_OWNER, NULL, 0, -1, false);
-	vmm->offered = vhost_get_u64(vmm, VHOST_GET_FEATURES);
+	vhost_set(vmm, VHOST_USER_SET_OWNER, NULL, 0, -1, false);
+	vmm->offered = vhost_get_u64(vmm, VHOST_USER_GET_FEATURES);
 	set_masked_calls(vmm, true);
 	reset_device(vmm);
 }
@@ -296,7 +298,7 @@ void vmm_open_display(struct vmm *vmm)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		vmm_fail("socketpair: %s", strerror(errno));
-	vhost_set(vmm, VHOST_GPU_SET_SOCKET, NULL, 0, pair[1], false);
+	vhost_set(vmm, VHOST_USER_GPU_SET_SOCKET, NULL, 0, pair[1], false);
 	close(pair[1]);
 	display_open(&vmm->display, pair[0]);
 }
@@ -305,10 +307,10 @@ static void set_features(struct vmm *vmm)
 {
 	/* QEMU does not mask these three with what was offered, and it hands bit 30 back. */
 	vmm->features = vmm->offered | BIT64(VIRTIO_RING_F_INDIRECT_DESC) |
-			BIT64(VIRTIO_RING_F_EVENT_IDX) | BIT64(VHOST_F_RING_RESET);
+			BIT64(VIRTIO_RING_F_EVENT_IDX) | BIT64(VIRTIO_F_RING_RESET);
 	vmm->features |= vmm->options.features_on;
 	vmm->features &= ~vmm->options.features_off;
-	vhost_set(vmm, VHOST_SET_FEATURES, &vmm->features, sizeof(vmm->features), -1, false);
+	vhost_set(vmm, VHOST_USER_SET_FEATURES, &vmm->features, sizeof(vmm->features), -1, false);
 	for (unsigned i = 0; i < 2; i++) {
 		vmm->rings[i].uses_event_idx = vmm->features & BIT64(VIRTIO_RING_F_EVENT_IDX);
 		vmm->rings[i].uses_indirect = vmm->features & BIT64(VIRTIO_RING_F_INDIRECT_DESC);
@@ -317,7 +319,7 @@ static void set_features(struct vmm *vmm)
 
 void vmm_start(struct vmm *vmm)
 {
-	uint8_t config[VHOST_CONFIG_MAX];
+	uint8_t config[VHOST_USER_MAX_CONFIG];
 
 	for (unsigned i = 0; i < 2; i++) {
 		if (!vhost_get_config(vmm, 0, vmm->profile->config_size, config))

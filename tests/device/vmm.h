@@ -67,7 +67,7 @@ int daemon_connect(struct daemon *d); /* waits until it listens */
 
 #define MEMORY_REGIONS 16
 struct guest_region {
-	struct vhost_region wire;
+	struct vhost_user_memory_region wire;
 	int fd;
 	uint8_t *host;      /* where gpa lies in this process */
 	uint64_t allocated; /* bytes given out from the start of the region */
@@ -192,8 +192,8 @@ struct display {
 	uint64_t counts[DISPLAY_REQUESTS];
 	uint64_t bytes;
 
-	struct vhost_header header; /* being read */
-	size_t have;                /* bytes of header and payload */
+	struct vhost_user_header header; /* being read */
+	size_t have;                     /* bytes of header and payload */
 	uint8_t *payload;
 	size_t payload_room;
 	int message_fd;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What travels on the two sockets between a VMM and the daemon, written down a second time and
- * on purpose: the tests must not share a header with the code that they judge, or both would be
- * wrong together. Sources: the vhost-user and vhost-user-gpu protocol specifications.
+ * What travels on the two sockets between a VMM and the daemon. The vhost-user half is the header
+ * that the daemon has too. The vhost-user-gpu half is written down a second time, from its
+ * specification.
  */
 #pragma once
 
@@ -11,87 +11,18 @@
 #include <linux/virtio_ring.h>
 #include <stdint.h>
 
-#define BIT64(n) (UINT64_C(1) << (n))
+#include "base/bits.h"
+#include "vhost/vhost_user.h"
 
-/* vhost-user: every integer is in the byte order of the machine. */
-enum vhost_request {
-	VHOST_GET_FEATURES = 1,
-	VHOST_SET_FEATURES = 2,
-	VHOST_SET_OWNER = 3,
-	VHOST_RESET_OWNER = 4,
-	VHOST_SET_MEM_TABLE = 5,
-	VHOST_SET_VRING_NUM = 8,
-	VHOST_SET_VRING_ADDR = 9,
-	VHOST_SET_VRING_BASE = 10,
-	VHOST_GET_VRING_BASE = 11,
-	VHOST_SET_VRING_KICK = 12,
-	VHOST_SET_VRING_CALL = 13,
-	VHOST_SET_VRING_ERR = 14,
-	VHOST_GET_PROTOCOL_FEATURES = 15,
-	VHOST_SET_PROTOCOL_FEATURES = 16,
-	VHOST_GET_QUEUE_NUM = 17,
-	VHOST_SET_VRING_ENABLE = 18,
-	VHOST_SET_BACKEND_REQ_FD = 21,
-	VHOST_GET_CONFIG = 24,
-	VHOST_SET_CONFIG = 25,
-	VHOST_GPU_SET_SOCKET = 33,
-	VHOST_RESET_DEVICE = 34,
-	VHOST_GET_MAX_MEM_SLOTS = 36,
-	VHOST_ADD_MEM_REG = 37,
-	VHOST_REM_MEM_REG = 38,
-	VHOST_GET_SHMEM_CONFIG = 44,
+/* Messages of vhost-user with room for more than is allowed. */
+struct long_mem_table {
+	uint32_t n_regions, padding;
+	struct vhost_user_memory_region regions[2 * VHOST_USER_MAX_MEM_TABLE];
 };
 
-#define VHOST_VERSION    0x1u
-#define VHOST_REPLY      0x4u
-#define VHOST_NEED_REPLY 0x8u
-#define VHOST_NO_FD      0x100u /* in SET_VRING_KICK/CALL/ERR: no descriptor comes along */
-
-#define VHOST_F_PROTOCOL_FEATURES 30
-#define VHOST_F_RING_RESET        40
-
-enum vhost_protocol_feature {
-	VHOST_P_MQ = 0,
-	VHOST_P_REPLY_ACK = 3,
-	VHOST_P_BACKEND_REQ = 5,
-	VHOST_P_CONFIG = 9,
-	VHOST_P_BACKEND_SEND_FD = 10,
-	VHOST_P_RESET_DEVICE = 13,
-	VHOST_P_CONFIGURE_MEM_SLOTS = 15,
-	VHOST_P_SHMEM = 22,
-};
-
-struct vhost_header {
-	uint32_t request, flags, size;
-};
-
-struct vhost_vring_state {
-	uint32_t index, num;
-};
-
-struct vhost_vring_addr {
-	uint32_t index, flags;
-	uint64_t desc, used, avail, log;
-};
-
-struct vhost_region {
-	uint64_t gpa, size, user_addr, mmap_offset;
-};
-
-struct vhost_mem_table {
-	uint32_t count, padding;
-	struct vhost_region regions[16]; /* the specification stops at 8; tests go on */
-};
-
-struct vhost_mem_reg {
-	uint64_t padding;
-	struct vhost_region region;
-};
-
-#define VHOST_CONFIG_MAX 256
-struct vhost_config {
+struct long_config {
 	uint32_t offset, size, flags;
-	uint8_t data[VHOST_CONFIG_MAX + 64]; /* tests ask for more than is allowed */
+	uint8_t data[VHOST_USER_MAX_CONFIG + 64];
 };
 
 /* vhost-user-gpu: the daemon asks here. */

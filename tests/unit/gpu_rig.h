@@ -10,17 +10,18 @@
 
 #include "gpu_fakes.h"
 
+#include <linux/virtio_config.h>
 #include <sys/socket.h>
 
+#include "base/bits.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "gpu/device.h"
 #include "gpu/device_private.h"
 #include "vhost/ring_layout.h"
 #include "vhost/session.h"
+#include "vhost/vhost_user.h"
 #include "vhost/vring.h"
-
-#define BIT64(n) (UINT64_C(1) << (n))
 
 #define ALL_FEATURES                                                                               \
 	(BIT64(VIRTIO_GPU_F_VIRGL) | BIT64(VIRTIO_GPU_F_EDID) |                                    \
@@ -39,21 +40,6 @@
 #define REPLY_AT  0x800u
 #define N_SLOTS   (RING_SIZE / 3)
 #define DATA_AT   0x80000u /* up to the end: for backings */
-
-enum vmm_message {
-	SET_FEATURES = 2,
-	SET_VRING_NUM = 8,
-	SET_VRING_ADDR = 9,
-	SET_VRING_BASE = 10,
-	GET_VRING_BASE = 11,
-	SET_VRING_KICK = 12,
-	SET_VRING_CALL = 13,
-	SET_VRING_ENABLE = 18,
-	GPU_SET_SOCKET = 33,
-	RESET_DEVICE = 34,
-	ADD_MEM_REG = 37,
-	REM_MEM_REG = 38,
-};
 
 static struct loop loop;
 static struct fake_renderer renderer;
@@ -81,14 +67,14 @@ static inline void ended(void *data, int error)
 static inline void tell(uint32_t request, const void *payload, uint32_t size, int fd)
 {
 	struct {
-		uint32_t request, flags, size;
+		struct vhost_user_header header;
 		uint8_t payload[64];
-	} message = { request, 1, size, { 0 } };
+	} message = { { request, VHOST_USER_VERSION, size }, { 0 } };
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	struct iovec iov = { &message, 12 + size };
+	struct iovec iov = { &message, sizeof(message.header) + size };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (size > 0)
@@ -108,38 +94,41 @@ static inline void tell(uint32_t request, const void *payload, uint32_t size, in
 
 static inline void tell_state(uint32_t request, uint32_t index, uint32_t num)
 {
-	const uint32_t state[2] = { index, num };
+	const struct vhost_user_vring_state state = { index, num };
 
-	tell(request, state, sizeof(state), -1);
+	tell(request, &state, sizeof(state), -1);
 }
 
 static inline void tell_memory(uint32_t request)
 {
-	const uint64_t reg[5] = { 0, GPA, MEM_SIZE, USER, 0 };
+	const struct vhost_user_mem_reg reg = { 0, { GPA, MEM_SIZE, USER, 0 } };
 
-	tell(request, reg, sizeof(reg), request == ADD_MEM_REG ? memory_fd : -1);
+	tell(request, &reg, sizeof(reg), request == VHOST_USER_ADD_MEM_REG ? memory_fd : -1);
 }
 
 static inline void start_queue(unsigned i)
 {
 	const uint64_t at = USER + i * RING_AT, index = i;
-	const uint64_t addr[5] = { index, at, at + USED_AT, at + AVAIL_AT, 0 };
+	const struct vhost_user_vring_addr addr = { i, 0, at, at + USED_AT, at + AVAIL_AT, 0 };
 
-	tell_state(SET_VRING_NUM, i, RING_SIZE);
-	tell_state(SET_VRING_BASE, i, bases[i]);
-	tell(SET_VRING_ADDR, addr, sizeof(addr), -1);
-	tell(SET_VRING_KICK, &index, sizeof(index), kick_fds[i]);
-	tell(SET_VRING_CALL, &index, sizeof(index), call_fds[i]);
-	tell_state(SET_VRING_ENABLE, i, 1);
+	tell_state(VHOST_USER_SET_VRING_NUM, i, RING_SIZE);
+	tell_state(VHOST_USER_SET_VRING_BASE, i, bases[i]);
+	tell(VHOST_USER_SET_VRING_ADDR, &addr, sizeof(addr), -1);
+	tell(VHOST_USER_SET_VRING_KICK, &index, sizeof(index), kick_fds[i]);
+	tell(VHOST_USER_SET_VRING_CALL, &index, sizeof(index), call_fds[i]);
+	tell_state(VHOST_USER_SET_VRING_ENABLE, i, 1);
 }
 
 static inline void stop_queue(unsigned i)
 {
-	uint32_t reply[5];
+	struct {
+		struct vhost_user_header header;
+		struct vhost_user_vring_state state;
+	} reply;
 
-	tell_state(GET_VRING_BASE, i, 0);
-	assert_int_equal(recv(vmm, reply, sizeof(reply), MSG_DONTWAIT), sizeof(reply));
-	bases[i] = (uint16_t)reply[4];
+	tell_state(VHOST_USER_GET_VRING_BASE, i, 0);
+	assert_int_equal(recv(vmm, &reply, sizeof(reply), MSG_DONTWAIT), sizeof(reply));
+	bases[i] = (uint16_t)reply.state.num;
 }
 
 static inline void stop(void)
@@ -157,7 +146,7 @@ static inline void cont(void)
 static inline void reset_device(void)
 {
 	stop();
-	tell(RESET_DEVICE, NULL, 0, -1);
+	tell(VHOST_USER_RESET_DEVICE, NULL, 0, -1);
 	memset(memory, 0, SLOTS_AT);
 	bases[0] = bases[1] = 0;
 	cont();
@@ -165,8 +154,8 @@ static inline void reset_device(void)
 
 static inline void set_features(uint64_t features)
 {
-	features |= BIT64(30) | BIT64(32);
-	tell(SET_FEATURES, &features, sizeof(features), -1);
+	features |= BIT64(VHOST_USER_F_PROTOCOL_FEATURES) | BIT64(VIRTIO_F_VERSION_1);
+	tell(VHOST_USER_SET_FEATURES, &features, sizeof(features), -1);
 }
 
 static inline void open_session(void)
@@ -181,7 +170,7 @@ static inline void open_session(void)
 	memset(memory, 0, SLOTS_AT);
 	bases[0] = bases[1] = 0;
 	set_features(ALL_FEATURES);
-	tell_memory(ADD_MEM_REG);
+	tell_memory(VHOST_USER_ADD_MEM_REG);
 	cont();
 }
 

@@ -16,12 +16,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <linux/virtio_config.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -29,42 +31,20 @@
 #include "vhost/memory.h"
 #include "vhost/ring_layout.h"
 #include "vhost/session.h"
+#include "vhost/vhost_user.h"
 #include "vhost/vring.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
-enum {
-	GET_FEATURES = 1,
-	SET_FEATURES = 2,
-	SET_OWNER = 3,
-	RESET_OWNER = 4,
-	SET_MEM_TABLE = 5,
-	SET_VRING_NUM = 8,
-	SET_VRING_ADDR = 9,
-	SET_VRING_BASE = 10,
-	GET_VRING_BASE = 11,
-	SET_VRING_KICK = 12,
-	SET_VRING_CALL = 13,
-	SET_VRING_ERR = 14,
-	GET_PROTOCOL_FEATURES = 15,
-	SET_PROTOCOL_FEATURES = 16,
-	GET_QUEUE_NUM = 17,
-	SET_VRING_ENABLE = 18,
-	SET_BACKEND_REQ_FD = 21,
-	GET_CONFIG = 24,
-	SET_CONFIG = 25,
-	GPU_SET_SOCKET = 33,
-	RESET_DEVICE = 34,
-	GET_MAX_MEM_SLOTS = 36,
-	ADD_MEM_REG = 37,
-	REM_MEM_REG = 38,
-};
-
-#define V1         1u
-#define REPLY      5u
-#define NEED_REPLY 9u
-#define BIT(n)     (UINT64_C(1) << (n))
-#define OFFERED    (BIT(0) | BIT(3) | BIT(5) | BIT(9) | BIT(10) | BIT(13) | BIT(15))
+#define V1         VHOST_USER_VERSION
+#define REPLY      (VHOST_USER_VERSION | VHOST_USER_REPLY)
+#define NEED_REPLY (VHOST_USER_VERSION | VHOST_USER_NEED_REPLY)
+#define OFFERED                                                                                    \
+	(BIT64(VHOST_USER_PROTOCOL_F_MQ) | BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK) |                \
+	 BIT64(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT64(VHOST_USER_PROTOCOL_F_CONFIG) |          \
+	 BIT64(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) |                                            \
+	 BIT64(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |                                               \
+	 BIT64(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
 
 #define GPA      UINT64_C(0x100000)
 #define USER     UINT64_C(0x7f0000000000)
@@ -97,7 +77,7 @@ static inline void tell(const char *format, ...)
 static inline uint64_t fake_features(struct vhost_backend *backend)
 {
 	(void)backend;
-	return BIT(1);
+	return BIT64(1);
 }
 
 static inline void fake_set_features(struct vhost_backend *backend, uint64_t features)
@@ -294,14 +274,14 @@ static inline void send_bytes(const void *bytes, size_t size, const int *fds, un
 static inline void send_message(uint32_t request, uint32_t flags, const void *payload,
 				uint32_t size, const int *fds, unsigned n_fds)
 {
-	uint8_t bytes[12 + 5000];
-	uint32_t header[3] = { request, flags, size };
+	struct {
+		struct vhost_user_header header;
+		uint8_t payload[5000];
+	} message = { { request, flags, size }, { 0 } };
 
-	memcpy(bytes, header, sizeof(header));
-	memset(bytes + 12, 0, sizeof(bytes) - 12);
 	if (payload && size > 0)
-		memcpy(bytes + 12, payload, size);
-	send_bytes(bytes, 12 + size, fds, n_fds);
+		memcpy(message.payload, payload, size);
+	send_bytes(&message, sizeof(message.header) + size, fds, n_fds);
 }
 
 static inline bool has_reply(void)
@@ -314,15 +294,15 @@ static inline bool has_reply(void)
 /* Reads one reply; returns the size of its payload. */
 static inline uint32_t receive(uint32_t request, void *payload, size_t room)
 {
-	uint32_t header[3];
+	struct vhost_user_header h;
 
-	assert_int_equal(recv(vmm, header, sizeof(header), MSG_DONTWAIT), sizeof(header));
-	assert_int_equal(header[0], request);
-	assert_int_equal(header[1], REPLY);
-	assert_true(header[2] <= room);
-	if (header[2] > 0)
-		assert_int_equal(recv(vmm, payload, header[2], MSG_DONTWAIT), header[2]);
-	return header[2];
+	assert_int_equal(recv(vmm, &h, sizeof(h), MSG_DONTWAIT), sizeof(h));
+	assert_int_equal(h.request, request);
+	assert_int_equal(h.flags, REPLY);
+	assert_true(h.size <= room);
+	if (h.size > 0)
+		assert_int_equal(recv(vmm, payload, h.size, MSG_DONTWAIT), h.size);
+	return h.size;
 }
 
 static inline uint64_t receive_u64(uint32_t request)
@@ -361,15 +341,16 @@ static inline uint64_t ask(uint32_t request, const void *payload, uint32_t size,
 
 static inline void agree(void)
 {
-	set_u64(SET_PROTOCOL_FEATURES, OFFERED);
-	set_u64(SET_FEATURES, BIT(30) | BIT(32));
+	set_u64(VHOST_USER_SET_PROTOCOL_FEATURES, OFFERED);
+	set_u64(VHOST_USER_SET_FEATURES,
+		BIT64(VHOST_USER_F_PROTOCOL_FEATURES) | BIT64(VIRTIO_F_VERSION_1));
 }
 
 static inline void set_state(uint32_t request, uint32_t index, uint32_t num)
 {
-	uint32_t state[2] = { index, num };
+	struct vhost_user_vring_state state = { index, num };
 
-	send_message(request, V1, state, sizeof(state), NULL, 0);
+	send_message(request, V1, &state, sizeof(state), NULL, 0);
 	turn();
 }
 
@@ -381,30 +362,32 @@ static inline void set_queue_fd(uint32_t request, uint64_t index, int fd)
 
 static inline void set_addresses(uint32_t index, uint64_t desc)
 {
-	uint64_t addr[5] = { index, desc, desc + 0x2000, desc + 0x1000, 0 };
+	struct vhost_user_vring_addr addr = {
+		.index = index, .desc = desc, .used = desc + 0x2000, .avail = desc + 0x1000
+	};
 
-	send_message(SET_VRING_ADDR, V1, addr, sizeof(addr), NULL, 0);
+	send_message(VHOST_USER_SET_VRING_ADDR, V1, &addr, sizeof(addr), NULL, 0);
 	turn();
 }
 
 static inline uint32_t get_base(uint32_t index)
 {
-	uint32_t state[2] = { 0 };
+	struct vhost_user_vring_state state = { 0 };
 
-	set_state(GET_VRING_BASE, index, 0);
-	assert_int_equal(receive(GET_VRING_BASE, state, sizeof(state)), sizeof(state));
-	assert_int_equal(state[0], index);
-	return state[1];
+	set_state(VHOST_USER_GET_VRING_BASE, index, 0);
+	assert_int_equal(receive(VHOST_USER_GET_VRING_BASE, &state, sizeof(state)), sizeof(state));
+	assert_int_equal(state.index, index);
+	return state.num;
 }
 
 /* One region, big enough for the rings; nothing of it is looked at here. */
 static inline void add_memory(void)
 {
-	uint64_t reg[5] = { 0, GPA, MEM_SIZE, USER, 0 };
+	struct vhost_user_mem_reg reg = { 0, { GPA, MEM_SIZE, USER, 0 } };
 	auto_fd fd = memfd_create("guest", MFD_CLOEXEC);
 
 	assert_int_equal(ftruncate(fd, MEM_SIZE), 0);
-	send_message(ADD_MEM_REG, V1, reg, sizeof(reg), &fd, 1);
+	send_message(VHOST_USER_ADD_MEM_REG, V1, &reg, sizeof(reg), &fd, 1);
 	turn();
 	assert_story("memory");
 }
@@ -414,10 +397,10 @@ static inline int set_up_ring(uint32_t index, uint32_t base)
 {
 	int kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 
-	set_state(SET_VRING_NUM, index, 16);
-	set_state(SET_VRING_BASE, index, base);
+	set_state(VHOST_USER_SET_VRING_NUM, index, 16);
+	set_state(VHOST_USER_SET_VRING_BASE, index, base);
 	set_addresses(index, USER + index * 0x4000);
-	set_queue_fd(SET_VRING_KICK, index, kick);
+	set_queue_fd(VHOST_USER_SET_VRING_KICK, index, kick);
 	return kick;
 }
 

@@ -115,28 +115,28 @@ static void test_what_has_no_memory_is_no_cursor(void **state)
 static void test_memory_that_the_vmm_takes_is_not_touched(void **state)
 {
 	const uint64_t more = GPA + MEM_SIZE;
-	const uint64_t reg[5] = { 0, more, MEM_SIZE / 2, USER + MEM_SIZE, 0 };
+	const struct vhost_user_mem_reg reg = { 0, { more, MEM_SIZE / 2, USER + MEM_SIZE, 0 } };
 	struct iovec iov[8];
 
 	(void)state;
-	tell(ADD_MEM_REG, reg, sizeof(reg), memory_fd);
+	tell(VHOST_USER_ADD_MEM_REG, &reg, sizeof(reg), memory_fd);
 	assert_int_equal(create_blob(1, more, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(create_2d(2, W, H), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(attach(2, more, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(show_blob(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
 	unsigned changes = display.n_changes;
 
-	tell(REM_MEM_REG, reg, sizeof(reg), -1);
+	tell(VHOST_USER_REM_MEM_REG, &reg, sizeof(reg), -1);
 	assert_int_equal(renderer.n_attached, 0);
 	assert_true(display.n_changes > changes);
 	assert_true(read_row(0, iov) < 0);
 	/* It is attached all the same, and is again what it was when the memory is back. */
 	assert_int_equal(attach(2, GPA + DATA_AT, BLOB_SIZE), VIRTIO_GPU_RESP_ERR_UNSPEC);
-	tell(ADD_MEM_REG, reg, sizeof(reg), memory_fd);
+	tell(VHOST_USER_ADD_MEM_REG, &reg, sizeof(reg), memory_fd);
 	assert_int_equal(renderer.n_attached, 2);
 	assert_int_equal(read_row(0, iov), 1);
 	/* Or it is freed while it is away. */
-	tell(REM_MEM_REG, reg, sizeof(reg), -1);
+	tell(VHOST_USER_REM_MEM_REG, &reg, sizeof(reg), -1);
 	assert_int_equal(unref(1), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(detach(2), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(unref(2), VIRTIO_GPU_RESP_OK_NODATA);
@@ -161,10 +161,11 @@ static void test_an_entry_cannot_be_many_pieces(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < N_REGIONS; i++) {
 		/* Every second page of the file, so that no two can be mapped side by side. */
-		const uint64_t reg[5] = { 0, more + i * PAGE, PAGE, USER + MEM_SIZE + i * PAGE,
-					  i * 2 * PAGE };
+		const struct vhost_user_mem_reg reg = {
+			0, { more + i * PAGE, PAGE, USER + MEM_SIZE + i * PAGE, i * 2 * PAGE }
+		};
 
-		tell(ADD_MEM_REG, reg, sizeof(reg), memory_fd);
+		tell(VHOST_USER_ADD_MEM_REG, &reg, sizeof(reg), memory_fd);
 	}
 	assert_int_equal(create_2d(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
 	for (unsigned i = 0; i < N_ENTRIES; i++)

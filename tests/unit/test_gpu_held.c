@@ -119,7 +119,7 @@ static void test_a_new_display_socket_ends_the_questions_of_a_stopped_guest(void
 	offer_edid(2, 0);
 	kick(0);
 	stop();
-	tell(GPU_SET_SOCKET, NULL, 0, fd);
+	tell(VHOST_USER_GPU_SET_SOCKET, NULL, 0, fd);
 	fd_close(&fd);
 	assert_int_equal(display.n_requests, 0);
 	cont();
@@ -193,10 +193,10 @@ static void test_memory_that_goes_under_a_question_breaks_the_ring_alone(void **
 	(void)state;
 	offer_info(1);
 	kick(0);
-	tell_memory(REM_MEM_REG);
+	tell_memory(VHOST_USER_REM_MEM_REG);
 	fake_answer(&display, 0, &wide);
 	stop();
-	tell_memory(ADD_MEM_REG);
+	tell_memory(VHOST_USER_ADD_MEM_REG);
 	reset_device();
 	offer_info(1);
 	kick(0);

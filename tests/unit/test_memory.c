@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "vhost/memory.h"
+#include "vhost/vhost_user.h"
 
 #define PAGE      0x1000u
 #define GPA       0x100000u
@@ -60,15 +61,15 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct guest_region_spec spec(uint64_t gpa, uint64_t size, uint64_t offset)
+static struct vhost_user_memory_region spec(uint64_t gpa, uint64_t size, uint64_t offset)
 {
-	return (struct guest_region_spec){ gpa, size, USER + (gpa - GPA), offset };
+	return (struct vhost_user_memory_region){ gpa, size, USER + (gpa - GPA), offset };
 }
 
 /* One region: the first eight pages of the file. */
 static void add_first(void)
 {
-	struct guest_region_spec s = spec(GPA, 8 * PAGE, 0);
+	struct vhost_user_memory_region s = spec(GPA, 8 * PAGE, 0);
 
 	assert_int_equal(guest_memory_add(&memory, &s, file), 0);
 	assert_int_equal(changes, 1);
@@ -77,7 +78,7 @@ static void add_first(void)
 static void test_a_region_that_is_wrong_is_refused_and_the_old_table_stands(void **state)
 {
 	(void)state;
-	static const struct guest_region_spec bad[] = {
+	static const struct vhost_user_memory_region bad[] = {
 		{ GPA + 8 * PAGE, 0, USER, 0 },
 		{ UINT64_MAX - PAGE + 2, PAGE, USER, 0 },
 		{ GPA + 8 * PAGE, PAGE, UINT64_MAX - PAGE + 2, 0 },
@@ -96,7 +97,7 @@ static void test_a_region_that_is_wrong_is_refused_and_the_old_table_stands(void
 	uint8_t *old = guest_memory_at(&memory, GPA, 1);
 
 	for (size_t i = 0; i < N(bad); i++) {
-		struct guest_region_spec both[2] = { spec(GPA, 8 * PAGE, 0), bad[i] };
+		struct vhost_user_memory_region both[2] = { spec(GPA, 8 * PAGE, 0), bad[i] };
 		int fds[2] = { file, file };
 
 		assert_int_equal(guest_memory_add(&memory, &bad[i], file), -EPROTO);
@@ -110,7 +111,7 @@ static void test_a_region_that_is_wrong_is_refused_and_the_old_table_stands(void
 static void test_a_descriptor_that_cannot_be_mapped_is_the_host_s_errno(void **state)
 {
 	(void)state;
-	struct guest_region_spec s = spec(GPA, PAGE, 0);
+	struct vhost_user_memory_region s = spec(GPA, PAGE, 0);
 	auto_fd eventfd_fd = eventfd(0, EFD_CLOEXEC);
 	auto_fd read_only = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 
@@ -123,7 +124,7 @@ static void test_a_descriptor_that_cannot_be_mapped_is_the_host_s_errno(void **s
 static void test_removing_needs_all_of_gpa_user_address_and_size(void **state)
 {
 	(void)state;
-	struct guest_region_spec s = spec(GPA, 8 * PAGE, 0), other;
+	struct vhost_user_memory_region s = spec(GPA, 8 * PAGE, 0), other;
 
 	add_first();
 	other = s;
@@ -177,7 +178,7 @@ static void test_nothing_past_the_end_of_a_region_is_found(void **state)
 static void test_a_file_offset_need_not_be_of_whole_pages(void **state)
 {
 	(void)state;
-	struct guest_region_spec s = spec(GPA, 0x100, PAGE + 0x230);
+	struct vhost_user_memory_region s = spec(GPA, 0x100, PAGE + 0x230);
 
 	assert_int_equal(guest_memory_add(&memory, &s, file), 0);
 	assert_int_equal(*(uint8_t *)guest_memory_at(&memory, GPA, 1), 0x23);
@@ -189,7 +190,7 @@ static void test_pieces_cross_adjacent_regions_and_stop_at_a_hole(void **state)
 {
 	(void)state;
 	/* In the order of the VMM, not of their addresses; 2 and 1 are neighbours. */
-	struct guest_region_spec specs[] = {
+	struct vhost_user_memory_region specs[] = {
 		spec(GPA + 4 * PAGE, PAGE, 0),
 		spec(GPA + 1 * PAGE, PAGE, 4 * PAGE),
 		spec(GPA + 0 * PAGE, PAGE, 2 * PAGE),
@@ -219,7 +220,7 @@ static void test_pieces_cross_adjacent_regions_and_stop_at_a_hole(void **state)
 static void test_a_range_does_not_wrap_round_the_address_space(void **state)
 {
 	(void)state;
-	struct guest_region_spec specs[] = {
+	struct vhost_user_memory_region specs[] = {
 		{ 0, PAGE, USER, 0 },
 		{ UINT64_MAX - PAGE + 1, PAGE, USER, PAGE },
 	};
@@ -236,8 +237,8 @@ static void test_a_range_does_not_wrap_round_the_address_space(void **state)
 static void test_a_region_that_stays_keeps_its_mapping(void **state)
 {
 	(void)state;
-	struct guest_region_spec specs[] = { spec(GPA, 8 * PAGE, 0),
-					     spec(GPA + 8 * PAGE, PAGE, 8 * PAGE) };
+	struct vhost_user_memory_region specs[] = { spec(GPA, 8 * PAGE, 0),
+						    spec(GPA + 8 * PAGE, PAGE, 8 * PAGE) };
 	int copy = dup(file), fds[] = { copy, copy };
 
 	add_first();
@@ -269,7 +270,7 @@ static void test_a_region_that_stays_keeps_its_mapping(void **state)
 static void test_another_file_at_the_same_place_is_other_memory(void **state)
 {
 	(void)state;
-	struct guest_region_spec s = spec(GPA, 8 * PAGE, 0);
+	struct vhost_user_memory_region s = spec(GPA, 8 * PAGE, 0);
 	int other = memfd_create("other", MFD_CLOEXEC);
 
 	add_first();
@@ -283,8 +284,8 @@ static void test_another_file_at_the_same_place_is_other_memory(void **state)
 static void test_the_table_has_a_limit(void **state)
 {
 	(void)state;
-	struct guest_region_spec s = spec(GPA, PAGE, 0);
-	static struct guest_region_spec many[GUEST_MEMORY_MAX_REGIONS + 1];
+	struct vhost_user_memory_region s = spec(GPA, PAGE, 0);
+	static struct vhost_user_memory_region many[GUEST_MEMORY_MAX_REGIONS + 1];
 	static int fds[GUEST_MEMORY_MAX_REGIONS + 1];
 
 	for (unsigned i = 0; i < GUEST_MEMORY_MAX_REGIONS; i++) {

@@ -12,7 +12,7 @@ static void test_a_header_with_bad_flags_ends_the_session(void **state)
 	static const uint32_t bad[] = { 0, 2, 3, 4, 5, 8, 0xc };
 
 	for (size_t i = 0; i < N(bad); i++) {
-		send_message(GET_FEATURES, bad[i], NULL, 0, NULL, 0);
+		send_message(VHOST_USER_GET_FEATURES, bad[i], NULL, 0, NULL, 0);
 		assert_ended(-EPROTO);
 		assert_false(has_reply());
 		fd_close(&vmm);
@@ -26,34 +26,34 @@ static void test_a_size_that_is_not_the_request_s_ends_the_session(void **state)
 	static const struct {
 		uint32_t request, size, n_fds;
 	} bad[] = {
-		{ GET_FEATURES, 8, 0 },
-		{ SET_FEATURES, 0, 0 },
-		{ SET_FEATURES, 9, 0 },
-		{ SET_OWNER, 1, 0 },
-		{ RESET_OWNER, 8, 0 },
-		{ SET_MEM_TABLE, 4, 0 },
-		{ SET_MEM_TABLE, 40, 0 }, /* says 0 regions */
-		{ SET_MEM_TABLE, 272, 0 },
-		{ SET_VRING_NUM, 7, 0 },
-		{ SET_VRING_ADDR, 48, 0 },
-		{ SET_VRING_BASE, 12, 0 },
-		{ GET_VRING_BASE, 4, 0 },
-		{ SET_VRING_KICK, 4, 1 },
-		{ SET_VRING_CALL, 16, 1 },
-		{ SET_VRING_ERR, 0, 1 },
-		{ GET_PROTOCOL_FEATURES, 8, 0 },
-		{ SET_PROTOCOL_FEATURES, 4, 0 },
-		{ GET_QUEUE_NUM, 8, 0 },
-		{ SET_VRING_ENABLE, 0, 0 },
-		{ SET_BACKEND_REQ_FD, 8, 1 },
-		{ GET_CONFIG, 11, 0 },
-		{ SET_CONFIG, 0, 0 },
-		{ GPU_SET_SOCKET, 8, 1 },
-		{ RESET_DEVICE, 8, 0 },
-		{ GET_MAX_MEM_SLOTS, 8, 0 },
-		{ ADD_MEM_REG, 32, 1 },
-		{ REM_MEM_REG, 41, 0 },
-		{ SET_CONFIG, 4097, 0 },
+		{ VHOST_USER_GET_FEATURES, 8, 0 },
+		{ VHOST_USER_SET_FEATURES, 0, 0 },
+		{ VHOST_USER_SET_FEATURES, 9, 0 },
+		{ VHOST_USER_SET_OWNER, 1, 0 },
+		{ VHOST_USER_RESET_OWNER, 8, 0 },
+		{ VHOST_USER_SET_MEM_TABLE, 4, 0 },
+		{ VHOST_USER_SET_MEM_TABLE, 40, 0 }, /* says 0 regions */
+		{ VHOST_USER_SET_MEM_TABLE, 272, 0 },
+		{ VHOST_USER_SET_VRING_NUM, 7, 0 },
+		{ VHOST_USER_SET_VRING_ADDR, 48, 0 },
+		{ VHOST_USER_SET_VRING_BASE, 12, 0 },
+		{ VHOST_USER_GET_VRING_BASE, 4, 0 },
+		{ VHOST_USER_SET_VRING_KICK, 4, 1 },
+		{ VHOST_USER_SET_VRING_CALL, 16, 1 },
+		{ VHOST_USER_SET_VRING_ERR, 0, 1 },
+		{ VHOST_USER_GET_PROTOCOL_FEATURES, 8, 0 },
+		{ VHOST_USER_SET_PROTOCOL_FEATURES, 4, 0 },
+		{ VHOST_USER_GET_QUEUE_NUM, 8, 0 },
+		{ VHOST_USER_SET_VRING_ENABLE, 0, 0 },
+		{ VHOST_USER_SET_BACKEND_REQ_FD, 8, 1 },
+		{ VHOST_USER_GET_CONFIG, 11, 0 },
+		{ VHOST_USER_SET_CONFIG, 0, 0 },
+		{ VHOST_USER_GPU_SET_SOCKET, 8, 1 },
+		{ VHOST_USER_RESET_DEVICE, 8, 0 },
+		{ VHOST_USER_GET_MAX_MEM_SLOTS, 8, 0 },
+		{ VHOST_USER_ADD_MEM_REG, 32, 1 },
+		{ VHOST_USER_REM_MEM_REG, 41, 0 },
+		{ VHOST_USER_SET_CONFIG, 4097, 0 },
 		{ UINT32_MAX, 4097, 0 },
 	};
 
@@ -74,24 +74,24 @@ static void test_a_wrong_number_of_descriptors_ends_the_session_and_leaks_none(v
 		uint32_t request, size, n_fds;
 		uint8_t payload[12];
 	} bad[] = {
-		{ GET_FEATURES, 0, 1, { 0 } },
-		{ SET_MEM_TABLE, 8, 1, { 0 } },
-		{ SET_VRING_NUM, 8, 1, { 0 } },
-		{ SET_VRING_KICK, 8, 0, { 0 } },
-		{ SET_VRING_KICK, 8, 2, { 0 } },
-		{ SET_VRING_KICK, 8, 1, { 0, 1 } }, /* says there is none */
-		{ SET_VRING_CALL, 8, 0, { 0 } },
-		{ SET_VRING_CALL, 8, 1, { 0, 1 } },
-		{ SET_VRING_ERR, 8, 0, { 0 } },
-		{ SET_BACKEND_REQ_FD, 0, 0, { 0 } },
-		{ SET_BACKEND_REQ_FD, 0, 2, { 0 } },
-		{ GET_CONFIG, 12, 1, { 0, 0, 0, 0, 4 } },
-		{ GPU_SET_SOCKET, 0, 0, { 0 } },
-		{ GPU_SET_SOCKET, 0, 3, { 0 } },
-		{ ADD_MEM_REG, 40, 0, { 0 } },
-		{ ADD_MEM_REG, 40, 8, { 0 } },
-		{ REM_MEM_REG, 40, 2, { 0 } },
-		{ RESET_DEVICE, 0, 1, { 0 } },
+		{ VHOST_USER_GET_FEATURES, 0, 1, { 0 } },
+		{ VHOST_USER_SET_MEM_TABLE, 8, 1, { 0 } },
+		{ VHOST_USER_SET_VRING_NUM, 8, 1, { 0 } },
+		{ VHOST_USER_SET_VRING_KICK, 8, 0, { 0 } },
+		{ VHOST_USER_SET_VRING_KICK, 8, 2, { 0 } },
+		{ VHOST_USER_SET_VRING_KICK, 8, 1, { 0, 1 } }, /* says there is none */
+		{ VHOST_USER_SET_VRING_CALL, 8, 0, { 0 } },
+		{ VHOST_USER_SET_VRING_CALL, 8, 1, { 0, 1 } },
+		{ VHOST_USER_SET_VRING_ERR, 8, 0, { 0 } },
+		{ VHOST_USER_SET_BACKEND_REQ_FD, 0, 0, { 0 } },
+		{ VHOST_USER_SET_BACKEND_REQ_FD, 0, 2, { 0 } },
+		{ VHOST_USER_GET_CONFIG, 12, 1, { 0, 0, 0, 0, 4 } },
+		{ VHOST_USER_GPU_SET_SOCKET, 0, 0, { 0 } },
+		{ VHOST_USER_GPU_SET_SOCKET, 0, 3, { 0 } },
+		{ VHOST_USER_ADD_MEM_REG, 40, 0, { 0 } },
+		{ VHOST_USER_ADD_MEM_REG, 40, 8, { 0 } },
+		{ VHOST_USER_REM_MEM_REG, 40, 2, { 0 } },
+		{ VHOST_USER_RESET_DEVICE, 0, 1, { 0 } },
 	};
 
 	for (size_t i = 0; i < N(bad); i++) {
@@ -114,16 +114,16 @@ static void test_more_descriptors_than_any_message_has_are_closed(void **state)
 {
 	(void)state;
 	int fds[10];
-	uint32_t header[3] = { ADD_MEM_REG, V1, 40 };
+	struct vhost_user_header header = { VHOST_USER_ADD_MEM_REG, V1, 40 };
 
 	for (size_t i = 0; i < N(fds); i++)
 		fds[i] = STDERR_FILENO;
-	send_bytes(header, sizeof(header), fds, 10); /* at once: the kernel cuts them */
+	send_bytes(&header, sizeof(header), fds, 10); /* at once: the kernel cuts them */
 	assert_ended(-EPROTO);
 	fd_close(&vmm);
 	open_session();
-	send_bytes(header, 6, fds, 8); /* one by one */
-	send_bytes((char *)header + 6, 6, fds, 1);
+	send_bytes(&header, 6, fds, 8); /* one by one */
+	send_bytes((char *)&header + 6, 6, fds, 1);
 	assert_ended(-EPROTO);
 }
 
@@ -133,9 +133,10 @@ static void test_a_queue_that_is_not_there_ends_the_session(void **state)
 	static const struct {
 		uint32_t request, size, n_fds;
 	} requests[] = {
-		{ SET_VRING_NUM, 8, 0 },  { SET_VRING_ADDR, 40, 0 },  { SET_VRING_BASE, 8, 0 },
-		{ GET_VRING_BASE, 8, 0 }, { SET_VRING_KICK, 8, 1 },   { SET_VRING_CALL, 8, 1 },
-		{ SET_VRING_ERR, 8, 1 },  { SET_VRING_ENABLE, 8, 0 },
+		{ VHOST_USER_SET_VRING_NUM, 8, 0 },  { VHOST_USER_SET_VRING_ADDR, 40, 0 },
+		{ VHOST_USER_SET_VRING_BASE, 8, 0 }, { VHOST_USER_GET_VRING_BASE, 8, 0 },
+		{ VHOST_USER_SET_VRING_KICK, 8, 1 }, { VHOST_USER_SET_VRING_CALL, 8, 1 },
+		{ VHOST_USER_SET_VRING_ERR, 8, 1 },  { VHOST_USER_SET_VRING_ENABLE, 8, 0 },
 	};
 
 	for (size_t i = 0; i < N(requests); i++) {
@@ -154,9 +155,9 @@ static void test_a_queue_that_is_not_there_ends_the_session(void **state)
 static void test_numbers_out_of_range_end_the_session(void **state)
 {
 	(void)state;
-	static const uint32_t bad[][2] = { { SET_VRING_NUM, 0x10000 },
-					   { SET_VRING_BASE, 0x10000 },
-					   { SET_VRING_ENABLE, 2 } };
+	static const uint32_t bad[][2] = { { VHOST_USER_SET_VRING_NUM, 0x10000 },
+					   { VHOST_USER_SET_VRING_BASE, 0x10000 },
+					   { VHOST_USER_SET_VRING_ENABLE, 2 } };
 
 	for (size_t i = 0; i < N(bad); i++) {
 		set_state(bad[i][0], 0, bad[i][1]);
@@ -175,7 +176,7 @@ static void test_an_unknown_request_is_refused_if_an_answer_is_wanted(void **sta
 	agree();
 	for (size_t i = 0; i < N(unknown); i++)
 		assert_int_equal(ask(unknown[i], payload, sizeof(payload), -1), 1);
-	assert_int_equal(get_u64(GET_QUEUE_NUM), 2);
+	assert_int_equal(get_u64(VHOST_USER_GET_QUEUE_NUM), 2);
 	send_message(44, V1, NULL, 0, NULL, 0);
 	assert_ended(-EPROTO);
 }
@@ -183,31 +184,32 @@ static void test_an_unknown_request_is_refused_if_an_answer_is_wanted(void **sta
 static void test_packed_rings_are_refused(void **state)
 {
 	(void)state;
-	uint64_t features = BIT(30) | BIT(32) | BIT(34);
+	uint64_t features = BIT64(VHOST_USER_F_PROTOCOL_FEATURES) | BIT64(VIRTIO_F_VERSION_1) |
+			    BIT64(VIRTIO_F_RING_PACKED);
 
-	send_message(SET_FEATURES, NEED_REPLY, &features, sizeof(features), NULL, 0);
+	send_message(VHOST_USER_SET_FEATURES, NEED_REPLY, &features, sizeof(features), NULL, 0);
 	assert_ended(-EPROTO);
 }
 
 static void test_a_protocol_feature_that_was_not_offered_is_refused(void **state)
 {
 	(void)state;
-	uint64_t features = OFFERED | BIT(21);
+	uint64_t features = OFFERED | BIT64(VHOST_USER_PROTOCOL_F_GPA_ADDRESSES);
 
-	send_message(SET_PROTOCOL_FEATURES, V1, &features, sizeof(features), NULL, 0);
+	send_message(VHOST_USER_SET_PROTOCOL_FEATURES, V1, &features, sizeof(features), NULL, 0);
 	assert_ended(-EPROTO);
 }
 
 static void test_a_connection_that_ends_within_a_message_broke_the_protocol(void **state)
 {
 	(void)state;
-	uint32_t header[3] = { SET_FEATURES, V1, 8 };
+	struct vhost_user_header header = { VHOST_USER_SET_FEATURES, V1, 8 };
 
-	send_bytes(header, sizeof(header), (int[]){ STDERR_FILENO }, 1);
+	send_bytes(&header, sizeof(header), (int[]){ STDERR_FILENO }, 1);
 	fd_close(&vmm);
 	assert_ended(-EPROTO);
 	open_session();
-	send_bytes(header, 5, NULL, 0);
+	send_bytes(&header, 5, NULL, 0);
 	fd_close(&vmm);
 	assert_ended(-EPROTO);
 }
@@ -219,7 +221,7 @@ static void test_a_hang_up_stops_the_rings_and_is_no_error(void **state)
 	add_memory();
 	int kick = set_up_ring(0, 0);
 
-	set_state(SET_VRING_ENABLE, 0, 1);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	assert_story("start0 kick0");
 	fd_close(&vmm);
 	assert_ended(0);
@@ -234,7 +236,7 @@ static void test_a_hang_up_stops_the_rings_and_is_no_error(void **state)
 static void test_a_message_may_come_byte_by_byte_with_its_descriptor_last(void **state)
 {
 	(void)state;
-	uint8_t bytes[20] = { SET_VRING_CALL, 0, 0, 0, V1, 0, 0, 0, 8 };
+	uint8_t bytes[20] = { VHOST_USER_SET_VRING_CALL, 0, 0, 0, V1, 0, 0, 0, 8 };
 	int call = eventfd(0, EFD_CLOEXEC);
 
 	for (unsigned i = 0; i < sizeof(bytes); i++) {
@@ -243,7 +245,7 @@ static void test_a_message_may_come_byte_by_byte_with_its_descriptor_last(void *
 		assert_non_null(session);
 	}
 	assert_true(vhost_session_vring(session, 0)->call_fd >= 0);
-	assert_int_equal(get_u64(GET_QUEUE_NUM), 2);
+	assert_int_equal(get_u64(VHOST_USER_GET_QUEUE_NUM), 2);
 	close(call);
 }
 
@@ -251,14 +253,15 @@ static void test_each_of_many_messages_at_once_is_answered_in_order(void **state
 {
 	(void)state;
 	for (unsigned i = 0; i < 50; i++)
-		send_message(i % 2 ? GET_QUEUE_NUM : GET_MAX_MEM_SLOTS, V1, NULL, 0, NULL, 0);
+		send_message(i % 2 ? VHOST_USER_GET_QUEUE_NUM : VHOST_USER_GET_MAX_MEM_SLOTS, V1,
+			     NULL, 0, NULL, 0);
 	for (unsigned i = 0; i < 5; i++)
 		turn();
 	for (unsigned i = 0; i < 50; i++) {
 		if (i % 2)
-			assert_int_equal(receive_u64(GET_QUEUE_NUM), 2);
+			assert_int_equal(receive_u64(VHOST_USER_GET_QUEUE_NUM), 2);
 		else
-			assert_int_equal(receive_u64(GET_MAX_MEM_SLOTS), 509);
+			assert_int_equal(receive_u64(VHOST_USER_GET_MAX_MEM_SLOTS), 509);
 	}
 	assert_false(has_reply());
 }
@@ -266,19 +269,19 @@ static void test_each_of_many_messages_at_once_is_answered_in_order(void **state
 static void test_a_vmm_that_does_not_read_is_not_read_from(void **state)
 {
 	(void)state;
-	uint32_t header[3] = { GET_QUEUE_NUM, V1, 0 };
+	struct vhost_user_header header = { VHOST_USER_GET_QUEUE_NUM, V1, 0 };
 	unsigned sent = 0, received = 0;
 
 	/* Until the session reads no more, and the socket is full in both directions. */
 	for (;;) {
-		ssize_t n = send(vmm, header, sizeof(header), MSG_DONTWAIT);
+		ssize_t n = send(vmm, &header, sizeof(header), MSG_DONTWAIT);
 
 		if (n < 0) {
 			unsigned before = sent;
 
 			for (unsigned i = 0; i < 20; i++)
 				assert_int_equal(loop_turn(&loop, 0), 0);
-			if (send(vmm, header, sizeof(header), MSG_DONTWAIT) < 0)
+			if (send(vmm, &header, sizeof(header), MSG_DONTWAIT) < 0)
 				break;
 			sent = before + 1;
 			continue;
@@ -289,7 +292,7 @@ static void test_a_vmm_that_does_not_read_is_not_read_from(void **state)
 	}
 	while (received < sent) {
 		while (has_reply()) {
-			assert_int_equal(receive_u64(GET_QUEUE_NUM), 2);
+			assert_int_equal(receive_u64(VHOST_USER_GET_QUEUE_NUM), 2);
 			received++;
 		}
 		assert_int_equal(loop_turn(&loop, 0), 0);
@@ -302,11 +305,18 @@ static void test_a_vmm_that_does_not_read_is_not_read_from(void **state)
 static void test_features_are_the_device_s_and_those_of_rings(void **state)
 {
 	(void)state;
-	assert_true(get_u64(GET_FEATURES) == (BIT(1) | BIT(28) | BIT(29) | BIT(30) | BIT(32)));
-	assert_true(get_u64(GET_PROTOCOL_FEATURES) == OFFERED);
+	assert_true(get_u64(VHOST_USER_GET_FEATURES) ==
+		    (BIT64(1) | BIT64(VIRTIO_RING_F_INDIRECT_DESC) |
+		     BIT64(VIRTIO_RING_F_EVENT_IDX) | BIT64(VHOST_USER_F_PROTOCOL_FEATURES) |
+		     BIT64(VIRTIO_F_VERSION_1)));
+	assert_true(get_u64(VHOST_USER_GET_PROTOCOL_FEATURES) == OFFERED);
 	/* Bits that were never offered come from the VMM. */
-	set_u64(SET_FEATURES, BIT(1) | BIT(24) | BIT(27) | BIT(30) | BIT(32) | BIT(40));
-	assert_true(heard_features == (BIT(1) | BIT(24) | BIT(27) | BIT(30) | BIT(32) | BIT(40)));
+	set_u64(VHOST_USER_SET_FEATURES,
+		BIT64(1) | BIT64(24) | BIT64(27) | BIT64(VHOST_USER_F_PROTOCOL_FEATURES) |
+			BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_F_RING_RESET));
+	assert_true(heard_features ==
+		    (BIT64(1) | BIT64(24) | BIT64(27) | BIT64(VHOST_USER_F_PROTOCOL_FEATURES) |
+		     BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_F_RING_RESET)));
 }
 
 static void test_every_request_that_wants_an_answer_gets_one(void **state)
@@ -316,33 +326,34 @@ static void test_every_request_that_wants_an_answer_gets_one(void **state)
 	uint32_t write_config[4] = { 0, 4, 0, 7 };
 
 	/* Not before it is agreed. */
-	send_message(SET_OWNER, NEED_REPLY, NULL, 0, NULL, 0);
+	send_message(VHOST_USER_SET_OWNER, NEED_REPLY, NULL, 0, NULL, 0);
 	turn();
 	assert_false(has_reply());
-	assert_int_equal(ask(SET_PROTOCOL_FEATURES, &features, 8, -1), 0);
-	features = BIT(30) | BIT(32);
-	assert_int_equal(ask(SET_FEATURES, &features, 8, -1), 0);
-	assert_int_equal(ask(SET_OWNER, NULL, 0, -1), 0);
-	assert_int_equal(ask(RESET_OWNER, NULL, 0, -1), 0);
-	assert_int_equal(ask(SET_MEM_TABLE, zero, 8, -1), 0);
-	assert_int_equal(ask(SET_VRING_NUM, zero, 8, -1), 0);
-	assert_int_equal(ask(SET_VRING_ADDR, zero, 40, -1), 0);
-	assert_int_equal(ask(SET_VRING_BASE, zero, 8, -1), 0);
-	assert_int_equal(ask(SET_VRING_KICK, none, 8, -1), 0);
-	assert_int_equal(ask(SET_VRING_CALL, none, 8, -1), 0);
-	assert_int_equal(ask(SET_VRING_ERR, none, 8, -1), 0);
-	assert_int_equal(ask(SET_VRING_ENABLE, zero, 8, -1), 0);
-	assert_int_equal(ask(SET_BACKEND_REQ_FD, NULL, 0, STDERR_FILENO), 0);
-	assert_int_equal(ask(SET_BACKEND_REQ_FD, NULL, 0, STDERR_FILENO), 0); /* replaced */
-	assert_int_equal(ask(SET_CONFIG, write_config, 16, -1), 0);
-	assert_int_equal(ask(GPU_SET_SOCKET, NULL, 0, STDERR_FILENO), 0);
-	assert_int_equal(ask(RESET_DEVICE, NULL, 0, -1), 0);
-	assert_int_equal(ask(REM_MEM_REG, zero, 40, -1), 1);
-	assert_int_equal(ask(ADD_MEM_REG, zero, 40, STDERR_FILENO), 1);
+	assert_int_equal(ask(VHOST_USER_SET_PROTOCOL_FEATURES, &features, 8, -1), 0);
+	features = BIT64(VHOST_USER_F_PROTOCOL_FEATURES) | BIT64(VIRTIO_F_VERSION_1);
+	assert_int_equal(ask(VHOST_USER_SET_FEATURES, &features, 8, -1), 0);
+	assert_int_equal(ask(VHOST_USER_SET_OWNER, NULL, 0, -1), 0);
+	assert_int_equal(ask(VHOST_USER_RESET_OWNER, NULL, 0, -1), 0);
+	assert_int_equal(ask(VHOST_USER_SET_MEM_TABLE, zero, 8, -1), 0);
+	assert_int_equal(ask(VHOST_USER_SET_VRING_NUM, zero, 8, -1), 0);
+	assert_int_equal(ask(VHOST_USER_SET_VRING_ADDR, zero, 40, -1), 0);
+	assert_int_equal(ask(VHOST_USER_SET_VRING_BASE, zero, 8, -1), 0);
+	assert_int_equal(ask(VHOST_USER_SET_VRING_KICK, none, 8, -1), 0);
+	assert_int_equal(ask(VHOST_USER_SET_VRING_CALL, none, 8, -1), 0);
+	assert_int_equal(ask(VHOST_USER_SET_VRING_ERR, none, 8, -1), 0);
+	assert_int_equal(ask(VHOST_USER_SET_VRING_ENABLE, zero, 8, -1), 0);
+	assert_int_equal(ask(VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, STDERR_FILENO), 0);
+	assert_int_equal(ask(VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, STDERR_FILENO),
+			 0); /* replaced */
+	assert_int_equal(ask(VHOST_USER_SET_CONFIG, write_config, 16, -1), 0);
+	assert_int_equal(ask(VHOST_USER_GPU_SET_SOCKET, NULL, 0, STDERR_FILENO), 0);
+	assert_int_equal(ask(VHOST_USER_RESET_DEVICE, NULL, 0, -1), 0);
+	assert_int_equal(ask(VHOST_USER_REM_MEM_REG, zero, 40, -1), 1);
+	assert_int_equal(ask(VHOST_USER_ADD_MEM_REG, zero, 40, STDERR_FILENO), 1);
 	/* A reply of its own is the only one. */
-	assert_int_equal(ask(GET_QUEUE_NUM, NULL, 0, -1), 2);
-	assert_int_equal(ask(GET_MAX_MEM_SLOTS, NULL, 0, -1), 509);
-	assert_int_equal(ask(GET_VRING_BASE, zero, 8, -1), 0);
+	assert_int_equal(ask(VHOST_USER_GET_QUEUE_NUM, NULL, 0, -1), 2);
+	assert_int_equal(ask(VHOST_USER_GET_MAX_MEM_SLOTS, NULL, 0, -1), 509);
+	assert_int_equal(ask(VHOST_USER_GET_VRING_BASE, zero, 8, -1), 0);
 	assert_story("gpu reset");
 }
 
@@ -357,15 +368,16 @@ static void test_config_of_a_size_that_cannot_be_is_refused(void **state)
 	for (size_t i = 0; i < N(bad); i++) {
 		uint32_t payload[80] = { bad[i][0], bad[i][1] };
 
-		send_message(GET_CONFIG, V1, payload, 12, NULL, 0);
+		send_message(VHOST_USER_GET_CONFIG, V1, payload, 12, NULL, 0);
 		turn();
-		assert_int_equal(receive(GET_CONFIG, NULL, 0), 0);
-		assert_int_equal(ask(SET_CONFIG, payload, 12 + (bad[i][1] & 0xff), -1), 1);
+		assert_int_equal(receive(VHOST_USER_GET_CONFIG, NULL, 0), 0);
+		assert_int_equal(ask(VHOST_USER_SET_CONFIG, payload, 12 + (bad[i][1] & 0xff), -1),
+				 1);
 	}
 	uint32_t short_write[4] = { 0, 8, 0, 0 };
 
-	assert_int_equal(ask(SET_CONFIG, short_write, 16, -1), 1);
-	send_message(SET_CONFIG, V1, short_write, 16, NULL, 0);
+	assert_int_equal(ask(VHOST_USER_SET_CONFIG, short_write, 16, -1), 1);
+	send_message(VHOST_USER_SET_CONFIG, V1, short_write, 16, NULL, 0);
 	turn();
 	assert_null(session);
 }
@@ -385,15 +397,17 @@ static void test_config_is_read_in_any_size(void **state)
 		memcpy(payload + 4, &sizes[i], 4);
 		payload[8] = 1;
 		/* QEMU sends room for the answer, others only the header. */
-		send_message(GET_CONFIG, V1, payload, i % 2 ? 12 : 12 + sizes[i], NULL, 0);
+		send_message(VHOST_USER_GET_CONFIG, V1, payload, i % 2 ? 12 : 12 + sizes[i], NULL,
+			     0);
 		turn();
-		assert_int_equal(receive(GET_CONFIG, reply, sizeof(reply)), 12 + sizes[i]);
+		assert_int_equal(receive(VHOST_USER_GET_CONFIG, reply, sizeof(reply)),
+				 12 + sizes[i]);
 		assert_memory_equal(reply, payload, 12);
 		assert_memory_equal(reply + 12, config + offset, sizes[i]);
 	}
 	uint32_t write_config[4] = { 8, 4, 0, 0xaabbccdd };
 
-	send_message(SET_CONFIG, V1, write_config, sizeof(write_config), NULL, 0);
+	send_message(VHOST_USER_SET_CONFIG, V1, write_config, sizeof(write_config), NULL, 0);
 	turn();
 	assert_memory_equal(config + 8, &write_config[3], 4);
 	assert_int_equal(config[12], 12);
@@ -402,20 +416,20 @@ static void test_config_is_read_in_any_size(void **state)
 static void test_memory_that_is_wrong_is_refused_and_the_session_goes_on(void **state)
 {
 	(void)state;
-	uint64_t reg[5] = { 0, GPA, 2 * MEM_SIZE, USER, 0 };
+	struct vhost_user_mem_reg reg = { 0, { GPA, 2 * MEM_SIZE, USER, 0 } };
 	auto_fd fd = memfd_create("short", MFD_CLOEXEC);
 
 	agree();
 	add_memory();
 
 	assert_int_equal(ftruncate(fd, MEM_SIZE), 0);
-	reg[1] += MEM_SIZE;
-	assert_int_equal(ask(ADD_MEM_REG, reg, sizeof(reg), fd), 1);
-	assert_int_equal(ask(REM_MEM_REG, reg, sizeof(reg), -1), 1);
+	reg.region.gpa += MEM_SIZE;
+	assert_int_equal(ask(VHOST_USER_ADD_MEM_REG, &reg, sizeof(reg), fd), 1);
+	assert_int_equal(ask(VHOST_USER_REM_MEM_REG, &reg, sizeof(reg), -1), 1);
 	assert_story("");
 	assert_non_null(guest_memory_at(vhost_session_memory(session), GPA, MEM_SIZE));
 	/* Unless the VMM does not want to hear of it. */
-	send_message(ADD_MEM_REG, V1, reg, sizeof(reg), &fd, 1);
+	send_message(VHOST_USER_ADD_MEM_REG, V1, &reg, sizeof(reg), &fd, 1);
 	turn();
 	assert_null(session);
 	assert_true(ended_error < 0);
@@ -427,20 +441,21 @@ static void test_the_memory_table_is_replaced_added_to_and_removed_from(void **s
 	uint64_t table[9] = {
 		2, GPA, 0x1000, USER, 0, GPA + 0x1000, 0x1000, USER + 0x1000, 0x3000
 	};
-	uint64_t reg[5] = { 0, GPA + 0x1000, 0x1000, USER + 0x1000, 0 };
+	struct vhost_user_mem_reg reg = { 0, { GPA + 0x1000, 0x1000, USER + 0x1000, 0 } };
 	auto_fd fd = memfd_create("guest", MFD_CLOEXEC);
 	int fds[2] = { fd, fd };
 	const struct guest_memory *memory = vhost_session_memory(session);
 
 	assert_int_equal(ftruncate(fd, MEM_SIZE), 0);
-	send_message(SET_MEM_TABLE, V1, table, sizeof(table), fds, 2);
+	send_message(VHOST_USER_SET_MEM_TABLE, V1, table, sizeof(table), fds, 2);
 	turn();
 	assert_int_equal(memory->n_regions, 2);
-	send_message(REM_MEM_REG, V1, reg, sizeof(reg), &fd, 1); /* some send a descriptor */
+	send_message(VHOST_USER_REM_MEM_REG, V1, &reg, sizeof(reg), &fd,
+		     1); /* some send a descriptor */
 	turn();
 	assert_int_equal(memory->n_regions, 1);
-	reg[1] += 0x10000;
-	send_message(ADD_MEM_REG, V1, reg, sizeof(reg), &fd, 1);
+	reg.region.gpa += 0x10000;
+	send_message(VHOST_USER_ADD_MEM_REG, V1, &reg, sizeof(reg), &fd, 1);
 	turn();
 	assert_int_equal(memory->n_regions, 2);
 	assert_story("memory memory memory");

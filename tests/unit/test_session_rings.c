@@ -23,16 +23,16 @@ static void test_a_ring_starts_once_in_whatever_order_it_is_set_up(void **state)
 			memmove(left + pick, left + pick + 1, (n - pick - 1) * sizeof(left[0]));
 			assert_story("");
 			if (step == 0)
-				set_state(SET_VRING_NUM, 1, 16);
+				set_state(VHOST_USER_SET_VRING_NUM, 1, 16);
 			else if (step == 1)
 				set_addresses(1, USER);
 			else if (step == 2)
-				set_queue_fd(SET_VRING_KICK, 1, kick);
+				set_queue_fd(VHOST_USER_SET_VRING_KICK, 1, kick);
 			else
-				set_state(SET_VRING_ENABLE, 1, 1);
+				set_state(VHOST_USER_SET_VRING_ENABLE, 1, 1);
 		}
 		assert_story("start1 kick1");
-		set_state(SET_VRING_ENABLE, 1, 1);
+		set_state(VHOST_USER_SET_VRING_ENABLE, 1, 1);
 		assert_story("");
 		fd_close(&vmm);
 		assert_ended(0);
@@ -50,13 +50,13 @@ static void test_a_kick_before_the_ring_is_enabled_is_not_lost(void **state)
 
 	kick_it(kick);
 	assert_story("");
-	set_state(SET_VRING_ENABLE, 0, 1);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	/* The start's own kick, and the guest's, if it was not served by that already. */
 	assert_true(g_str_has_prefix(story->str, "start0 kick0"));
 	g_string_truncate(story, 0);
 	kick_it(kick);
 	assert_story("kick0");
-	set_state(SET_VRING_ENABLE, 0, 0);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 0);
 	assert_story("stop0");
 	kick_it(kick);
 	assert_story("");
@@ -69,17 +69,17 @@ static void test_nothing_happens_on_a_ring_after_get_vring_base(void **state)
 	add_memory();
 	auto_fd kick = set_up_ring(0, 7);
 
-	set_state(SET_VRING_ENABLE, 0, 1);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	assert_story("start0 kick0");
 	assert_int_equal(get_base(0), 7);
 	assert_story("stop0");
 	assert_false(vhost_session_vring(session, 0)->is_running);
 	kick_it(kick);
-	set_state(SET_VRING_ENABLE, 0, 0);
-	set_state(SET_VRING_ENABLE, 0, 1);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 0);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	assert_int_equal(get_base(0), 7);
 	assert_story("");
-	set_queue_fd(SET_VRING_KICK, 0, kick);
+	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
 	assert_true(g_str_has_prefix(story->str, "start0 kick0"));
 }
 
@@ -92,8 +92,8 @@ static void test_a_stop_takes_the_start_s_own_kick_back(void **state)
 	add_memory();
 	close(set_up_ring(0, 0));
 
-	send_message(SET_VRING_ENABLE, V1, enable, sizeof(enable), NULL, 0);
-	send_message(SET_VRING_ENABLE, V1, disable, sizeof(disable), NULL, 0);
+	send_message(VHOST_USER_SET_VRING_ENABLE, V1, enable, sizeof(enable), NULL, 0);
+	send_message(VHOST_USER_SET_VRING_ENABLE, V1, disable, sizeof(disable), NULL, 0);
 	turn();
 	assert_story("start0 stop0");
 }
@@ -101,7 +101,7 @@ static void test_a_stop_takes_the_start_s_own_kick_back(void **state)
 static void test_without_protocol_features_a_ring_runs_when_it_is_set_up(void **state)
 {
 	(void)state;
-	set_u64(SET_FEATURES, BIT(32));
+	set_u64(VHOST_USER_SET_FEATURES, BIT64(VIRTIO_F_VERSION_1));
 	add_memory();
 	close(set_up_ring(0, 0));
 
@@ -112,16 +112,18 @@ static void test_a_running_ring_is_not_set_up_anew(void **state)
 {
 	(void)state;
 	uint32_t num[2] = { 0, 8 }, base[2] = { 0, 3 };
-	uint64_t addr[5] = { 0, USER + 0x8000, USER + 0xa000, USER + 0x9000, 0 };
+	struct vhost_user_vring_addr addr = {
+		0, 0, USER + 0x8000, USER + 0xa000, USER + 0x9000, 0
+	};
 
 	agree();
 	add_memory();
 	close(set_up_ring(0, 0));
 
-	set_state(SET_VRING_ENABLE, 0, 1);
-	assert_int_equal(ask(SET_VRING_NUM, num, 8, -1), 1);
-	assert_int_equal(ask(SET_VRING_BASE, base, 8, -1), 1);
-	assert_int_equal(ask(SET_VRING_ADDR, addr, 40, -1), 1);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	assert_int_equal(ask(VHOST_USER_SET_VRING_NUM, num, 8, -1), 1);
+	assert_int_equal(ask(VHOST_USER_SET_VRING_BASE, base, 8, -1), 1);
+	assert_int_equal(ask(VHOST_USER_SET_VRING_ADDR, &addr, sizeof(addr), -1), 1);
 	assert_story("start0 kick0");
 	assert_int_equal(vhost_session_vring(session, 0)->size, 16);
 	set_addresses(0, USER); /* the same: only the flags may change */
@@ -140,18 +142,18 @@ static void test_a_ring_that_cannot_be_breaks_and_the_session_goes_on(void **sta
 	auto_fd err = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	close(set_up_ring(0, 0));
 
-	set_queue_fd(SET_VRING_ERR, 0, err);
+	set_queue_fd(VHOST_USER_SET_VRING_ERR, 0, err);
 	for (size_t i = 0; i < N(sizes); i++) {
-		set_state(SET_VRING_NUM, 0, sizes[i]);
-		assert_int_equal(ask(SET_VRING_ENABLE, enable, sizeof(enable), -1), 0);
+		set_state(VHOST_USER_SET_VRING_NUM, 0, sizes[i]);
+		assert_int_equal(ask(VHOST_USER_SET_VRING_ENABLE, enable, sizeof(enable), -1), 0);
 		assert_story("");
 		assert_int_equal(read(err, &count, sizeof(count)), sizeof(count));
 	}
-	set_state(SET_VRING_NUM, 0, 16);
+	set_state(VHOST_USER_SET_VRING_NUM, 0, 16);
 	assert_story("start0 kick0");
-	set_state(SET_VRING_ENABLE, 0, 0);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 0);
 	set_addresses(0, USER + 0x100000000); /* nowhere */
-	set_state(SET_VRING_ENABLE, 0, 1);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	assert_story("stop0");
 	assert_non_null(session);
 }
@@ -166,8 +168,8 @@ static void test_a_kick_descriptor_that_ends_does_not_spin(void **state)
 	auto_fd kick = set_up_ring(0, 0);
 
 	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-	set_queue_fd(SET_VRING_KICK, 0, pipes[0]);
-	set_state(SET_VRING_ENABLE, 0, 1);
+	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, pipes[0]);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	assert_story("start0 kick0");
 	assert_int_equal(write(pipes[1], "!", 1), 1);
 	turn();
@@ -181,7 +183,7 @@ static void test_a_kick_descriptor_that_ends_does_not_spin(void **state)
 	assert_true(g_get_monotonic_time() - before >= 15000);
 	assert_story("");
 	/* And a new one brings it back to life, with a kick that may have been lost. */
-	set_queue_fd(SET_VRING_KICK, 0, kick);
+	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
 	assert_story("kick0");
 	kick_it(kick);
 	assert_story("kick0");
@@ -194,8 +196,8 @@ static void kick_by_pipe(int pipes[2])
 	add_memory();
 	close(set_up_ring(0, 0));
 	assert_int_equal(pipe2(pipes, O_CLOEXEC | O_NONBLOCK), 0);
-	set_queue_fd(SET_VRING_KICK, 0, pipes[0]);
-	set_state(SET_VRING_ENABLE, 0, 1);
+	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, pipes[0]);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	assert_story("start0 kick0");
 }
 
@@ -228,7 +230,7 @@ static void test_every_kick_of_an_eventfd_is_heard(void **state)
 	agree();
 	add_memory();
 	auto_fd kick = set_up_ring(0, 0);
-	set_state(SET_VRING_ENABLE, 0, 1);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	assert_story("start0 kick0");
 	for (unsigned i = 0; i < 1000; i++) {
 		kick_it(kick);
@@ -257,16 +259,16 @@ static void test_a_kick_descriptor_that_cannot_be_watched_starts_nothing(void **
 	auto_fd kick = set_up_ring(0, 0);
 	auto_fd file = memfd_create("file", MFD_CLOEXEC);
 
-	set_queue_fd(SET_VRING_KICK, 0, file);
-	set_state(SET_VRING_ENABLE, 0, 1);
+	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, file);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	assert_story("");
-	set_queue_fd(SET_VRING_KICK, 0, kick);
+	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
 	assert_story("start0 kick0");
-	set_queue_fd(SET_VRING_KICK, 0, file);
+	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, file);
 	assert_story("stop0");
-	set_queue_fd(SET_VRING_KICK, 0, kick);
+	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
 	assert_story("start0 kick0");
-	set_queue_fd(SET_VRING_KICK, 0x100, -1); /* polling is not for us */
+	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0x100, -1); /* polling is not for us */
 	assert_story("stop0");
 	assert_non_null(session);
 }
@@ -274,14 +276,14 @@ static void test_a_kick_descriptor_that_cannot_be_watched_starts_nothing(void **
 static void test_a_running_ring_whose_memory_goes_breaks_before_the_device_hears(void **state)
 {
 	(void)state;
-	uint64_t reg[5] = { 0, GPA, MEM_SIZE, USER, 0 };
+	struct vhost_user_mem_reg reg = { 0, { GPA, MEM_SIZE, USER, 0 } };
 
 	agree();
 	add_memory();
 	close(set_up_ring(0, 0));
 
-	set_state(SET_VRING_ENABLE, 0, 1);
-	send_message(REM_MEM_REG, V1, reg, sizeof(reg), NULL, 0);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	send_message(VHOST_USER_REM_MEM_REG, V1, &reg, sizeof(reg), NULL, 0);
 	turn();
 	assert_story("start0 kick0 memory");
 	assert_true(vhost_session_vring(session, 0)->is_broken);
@@ -295,10 +297,10 @@ static void test_reset_owner_stops_the_rings(void **state)
 	close(set_up_ring(0, 0));
 	close(set_up_ring(1, 0));
 
-	set_state(SET_VRING_ENABLE, 0, 1);
-	set_state(SET_VRING_ENABLE, 1, 1);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 1, 1);
 	g_string_truncate(story, 0);
-	send_message(RESET_OWNER, V1, NULL, 0, NULL, 0);
+	send_message(VHOST_USER_RESET_OWNER, V1, NULL, 0, NULL, 0);
 	turn();
 	assert_story("stop0 stop1");
 }
@@ -310,25 +312,25 @@ static void test_reset_device_stops_the_rings_and_is_the_only_reset(void **state
 	add_memory();
 	int kick = set_up_ring(0, 5);
 
-	set_state(SET_VRING_ENABLE, 0, 1);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	assert_story("start0 kick0");
-	send_message(RESET_DEVICE, V1, NULL, 0, NULL, 0);
+	send_message(VHOST_USER_RESET_DEVICE, V1, NULL, 0, NULL, 0);
 	turn();
 	assert_story("stop0 reset");
 	close(kick);
 
 	/* As QEMU does it: stop, RESET_DEVICE, and the ring starts from 0. */
 	kick = set_up_ring(0, 5);
-	set_state(SET_VRING_ENABLE, 0, 1);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	assert_int_equal(get_base(0), 5);
 	assert_story("start0 kick0 stop0");
-	send_message(RESET_DEVICE, V1, NULL, 0, NULL, 0);
+	send_message(VHOST_USER_RESET_DEVICE, V1, NULL, 0, NULL, 0);
 	turn();
 	assert_story("reset");
 	close(kick);
 	kick = set_up_ring(0, 0);
 	assert_story(""); /* it was disabled */
-	set_state(SET_VRING_ENABLE, 0, 1);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	assert_story("start0 kick0");
 	close(kick);
 }
@@ -350,11 +352,11 @@ static void test_a_ring_that_starts_from_0_again_is_a_reset(void **state)
 	kick = set_up_ring(0, 0);
 	assert_story("reset");
 	close(kick);
-	set_state(SET_VRING_BASE, 0, 0); /* once */
+	set_state(VHOST_USER_SET_VRING_BASE, 0, 0); /* once */
 	assert_int_equal(get_base(0), 0);
-	set_state(SET_VRING_BASE, 0, 0);
+	set_state(VHOST_USER_SET_VRING_BASE, 0, 0);
 	assert_int_equal(get_base(1), 0);
-	set_state(SET_VRING_BASE, 1, 0);
+	set_state(VHOST_USER_SET_VRING_BASE, 1, 0);
 	assert_story("");
 }
 
@@ -368,11 +370,11 @@ static void test_a_call_descriptor_may_come_while_the_ring_runs(void **state)
 	close(set_up_ring(0, 0));
 	auto_fd call = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 
-	set_state(SET_VRING_ENABLE, 0, 1);
-	set_queue_fd(SET_VRING_CALL, 0, call);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	set_queue_fd(VHOST_USER_SET_VRING_CALL, 0, call);
 	assert_int_equal(read(call, &count, sizeof(count)), sizeof(count));
 	assert_int_equal(count, 1);
-	set_queue_fd(SET_VRING_CALL, 0x100, -1);
+	set_queue_fd(VHOST_USER_SET_VRING_CALL, 0x100, -1);
 	assert_int_equal(vhost_session_vring(session, 0)->call_fd, -1);
 }
 
@@ -383,11 +385,13 @@ static void test_event_idx_is_used_if_it_was_accepted(void **state)
 	add_memory();
 	close(set_up_ring(0, 0));
 
-	set_state(SET_VRING_ENABLE, 0, 1);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	assert_false(vhost_session_vring(session, 0)->has_event_idx);
-	set_state(SET_VRING_ENABLE, 0, 0);
-	set_u64(SET_FEATURES, BIT(29) | BIT(30) | BIT(32));
-	set_state(SET_VRING_ENABLE, 0, 1);
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 0);
+	set_u64(VHOST_USER_SET_FEATURES, BIT64(VIRTIO_RING_F_EVENT_IDX) |
+						 BIT64(VHOST_USER_F_PROTOCOL_FEATURES) |
+						 BIT64(VIRTIO_F_VERSION_1));
+	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	assert_true(vhost_session_vring(session, 0)->has_event_idx);
 }
 

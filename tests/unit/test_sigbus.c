@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "vhost/sigbus.h"
 #include "vhost/memory.h"
+#include "vhost/vhost_user.h"
 
 #include "sandbox_child.h"
 
@@ -131,7 +132,7 @@ static void child_threads_that_fault_go_on(const void *unused)
 static void child_a_memory_tells_its_own_eventfd(const void *unused)
 {
 	(void)unused;
-	struct guest_region_spec spec = { 0, (uint64_t)PAGES * PAGE, 0, 0 };
+	struct vhost_user_memory_region spec = { 0, (uint64_t)PAGES * PAGE, 0, 0 };
 	struct file f = new_file();
 	struct guest_memory memory;
 

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "vhost/memory.h"
 #include "vhost/ring_layout.h"
+#include "vhost/vhost_user.h"
 #include "vhost/vring.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
@@ -52,7 +53,7 @@ static int call_fd, err_fd; /* borrowed from the ring */
 
 static void add_region(uint64_t gpa, uint64_t size)
 {
-	struct guest_region_spec spec = { gpa, size, USER + (gpa - GPA), 0 };
+	struct vhost_user_memory_region spec = { gpa, size, USER + (gpa - GPA), 0 };
 	auto_fd fd = memfd_create("guest", MFD_CLOEXEC);
 
 	assert_int_equal(ftruncate(fd, (off_t)size), 0);

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <linux/virtio_gpu.h>
 
+#include "base/bits.h"
+
 #define VHOST_USER_GPU_GET_PROTOCOL_FEATURES 1u
 #define VHOST_USER_GPU_SET_PROTOCOL_FEATURES 2u
 #define VHOST_USER_GPU_GET_DISPLAY_INFO      3u
@@ -25,8 +27,8 @@
 
 #define VHOST_USER_GPU_MSG_FLAG_REPLY 4u
 
-#define VHOST_USER_GPU_PROTOCOL_F_EDID    (UINT64_C(1) << 0)
-#define VHOST_USER_GPU_PROTOCOL_F_DMABUF2 (UINT64_C(1) << 1)
+#define VHOST_USER_GPU_PROTOCOL_F_EDID    BIT64(0)
+#define VHOST_USER_GPU_PROTOCOL_F_DMABUF2 BIT64(1)
 
 #define VHOST_USER_GPU_CURSOR_PIXELS (64 * 64)
 
