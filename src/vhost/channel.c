@@ -5,9 +5,14 @@
  * cannot be taken for its own. (The kernel ends a read where descriptors begin to belong to other
  * bytes, but only behind the first byte that carries any.)
  *
- * A VMM may write a message in any pieces, and descriptors may come with any of them. Replies are
- * small and rare: there is room for one. Who calls reads nothing more until it is gone, so a VMM
- * that does not read makes itself wait, not us, and cannot make us collect answers.
+ * A front-end may write a message in any pieces, and descriptors may come with any of them.
+ * Messages of ours are small and rare: there is room for one. Who calls reads no request until the
+ * reply to the one before is gone, so a front-end that does not read makes itself wait, not us, and
+ * cannot make us collect replies.
+ *
+ * A reply is let in only if a request was sent completely and has none yet: its number is looked at
+ * with the header, before any of its payload is read. Who lets a request time out still gets the
+ * late reply here, and cannot send another request before it.
  */
 #include "vhost/channel.h"
 
@@ -20,12 +25,13 @@
 
 void vhost_channel_init(struct vhost_channel *channel, int fd)
 {
-	*channel = (struct vhost_channel){ .fd = fd };
+	*channel = (struct vhost_channel){ .fd = fd, .out_fd = -1 };
 }
 
 void vhost_channel_finish(struct vhost_channel *channel)
 {
 	vhost_channel_done(channel);
+	fd_close(&channel->out_fd);
 	fd_close(&channel->fd);
 }
 
@@ -94,19 +100,36 @@ static ssize_t receive_some(struct vhost_channel *channel, void *buf, size_t siz
 	return -EPROTO;
 }
 
-static int check_header(struct vhost_channel *channel)
+/* Whether a request of ours was sent and has no reply yet, and this is it. */
+static bool is_awaited_reply(const struct vhost_channel *channel)
+{
+	return channel->awaits_reply && channel->out_sent == channel->out_size &&
+	       channel->in.header.request == channel->out.header.request;
+}
+
+/* What is wrong with the header that is in, or NULL. */
+static const char *find_problem(const struct vhost_channel *channel)
 {
 	const struct vhost_user_header *h = &channel->in.header;
+	bool is_reply = h->flags & VHOST_USER_REPLY;
 
-	if ((h->flags & VHOST_USER_VERSION_MASK) != VHOST_USER_VERSION ||
-	    (h->flags & VHOST_USER_REPLY)) {
-		channel->problem = "bad flags in the header";
+	if ((h->flags & VHOST_USER_VERSION_MASK) != VHOST_USER_VERSION)
+		return "unknown protocol version";
+	if (is_reply && !is_awaited_reply(channel))
+		return "a reply to no request";
+	if (!is_reply && channel->awaits_reply)
+		return "a request where a reply is due";
+	if (h->size > VHOST_MAX_PAYLOAD)
+		return "larger than any message can be";
+	return NULL;
+}
+
+static int check_header(struct vhost_channel *channel)
+{
+	channel->problem = find_problem(channel);
+	if (channel->problem)
 		return -EPROTO;
-	}
-	if (h->size > VHOST_MAX_PAYLOAD) {
-		channel->problem = "larger than any message can be";
-		return -EPROTO;
-	}
+	channel->awaits_reply = false;
 	return 0;
 }
 
@@ -140,33 +163,89 @@ int vhost_channel_receive(struct vhost_channel *channel)
 	}
 }
 
+static void put_message(struct vhost_channel *channel, struct vhost_user_header header,
+			const void *payload)
+{
+	assert(channel->out_sent == channel->out_size);
+	assert(header.size <= sizeof(channel->out.payload));
+	channel->out.header = header;
+	if (header.size > 0)
+		memcpy(channel->out.payload, payload, header.size);
+	channel->out_size = sizeof(channel->out.header) + header.size;
+	channel->out_sent = 0;
+}
+
 void vhost_channel_reply(struct vhost_channel *channel, const void *payload, size_t size)
 {
-	assert(channel->out_sent == channel->out_size && size <= sizeof(channel->out.payload));
-	channel->out.header = (struct vhost_user_header){
+	struct vhost_user_header header = {
 		.request = channel->in.header.request,
 		.flags = VHOST_USER_VERSION | VHOST_USER_REPLY, /* QEMU takes no other bit */
 		.size = (uint32_t)size,
 	};
-	if (size > 0)
-		memcpy(channel->out.payload, payload, size);
-	channel->out_size = sizeof(channel->out.header) + size;
-	channel->out_sent = 0;
+
+	put_message(channel, header, payload);
+}
+
+void vhost_channel_request(struct vhost_channel *channel, enum vhost_user_backend_request request,
+			   const void *payload, size_t size, int fd)
+{
+	struct vhost_user_header header = {
+		.request = request,
+		.flags = VHOST_USER_VERSION | VHOST_USER_NEED_REPLY,
+		.size = (uint32_t)size,
+	};
+
+	assert(!channel->awaits_reply);
+	put_message(channel, header, payload);
+	channel->out_fd = fd;
+	channel->awaits_reply = true;
+}
+
+/* As sendmsg(), with a descriptor that is attached to the first byte. */
+static ssize_t send_with_fd(const struct vhost_channel *channel, struct iovec iov, int flags)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr header;
+	} control = { .header = { .cmsg_level = SOL_SOCKET,
+				  .cmsg_type = SCM_RIGHTS,
+				  .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+
+	memcpy(CMSG_DATA(&control.header), &channel->out_fd, sizeof(int));
+	return sendmsg(channel->fd, &msg, flags);
+}
+
+/* Sends once. Returns how many bytes, or -1 with errno. */
+static ssize_t send_some(struct vhost_channel *channel)
+{
+	const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+	struct iovec iov = { (uint8_t *)&channel->out + channel->out_sent,
+			     channel->out_size - channel->out_sent };
+
+	if (channel->out_fd < 0)
+		return send(channel->fd, iov.iov_base, iov.iov_len, flags);
+	return send_with_fd(channel, iov, flags);
 }
 
 int vhost_channel_flush(struct vhost_channel *channel)
 {
 	while (channel->out_sent < channel->out_size) {
-		ssize_t n =
-			send(channel->fd, (const uint8_t *)&channel->out + channel->out_sent,
-			     channel->out_size - channel->out_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send_some(channel);
 
 		if (n < 0 && errno == EPIPE)
 			return -ECONNRESET;
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		if (n > 0)
+		if (n > 0) {
 			channel->out_sent += (size_t)n;
+			fd_close(&channel->out_fd);
+		}
 	}
 	return 0;
 }
