@@ -146,7 +146,8 @@ static bool start_sandbox(struct sandbox *sandbox, const struct options *options
 						 socket_name(options) - options->socket_path);
 
 		if (*dir && chdir(dir) < 0) {
-			fail_start("cannot bind to %s: %s", options->socket_path, strerror(errno));
+			fail_start("cannot bind to %s: %s", options->socket_path,
+				   g_strerror(errno));
 			return false;
 		}
 	}
@@ -175,7 +176,7 @@ static int serve_front_ends(struct loop *loop, const struct options *options,
 	int r = loop_run(loop);
 	vhost_server_free(server);
 	if (r < 0) {
-		log_error("the host failed: %s", strerror(-r));
+		log_error("the host failed: %s", g_strerror(-r));
 		return EXIT_FAILURE;
 	}
 	return EXIT_SUCCESS;
@@ -188,7 +189,7 @@ static int run_device(struct loop *loop, const struct options *options, struct r
 	struct gpu_device *device = gpu_device_new(loop, renderer, display, &options->device);
 
 	if (!device)
-		return fail_start("the renderer's fences cannot be watched: %s", strerror(errno));
+		return fail_start("the renderer's fences cannot be watched: %s", g_strerror(errno));
 	log_info("renderer: %s, display: %s", renderer->ops->name, display->ops->name);
 	int status = serve_front_ends(loop, options, device, sandbox, renderer->needs);
 	gpu_device_free(device);
@@ -210,7 +211,7 @@ static int run_daemon(struct loop *loop, const struct options *options)
 	struct display *display =
 		options->is_headless ? headless_display_new() : socket_display_new(loop);
 	int status = display ? run_device(loop, options, renderer, display, &sandbox)
-			     : fail_start("cannot create a timer: %s", strerror(errno));
+			     : fail_start("cannot create a timer: %s", g_strerror(errno));
 
 	display_free(display);
 	renderer_free(renderer);
@@ -251,7 +252,8 @@ int main(int argc, char **argv)
 	if (signal_fd >= 0 && r == 0)
 		r = loop_add(&loop, &signals, signal_fd, EPOLLIN, on_signal);
 	if (signal_fd < 0 || r < 0)
-		return fail_start("cannot create the event loop: %s", strerror(r < 0 ? -r : errno));
+		return fail_start("cannot create the event loop: %s",
+				  g_strerror(r < 0 ? -r : errno));
 	int status = run_daemon(&loop, &options);
 	loop_remove(&signals);
 	loop_finish(&loop);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* Lines on standard error: "level module: text". Each .c that logs defines LOG_MODULE first.
+/* Lines on standard error: "level module: text". Each .c that logs defines LOG_MODULE in the
+ * line before it includes this, after all other includes.
  * What one place in the source prints is limited: LOG_BURST lines at once, then LOG_PER_SECOND, the
  * count of what was dropped among them. */
 

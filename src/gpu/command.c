@@ -13,7 +13,9 @@
  */
 #include "gpu/command.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <glib.h>
 #include <string.h>
 
 #include "base/container.h"
@@ -117,7 +119,7 @@ static uint32_t error_response(const struct gpu_command *command, int result)
 		log_debug("%s: error 0x%x", command_describe(command).text, (unsigned)result);
 		return (uint32_t)result;
 	}
-	log_warn("%s failed on the host: %s", command_describe(command).text, strerror(-result));
+	log_warn("%s failed on the host: %s", command_describe(command).text, g_strerror(-result));
 	return result == -ENOMEM ? VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY : VIRTIO_GPU_RESP_ERR_UNSPEC;
 }
 
@@ -309,5 +311,5 @@ void command_finish(struct gpu_device *device)
 		g_free(link->data);
 		device->n_commands--;
 	}
-	g_assert(device->n_commands == 0);
+	assert(device->n_commands == 0);
 }

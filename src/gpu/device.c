@@ -8,6 +8,8 @@
  */
 #include "gpu/device.h"
 
+#include <assert.h>
+#include <glib.h>
 #include <string.h>
 
 #include "base/bits.h"
@@ -72,7 +74,7 @@ static void gpu_socket(struct vhost_backend *backend, int fd)
 	int r = display_set_socket(to_device(backend)->display, fd);
 
 	if (r < 0)
-		log_debug("the display takes no socket: %s", strerror(-r));
+		log_debug("the display takes no socket: %s", g_strerror(-r));
 }
 
 static void reset(struct vhost_backend *backend)
@@ -170,7 +172,7 @@ void gpu_device_free(struct gpu_device *device)
 {
 	if (!device)
 		return;
-	g_assert(!device->session);
+	assert(!device->session);
 	command_finish(device);
 	fence_finish(device);
 	g_hash_table_destroy(device->contexts);

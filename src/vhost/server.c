@@ -21,11 +21,12 @@
 
 #include "base/container.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/loop.h"
 #include "vhost/session.h"
 
-#define LOG_MODULE      "server"
+#define LOG_MODULE "server"
+#include "base/log.h"
+
 #define ACCEPT_RETRY_MS 1000
 
 struct vhost_server {

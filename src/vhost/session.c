@@ -24,9 +24,10 @@
 #include "base/bits.h"
 #include "base/container.h"
 #include "base/fd.h"
+
+#define LOG_MODULE "session"
 #include "base/log.h"
 
-#define LOG_MODULE        "session"
 #define MESSAGES_PER_TURN 16
 
 struct request {

@@ -20,6 +20,7 @@
  * one sign of a reset is that the control queue starts from 0 where it had stopped elsewhere.
  */
 #include <errno.h>
+#include <glib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,11 +28,11 @@
 #include "base/bits.h"
 #include "base/container.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "vhost/ring_layout.h"
 #include "vhost/session_private.h"
 
 #define LOG_MODULE "session"
+#include "base/log.h"
 
 static void queue_kicked(struct vhost_queue *q)
 {
@@ -82,7 +83,7 @@ static bool queue_watch(struct vhost_queue *q)
 
 	if (r < 0) {
 		log_warn("queue %u: its kick descriptor is of no use: %s", q->vring.index,
-			 strerror(-r));
+			 g_strerror(-r));
 		return false;
 	}
 	loop_queue(q->session->loop, &q->kick_task, on_kick_task);

@@ -19,15 +19,16 @@
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
+#include <glib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/log.h"
 #include "vhost/memory.h"
 #include "vhost/ring_layout.h"
 
 #define LOG_MODULE "vring"
+#include "base/log.h"
 
 /* One walk along a chain. Its table is the ring's, then perhaps one indirect table. */
 struct walk {
@@ -72,7 +73,7 @@ static void signal_fd(const struct vring *vring, int fd)
 
 	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
 		log_debug("queue %u: cannot signal descriptor %d: %s", vring->index, fd,
-			  strerror(errno));
+			  g_strerror(errno));
 }
 
 static void vring_break(struct vring *vring, const char *reason)

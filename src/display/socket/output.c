@@ -17,14 +17,16 @@
  * A turn sends a bounded number of bytes, for a peer that reads as fast as we write would otherwise
  * keep the whole device waiting.
  */
-#define LOG_MODULE "display"
 #include <errno.h>
+#include <glib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/iov.h"
-#include "base/log.h"
 #include "display/socket/socket_private.h"
+
+#define LOG_MODULE "display"
+#include "base/log.h"
 
 /* Some 100 microseconds of copying. */
 #define TURN_BYTES (1024 * 1024)
@@ -111,10 +113,10 @@ static void drop_failed_socket(struct socket_display *sd, int error)
 		log_debug("the VMM closed its display socket");
 	else if (sd->output.scanout < DISPLAY_MAX_SCANOUTS)
 		log_error("scanout %u: cannot send %s to the VMM's display: %s", sd->output.scanout,
-			  sd->output.message->name, strerror(error));
+			  sd->output.message->name, g_strerror(error));
 	else
 		log_error("cannot send %s to the VMM's display: %s", sd->output.message->name,
-			  strerror(error));
+			  g_strerror(error));
 	socket_drop_peer(sd);
 }
 
@@ -124,7 +126,7 @@ static void wait_for_room(struct socket_display *sd, bool is_full)
 
 	sd->is_full = is_full;
 	if (r < 0) {
-		log_error("cannot watch the VMM's display socket: %s", strerror(-r));
+		log_error("cannot watch the VMM's display socket: %s", g_strerror(-r));
 		socket_drop_peer(sd);
 	}
 }

@@ -13,14 +13,16 @@
  * there is never more than one, its answer is never taken for that of a later one, and a peer that
  * does not read is not asked over and over.
  */
-#define LOG_MODULE "display"
 #include <endian.h>
 #include <errno.h>
+#include <glib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/log.h"
 #include "display/socket/socket_private.h"
+
+#define LOG_MODULE "display"
+#include "base/log.h"
 
 union reply {
 	uint64_t features;
@@ -136,7 +138,7 @@ void socket_reply_read(struct socket_display *sd)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0 && errno != ECONNRESET) {
-		log_error("cannot read from the VMM's display: %s", strerror(errno));
+		log_error("cannot read from the VMM's display: %s", g_strerror(errno));
 		socket_drop_peer(sd);
 		return;
 	}

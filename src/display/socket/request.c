@@ -10,15 +10,16 @@
  * reply.c); a late answer finds nobody and is ignored. One timer serves all. It is not
  * disarmed when a request ends in time but left to fire and look, so a frame costs no timer call.
  */
-#define LOG_MODULE "display"
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/container.h"
-#include "base/log.h"
 #include "display/socket/socket_private.h"
+
+#define LOG_MODULE "display"
+#include "base/log.h"
 
 uint64_t socket_request_now(void)
 {

@@ -11,20 +11,22 @@
  *
  * A source is borrowed: once a scanout shows another one, nothing here points to it or its memory.
  */
-#define LOG_MODULE "display"
 #include "display/socket.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <drm_fourcc.h>
 
 #include "base/container.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "display/socket/socket_private.h"
+
+#define LOG_MODULE "display"
+#include "base/log.h"
 
 static const struct display_ops socket_ops;
 
@@ -430,7 +432,7 @@ struct display *socket_display_new(struct loop *loop)
 		sd->scanouts[i].dmabuf.fd = -1;
 	int r = loop_timer_init(loop, &sd->timer, socket_request_expire);
 	if (r < 0) {
-		log_error("cannot make a timer: %s", strerror(-r));
+		log_error("cannot make a timer: %s", g_strerror(-r));
 		g_free(sd);
 		return NULL;
 	}

@@ -7,6 +7,7 @@
  * stream that the library refuses breaks its context, which refuses all streams from then on; the
  * others do not notice.
  */
+#include <glib.h>
 #include <linux/virtio_gpu.h>
 #include <string.h>
 
@@ -24,7 +25,7 @@ static const struct renderer_capset *find_capset(const struct virgl *virgl, uint
 
 void virgl_context_init_capsets(struct virgl *virgl, uint32_t wanted)
 {
-	for (unsigned i = 0; i < sizeof(capset_ids) / sizeof(capset_ids[0]); i++) {
+	for (unsigned i = 0; i < G_N_ELEMENTS(capset_ids); i++) {
 		struct renderer_capset capset = { .id = capset_ids[i] };
 
 		virgl_renderer_get_cap_set(capset.id, &capset.max_version, &capset.max_size);

@@ -123,7 +123,7 @@ static char *start_on_node(struct virgl *virgl, const struct virgl_options *opti
 		return g_strdup_printf("--gpu-device %s is not a DRM render node", path);
 	if (virgl->node < 0)
 		return g_strdup_printf("--gpu-device %s cannot be opened: %s", path,
-				       strerror(-virgl->node));
+				       g_strerror(-virgl->node));
 	if (!start_library(virgl, options))
 		return g_strdup_printf("virglrenderer cannot use --gpu-device %s: %s", path,
 				       failure_reason());
@@ -139,7 +139,7 @@ static bool start_on_any_node(struct virgl *virgl, const struct virgl_options *o
 
 		virgl->node = virgl_egl_open_node(path);
 		if (virgl->node < 0) {
-			log_warn("%s cannot be opened: %s", path, strerror(-virgl->node));
+			log_warn("%s cannot be opened: %s", path, g_strerror(-virgl->node));
 			continue;
 		}
 		if (start_library(virgl, options)) {
