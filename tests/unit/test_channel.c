@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "descriptors.h"
 #include "vhost/channel.h"
+#include "vhost/vhost_user.h"
 
 #define REPLY      (VHOST_USER_VERSION | VHOST_USER_REPLY)
 #define NEED_REPLY (VHOST_USER_VERSION | VHOST_USER_NEED_REPLY)
@@ -33,21 +35,12 @@ static struct vhost_channel channel;
 static int front_end; /* the other end */
 static int descriptors_before;
 
-static int count_descriptors(void)
-{
-	int n = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
-
 static int setup(void **state)
 {
 	int pair[2];
 
 	(void)state;
-	descriptors_before = count_descriptors();
+	descriptors_before = descriptors_count();
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -1;
 	vhost_channel_init(&channel, pair[0]);
@@ -60,27 +53,17 @@ static int teardown(void **state)
 	(void)state;
 	vhost_channel_finish(&channel);
 	fd_close(&front_end);
-	return count_descriptors() == descriptors_before ? 0 : -1;
+	return descriptors_count() == descriptors_before ? 0 : -1;
 }
 
+/* With @n_fds descriptors. */
 static void send_bytes(const void *bytes, size_t size, unsigned n_fds)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(16 * sizeof(int))] = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)bytes, size };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int fds[DESCRIPTORS_MAX_SENT] = { 0 };
 
-	if (n_fds > 0) {
-		msg.msg_control = control;
-		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-		for (unsigned i = 0; i < n_fds; i++)
-			((int *)(void *)CMSG_DATA(c))[i] = STDERR_FILENO;
-	}
-	assert_int_equal(sendmsg(front_end, &msg, MSG_NOSIGNAL), (ssize_t)size);
+	for (unsigned i = 0; i < n_fds; i++)
+		fds[i] = STDERR_FILENO;
+	descriptors_send(front_end, bytes, size, fds, n_fds);
 }
 
 static struct bytes make_reply(uint32_t request, uint64_t value)

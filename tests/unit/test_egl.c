@@ -125,7 +125,7 @@ static void start_with_them(const void *data)
 
 static void assert_well(void (*fn)(const void *), const void *data)
 {
-	int result = run_in_child(fn, data);
+	int result = sandbox_child_run(fn, data);
 
 	if (result == NO_VERDICT)
 		skip();
@@ -150,7 +150,7 @@ static void test_nodes_that_cannot_be_used_are_said_and_passed_over(void **state
 	const int fd = fileno(said);
 
 	(void)state;
-	if (run_in_child(start_renderer, NULL) != 0) {
+	if (sandbox_child_run(start_renderer, NULL) != 0) {
 		fclose(said);
 		skip();
 	}

@@ -5,6 +5,11 @@
  */
 #include "gpu_rig.h"
 
+#include <string.h>
+
+#include "gpu_guest.h"
+#include "vhost/vhost_user.h"
+
 #define W 64u
 #define H 64u
 
@@ -13,7 +18,7 @@
 /* What the display reads of the scanout's row @y, pixels 0 to W. */
 static int read_row(unsigned y, struct iovec *iov)
 {
-	struct display_pixels *source = display.sources[0];
+	struct display_pixels *source = gpu_rig.display.sources[0];
 	const struct rect r = { 0, y, W, 1 };
 
 	assert_non_null(source);
@@ -25,12 +30,13 @@ static void test_a_blob_is_read_where_the_guest_has_it(void **state)
 	struct iovec iov[8];
 
 	(void)state;
-	assert_int_equal(create_blob(1, GPA + DATA_AT, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(show_blob(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
-	memset(memory + DATA_AT + 3 * W * 4, 0x77, W * 4);
+	assert_int_equal(gpu_guest_create_blob(1, GPA + DATA_AT, BLOB_SIZE),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_show_blob(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
+	memset(gpu_rig.memory + DATA_AT + 3 * W * 4, 0x77, W * 4);
 	assert_int_equal(read_row(3, iov), 1);
 	assert_int_equal(iov[0].iov_len, W * 4);
-	assert_memory_equal(iov[0].iov_base, memory + DATA_AT + 3 * W * 4, W * 4);
+	assert_memory_equal(iov[0].iov_base, gpu_rig.memory + DATA_AT + 3 * W * 4, W * 4);
 }
 
 static void test_a_scattered_blob_is_read_row_by_row(void **state)
@@ -55,13 +61,15 @@ static void test_a_scattered_blob_is_read_row_by_row(void **state)
 			(struct virtio_gpu_mem_entry){ GPA + DATA_AT + (N_PAGES - 1 - i) * 4096,
 						       4096, 0 };
 	assert_int_equal(RUN(message), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(show_blob(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_show_blob(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
 	for (unsigned y = 0; y < H; y++) {
 		unsigned page = N_PAGES - 1 - y / ROWS_OF_PAGE, row = y % ROWS_OF_PAGE;
 
-		memset(memory + DATA_AT + page * 4096 + row * W * 4, (int)y, W * 4);
+		memset(gpu_rig.memory + DATA_AT + page * 4096 + row * W * 4, (int)y, W * 4);
 	}
-	assert_int_equal(display.sources[0]->ops->rows(display.sources[0], &r, iov, H), r.height);
+	assert_int_equal(
+		gpu_rig.display.sources[0]->ops->rows(gpu_rig.display.sources[0], &r, iov, H),
+		r.height);
 	for (unsigned y = 0; y < r.height; y++) {
 		assert_int_equal(iov[y].iov_len, r.width * 4);
 		assert_int_equal(((uint8_t *)iov[y].iov_base)[0], y + r.y);
@@ -74,25 +82,27 @@ static void test_a_guest_can_take_the_memory_of_a_blob_back(void **state)
 	struct iovec iov[8];
 
 	(void)state;
-	assert_int_equal(create_blob(1, GPA + DATA_AT, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(show_blob(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
-	unsigned changes = display.n_changes;
+	assert_int_equal(gpu_guest_create_blob(1, GPA + DATA_AT, BLOB_SIZE),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_show_blob(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
+	unsigned changes = gpu_rig.display.n_changes;
 
 	/* The display has given up what it had of it, and finds nothing any more. */
-	assert_int_equal(detach(1), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_true(display.n_changes > changes);
+	assert_int_equal(gpu_guest_detach(1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_true(gpu_rig.display.n_changes > changes);
 	assert_true(read_row(0, iov) < 0);
-	assert_int_equal(renderer.n_attached, 0);
-	assert_int_equal(device->hostmem, 0);
-	assert_int_equal(detach(1), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	assert_int_equal(gpu_rig.renderer.n_attached, 0);
+	assert_int_equal(gpu_rig.device->hostmem, 0);
+	assert_int_equal(gpu_guest_detach(1), VIRTIO_GPU_RESP_ERR_UNSPEC);
 	/* It comes back, elsewhere, but not smaller. */
-	assert_int_equal(attach(1, GPA + DATA_AT + 4096, BLOB_SIZE - 1),
+	assert_int_equal(gpu_guest_attach(1, GPA + DATA_AT + 4096, BLOB_SIZE - 1),
 			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-	assert_int_equal(device->hostmem, 0);
+	assert_int_equal(gpu_rig.device->hostmem, 0);
 	assert_true(read_row(0, iov) < 0);
-	assert_int_equal(attach(1, GPA + DATA_AT + 4096, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(renderer.n_attached, 1);
-	memset(memory + DATA_AT + 4096, 0x42, W * 4);
+	assert_int_equal(gpu_guest_attach(1, GPA + DATA_AT + 4096, BLOB_SIZE),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_rig.renderer.n_attached, 1);
+	memset(gpu_rig.memory + DATA_AT + 4096, 0x42, W * 4);
 	assert_int_equal(read_row(0, iov), 1);
 	assert_int_equal(*(uint8_t *)iov[0].iov_base, 0x42);
 }
@@ -105,9 +115,10 @@ static void test_what_has_no_memory_is_no_cursor(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(create_blob(1, GPA + DATA_AT, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_create_blob(1, GPA + DATA_AT, BLOB_SIZE),
+			 VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(RUN(request), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(detach(1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_detach(1), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(RUN(request), VIRTIO_GPU_RESP_ERR_UNSPEC);
 }
 
@@ -119,28 +130,28 @@ static void test_memory_that_the_vmm_takes_is_not_touched(void **state)
 	struct iovec iov[8];
 
 	(void)state;
-	tell(VHOST_USER_ADD_MEM_REG, &reg, sizeof(reg), memory_fd);
-	assert_int_equal(create_blob(1, more, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(create_2d(2, W, H), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(attach(2, more, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(show_blob(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
-	unsigned changes = display.n_changes;
+	gpu_rig_tell(VHOST_USER_ADD_MEM_REG, &reg, sizeof(reg), gpu_rig.memory_fd);
+	assert_int_equal(gpu_guest_create_blob(1, more, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_create_2d(2, W, H), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_attach(2, more, BLOB_SIZE), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_show_blob(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
+	unsigned changes = gpu_rig.display.n_changes;
 
-	tell(VHOST_USER_REM_MEM_REG, &reg, sizeof(reg), -1);
-	assert_int_equal(renderer.n_attached, 0);
-	assert_true(display.n_changes > changes);
+	gpu_rig_tell(VHOST_USER_REM_MEM_REG, &reg, sizeof(reg), -1);
+	assert_int_equal(gpu_rig.renderer.n_attached, 0);
+	assert_true(gpu_rig.display.n_changes > changes);
 	assert_true(read_row(0, iov) < 0);
 	/* It is attached all the same, and is again what it was when the memory is back. */
-	assert_int_equal(attach(2, GPA + DATA_AT, BLOB_SIZE), VIRTIO_GPU_RESP_ERR_UNSPEC);
-	tell(VHOST_USER_ADD_MEM_REG, &reg, sizeof(reg), memory_fd);
-	assert_int_equal(renderer.n_attached, 2);
+	assert_int_equal(gpu_guest_attach(2, GPA + DATA_AT, BLOB_SIZE), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	gpu_rig_tell(VHOST_USER_ADD_MEM_REG, &reg, sizeof(reg), gpu_rig.memory_fd);
+	assert_int_equal(gpu_rig.renderer.n_attached, 2);
 	assert_int_equal(read_row(0, iov), 1);
 	/* Or it is freed while it is away. */
-	tell(VHOST_USER_REM_MEM_REG, &reg, sizeof(reg), -1);
-	assert_int_equal(unref(1), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(detach(2), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(unref(2), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(device->hostmem, 0);
+	gpu_rig_tell(VHOST_USER_REM_MEM_REG, &reg, sizeof(reg), -1);
+	assert_int_equal(gpu_guest_unref(1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_detach(2), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_unref(2), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_rig.device->hostmem, 0);
 }
 
 /* Two regions that are neighbours for the guest but not for us: each entry that lies in both is two
@@ -165,20 +176,20 @@ static void test_an_entry_cannot_be_many_pieces(void **state)
 			0, { more + i * PAGE, PAGE, USER + MEM_SIZE + i * PAGE, i * 2 * PAGE }
 		};
 
-		tell(VHOST_USER_ADD_MEM_REG, &reg, sizeof(reg), memory_fd);
+		gpu_rig_tell(VHOST_USER_ADD_MEM_REG, &reg, sizeof(reg), gpu_rig.memory_fd);
 	}
-	assert_int_equal(create_2d(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_create_2d(1, W, H), VIRTIO_GPU_RESP_OK_NODATA);
 	for (unsigned i = 0; i < N_ENTRIES; i++)
 		message.entries[i] = (struct virtio_gpu_mem_entry){ more, N_REGIONS * PAGE, 0 };
 	assert_int_equal(RUN(message), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 	/* Once is what a real picture may need. */
-	assert_int_equal(attach(1, more, N_REGIONS * PAGE), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_attach(1, more, N_REGIONS * PAGE), VIRTIO_GPU_RESP_OK_NODATA);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, gpu_rig_setup, gpu_rig_teardown)
 		TEST(a_blob_is_read_where_the_guest_has_it),
 		TEST(a_scattered_blob_is_read_row_by_row),
 		TEST(a_guest_can_take_the_memory_of_a_blob_back),

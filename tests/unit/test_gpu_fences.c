@@ -5,6 +5,11 @@
  */
 #include "gpu_rig.h"
 
+#include <errno.h>
+#include <glib.h>
+
+#include "gpu_guest.h"
+
 /* A command with a fence, of the global timeline or (@ring >= 0) of a ring of @ctx_id. */
 static void offer_fenced(unsigned queue, unsigned slot, uint64_t fence_id, uint32_t ctx_id,
 			 int ring)
@@ -20,19 +25,22 @@ static void offer_fenced(unsigned queue, unsigned slot, uint64_t fence_id, uint3
 		.resource_id = 1,
 	};
 
-	offer(queue, slot, &transfer, sizeof(transfer));
+	gpu_guest_offer(queue, slot, &transfer, sizeof(transfer));
 }
 
 /* Resource 1 has a backing, so transfers succeed; contexts 1 and 2 are there. */
 static int fence_setup(void **state)
 {
-	if (setup(state) < 0)
+	if (gpu_rig_setup(state) < 0)
 		return -1;
-	assert_int_equal(create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(attach(1, GPA + DATA_AT, 16 * 16 * 4), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 1), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 2), VIRTIO_GPU_RESP_OK_NODATA);
-	interrupts(0);
+	assert_int_equal(gpu_guest_create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_attach(1, GPA + DATA_AT, 16 * 16 * 4),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_CREATE, 1),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_CREATE, 2),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	gpu_guest_interrupts(0);
 	return 0;
 }
 
@@ -40,121 +48,123 @@ static void assert_returned(uint16_t before, const char *slots)
 {
 	g_autoptr(GString) text = g_string_new(NULL);
 
-	for (uint16_t n = before; n != used(0)->idx; n++)
-		g_string_append_printf(text, "%u ", used(0)->ring[n % RING_SIZE].id / 3);
+	for (uint16_t n = before; n != gpu_guest_used(0)->idx; n++)
+		g_string_append_printf(text, "%u ", gpu_guest_used(0)->ring[n % RING_SIZE].id / 3);
 	assert_string_equal(text->str, slots);
 }
 
 static void test_a_command_waits_for_its_fence_and_says_so(void **state)
 {
-	uint16_t before = used(0)->idx;
+	uint16_t before = gpu_guest_used(0)->idx;
 
 	(void)state;
 	offer_fenced(0, 1, UINT64_C(0x123456789a), 7, -1);
-	kick(0);
+	gpu_guest_kick(0);
 	assert_returned(before, "");
-	assert_int_equal(interrupts(0), 0);
-	fake_pass(0);
+	assert_int_equal(gpu_guest_interrupts(0), 0);
+	gpu_rig_pass_fence(0);
 	assert_returned(before, "1 ");
-	assert_int_equal(interrupts(0), 1);
-	assert_int_equal(reply_of(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(reply_of(0, 1)->flags, VIRTIO_GPU_FLAG_FENCE);
-	assert_int_equal(reply_of(0, 1)->fence_id, UINT64_C(0x123456789a));
-	assert_int_equal(reply_of(0, 1)->ctx_id, 7);
+	assert_int_equal(gpu_guest_interrupts(0), 1);
+	assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_reply(0, 1)->flags, VIRTIO_GPU_FLAG_FENCE);
+	assert_int_equal(gpu_guest_reply(0, 1)->fence_id, UINT64_C(0x123456789a));
+	assert_int_equal(gpu_guest_reply(0, 1)->ctx_id, 7);
 }
 
 static void test_a_timeline_keeps_its_order_whatever_its_numbers(void **state)
 {
-	uint16_t before = used(0)->idx;
+	uint16_t before = gpu_guest_used(0)->idx;
 
 	(void)state;
 	offer_fenced(0, 1, 30, 0, -1);
 	offer_fenced(0, 2, 10, 0, -1);
 	offer_fenced(0, 3, 20, 0, -1);
-	kick(0);
-	fake_pass(1);
+	gpu_guest_kick(0);
+	gpu_rig_pass_fence(1);
 	assert_returned(before, "1 2 ");
-	fake_pass(0); /* again, and late */
+	gpu_rig_pass_fence(0); /* again, and late */
 	assert_returned(before, "1 2 ");
-	fake_pass(2);
+	gpu_rig_pass_fence(2);
 	assert_returned(before, "1 2 3 ");
-	assert_int_equal(interrupts(0), 2);
+	assert_int_equal(gpu_guest_interrupts(0), 2);
 }
 
 static void test_timelines_do_not_wait_for_each_other(void **state)
 {
-	uint16_t before = used(0)->idx;
+	uint16_t before = gpu_guest_used(0)->idx;
 
 	(void)state;
 	offer_fenced(0, 1, 1, 1, -1); /* global, although a context is named */
 	offer_fenced(0, 2, 1, 1, 0);  /* ring 0 is not the global timeline */
 	offer_fenced(0, 3, 1, 1, 63);
 	offer_fenced(0, 4, 1, 2, 0);
-	kick(0);
-	assert_int_equal(renderer.n_fences, 4);
-	assert_false(renderer.fences[0].has_ring);
-	assert_true(renderer.fences[1].has_ring);
+	gpu_guest_kick(0);
+	assert_int_equal(gpu_rig.renderer.n_fences, 4);
+	assert_false(gpu_rig.renderer.fences[0].has_ring);
+	assert_true(gpu_rig.renderer.fences[1].has_ring);
 	for (int n = 3; n >= 0; n--)
-		fake_pass((unsigned)n);
+		gpu_rig_pass_fence((unsigned)n);
 	assert_returned(before, "4 3 2 1 ");
-	assert_int_equal(reply_of(0, 3)->flags,
+	assert_int_equal(gpu_guest_reply(0, 3)->flags,
 			 VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX);
-	assert_int_equal(reply_of(0, 3)->ring_idx, 63);
+	assert_int_equal(gpu_guest_reply(0, 3)->ring_idx, 63);
 }
 
 static void test_what_has_no_fence_does_not_wait(void **state)
 {
-	uint16_t before = used(0)->idx;
+	uint16_t before = gpu_guest_used(0)->idx;
 
 	(void)state;
 	offer_fenced(0, 1, 1, 0, -1);
-	kick(0);
-	assert_int_equal(create_2d(2, 8, 8), VIRTIO_GPU_RESP_OK_NODATA);
+	gpu_guest_kick(0);
+	assert_int_equal(gpu_guest_create_2d(2, 8, 8), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_returned(before, "0 ");
-	fake_pass(0);
+	gpu_rig_pass_fence(0);
 	assert_returned(before, "0 1 ");
 }
 
 static void test_a_fence_that_cannot_be_is_an_error_at_once(void **state)
 {
-	uint16_t before = used(0)->idx;
+	uint16_t before = gpu_guest_used(0)->idx;
 
 	(void)state;
 	offer_fenced(0, 1, 1, 3, 0); /* no such context */
 	offer_fenced(0, 2, 1, 1, 64);
-	kick(0);
-	assert_int_equal(reply_of(0, 1)->type, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID);
-	assert_int_equal(reply_of(0, 1)->flags,
+	gpu_guest_kick(0);
+	assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID);
+	assert_int_equal(gpu_guest_reply(0, 1)->flags,
 			 VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX);
-	assert_int_equal(reply_of(0, 2)->type, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-	renderer.fence_result = -EIO;
+	assert_int_equal(gpu_guest_reply(0, 2)->type, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	gpu_rig.renderer.fence_result = -EIO;
 	offer_fenced(0, 3, 1, 0, -1);
-	kick(0);
-	assert_int_equal(reply_of(0, 3)->type, VIRTIO_GPU_RESP_ERR_UNSPEC);
+	gpu_guest_kick(0);
+	assert_int_equal(gpu_guest_reply(0, 3)->type, VIRTIO_GPU_RESP_ERR_UNSPEC);
 	assert_returned(before, "1 2 3 ");
-	assert_int_equal(renderer.n_fences, 0);
-	assert_int_equal(device->n_fences, 0);
+	assert_int_equal(gpu_rig.renderer.n_fences, 0);
+	assert_int_equal(gpu_rig.device->n_fences, 0);
 }
 
 static void test_a_context_that_goes_gives_back_what_waits_for_it(void **state)
 {
-	uint16_t before = used(0)->idx;
+	uint16_t before = gpu_guest_used(0)->idx;
 
 	(void)state;
 	offer_fenced(0, 1, 1, 1, 5);
 	offer_fenced(0, 2, 1, 2, 5);
 	offer_fenced(0, 3, 2, 1, 6);
-	kick(0);
-	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_DESTROY, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	gpu_guest_kick(0);
+	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_DESTROY, 1),
+			 VIRTIO_GPU_RESP_OK_NODATA);
 	assert_returned(before, "1 3 0 ");
-	assert_int_equal(device->n_fences, 1);
+	assert_int_equal(gpu_rig.device->n_fences, 1);
 	/* The renderer may tell of it all the same, also when there is another of that number. */
-	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_CREATE, 1),
+			 VIRTIO_GPU_RESP_OK_NODATA);
 	offer_fenced(0, 4, 1, 1, 5);
-	kick(0);
-	fake_pass(0);
+	gpu_guest_kick(0);
+	gpu_rig_pass_fence(0);
 	assert_returned(before, "1 3 0 0 ");
-	fake_pass(3);
+	gpu_rig_pass_fence(3);
 	assert_returned(before, "1 3 0 0 4 ");
 }
 
@@ -162,30 +172,31 @@ static void test_the_other_queue_hears_of_its_commands_too(void **state)
 {
 	(void)state;
 	offer_fenced(1, 1, 1, 1, 5);
-	kick(1);
-	assert_int_equal(used(1)->idx, 0);
-	interrupts(1);
-	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_DESTROY, 1), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(used(1)->idx, 1);
-	assert_int_equal(interrupts(1), 1);
+	gpu_guest_kick(1);
+	assert_int_equal(gpu_guest_used(1)->idx, 0);
+	gpu_guest_interrupts(1);
+	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_DESTROY, 1),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_used(1)->idx, 1);
+	assert_int_equal(gpu_guest_interrupts(1), 1);
 }
 
 static void test_a_fence_that_passes_while_the_guest_is_stopped_is_kept(void **state)
 {
-	uint16_t before = used(0)->idx;
+	uint16_t before = gpu_guest_used(0)->idx;
 
 	(void)state;
 	offer_fenced(0, 1, 1, 0, -1);
 	offer_fenced(0, 2, 2, 0, -1);
-	kick(0);
-	stop();
-	fake_pass(0);
+	gpu_guest_kick(0);
+	gpu_rig_stop();
+	gpu_rig_pass_fence(0);
 	assert_returned(before, "");
-	cont();
+	gpu_rig_cont();
 	assert_returned(before, "1 ");
-	fake_pass(1);
+	gpu_rig_pass_fence(1);
 	assert_returned(before, "1 2 ");
-	assert_int_equal(reply_of(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
 static void test_a_reset_drops_what_waits_and_what_was_kept(void **state)
@@ -194,25 +205,26 @@ static void test_a_reset_drops_what_waits_and_what_was_kept(void **state)
 	offer_fenced(0, 1, 1, 0, -1);
 	offer_fenced(0, 2, 2, 0, -1);
 	offer_fenced(0, 3, 1, 1, 1);
-	kick(0);
-	stop();
-	fake_pass(0);
-	cont();
-	reset_device();
-	assert_int_equal(device->n_fences, 0);
-	assert_int_equal(renderer.n_resets, 1);
+	gpu_guest_kick(0);
+	gpu_rig_stop();
+	gpu_rig_pass_fence(0);
+	gpu_rig_cont();
+	gpu_rig_reset_device();
+	assert_int_equal(gpu_rig.device->n_fences, 0);
+	assert_int_equal(gpu_rig.renderer.n_resets, 1);
 	for (unsigned n = 0; n < 3; n++)
-		fake_pass(n);
-	assert_int_equal(used(0)->idx, 0);
+		gpu_rig_pass_fence(n);
+	assert_int_equal(gpu_guest_used(0)->idx, 0);
 	/* Those of the next guest do not pass with those of the last. */
-	assert_int_equal(create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(attach(1, GPA + DATA_AT, 16 * 16 * 4), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_attach(1, GPA + DATA_AT, 16 * 16 * 4),
+			 VIRTIO_GPU_RESP_OK_NODATA);
 	offer_fenced(0, 1, 1, 0, -1);
-	kick(0);
-	fake_pass(1);
-	assert_int_equal(used(0)->idx, 2);
-	fake_pass(3);
-	assert_int_equal(used(0)->idx, 3);
+	gpu_guest_kick(0);
+	gpu_rig_pass_fence(1);
+	assert_int_equal(gpu_guest_used(0)->idx, 2);
+	gpu_rig_pass_fence(3);
+	assert_int_equal(gpu_guest_used(0)->idx, 3);
 }
 
 static void test_fences_of_a_vmm_that_is_gone_pass_to_nobody(void **state)
@@ -220,13 +232,13 @@ static void test_fences_of_a_vmm_that_is_gone_pass_to_nobody(void **state)
 	(void)state;
 	offer_fenced(0, 1, 1, 0, -1);
 	offer_fenced(0, 2, 1, 1, 1);
-	kick(0);
-	close_session();
-	fake_pass(0);
-	fake_pass(1);
-	open_session();
-	fake_pass(0);
-	assert_int_equal(used(0)->idx, 0);
+	gpu_guest_kick(0);
+	gpu_rig_close_session();
+	gpu_rig_pass_fence(0);
+	gpu_rig_pass_fence(1);
+	gpu_rig_open_session();
+	gpu_rig_pass_fence(0);
+	assert_int_equal(gpu_guest_used(0)->idx, 0);
 }
 
 static int few_fences_setup(void **state)
@@ -235,50 +247,52 @@ static int few_fences_setup(void **state)
 
 	(void)state;
 	limits.max_fences = 2;
-	return setup_with(&limits);
+	return gpu_rig_setup_with(&limits);
 }
 
 static void test_more_fences_than_the_limit_are_refused(void **state)
 {
 	(void)state;
-	assert_int_equal(create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(attach(1, GPA + DATA_AT, 16 * 16 * 4), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_attach(1, GPA + DATA_AT, 16 * 16 * 4),
+			 VIRTIO_GPU_RESP_OK_NODATA);
 	for (unsigned round = 0; round < 2; round++) {
 		for (unsigned slot = 1; slot <= 3; slot++)
 			offer_fenced(0, slot, slot, 0, -1);
-		kick(0);
-		assert_int_equal(reply_of(0, 3)->type, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
-		assert_int_equal(device->n_fences, 2);
-		fake_pass(renderer.n_fences - 1);
-		assert_int_equal(device->n_fences, 0);
+		gpu_guest_kick(0);
+		assert_int_equal(gpu_guest_reply(0, 3)->type, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+		assert_int_equal(gpu_rig.device->n_fences, 2);
+		gpu_rig_pass_fence(gpu_rig.renderer.n_fences - 1);
+		assert_int_equal(gpu_rig.device->n_fences, 0);
 	}
 }
 
 static int hidden_fd_setup(void **state)
 {
 	(void)state;
-	return setup_renderer(&GPU_LIMITS_DEFAULT, true);
+	return gpu_rig_setup_renderer(&GPU_LIMITS_DEFAULT, true);
 }
 
 static void test_a_renderer_without_a_descriptor_is_asked_while_a_fence_waits(void **state)
 {
 	(void)state;
-	assert_int_equal(create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(attach(1, GPA + DATA_AT, 16 * 16 * 4), VIRTIO_GPU_RESP_OK_NODATA);
-	uint16_t before = used(0)->idx;
+	assert_int_equal(gpu_guest_create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_attach(1, GPA + DATA_AT, 16 * 16 * 4),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	uint16_t before = gpu_guest_used(0)->idx;
 
-	assert_false(device->fence_timer.is_armed);
+	assert_false(gpu_rig.device->fence_timer.is_armed);
 	offer_fenced(0, 1, 1, 0, -1);
 	offer_fenced(0, 2, 2, 0, -1);
-	kick(0);
+	gpu_guest_kick(0);
 	for (unsigned n = 0; n < 2; n++) {
-		assert_true(device->fence_timer.is_armed);
-		fake_pass(n);
-		while ((uint16_t)(used(0)->idx - before) <= n)
-			assert_int_equal(loop_turn(&loop, 1000), 0);
+		assert_true(gpu_rig.device->fence_timer.is_armed);
+		gpu_rig_pass_fence(n);
+		while ((uint16_t)(gpu_guest_used(0)->idx - before) <= n)
+			assert_int_equal(loop_turn(&gpu_rig.loop, 1000), 0);
 	}
 	assert_returned(before, "1 2 ");
-	assert_false(device->fence_timer.is_armed);
+	assert_false(gpu_rig.device->fence_timer.is_armed);
 }
 
 /* What a guest has under way is bounded by its rings, unless its VMM sets them up anew without a
@@ -291,29 +305,30 @@ static void test_a_vmm_that_forgets_its_commands_gets_no_more_than_there_may_be(
 	(void)state;
 	for (; n <= most; n++) {
 		if (n % N_SLOTS == 0) {
-			stop();
+			gpu_rig_stop();
 			/* So far ahead of the used ring that nothing can be in flight. */
-			bases[0] = (uint16_t)(bases[0] + RING_SIZE + 1);
-			avail(0)->idx = bases[0];
-			cont();
+			gpu_rig.bases[0] = (uint16_t)(gpu_rig.bases[0] + RING_SIZE + 1);
+			gpu_guest_avail(0)->idx = gpu_rig.bases[0];
+			gpu_rig_cont();
 		}
 		offer_fenced(0, n % N_SLOTS, n, 0, -1);
-		kick(0);
+		gpu_guest_kick(0);
 	}
-	assert_int_equal(device->n_commands, most);
-	assert_int_equal(device->n_fences, most);
-	assert_int_equal(used(0)->ring[(used(0)->idx - 1u) % RING_SIZE].id, most % N_SLOTS * 3);
-	assert_int_equal(used(0)->ring[(used(0)->idx - 1u) % RING_SIZE].len, 0);
-	fake_pass(most - 1);
-	assert_int_equal(device->n_fences, 0);
-	reset_device();
-	assert_int_equal(create_2d(1, 8, 8), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_rig.device->n_commands, most);
+	assert_int_equal(gpu_rig.device->n_fences, most);
+	assert_int_equal(gpu_guest_used(0)->ring[(gpu_guest_used(0)->idx - 1u) % RING_SIZE].id,
+			 most % N_SLOTS * 3);
+	assert_int_equal(gpu_guest_used(0)->ring[(gpu_guest_used(0)->idx - 1u) % RING_SIZE].len, 0);
+	gpu_rig_pass_fence(most - 1);
+	assert_int_equal(gpu_rig.device->n_fences, 0);
+	gpu_rig_reset_device();
+	assert_int_equal(gpu_guest_create_2d(1, 8, 8), VIRTIO_GPU_RESP_OK_NODATA);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fence_setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fence_setup, gpu_rig_teardown)
 		TEST(a_command_waits_for_its_fence_and_says_so),
 		TEST(a_timeline_keeps_its_order_whatever_its_numbers),
 		TEST(timelines_do_not_wait_for_each_other),
@@ -327,10 +342,10 @@ int main(void)
 		TEST(a_vmm_that_forgets_its_commands_gets_no_more_than_there_may_be),
 #undef TEST
 		cmocka_unit_test_setup_teardown(test_more_fences_than_the_limit_are_refused,
-						few_fences_setup, teardown),
+						few_fences_setup, gpu_rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_renderer_without_a_descriptor_is_asked_while_a_fence_waits,
-			hidden_fd_setup, teardown),
+			hidden_fd_setup, gpu_rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,11 +6,19 @@
  */
 #include "gpu_rig.h"
 
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/fd.h"
+#include "gpu_guest.h"
+#include "vhost/vhost_user.h"
+
 static void offer_info(unsigned slot)
 {
 	const struct virtio_gpu_ctrl_hdr request = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
 
-	offer(0, slot, &request, sizeof(request));
+	gpu_guest_offer(0, slot, &request, sizeof(request));
 }
 
 static void offer_edid(unsigned slot, uint32_t scanout)
@@ -20,13 +28,13 @@ static void offer_edid(unsigned slot, uint32_t scanout)
 		.scanout = scanout,
 	};
 
-	offer(0, slot, &request, sizeof(request));
+	gpu_guest_offer(0, slot, &request, sizeof(request));
 }
 
 /* The width of output 0 in the answer to GET_DISPLAY_INFO. */
 static uint32_t width_of(unsigned slot)
 {
-	const struct virtio_gpu_resp_display_info *info = (const void *)reply_of(0, slot);
+	const struct virtio_gpu_resp_display_info *info = (const void *)gpu_guest_reply(0, slot);
 
 	assert_int_equal(info->hdr.type, VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
 	return info->pmodes[0].r.width;
@@ -37,11 +45,12 @@ static const struct display_info wide = { .outputs[0] = { .rect = { 0, 0, 1920, 
 /* Resource 1, shown on the outputs of the mask as a dma-buf. */
 static void show_dmabuf(uint32_t outputs)
 {
-	renderer.has_dmabufs = display.shows_dmabufs = true;
-	assert_int_equal(create_2d(1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	gpu_rig.renderer.has_dmabufs = gpu_rig.display.shows_dmabufs = true;
+	assert_int_equal(gpu_guest_create_2d(1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
 		if (outputs >> i & 1)
-			assert_int_equal(set_scanout(i, 1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+			assert_int_equal(gpu_guest_set_scanout(i, 1, 64, 64),
+					 VIRTIO_GPU_RESP_OK_NODATA);
 }
 
 static void test_questions_are_answered_when_the_display_answers(void **state)
@@ -52,33 +61,33 @@ static void test_questions_are_answered_when_the_display_answers(void **state)
 	memset(edid.data, 0x5a, edid.size);
 	offer_info(1);
 	offer_edid(2, 15);
-	kick(0);
-	assert_int_equal(used(0)->idx, 0);
-	assert_int_equal(display.n_requests, 2);
-	fake_answer(&display, 0, &wide);
+	gpu_guest_kick(0);
+	assert_int_equal(gpu_guest_used(0)->idx, 0);
+	assert_int_equal(gpu_rig.display.n_requests, 2);
+	fake_display_answer(&gpu_rig.display, 0, &wide);
 	assert_int_equal(width_of(1), 1920);
-	fake_answer(&display, 0, &edid);
-	const struct virtio_gpu_resp_edid *reply = (const void *)reply_of(0, 2);
+	fake_display_answer(&gpu_rig.display, 0, &edid);
+	const struct virtio_gpu_resp_edid *reply = (const void *)gpu_guest_reply(0, 2);
 
 	assert_int_equal(reply->hdr.type, VIRTIO_GPU_RESP_OK_EDID);
 	assert_int_equal(reply->size, 256);
 	assert_int_equal(reply->edid[255], 0x5a);
-	assert_int_equal(used(0)->idx, 2);
+	assert_int_equal(gpu_guest_used(0)->idx, 2);
 }
 
 static void test_a_display_that_fails_leaves_what_was_known(void **state)
 {
 	(void)state;
 	offer_info(1);
-	kick(0);
-	fake_answer(&display, -ETIMEDOUT, NULL);
+	gpu_guest_kick(0);
+	fake_display_answer(&gpu_rig.display, -ETIMEDOUT, NULL);
 	assert_int_equal(width_of(1), 1280);
 	offer_info(2);
-	kick(0);
-	fake_answer(&display, 0, &wide);
+	gpu_guest_kick(0);
+	fake_display_answer(&gpu_rig.display, 0, &wide);
 	offer_info(3);
-	kick(0);
-	fake_answer(&display, -ENOTCONN, NULL);
+	gpu_guest_kick(0);
+	fake_display_answer(&gpu_rig.display, -ENOTCONN, NULL);
 	assert_int_equal(width_of(3), 1920);
 }
 
@@ -86,14 +95,14 @@ static void test_an_answer_while_stopped_means_asking_again(void **state)
 {
 	(void)state;
 	offer_info(1);
-	kick(0);
-	stop();
-	fake_answer(&display, -ENOTCONN, NULL);
-	assert_int_equal(used(0)->idx, 0);
-	cont();
-	assert_int_equal(display.n_requests, 1);
-	fake_answer(&display, 0, &wide);
-	assert_int_equal(used(0)->idx, 1);
+	gpu_guest_kick(0);
+	gpu_rig_stop();
+	fake_display_answer(&gpu_rig.display, -ENOTCONN, NULL);
+	assert_int_equal(gpu_guest_used(0)->idx, 0);
+	gpu_rig_cont();
+	assert_int_equal(gpu_rig.display.n_requests, 1);
+	fake_display_answer(&gpu_rig.display, 0, &wide);
+	assert_int_equal(gpu_guest_used(0)->idx, 1);
 	assert_int_equal(width_of(1), 1920);
 }
 
@@ -101,12 +110,12 @@ static void test_an_answer_after_cont_is_the_answer(void **state)
 {
 	(void)state;
 	offer_info(1);
-	kick(0);
-	stop();
-	cont();
-	assert_int_equal(display.n_requests, 1);
-	fake_answer(&display, 0, &wide);
-	assert_int_equal(used(0)->idx, 1);
+	gpu_guest_kick(0);
+	gpu_rig_stop();
+	gpu_rig_cont();
+	assert_int_equal(gpu_rig.display.n_requests, 1);
+	fake_display_answer(&gpu_rig.display, 0, &wide);
+	assert_int_equal(gpu_guest_used(0)->idx, 1);
 	assert_int_equal(width_of(1), 1920);
 }
 
@@ -117,17 +126,17 @@ static void test_a_new_display_socket_ends_the_questions_of_a_stopped_guest(void
 	(void)state;
 	offer_info(1);
 	offer_edid(2, 0);
-	kick(0);
-	stop();
-	tell(VHOST_USER_GPU_SET_SOCKET, NULL, 0, fd);
+	gpu_guest_kick(0);
+	gpu_rig_stop();
+	gpu_rig_tell(VHOST_USER_GPU_SET_SOCKET, NULL, 0, fd);
 	fd_close(&fd);
-	assert_int_equal(display.n_requests, 0);
-	cont();
-	assert_int_equal(display.n_requests, 2);
-	fake_answer(&display, 0, &wide);
-	fake_answer(&display, -ENOTSUP, NULL);
-	assert_int_equal(used(0)->idx, 2);
-	assert_int_equal(reply_of(0, 2)->type, VIRTIO_GPU_RESP_OK_EDID);
+	assert_int_equal(gpu_rig.display.n_requests, 0);
+	gpu_rig_cont();
+	assert_int_equal(gpu_rig.display.n_requests, 2);
+	fake_display_answer(&gpu_rig.display, 0, &wide);
+	fake_display_answer(&gpu_rig.display, -ENOTSUP, NULL);
+	assert_int_equal(gpu_guest_used(0)->idx, 2);
+	assert_int_equal(gpu_guest_reply(0, 2)->type, VIRTIO_GPU_RESP_OK_EDID);
 }
 
 static void test_a_reset_forgets_the_questions(void **state)
@@ -135,17 +144,17 @@ static void test_a_reset_forgets_the_questions(void **state)
 	(void)state;
 	offer_info(1);
 	offer_info(2);
-	kick(0);
-	stop();
-	fake_answer(&display, -ENOTCONN, NULL); /* to run again */
-	assert_int_equal(display.n_requests, 1);
-	reset_device();
-	assert_int_equal(display.n_requests, 0);
-	assert_int_equal(used(0)->idx, 0);
+	gpu_guest_kick(0);
+	gpu_rig_stop();
+	fake_display_answer(&gpu_rig.display, -ENOTCONN, NULL); /* to run again */
+	assert_int_equal(gpu_rig.display.n_requests, 1);
+	gpu_rig_reset_device();
+	assert_int_equal(gpu_rig.display.n_requests, 0);
+	assert_int_equal(gpu_guest_used(0)->idx, 0);
 	offer_info(3);
-	kick(0);
-	fake_answer(&display, 0, &wide);
-	assert_int_equal(used(0)->idx, 1);
+	gpu_guest_kick(0);
+	fake_display_answer(&gpu_rig.display, 0, &wide);
+	assert_int_equal(gpu_guest_used(0)->idx, 1);
 }
 
 static void test_a_vmm_that_goes_takes_its_questions_along(void **state)
@@ -153,11 +162,11 @@ static void test_a_vmm_that_goes_takes_its_questions_along(void **state)
 	(void)state;
 	show_dmabuf(1);
 	offer_info(1);
-	offer_flush(2, 1, 0, 0);
-	kick(0);
-	assert_int_equal(display.n_requests, 2);
-	close_session();
-	assert_int_equal(display.n_requests, 0);
+	gpu_guest_offer_flush(2, 1, 0, 0);
+	gpu_guest_kick(0);
+	assert_int_equal(gpu_rig.display.n_requests, 2);
+	gpu_rig_close_session();
+	assert_int_equal(gpu_rig.display.n_requests, 0);
 }
 
 /* What a hostile guest may do: each offer is a command, and each is given back. */
@@ -165,12 +174,12 @@ static void test_a_chain_that_is_offered_twice_comes_back_twice(void **state)
 {
 	(void)state;
 	offer_info(1);
-	offer_head(0, 3);
-	kick(0);
-	assert_int_equal(display.n_requests, 2);
-	fake_answer(&display, 0, &wide);
-	fake_answer(&display, -ENOTSUP, NULL);
-	assert_int_equal(used(0)->idx, 2);
+	gpu_guest_offer_head(0, 3);
+	gpu_guest_kick(0);
+	assert_int_equal(gpu_rig.display.n_requests, 2);
+	fake_display_answer(&gpu_rig.display, 0, &wide);
+	fake_display_answer(&gpu_rig.display, -ENOTSUP, NULL);
+	assert_int_equal(gpu_guest_used(0)->idx, 2);
 }
 
 static void test_a_chain_that_is_gone_when_the_answer_comes_costs_nothing(void **state)
@@ -178,29 +187,29 @@ static void test_a_chain_that_is_gone_when_the_answer_comes_costs_nothing(void *
 	(void)state;
 	offer_info(1);
 	offer_info(2);
-	kick(0);
-	descriptors(0)[4].addr = 0;
-	descriptors(0)[6].next = 6;
-	fake_answer(&display, 0, &wide);
-	fake_answer(&display, 0, &wide);
-	assert_int_equal(used(0)->idx, 2);
-	assert_int_equal(used(0)->ring[0].len, 0);
-	assert_int_equal(used(0)->ring[1].len, 0);
+	gpu_guest_kick(0);
+	gpu_guest_descriptors(0)[4].addr = 0;
+	gpu_guest_descriptors(0)[6].next = 6;
+	fake_display_answer(&gpu_rig.display, 0, &wide);
+	fake_display_answer(&gpu_rig.display, 0, &wide);
+	assert_int_equal(gpu_guest_used(0)->idx, 2);
+	assert_int_equal(gpu_guest_used(0)->ring[0].len, 0);
+	assert_int_equal(gpu_guest_used(0)->ring[1].len, 0);
 }
 
 static void test_memory_that_goes_under_a_question_breaks_the_ring_alone(void **state)
 {
 	(void)state;
 	offer_info(1);
-	kick(0);
-	tell_memory(VHOST_USER_REM_MEM_REG);
-	fake_answer(&display, 0, &wide);
-	stop();
-	tell_memory(VHOST_USER_ADD_MEM_REG);
-	reset_device();
+	gpu_guest_kick(0);
+	gpu_rig_tell_memory(VHOST_USER_REM_MEM_REG);
+	fake_display_answer(&gpu_rig.display, 0, &wide);
+	gpu_rig_stop();
+	gpu_rig_tell_memory(VHOST_USER_ADD_MEM_REG);
+	gpu_rig_reset_device();
 	offer_info(1);
-	kick(0);
-	fake_answer(&display, 0, &wide);
+	gpu_guest_kick(0);
+	fake_display_answer(&gpu_rig.display, 0, &wide);
 	assert_int_equal(width_of(1), 1920);
 }
 
@@ -208,78 +217,78 @@ static void test_a_flush_waits_for_one_output_after_the_other(void **state)
 {
 	(void)state;
 	show_dmabuf(1 << 0 | 1 << 15);
-	uint16_t before = used(0)->idx;
+	uint16_t before = gpu_guest_used(0)->idx;
 
-	offer_flush(1, 1, 0, 0);
-	kick(0);
-	assert_int_equal(display.n_requests, 1);
-	assert_int_equal(display.requests->display, &display.base);
-	fake_answer(&display, 0, NULL);
-	assert_int_equal(display.n_requests, 1);
-	assert_int_equal(used(0)->idx, before);
-	fake_answer(&display, -ETIMEDOUT, NULL);
-	assert_int_equal(used(0)->idx, (uint16_t)(before + 1));
-	assert_int_equal(reply_of(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
+	gpu_guest_offer_flush(1, 1, 0, 0);
+	gpu_guest_kick(0);
+	assert_int_equal(gpu_rig.display.n_requests, 1);
+	assert_int_equal(gpu_rig.display.requests->display, &gpu_rig.display.base);
+	fake_display_answer(&gpu_rig.display, 0, NULL);
+	assert_int_equal(gpu_rig.display.n_requests, 1);
+	assert_int_equal(gpu_guest_used(0)->idx, before);
+	fake_display_answer(&gpu_rig.display, -ETIMEDOUT, NULL);
+	assert_int_equal(gpu_guest_used(0)->idx, (uint16_t)(before + 1));
+	assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
 static void test_a_flush_outlives_what_it_shows(void **state)
 {
 	(void)state;
 	show_dmabuf(1 << 0 | 1 << 1);
-	offer_flush(1, 1, 0, 0);
-	offer_flush(2, 1, 0, 0);
-	kick(0);
-	assert_int_equal(unref(1), VIRTIO_GPU_RESP_OK_NODATA);
-	uint16_t before = used(0)->idx;
+	gpu_guest_offer_flush(1, 1, 0, 0);
+	gpu_guest_offer_flush(2, 1, 0, 0);
+	gpu_guest_kick(0);
+	assert_int_equal(gpu_guest_unref(1), VIRTIO_GPU_RESP_OK_NODATA);
+	uint16_t before = gpu_guest_used(0)->idx;
 
 	/* Another resource, shown by its pixels, has come in its place. */
-	display.shows_dmabufs = false;
-	assert_int_equal(create_2d(1, 32, 32), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(set_scanout(1, 1, 32, 32), VIRTIO_GPU_RESP_OK_NODATA);
-	fake_answer(&display, 0, NULL);
-	fake_answer(&display, 0, NULL);
-	assert_int_equal(used(0)->idx, (uint16_t)(before + 4));
-	assert_int_equal(reply_of(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(reply_of(0, 2)->type, VIRTIO_GPU_RESP_OK_NODATA);
+	gpu_rig.display.shows_dmabufs = false;
+	assert_int_equal(gpu_guest_create_2d(1, 32, 32), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_set_scanout(1, 1, 32, 32), VIRTIO_GPU_RESP_OK_NODATA);
+	fake_display_answer(&gpu_rig.display, 0, NULL);
+	fake_display_answer(&gpu_rig.display, 0, NULL);
+	assert_int_equal(gpu_guest_used(0)->idx, (uint16_t)(before + 4));
+	assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_reply(0, 2)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
 static void test_a_flush_with_a_fence_waits_for_both(void **state)
 {
 	(void)state;
 	show_dmabuf(1);
-	uint16_t before = used(0)->idx;
+	uint16_t before = gpu_guest_used(0)->idx;
 
-	offer_flush(1, 1, VIRTIO_GPU_FLAG_FENCE, 9);
-	kick(0);
-	assert_int_equal(renderer.n_fences, 0);
-	fake_answer(&display, 0, NULL);
-	assert_int_equal(renderer.n_fences, 1);
-	assert_int_equal(used(0)->idx, before);
-	fake_pass(0);
-	assert_int_equal(used(0)->idx, (uint16_t)(before + 1));
-	assert_int_equal(reply_of(0, 1)->fence_id, 9);
+	gpu_guest_offer_flush(1, 1, VIRTIO_GPU_FLAG_FENCE, 9);
+	gpu_guest_kick(0);
+	assert_int_equal(gpu_rig.renderer.n_fences, 0);
+	fake_display_answer(&gpu_rig.display, 0, NULL);
+	assert_int_equal(gpu_rig.renderer.n_fences, 1);
+	assert_int_equal(gpu_guest_used(0)->idx, before);
+	gpu_rig_pass_fence(0);
+	assert_int_equal(gpu_guest_used(0)->idx, (uint16_t)(before + 1));
+	assert_int_equal(gpu_guest_reply(0, 1)->fence_id, 9);
 }
 
 static void test_a_flush_that_the_display_ends_while_stopped_is_shown_again(void **state)
 {
 	(void)state;
 	show_dmabuf(1);
-	uint16_t before = used(0)->idx;
+	uint16_t before = gpu_guest_used(0)->idx;
 
-	offer_flush(1, 1, 0, 0);
-	kick(0);
-	stop();
-	fake_answer(&display, -ENOTCONN, NULL);
-	cont();
-	assert_int_equal(display.n_requests, 1);
-	fake_answer(&display, 0, NULL);
-	assert_int_equal(used(0)->idx, (uint16_t)(before + 1));
+	gpu_guest_offer_flush(1, 1, 0, 0);
+	gpu_guest_kick(0);
+	gpu_rig_stop();
+	fake_display_answer(&gpu_rig.display, -ENOTCONN, NULL);
+	gpu_rig_cont();
+	assert_int_equal(gpu_rig.display.n_requests, 1);
+	fake_display_answer(&gpu_rig.display, 0, NULL);
+	assert_int_equal(gpu_guest_used(0)->idx, (uint16_t)(before + 1));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, gpu_rig_setup, gpu_rig_teardown)
 		TEST(questions_are_answered_when_the_display_answers),
 		TEST(a_display_that_fails_leaves_what_was_known),
 		TEST(an_answer_while_stopped_means_asking_again),

@@ -6,6 +6,14 @@
  */
 #include "gpu_rig.h"
 
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gpu_guest.h"
+#include "vhost/ring_layout.h"
+
 #define MANY 200 /* more than the device keeps dma-bufs of */
 
 static int small_setup(void **state)
@@ -19,7 +27,7 @@ static int small_setup(void **state)
 	limits.max_backing_entries = 8;
 	limits.max_contexts = 2;
 	limits.max_submit = 64;
-	return setup_with(&limits);
+	return gpu_rig_setup_with(&limits);
 }
 
 static uint32_t create_buffer(uint32_t id, uint32_t bytes)
@@ -42,68 +50,79 @@ static void test_memory_is_charged_and_given_back(void **state)
 {
 	(void)state;
 	for (unsigned round = 0; round < 3; round++) {
-		assert_int_equal(create_2d(1, 128, 64), VIRTIO_GPU_RESP_OK_NODATA);
-		assert_int_equal(create_2d(2, 128, 65), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
-		assert_int_equal(create_2d(2, 128, 63), VIRTIO_GPU_RESP_OK_NODATA);
-		uint64_t used_up = device->hostmem;
+		assert_int_equal(gpu_guest_create_2d(1, 128, 64), VIRTIO_GPU_RESP_OK_NODATA);
+		assert_int_equal(gpu_guest_create_2d(2, 128, 65),
+				 VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+		assert_int_equal(gpu_guest_create_2d(2, 128, 63), VIRTIO_GPU_RESP_OK_NODATA);
+		uint64_t used_up = gpu_rig.device->hostmem;
 
 		/* A list of pages counts too, also in what then fails. */
-		assert_int_equal(attach(1, GPA + DATA_AT, 4096), VIRTIO_GPU_RESP_OK_NODATA);
-		assert_true(device->hostmem > used_up);
-		assert_int_equal(attach(1, GPA + DATA_AT, 4096), VIRTIO_GPU_RESP_ERR_UNSPEC);
-		assert_int_equal(attach(2, 1, 4096), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-		assert_int_equal(detach(1), VIRTIO_GPU_RESP_OK_NODATA);
-		assert_int_equal(device->hostmem, used_up);
-		assert_int_equal(attach(1, GPA + DATA_AT, 4096), VIRTIO_GPU_RESP_OK_NODATA);
-		assert_int_equal(unref(1), VIRTIO_GPU_RESP_OK_NODATA);
-		assert_int_equal(unref(2), VIRTIO_GPU_RESP_OK_NODATA);
-		assert_int_equal(device->hostmem, 0);
+		assert_int_equal(gpu_guest_attach(1, GPA + DATA_AT, 4096),
+				 VIRTIO_GPU_RESP_OK_NODATA);
+		assert_true(gpu_rig.device->hostmem > used_up);
+		assert_int_equal(gpu_guest_attach(1, GPA + DATA_AT, 4096),
+				 VIRTIO_GPU_RESP_ERR_UNSPEC);
+		assert_int_equal(gpu_guest_attach(2, 1, 4096),
+				 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+		assert_int_equal(gpu_guest_detach(1), VIRTIO_GPU_RESP_OK_NODATA);
+		assert_int_equal(gpu_rig.device->hostmem, used_up);
+		assert_int_equal(gpu_guest_attach(1, GPA + DATA_AT, 4096),
+				 VIRTIO_GPU_RESP_OK_NODATA);
+		assert_int_equal(gpu_guest_unref(1), VIRTIO_GPU_RESP_OK_NODATA);
+		assert_int_equal(gpu_guest_unref(2), VIRTIO_GPU_RESP_OK_NODATA);
+		assert_int_equal(gpu_rig.device->hostmem, 0);
 	}
 }
 
 static void test_the_shadow_of_a_scanout_is_charged(void **state)
 {
 	(void)state;
-	assert_int_equal(create_2d(1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(set_scanout(0, 1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(device->hostmem, 2 * 64 * 64 * 4);
-	assert_int_equal(set_scanout(1, 1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(set_scanout(2, 1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(set_scanout(3, 1, 64, 64), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
-	assert_null(display.sources[3]);
-	assert_int_equal(set_scanout(2, 0, 0, 0), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(unref(1), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_null(display.sources[0]);
-	assert_null(display.sources[1]);
-	assert_int_equal(device->hostmem, 0);
+	assert_int_equal(gpu_guest_create_2d(1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_set_scanout(0, 1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_rig.device->hostmem, 2 * 64 * 64 * 4);
+	assert_int_equal(gpu_guest_set_scanout(1, 1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_set_scanout(2, 1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_set_scanout(3, 1, 64, 64), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+	assert_null(gpu_rig.display.sources[3]);
+	assert_int_equal(gpu_guest_set_scanout(2, 0, 0, 0), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_unref(1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_null(gpu_rig.display.sources[0]);
+	assert_null(gpu_rig.display.sources[1]);
+	assert_int_equal(gpu_rig.device->hostmem, 0);
 }
 
 static void test_a_reset_gives_all_back(void **state)
 {
 	(void)state;
-	assert_int_equal(create_2d(1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(attach(1, GPA + DATA_AT, 64 * 64 * 4), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(set_scanout(0, 1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(create_blob(2, GPA + DATA_AT, 4096), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 1), VIRTIO_GPU_RESP_OK_NODATA);
-	reset_device();
-	assert_int_equal(device->hostmem, 0);
-	assert_int_equal(renderer.n_attached, 0);
-	assert_int_equal(renderer.n_contexts, 0);
+	assert_int_equal(gpu_guest_create_2d(1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_attach(1, GPA + DATA_AT, 64 * 64 * 4),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_set_scanout(0, 1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_create_blob(2, GPA + DATA_AT, 4096), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_CREATE, 1),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	gpu_rig_reset_device();
+	assert_int_equal(gpu_rig.device->hostmem, 0);
+	assert_int_equal(gpu_rig.renderer.n_attached, 0);
+	assert_int_equal(gpu_rig.renderer.n_contexts, 0);
 }
 
 static void test_counted_things_end_at_their_limit(void **state)
 {
 	(void)state;
 	for (uint32_t id = 1; id <= 4; id++)
-		assert_int_equal(create_2d(id, 1, 1), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(create_2d(5, 1, 1), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
-	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 1), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 2), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 3),
+		assert_int_equal(gpu_guest_create_2d(id, 1, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_create_2d(5, 1, 1), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_CREATE, 1),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_CREATE, 2),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_CREATE, 3),
 			 VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
-	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_DESTROY, 1), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 3), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_DESTROY, 1),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_CREATE, 3),
+			 VIRTIO_GPU_RESP_OK_NODATA);
 }
 
 static void test_a_stream_ends_at_its_limit(void **state)
@@ -116,7 +135,8 @@ static void test_a_stream_ends_at_its_limit(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_CREATE, 1),
+			 VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(RUN(message), VIRTIO_GPU_RESP_OK_NODATA);
 	message.request.size = 68;
 	assert_int_equal(RUN(message), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
@@ -132,32 +152,35 @@ static void test_no_screen_is_larger_than_a_picture_may_be(void **state)
 {
 	(void)state;
 	assert_int_equal(create_buffer(1, 16384), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(set_scanout(0, 1, 128, 1), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(set_scanout(0, 1, 129, 1), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-	assert_int_equal(display.widths[0], 128);
+	assert_int_equal(gpu_guest_set_scanout(0, 1, 128, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_set_scanout(0, 1, 129, 1),
+			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	assert_int_equal(gpu_rig.display.widths[0], 128);
 }
 
 static void test_descriptors_of_dmabufs_do_not_pile_up(void **state)
 {
 	(void)state;
-	renderer.has_dmabufs = display.shows_dmabufs = true;
+	gpu_rig.renderer.has_dmabufs = gpu_rig.display.shows_dmabufs = true;
 	for (unsigned round = 0; round < 2; round++) {
-		int first = dup(memory_fd); /* the lowest that is free */
+		int first = dup(gpu_rig.memory_fd); /* the lowest that is free */
 
 		close(first);
 		for (uint32_t id = 1; id <= MANY; id++) {
-			assert_int_equal(create_2d(id, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
-			assert_int_equal(set_scanout(0, id, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
-			assert_int_equal(display.widths[0], 64);
-			assert_null(display.sources[0]); /* all as dma-bufs */
+			assert_int_equal(gpu_guest_create_2d(id, 64, 64),
+					 VIRTIO_GPU_RESP_OK_NODATA);
+			assert_int_equal(gpu_guest_set_scanout(0, id, 64, 64),
+					 VIRTIO_GPU_RESP_OK_NODATA);
+			assert_int_equal(gpu_rig.display.widths[0], 64);
+			assert_null(gpu_rig.display.sources[0]); /* all as dma-bufs */
 		}
-		int last = dup(memory_fd);
+		int last = dup(gpu_rig.memory_fd);
 
 		close(last);
 		assert_in_range(last, first, first + MANY / 2);
 		for (uint32_t id = 1; id <= MANY; id++)
-			assert_int_equal(unref(id), VIRTIO_GPU_RESP_OK_NODATA);
-		last = dup(memory_fd);
+			assert_int_equal(gpu_guest_unref(id), VIRTIO_GPU_RESP_OK_NODATA);
+		last = dup(gpu_rig.memory_fd);
 		close(last);
 		assert_int_equal(last, first);
 	}
@@ -166,21 +189,22 @@ static void test_descriptors_of_dmabufs_do_not_pile_up(void **state)
 static void test_a_shown_dmabuf_is_exported_once(void **state)
 {
 	(void)state;
-	renderer.has_dmabufs = display.shows_dmabufs = true;
-	assert_int_equal(create_2d(1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(create_2d(2, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	gpu_rig.renderer.has_dmabufs = gpu_rig.display.shows_dmabufs = true;
+	assert_int_equal(gpu_guest_create_2d(1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_create_2d(2, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
 	for (unsigned flip = 0; flip < 6; flip++)
-		assert_int_equal(set_scanout(0, 1 + flip % 2, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(renderer.n_exported, 2);
+		assert_int_equal(gpu_guest_set_scanout(0, 1 + flip % 2, 64, 64),
+				 VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_rig.renderer.n_exported, 2);
 }
 
 /* The control queue is served for as long as the device wants: whether it wants to go on later. */
 static bool serve_leaves_some(void)
 {
-	struct vhost_backend *backend = gpu_device_backend(device);
+	struct vhost_backend *backend = gpu_device_backend(gpu_rig.device);
 
 	backend->ops->queue_kicked(backend, 0);
-	return device->queues[0].again.loop;
+	return gpu_rig.device->queues[0].again.loop;
 }
 
 /* Chains that are no commands are work all the same: a guest that offers nothing else, as fast as
@@ -188,13 +212,13 @@ static bool serve_leaves_some(void)
 static void test_chains_that_are_wrong_end_a_turn_too(void **state)
 {
 	(void)state;
-	descriptors(0)[0] = (struct vring_desc){ GPA, 16, VRING_DESC_F_NEXT, 0 };
+	gpu_guest_descriptors(0)[0] = (struct vring_desc){ GPA, 16, VRING_DESC_F_NEXT, 0 };
 	for (unsigned i = 0; i < RING_SIZE; i++)
-		offer_head(0, 0);
+		gpu_guest_offer_head(0, 0);
 	assert_true(serve_leaves_some());
-	turn();
-	assert_int_equal(used(0)->idx, RING_SIZE);
-	assert_null(device->queues[0].again.loop);
+	gpu_rig_turn();
+	assert_int_equal(gpu_guest_used(0)->idx, RING_SIZE);
+	assert_null(gpu_rig.device->queues[0].again.loop);
 }
 
 /* So is each entry of a long list of pages. */
@@ -207,22 +231,23 @@ static void test_long_lists_of_pages_end_a_turn(void **state)
 		.resource_id = 1,
 		.nr_entries = N_ENTRIES,
 	};
-	struct vring_desc *d = descriptors(0) + 3;
+	struct vring_desc *d = gpu_guest_descriptors(0) + 3;
 	(void)state;
-	assert_int_equal(create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
-	offer(0, 1, &request, sizeof(request));
+	assert_int_equal(gpu_guest_create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
+	gpu_guest_offer(0, 1, &request, sizeof(request));
 	/* The list follows: entries of no address and no length, then one page. */
-	memset(memory + DATA_AT, 0, size);
-	((struct virtio_gpu_mem_entry *)(void *)(memory + DATA_AT))[N_ENTRIES - 1] =
+	memset(gpu_rig.memory + DATA_AT, 0, size);
+	((struct virtio_gpu_mem_entry *)(void *)(gpu_rig.memory + DATA_AT))[N_ENTRIES - 1] =
 		(struct virtio_gpu_mem_entry){ GPA + DATA_AT, 4096, 0 };
 	d[2] = (struct vring_desc){ GPA + DATA_AT, size, VRING_DESC_F_NEXT, 4 };
 	d[0].next = 5;
 	for (unsigned i = 0; i < 3; i++)
-		offer_head(0, 3);
+		gpu_guest_offer_head(0, 3);
 	assert_true(serve_leaves_some());
-	turn();
-	assert_int_equal(reply_of(0, 1)->type, VIRTIO_GPU_RESP_ERR_UNSPEC); /* it has one by now */
-	assert_int_equal(detach(1), VIRTIO_GPU_RESP_OK_NODATA);
+	gpu_rig_turn();
+	assert_int_equal(gpu_guest_reply(0, 1)->type,
+			 VIRTIO_GPU_RESP_ERR_UNSPEC); /* it has one by now */
+	assert_int_equal(gpu_guest_detach(1), VIRTIO_GPU_RESP_OK_NODATA);
 }
 
 /* And so is what a stream draws: some frames that were kicked together, not all of them. */
@@ -236,18 +261,19 @@ static void test_streams_end_a_turn(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(on_context(VIRTIO_GPU_CMD_CTX_CREATE, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_CREATE, 1),
+			 VIRTIO_GPU_RESP_OK_NODATA);
 	for (unsigned large = 0; large < 2; large++) {
 		message.request.size = large ? sizeof(message.words) : 4;
-		uint16_t before = used(0)->idx;
+		uint16_t before = gpu_guest_used(0)->idx;
 
-		offer(0, 1, &message, sizeof(message));
+		gpu_guest_offer(0, 1, &message, sizeof(message));
 		for (unsigned i = 1; i < 8; i++)
-			offer_head(0, 3);
+			gpu_guest_offer_head(0, 3);
 		assert_int_equal(serve_leaves_some(), large);
-		turn();
-		assert_int_equal((uint16_t)(used(0)->idx - before), 8);
-		assert_int_equal(reply_of(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
+		gpu_rig_turn();
+		assert_int_equal((uint16_t)(gpu_guest_used(0)->idx - before), 8);
+		assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
 	}
 }
 
@@ -290,11 +316,11 @@ static uint32_t try(uint32_t type)
 	} request = { .hdr = { .type = type, .ctx_id = 77 } };
 
 	memset(request.words, 0xff, sizeof(request.words));
-	offer(0, 1, &request, sizeof(request));
-	kick(0);
-	while (display.requests)
-		fake_answer(&display, -ENOTSUP, NULL);
-	return reply_of(0, 1)->type;
+	gpu_guest_offer(0, 1, &request, sizeof(request));
+	gpu_guest_kick(0);
+	while (gpu_rig.display.requests)
+		fake_display_answer(&gpu_rig.display, -ENOTSUP, NULL);
+	return gpu_guest_reply(0, 1)->type;
 }
 
 static void test_every_command_needs_its_feature(void **state)
@@ -303,9 +329,9 @@ static void test_every_command_needs_its_feature(void **state)
 	for (unsigned i = 0; i < G_N_ELEMENTS(needs); i++) {
 		uint64_t bit = needs[i].feature < 0 ? 0 : BIT64(needs[i].feature);
 
-		set_features(bit);
+		gpu_rig_set_features(bit);
 		assert_int_not_equal(try(needs[i].type), VIRTIO_GPU_RESP_ERR_UNSPEC);
-		set_features(ALL_FEATURES & ~bit);
+		gpu_rig_set_features(ALL_FEATURES & ~bit);
 		if (bit)
 			assert_int_equal(try(needs[i].type), VIRTIO_GPU_RESP_ERR_UNSPEC);
 	}
@@ -329,8 +355,8 @@ static void test_what_is_no_command_is_unspecified(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define SMALL(name) cmocka_unit_test_setup_teardown(test_##name, small_setup, teardown)
-#define TEST(name)  cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+#define SMALL(name) cmocka_unit_test_setup_teardown(test_##name, small_setup, gpu_rig_teardown)
+#define TEST(name)  cmocka_unit_test_setup_teardown(test_##name, gpu_rig_setup, gpu_rig_teardown)
 		SMALL(memory_is_charged_and_given_back),
 		SMALL(the_shadow_of_a_scanout_is_charged),
 		SMALL(a_reset_gives_all_back),

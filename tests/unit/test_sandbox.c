@@ -253,7 +253,7 @@ static void assert_good_for_all(void (*then)(void))
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(beings); i++) {
 		const struct trial trial = { beings[i], then };
-		int result = run_in_child(run_trial, &trial);
+		int result = sandbox_child_run(run_trial, &trial);
 
 		if (result != 0 && result != NO_VERDICT)
 			fail_msg("as number %u: %d", i, result);
@@ -314,7 +314,7 @@ static void live_without_namespaces(void)
 static void test_without_namespaces_strict_refuses_and_auto_goes_on(void **state)
 {
 	const struct trial trial = { be_without_anything, live_without_namespaces };
-	int result = run_in_child(run_trial, &trial);
+	int result = sandbox_child_run(run_trial, &trial);
 
 	(void)state;
 	if (result == NO_VERDICT)
@@ -358,7 +358,7 @@ static void test_root_can_still_use_the_directory_of_another(void **state)
 	assert_return_code(chdir(directory), 0);
 	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
 		const struct trial trial = { be_oneself, cases[i] };
-		int result = run_in_child(run_trial, &trial);
+		int result = sandbox_child_run(run_trial, &trial);
 
 		if (result == NO_VERDICT)
 			skip();

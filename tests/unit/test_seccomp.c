@@ -4,13 +4,14 @@
  * then what the daemon lives on. An ioctl on no descriptor tells what the filter thinks of its
  * command: EBADF is the kernel's answer, so the filter let it pass.
  */
-#include <fcntl.h>
-#include <pthread.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -18,12 +19,11 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
-
-#include <cmocka.h>
 
 #include "sandbox/sandbox_private.h"
 #include "sandbox_child.h"
@@ -201,7 +201,7 @@ static void try_once(const void *data)
 	quiet();
 	if (seccomp_install(trial->mode->profile, trial->mode->kills) < 0)
 		_exit(NO_VERDICT);
-	end_child(trial->attempt->fn() < 0 ? errno : PASSES);
+	sandbox_child_end(trial->attempt->fn() < 0 ? errno : PASSES);
 }
 
 static void test_what_is_forbidden_fails(void **state)
@@ -213,7 +213,7 @@ static void test_what_is_forbidden_fails(void **state)
 			int due = modes[k].profile == SANDBOX_2D ? attempts[i].in_2d
 				  : modes[k].kills               ? attempts[i].in_strict_gl
 								 : attempts[i].in_gl;
-			int result = run_in_child(try_once, &trial);
+			int result = sandbox_child_run(try_once, &trial);
 
 			if (result != due)
 				fail_msg("%s in %s: %d, not %d", attempts[i].name, modes[k].name,
@@ -267,7 +267,7 @@ static void test_an_ioctl_passes_if_its_type_is_listed(void **state)
 {
 	(void)state;
 	for (unsigned k = 0; k < COUNT(modes); k += 2)
-		assert_int_equal(run_in_child(try_ioctls, &modes[k]), 0);
+		assert_int_equal(sandbox_child_run(try_ioctls, &modes[k]), 0);
 }
 
 static void pass_a_descriptor(int from, int to, int fd)
@@ -360,7 +360,7 @@ static void test_what_the_daemon_lives_on_works(void **state)
 {
 	(void)state;
 	for (unsigned k = 0; k < COUNT(modes); k++)
-		assert_int_equal(run_in_child(live, &modes[k]), 0);
+		assert_int_equal(sandbox_child_run(live, &modes[k]), 0);
 }
 
 static void abort_inside(const void *data)
@@ -375,7 +375,8 @@ static void test_a_failed_assertion_still_ends_by_its_own_signal(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < COUNT(profiles); i++)
-		assert_int_equal(run_in_child(abort_inside, &profiles[i]), BY_SIGNAL + SIGABRT);
+		assert_int_equal(sandbox_child_run(abort_inside, &profiles[i]),
+				 BY_SIGNAL + SIGABRT);
 }
 
 static int go[2]; /* a pipe */
@@ -413,7 +414,7 @@ static void draw(const void *data)
 static void test_threads_are_filtered_and_can_be_made_for_gl(void **state)
 {
 	(void)state;
-	assert_int_equal(run_in_child(draw, NULL), 0);
+	assert_int_equal(sandbox_child_run(draw, NULL), 0);
 }
 
 static void say_what_was_denied(const void *data)
@@ -438,7 +439,7 @@ static void test_what_was_denied_is_said_and_not_for_ever(void **state)
 	int fd = memfd_create("stderr", 0);
 
 	(void)state;
-	assert_int_equal(run_in_child(say_what_was_denied, &fd), 0);
+	assert_int_equal(sandbox_child_run(say_what_was_denied, &fd), 0);
 	close(fd);
 }
 

@@ -197,13 +197,13 @@ static void test_a_dead_socket_of_another_user_is_left_and_said(void **state)
 	if (geteuid() != 0)
 		skip();
 	leave_behind(0777);
-	int result = run_in_child(be_refused_as_nobody, "cannot remove the stale socket");
+	int result = sandbox_child_run(be_refused_as_nobody, "cannot remove the stale socket");
 	if (result == NO_VERDICT)
 		skip();
 	assert_int_equal(result, 0);
 	unlink(path);
 	leave_behind(0600);
-	assert_int_equal(run_in_child(be_refused_as_nobody, "its owner cannot be asked"), 0);
+	assert_int_equal(sandbox_child_run(be_refused_as_nobody, "its owner cannot be asked"), 0);
 	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 

@@ -4,6 +4,19 @@
  */
 #include "session_rig.h"
 
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "vhost/memory.h"
+#include "vhost/ring_layout.h"
+#include "vhost/vring.h"
+
 /* ---- what is no message ---- */
 
 static void test_a_header_with_bad_flags_ends_the_session(void **state)
@@ -11,12 +24,12 @@ static void test_a_header_with_bad_flags_ends_the_session(void **state)
 	(void)state;
 	static const uint32_t bad[] = { 0, 2, 3, 4, 5, 8, 0xc };
 
-	for (size_t i = 0; i < N(bad); i++) {
-		send_message(VHOST_USER_GET_FEATURES, bad[i], NULL, 0, NULL, 0);
-		assert_ended(-EPROTO);
-		assert_false(has_reply());
-		fd_close(&vmm);
-		open_session();
+	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+		session_rig_send(VHOST_USER_GET_FEATURES, bad[i], NULL, 0, NULL, 0);
+		session_rig_assert_ended(-EPROTO);
+		assert_false(session_rig_has_reply());
+		fd_close(&session_rig.front_end);
+		session_rig_open();
 	}
 }
 
@@ -57,13 +70,14 @@ static void test_a_size_that_is_not_the_request_s_ends_the_session(void **state)
 		{ UINT32_MAX, 4097, 0 },
 	};
 
-	for (size_t i = 0; i < N(bad); i++) {
-		send_message(bad[i].request, V1, NULL, bad[i].size, &vmm, bad[i].n_fds);
-		turn();
-		if (session || ended_error != -EPROTO)
+	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+		session_rig_send(bad[i].request, V1, NULL, bad[i].size, &session_rig.front_end,
+				 bad[i].n_fds);
+		session_rig_turn();
+		if (session_rig.session || session_rig.ended_error != -EPROTO)
 			fail_msg("request %u of %u bytes", bad[i].request, bad[i].size);
-		fd_close(&vmm);
-		open_session();
+		fd_close(&session_rig.front_end);
+		session_rig_open();
 	}
 }
 
@@ -94,19 +108,19 @@ static void test_a_wrong_number_of_descriptors_ends_the_session_and_leaks_none(v
 		{ VHOST_USER_RESET_DEVICE, 0, 1, { 0 } },
 	};
 
-	for (size_t i = 0; i < N(bad); i++) {
+	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
 		uint8_t payload[64] = { 0 };
 		int fds[8];
 
 		memcpy(payload, bad[i].payload, sizeof(bad[i].payload));
 		for (unsigned n = 0; n < 8; n++)
 			fds[n] = STDERR_FILENO;
-		send_message(bad[i].request, V1, payload, bad[i].size, fds, bad[i].n_fds);
-		turn();
-		if (session || ended_error != -EPROTO)
+		session_rig_send(bad[i].request, V1, payload, bad[i].size, fds, bad[i].n_fds);
+		session_rig_turn();
+		if (session_rig.session || session_rig.ended_error != -EPROTO)
 			fail_msg("request %u with %u descriptors", bad[i].request, bad[i].n_fds);
-		fd_close(&vmm);
-		open_session();
+		fd_close(&session_rig.front_end);
+		session_rig_open();
 	}
 }
 
@@ -116,15 +130,16 @@ static void test_more_descriptors_than_any_message_has_are_closed(void **state)
 	int fds[10];
 	struct vhost_user_header header = { VHOST_USER_ADD_MEM_REG, V1, 40 };
 
-	for (size_t i = 0; i < N(fds); i++)
+	for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
 		fds[i] = STDERR_FILENO;
-	send_bytes(&header, sizeof(header), fds, 10); /* at once: the kernel cuts them */
-	assert_ended(-EPROTO);
-	fd_close(&vmm);
-	open_session();
-	send_bytes(&header, 6, fds, 8); /* one by one */
-	send_bytes((char *)&header + 6, 6, fds, 1);
-	assert_ended(-EPROTO);
+	session_rig_send_bytes(&header, sizeof(header), fds,
+			       10); /* at once: the kernel cuts them */
+	session_rig_assert_ended(-EPROTO);
+	fd_close(&session_rig.front_end);
+	session_rig_open();
+	session_rig_send_bytes(&header, 6, fds, 8); /* one by one */
+	session_rig_send_bytes((char *)&header + 6, 6, fds, 1);
+	session_rig_assert_ended(-EPROTO);
 }
 
 static void test_a_queue_that_is_not_there_ends_the_session(void **state)
@@ -139,16 +154,16 @@ static void test_a_queue_that_is_not_there_ends_the_session(void **state)
 		{ VHOST_USER_SET_VRING_ERR, 8, 1 },  { VHOST_USER_SET_VRING_ENABLE, 8, 0 },
 	};
 
-	for (size_t i = 0; i < N(requests); i++) {
+	for (size_t i = 0; i < G_N_ELEMENTS(requests); i++) {
 		uint32_t payload[10] = { 2 };
 
-		send_message(requests[i].request, V1, payload, requests[i].size, &vmm,
-			     requests[i].n_fds);
-		turn();
-		if (session || ended_error != -EPROTO)
+		session_rig_send(requests[i].request, V1, payload, requests[i].size,
+				 &session_rig.front_end, requests[i].n_fds);
+		session_rig_turn();
+		if (session_rig.session || session_rig.ended_error != -EPROTO)
 			fail_msg("request %u", requests[i].request);
-		fd_close(&vmm);
-		open_session();
+		fd_close(&session_rig.front_end);
+		session_rig_open();
 	}
 }
 
@@ -159,11 +174,11 @@ static void test_numbers_out_of_range_end_the_session(void **state)
 					   { VHOST_USER_SET_VRING_BASE, 0x10000 },
 					   { VHOST_USER_SET_VRING_ENABLE, 2 } };
 
-	for (size_t i = 0; i < N(bad); i++) {
-		set_state(bad[i][0], 0, bad[i][1]);
-		assert_ended(-EPROTO);
-		fd_close(&vmm);
-		open_session();
+	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+		session_rig_set_state(bad[i][0], 0, bad[i][1]);
+		session_rig_assert_ended(-EPROTO);
+		fd_close(&session_rig.front_end);
+		session_rig_open();
 	}
 }
 
@@ -173,12 +188,12 @@ static void test_an_unknown_request_is_refused_if_an_answer_is_wanted(void **sta
 	static const uint32_t unknown[] = { 0, 6, 7, 19, 20, 28, 35, 39, 44, 1000, UINT32_MAX };
 	char payload[100] = { 0 };
 
-	agree();
-	for (size_t i = 0; i < N(unknown); i++)
-		assert_int_equal(ask(unknown[i], payload, sizeof(payload), -1), 1);
-	assert_int_equal(get_u64(VHOST_USER_GET_QUEUE_NUM), 2);
-	send_message(44, V1, NULL, 0, NULL, 0);
-	assert_ended(-EPROTO);
+	session_rig_agree();
+	for (size_t i = 0; i < G_N_ELEMENTS(unknown); i++)
+		assert_int_equal(session_rig_ask(unknown[i], payload, sizeof(payload), -1), 1);
+	assert_int_equal(session_rig_get_u64(VHOST_USER_GET_QUEUE_NUM), 2);
+	session_rig_send(44, V1, NULL, 0, NULL, 0);
+	session_rig_assert_ended(-EPROTO);
 }
 
 static void test_packed_rings_are_refused(void **state)
@@ -187,8 +202,8 @@ static void test_packed_rings_are_refused(void **state)
 	uint64_t features = BIT64(VHOST_USER_F_PROTOCOL_FEATURES) | BIT64(VIRTIO_F_VERSION_1) |
 			    BIT64(VIRTIO_F_RING_PACKED);
 
-	send_message(VHOST_USER_SET_FEATURES, NEED_REPLY, &features, sizeof(features), NULL, 0);
-	assert_ended(-EPROTO);
+	session_rig_send(VHOST_USER_SET_FEATURES, NEED_REPLY, &features, sizeof(features), NULL, 0);
+	session_rig_assert_ended(-EPROTO);
 }
 
 static void test_a_protocol_feature_that_was_not_offered_is_refused(void **state)
@@ -196,8 +211,9 @@ static void test_a_protocol_feature_that_was_not_offered_is_refused(void **state
 	(void)state;
 	uint64_t features = OFFERED | BIT64(VHOST_USER_PROTOCOL_F_GPA_ADDRESSES);
 
-	send_message(VHOST_USER_SET_PROTOCOL_FEATURES, V1, &features, sizeof(features), NULL, 0);
-	assert_ended(-EPROTO);
+	session_rig_send(VHOST_USER_SET_PROTOCOL_FEATURES, V1, &features, sizeof(features), NULL,
+			 0);
+	session_rig_assert_ended(-EPROTO);
 }
 
 static void test_a_connection_that_ends_within_a_message_broke_the_protocol(void **state)
@@ -205,29 +221,29 @@ static void test_a_connection_that_ends_within_a_message_broke_the_protocol(void
 	(void)state;
 	struct vhost_user_header header = { VHOST_USER_SET_FEATURES, V1, 8 };
 
-	send_bytes(&header, sizeof(header), (int[]){ STDERR_FILENO }, 1);
-	fd_close(&vmm);
-	assert_ended(-EPROTO);
-	open_session();
-	send_bytes(&header, 5, NULL, 0);
-	fd_close(&vmm);
-	assert_ended(-EPROTO);
+	session_rig_send_bytes(&header, sizeof(header), (int[]){ STDERR_FILENO }, 1);
+	fd_close(&session_rig.front_end);
+	session_rig_assert_ended(-EPROTO);
+	session_rig_open();
+	session_rig_send_bytes(&header, 5, NULL, 0);
+	fd_close(&session_rig.front_end);
+	session_rig_assert_ended(-EPROTO);
 }
 
 static void test_a_hang_up_stops_the_rings_and_is_no_error(void **state)
 {
 	(void)state;
-	agree();
-	add_memory();
-	int kick = set_up_ring(0, 0);
+	session_rig_agree();
+	session_rig_add_memory();
+	int kick = session_rig_set_up_ring(0, 0);
 
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	assert_story("start0 kick0");
-	fd_close(&vmm);
-	assert_ended(0);
-	assert_story("stop0 closed");
-	kick_it(kick);
-	assert_story("");
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	session_rig_assert_told("start0 kick0");
+	fd_close(&session_rig.front_end);
+	session_rig_assert_ended(0);
+	session_rig_assert_told("stop0 closed");
+	session_rig_kick(kick);
+	session_rig_assert_told("");
 	close(kick);
 }
 
@@ -240,12 +256,12 @@ static void test_a_message_may_come_byte_by_byte_with_its_descriptor_last(void *
 	int call = eventfd(0, EFD_CLOEXEC);
 
 	for (unsigned i = 0; i < sizeof(bytes); i++) {
-		send_bytes(bytes + i, 1, &call, i == sizeof(bytes) - 1);
-		turn();
-		assert_non_null(session);
+		session_rig_send_bytes(bytes + i, 1, &call, i == sizeof(bytes) - 1);
+		session_rig_turn();
+		assert_non_null(session_rig.session);
 	}
-	assert_true(vhost_session_vring(session, 0)->call_fd >= 0);
-	assert_int_equal(get_u64(VHOST_USER_GET_QUEUE_NUM), 2);
+	assert_true(vhost_session_vring(session_rig.session, 0)->call_fd >= 0);
+	assert_int_equal(session_rig_get_u64(VHOST_USER_GET_QUEUE_NUM), 2);
 	close(call);
 }
 
@@ -253,17 +269,18 @@ static void test_each_of_many_messages_at_once_is_answered_in_order(void **state
 {
 	(void)state;
 	for (unsigned i = 0; i < 50; i++)
-		send_message(i % 2 ? VHOST_USER_GET_QUEUE_NUM : VHOST_USER_GET_MAX_MEM_SLOTS, V1,
-			     NULL, 0, NULL, 0);
+		session_rig_send(i % 2 ? VHOST_USER_GET_QUEUE_NUM : VHOST_USER_GET_MAX_MEM_SLOTS,
+				 V1, NULL, 0, NULL, 0);
 	for (unsigned i = 0; i < 5; i++)
-		turn();
+		session_rig_turn();
 	for (unsigned i = 0; i < 50; i++) {
 		if (i % 2)
-			assert_int_equal(receive_u64(VHOST_USER_GET_QUEUE_NUM), 2);
+			assert_int_equal(session_rig_receive_u64(VHOST_USER_GET_QUEUE_NUM), 2);
 		else
-			assert_int_equal(receive_u64(VHOST_USER_GET_MAX_MEM_SLOTS), 509);
+			assert_int_equal(session_rig_receive_u64(VHOST_USER_GET_MAX_MEM_SLOTS),
+					 509);
 	}
-	assert_false(has_reply());
+	assert_false(session_rig_has_reply());
 }
 
 static void test_a_vmm_that_does_not_read_is_not_read_from(void **state)
@@ -274,14 +291,14 @@ static void test_a_vmm_that_does_not_read_is_not_read_from(void **state)
 
 	/* Until the session reads no more, and the socket is full in both directions. */
 	for (;;) {
-		ssize_t n = send(vmm, &header, sizeof(header), MSG_DONTWAIT);
+		ssize_t n = send(session_rig.front_end, &header, sizeof(header), MSG_DONTWAIT);
 
 		if (n < 0) {
 			unsigned before = sent;
 
 			for (unsigned i = 0; i < 20; i++)
-				assert_int_equal(loop_turn(&loop, 0), 0);
-			if (send(vmm, &header, sizeof(header), MSG_DONTWAIT) < 0)
+				assert_int_equal(loop_turn(&session_rig.loop, 0), 0);
+			if (send(session_rig.front_end, &header, sizeof(header), MSG_DONTWAIT) < 0)
 				break;
 			sent = before + 1;
 			continue;
@@ -291,30 +308,31 @@ static void test_a_vmm_that_does_not_read_is_not_read_from(void **state)
 		assert_true(sent < 1000000);
 	}
 	while (received < sent) {
-		while (has_reply()) {
-			assert_int_equal(receive_u64(VHOST_USER_GET_QUEUE_NUM), 2);
+		while (session_rig_has_reply()) {
+			assert_int_equal(session_rig_receive_u64(VHOST_USER_GET_QUEUE_NUM), 2);
 			received++;
 		}
-		assert_int_equal(loop_turn(&loop, 0), 0);
+		assert_int_equal(loop_turn(&session_rig.loop, 0), 0);
 	}
-	turn();
-	assert_false(has_reply());
-	assert_non_null(session);
+	session_rig_turn();
+	assert_false(session_rig_has_reply());
+	assert_non_null(session_rig.session);
 }
 
 static void test_features_are_the_device_s_and_those_of_rings(void **state)
 {
 	(void)state;
-	assert_true(get_u64(VHOST_USER_GET_FEATURES) ==
+	assert_true(session_rig_get_u64(VHOST_USER_GET_FEATURES) ==
 		    (BIT64(1) | BIT64(VIRTIO_RING_F_INDIRECT_DESC) |
 		     BIT64(VIRTIO_RING_F_EVENT_IDX) | BIT64(VHOST_USER_F_PROTOCOL_FEATURES) |
 		     BIT64(VIRTIO_F_VERSION_1)));
-	assert_true(get_u64(VHOST_USER_GET_PROTOCOL_FEATURES) == OFFERED);
+	assert_true(session_rig_get_u64(VHOST_USER_GET_PROTOCOL_FEATURES) == OFFERED);
 	/* Bits that were never offered come from the VMM. */
-	set_u64(VHOST_USER_SET_FEATURES,
-		BIT64(1) | BIT64(24) | BIT64(27) | BIT64(VHOST_USER_F_PROTOCOL_FEATURES) |
-			BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_F_RING_RESET));
-	assert_true(heard_features ==
+	session_rig_set_u64(VHOST_USER_SET_FEATURES, BIT64(1) | BIT64(24) | BIT64(27) |
+							     BIT64(VHOST_USER_F_PROTOCOL_FEATURES) |
+							     BIT64(VIRTIO_F_VERSION_1) |
+							     BIT64(VIRTIO_F_RING_RESET));
+	assert_true(session_rig.features ==
 		    (BIT64(1) | BIT64(24) | BIT64(27) | BIT64(VHOST_USER_F_PROTOCOL_FEATURES) |
 		     BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_F_RING_RESET)));
 }
@@ -326,35 +344,35 @@ static void test_every_request_that_wants_an_answer_gets_one(void **state)
 	uint32_t write_config[4] = { 0, 4, 0, 7 };
 
 	/* Not before it is agreed. */
-	send_message(VHOST_USER_SET_OWNER, NEED_REPLY, NULL, 0, NULL, 0);
-	turn();
-	assert_false(has_reply());
-	assert_int_equal(ask(VHOST_USER_SET_PROTOCOL_FEATURES, &features, 8, -1), 0);
+	session_rig_send(VHOST_USER_SET_OWNER, NEED_REPLY, NULL, 0, NULL, 0);
+	session_rig_turn();
+	assert_false(session_rig_has_reply());
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_PROTOCOL_FEATURES, &features, 8, -1), 0);
 	features = BIT64(VHOST_USER_F_PROTOCOL_FEATURES) | BIT64(VIRTIO_F_VERSION_1);
-	assert_int_equal(ask(VHOST_USER_SET_FEATURES, &features, 8, -1), 0);
-	assert_int_equal(ask(VHOST_USER_SET_OWNER, NULL, 0, -1), 0);
-	assert_int_equal(ask(VHOST_USER_RESET_OWNER, NULL, 0, -1), 0);
-	assert_int_equal(ask(VHOST_USER_SET_MEM_TABLE, zero, 8, -1), 0);
-	assert_int_equal(ask(VHOST_USER_SET_VRING_NUM, zero, 8, -1), 0);
-	assert_int_equal(ask(VHOST_USER_SET_VRING_ADDR, zero, 40, -1), 0);
-	assert_int_equal(ask(VHOST_USER_SET_VRING_BASE, zero, 8, -1), 0);
-	assert_int_equal(ask(VHOST_USER_SET_VRING_KICK, none, 8, -1), 0);
-	assert_int_equal(ask(VHOST_USER_SET_VRING_CALL, none, 8, -1), 0);
-	assert_int_equal(ask(VHOST_USER_SET_VRING_ERR, none, 8, -1), 0);
-	assert_int_equal(ask(VHOST_USER_SET_VRING_ENABLE, zero, 8, -1), 0);
-	assert_int_equal(ask(VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, STDERR_FILENO), 0);
-	assert_int_equal(ask(VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, STDERR_FILENO),
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_FEATURES, &features, 8, -1), 0);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_OWNER, NULL, 0, -1), 0);
+	assert_int_equal(session_rig_ask(VHOST_USER_RESET_OWNER, NULL, 0, -1), 0);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_MEM_TABLE, zero, 8, -1), 0);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_VRING_NUM, zero, 8, -1), 0);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_VRING_ADDR, zero, 40, -1), 0);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_VRING_BASE, zero, 8, -1), 0);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_VRING_KICK, none, 8, -1), 0);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_VRING_CALL, none, 8, -1), 0);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_VRING_ERR, none, 8, -1), 0);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_VRING_ENABLE, zero, 8, -1), 0);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, STDERR_FILENO), 0);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, STDERR_FILENO),
 			 0); /* replaced */
-	assert_int_equal(ask(VHOST_USER_SET_CONFIG, write_config, 16, -1), 0);
-	assert_int_equal(ask(VHOST_USER_GPU_SET_SOCKET, NULL, 0, STDERR_FILENO), 0);
-	assert_int_equal(ask(VHOST_USER_RESET_DEVICE, NULL, 0, -1), 0);
-	assert_int_equal(ask(VHOST_USER_REM_MEM_REG, zero, 40, -1), 1);
-	assert_int_equal(ask(VHOST_USER_ADD_MEM_REG, zero, 40, STDERR_FILENO), 1);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_CONFIG, write_config, 16, -1), 0);
+	assert_int_equal(session_rig_ask(VHOST_USER_GPU_SET_SOCKET, NULL, 0, STDERR_FILENO), 0);
+	assert_int_equal(session_rig_ask(VHOST_USER_RESET_DEVICE, NULL, 0, -1), 0);
+	assert_int_equal(session_rig_ask(VHOST_USER_REM_MEM_REG, zero, 40, -1), 1);
+	assert_int_equal(session_rig_ask(VHOST_USER_ADD_MEM_REG, zero, 40, STDERR_FILENO), 1);
 	/* A reply of its own is the only one. */
-	assert_int_equal(ask(VHOST_USER_GET_QUEUE_NUM, NULL, 0, -1), 2);
-	assert_int_equal(ask(VHOST_USER_GET_MAX_MEM_SLOTS, NULL, 0, -1), 509);
-	assert_int_equal(ask(VHOST_USER_GET_VRING_BASE, zero, 8, -1), 0);
-	assert_story("gpu reset");
+	assert_int_equal(session_rig_ask(VHOST_USER_GET_QUEUE_NUM, NULL, 0, -1), 2);
+	assert_int_equal(session_rig_ask(VHOST_USER_GET_MAX_MEM_SLOTS, NULL, 0, -1), 509);
+	assert_int_equal(session_rig_ask(VHOST_USER_GET_VRING_BASE, zero, 8, -1), 0);
+	session_rig_assert_told("gpu reset");
 }
 
 static void test_config_of_a_size_that_cannot_be_is_refused(void **state)
@@ -364,22 +382,23 @@ static void test_config_of_a_size_that_cannot_be_is_refused(void **state)
 					   { 257, 1 },       { 256, 1 }, { UINT32_MAX, 4 },
 					   { 4, UINT32_MAX } };
 
-	agree();
-	for (size_t i = 0; i < N(bad); i++) {
+	session_rig_agree();
+	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
 		uint32_t payload[80] = { bad[i][0], bad[i][1] };
 
-		send_message(VHOST_USER_GET_CONFIG, V1, payload, 12, NULL, 0);
-		turn();
-		assert_int_equal(receive(VHOST_USER_GET_CONFIG, NULL, 0), 0);
-		assert_int_equal(ask(VHOST_USER_SET_CONFIG, payload, 12 + (bad[i][1] & 0xff), -1),
+		session_rig_send(VHOST_USER_GET_CONFIG, V1, payload, 12, NULL, 0);
+		session_rig_turn();
+		assert_int_equal(session_rig_receive(VHOST_USER_GET_CONFIG, NULL, 0), 0);
+		assert_int_equal(session_rig_ask(VHOST_USER_SET_CONFIG, payload,
+						 12 + (bad[i][1] & 0xff), -1),
 				 1);
 	}
 	uint32_t short_write[4] = { 0, 8, 0, 0 };
 
-	assert_int_equal(ask(VHOST_USER_SET_CONFIG, short_write, 16, -1), 1);
-	send_message(VHOST_USER_SET_CONFIG, V1, short_write, 16, NULL, 0);
-	turn();
-	assert_null(session);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_CONFIG, short_write, 16, -1), 1);
+	session_rig_send(VHOST_USER_SET_CONFIG, V1, short_write, 16, NULL, 0);
+	session_rig_turn();
+	assert_null(session_rig.session);
 }
 
 static void test_config_is_read_in_any_size(void **state)
@@ -387,9 +406,9 @@ static void test_config_is_read_in_any_size(void **state)
 	(void)state;
 	static const uint32_t sizes[] = { 1, 4, 16, 20, 256 };
 
-	for (unsigned i = 0; i < sizeof(config); i++)
-		config[i] = (uint8_t)i;
-	for (size_t i = 0; i < N(sizes); i++) {
+	for (unsigned i = 0; i < sizeof(session_rig.config); i++)
+		session_rig.config[i] = (uint8_t)i;
+	for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
 		uint8_t payload[12 + 256] = { 0 }, reply[12 + 256];
 		uint32_t offset = sizes[i] == 4 ? 252 : 0;
 
@@ -397,20 +416,20 @@ static void test_config_is_read_in_any_size(void **state)
 		memcpy(payload + 4, &sizes[i], 4);
 		payload[8] = 1;
 		/* QEMU sends room for the answer, others only the header. */
-		send_message(VHOST_USER_GET_CONFIG, V1, payload, i % 2 ? 12 : 12 + sizes[i], NULL,
-			     0);
-		turn();
-		assert_int_equal(receive(VHOST_USER_GET_CONFIG, reply, sizeof(reply)),
+		session_rig_send(VHOST_USER_GET_CONFIG, V1, payload, i % 2 ? 12 : 12 + sizes[i],
+				 NULL, 0);
+		session_rig_turn();
+		assert_int_equal(session_rig_receive(VHOST_USER_GET_CONFIG, reply, sizeof(reply)),
 				 12 + sizes[i]);
 		assert_memory_equal(reply, payload, 12);
-		assert_memory_equal(reply + 12, config + offset, sizes[i]);
+		assert_memory_equal(reply + 12, session_rig.config + offset, sizes[i]);
 	}
 	uint32_t write_config[4] = { 8, 4, 0, 0xaabbccdd };
 
-	send_message(VHOST_USER_SET_CONFIG, V1, write_config, sizeof(write_config), NULL, 0);
-	turn();
-	assert_memory_equal(config + 8, &write_config[3], 4);
-	assert_int_equal(config[12], 12);
+	session_rig_send(VHOST_USER_SET_CONFIG, V1, write_config, sizeof(write_config), NULL, 0);
+	session_rig_turn();
+	assert_memory_equal(session_rig.config + 8, &write_config[3], 4);
+	assert_int_equal(session_rig.config[12], 12);
 }
 
 static void test_memory_that_is_wrong_is_refused_and_the_session_goes_on(void **state)
@@ -419,20 +438,20 @@ static void test_memory_that_is_wrong_is_refused_and_the_session_goes_on(void **
 	struct vhost_user_mem_reg reg = { 0, { GPA, 2 * MEM_SIZE, USER, 0 } };
 	auto_fd fd = memfd_create("short", MFD_CLOEXEC);
 
-	agree();
-	add_memory();
+	session_rig_agree();
+	session_rig_add_memory();
 
 	assert_int_equal(ftruncate(fd, MEM_SIZE), 0);
 	reg.region.gpa += MEM_SIZE;
-	assert_int_equal(ask(VHOST_USER_ADD_MEM_REG, &reg, sizeof(reg), fd), 1);
-	assert_int_equal(ask(VHOST_USER_REM_MEM_REG, &reg, sizeof(reg), -1), 1);
-	assert_story("");
-	assert_non_null(guest_memory_at(vhost_session_memory(session), GPA, MEM_SIZE));
+	assert_int_equal(session_rig_ask(VHOST_USER_ADD_MEM_REG, &reg, sizeof(reg), fd), 1);
+	assert_int_equal(session_rig_ask(VHOST_USER_REM_MEM_REG, &reg, sizeof(reg), -1), 1);
+	session_rig_assert_told("");
+	assert_non_null(guest_memory_at(vhost_session_memory(session_rig.session), GPA, MEM_SIZE));
 	/* Unless the VMM does not want to hear of it. */
-	send_message(VHOST_USER_ADD_MEM_REG, V1, &reg, sizeof(reg), &fd, 1);
-	turn();
-	assert_null(session);
-	assert_true(ended_error < 0);
+	session_rig_send(VHOST_USER_ADD_MEM_REG, V1, &reg, sizeof(reg), &fd, 1);
+	session_rig_turn();
+	assert_null(session_rig.session);
+	assert_true(session_rig.ended_error < 0);
 }
 
 static void test_the_memory_table_is_replaced_added_to_and_removed_from(void **state)
@@ -444,27 +463,27 @@ static void test_the_memory_table_is_replaced_added_to_and_removed_from(void **s
 	struct vhost_user_mem_reg reg = { 0, { GPA + 0x1000, 0x1000, USER + 0x1000, 0 } };
 	auto_fd fd = memfd_create("guest", MFD_CLOEXEC);
 	int fds[2] = { fd, fd };
-	const struct guest_memory *memory = vhost_session_memory(session);
+	const struct guest_memory *memory = vhost_session_memory(session_rig.session);
 
 	assert_int_equal(ftruncate(fd, MEM_SIZE), 0);
-	send_message(VHOST_USER_SET_MEM_TABLE, V1, table, sizeof(table), fds, 2);
-	turn();
+	session_rig_send(VHOST_USER_SET_MEM_TABLE, V1, table, sizeof(table), fds, 2);
+	session_rig_turn();
 	assert_int_equal(memory->n_regions, 2);
-	send_message(VHOST_USER_REM_MEM_REG, V1, &reg, sizeof(reg), &fd,
-		     1); /* some send a descriptor */
-	turn();
+	session_rig_send(VHOST_USER_REM_MEM_REG, V1, &reg, sizeof(reg), &fd,
+			 1); /* some send a descriptor */
+	session_rig_turn();
 	assert_int_equal(memory->n_regions, 1);
 	reg.region.gpa += 0x10000;
-	send_message(VHOST_USER_ADD_MEM_REG, V1, &reg, sizeof(reg), &fd, 1);
-	turn();
+	session_rig_send(VHOST_USER_ADD_MEM_REG, V1, &reg, sizeof(reg), &fd, 1);
+	session_rig_turn();
 	assert_int_equal(memory->n_regions, 2);
-	assert_story("memory memory memory");
+	session_rig_assert_told("memory memory memory");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, session_rig_setup, session_rig_teardown)
 		TEST(test_a_header_with_bad_flags_ends_the_session),
 		TEST(test_a_size_that_is_not_the_request_s_ends_the_session),
 		TEST(test_a_wrong_number_of_descriptors_ends_the_session_and_leaks_none),

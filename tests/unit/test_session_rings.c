@@ -4,6 +4,16 @@
  */
 #include "session_rig.h"
 
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "vhost/ring_layout.h"
+#include "vhost/vring.h"
+
 static void test_a_ring_starts_once_in_whatever_order_it_is_set_up(void **state)
 {
 	(void)state;
@@ -13,74 +23,74 @@ static void test_a_ring_starts_once_in_whatever_order_it_is_set_up(void **state)
 	for (unsigned order = 0; order < 24; order++) {
 		unsigned left[4] = { 0, 1, 2, 3 }, rest = order;
 
-		agree();
-		add_memory();
+		session_rig_agree();
+		session_rig_add_memory();
 
 		for (unsigned n = 4; n > 0; n--) {
 			unsigned pick = rest % n, step = left[pick];
 
 			rest /= n;
 			memmove(left + pick, left + pick + 1, (n - pick - 1) * sizeof(left[0]));
-			assert_story("");
+			session_rig_assert_told("");
 			if (step == 0)
-				set_state(VHOST_USER_SET_VRING_NUM, 1, 16);
+				session_rig_set_state(VHOST_USER_SET_VRING_NUM, 1, 16);
 			else if (step == 1)
-				set_addresses(1, USER);
+				session_rig_set_addresses(1, USER);
 			else if (step == 2)
-				set_queue_fd(VHOST_USER_SET_VRING_KICK, 1, kick);
+				session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 1, kick);
 			else
-				set_state(VHOST_USER_SET_VRING_ENABLE, 1, 1);
+				session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 1, 1);
 		}
-		assert_story("start1 kick1");
-		set_state(VHOST_USER_SET_VRING_ENABLE, 1, 1);
-		assert_story("");
-		fd_close(&vmm);
-		assert_ended(0);
-		open_session();
-		assert_story("stop1 closed opened");
+		session_rig_assert_told("start1 kick1");
+		session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 1, 1);
+		session_rig_assert_told("");
+		fd_close(&session_rig.front_end);
+		session_rig_assert_ended(0);
+		session_rig_open();
+		session_rig_assert_told("stop1 closed opened");
 	}
 }
 
 static void test_a_kick_before_the_ring_is_enabled_is_not_lost(void **state)
 {
 	(void)state;
-	agree();
-	add_memory();
-	auto_fd kick = set_up_ring(0, 0);
+	session_rig_agree();
+	session_rig_add_memory();
+	auto_fd kick = session_rig_set_up_ring(0, 0);
 
-	kick_it(kick);
-	assert_story("");
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	session_rig_kick(kick);
+	session_rig_assert_told("");
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	/* The start's own kick, and the guest's, if it was not served by that already. */
-	assert_true(g_str_has_prefix(story->str, "start0 kick0"));
-	g_string_truncate(story, 0);
-	kick_it(kick);
-	assert_story("kick0");
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 0);
-	assert_story("stop0");
-	kick_it(kick);
-	assert_story("");
+	assert_true(g_str_has_prefix(session_rig.told->str, "start0 kick0"));
+	g_string_truncate(session_rig.told, 0);
+	session_rig_kick(kick);
+	session_rig_assert_told("kick0");
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 0);
+	session_rig_assert_told("stop0");
+	session_rig_kick(kick);
+	session_rig_assert_told("");
 }
 
 static void test_nothing_happens_on_a_ring_after_get_vring_base(void **state)
 {
 	(void)state;
-	agree();
-	add_memory();
-	auto_fd kick = set_up_ring(0, 7);
+	session_rig_agree();
+	session_rig_add_memory();
+	auto_fd kick = session_rig_set_up_ring(0, 7);
 
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	assert_story("start0 kick0");
-	assert_int_equal(get_base(0), 7);
-	assert_story("stop0");
-	assert_false(vhost_session_vring(session, 0)->is_running);
-	kick_it(kick);
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 0);
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	assert_int_equal(get_base(0), 7);
-	assert_story("");
-	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
-	assert_true(g_str_has_prefix(story->str, "start0 kick0"));
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	session_rig_assert_told("start0 kick0");
+	assert_int_equal(session_rig_get_base(0), 7);
+	session_rig_assert_told("stop0");
+	assert_false(vhost_session_vring(session_rig.session, 0)->is_running);
+	session_rig_kick(kick);
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 0);
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	assert_int_equal(session_rig_get_base(0), 7);
+	session_rig_assert_told("");
+	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
+	assert_true(g_str_has_prefix(session_rig.told->str, "start0 kick0"));
 }
 
 static void test_a_stop_takes_the_start_s_own_kick_back(void **state)
@@ -88,24 +98,24 @@ static void test_a_stop_takes_the_start_s_own_kick_back(void **state)
 	(void)state;
 	uint32_t enable[2] = { 0, 1 }, disable[2] = { 0, 0 };
 
-	agree();
-	add_memory();
-	close(set_up_ring(0, 0));
+	session_rig_agree();
+	session_rig_add_memory();
+	close(session_rig_set_up_ring(0, 0));
 
-	send_message(VHOST_USER_SET_VRING_ENABLE, V1, enable, sizeof(enable), NULL, 0);
-	send_message(VHOST_USER_SET_VRING_ENABLE, V1, disable, sizeof(disable), NULL, 0);
-	turn();
-	assert_story("start0 stop0");
+	session_rig_send(VHOST_USER_SET_VRING_ENABLE, V1, enable, sizeof(enable), NULL, 0);
+	session_rig_send(VHOST_USER_SET_VRING_ENABLE, V1, disable, sizeof(disable), NULL, 0);
+	session_rig_turn();
+	session_rig_assert_told("start0 stop0");
 }
 
 static void test_without_protocol_features_a_ring_runs_when_it_is_set_up(void **state)
 {
 	(void)state;
-	set_u64(VHOST_USER_SET_FEATURES, BIT64(VIRTIO_F_VERSION_1));
-	add_memory();
-	close(set_up_ring(0, 0));
+	session_rig_set_u64(VHOST_USER_SET_FEATURES, BIT64(VIRTIO_F_VERSION_1));
+	session_rig_add_memory();
+	close(session_rig_set_up_ring(0, 0));
 
-	assert_story("start0 kick0");
+	session_rig_assert_told("start0 kick0");
 }
 
 static void test_a_running_ring_is_not_set_up_anew(void **state)
@@ -116,18 +126,18 @@ static void test_a_running_ring_is_not_set_up_anew(void **state)
 		0, 0, USER + 0x8000, USER + 0xa000, USER + 0x9000, 0
 	};
 
-	agree();
-	add_memory();
-	close(set_up_ring(0, 0));
+	session_rig_agree();
+	session_rig_add_memory();
+	close(session_rig_set_up_ring(0, 0));
 
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	assert_int_equal(ask(VHOST_USER_SET_VRING_NUM, num, 8, -1), 1);
-	assert_int_equal(ask(VHOST_USER_SET_VRING_BASE, base, 8, -1), 1);
-	assert_int_equal(ask(VHOST_USER_SET_VRING_ADDR, &addr, sizeof(addr), -1), 1);
-	assert_story("start0 kick0");
-	assert_int_equal(vhost_session_vring(session, 0)->size, 16);
-	set_addresses(0, USER); /* the same: only the flags may change */
-	assert_non_null(session);
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_VRING_NUM, num, 8, -1), 1);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_VRING_BASE, base, 8, -1), 1);
+	assert_int_equal(session_rig_ask(VHOST_USER_SET_VRING_ADDR, &addr, sizeof(addr), -1), 1);
+	session_rig_assert_told("start0 kick0");
+	assert_int_equal(vhost_session_vring(session_rig.session, 0)->size, 16);
+	session_rig_set_addresses(0, USER); /* the same: only the flags may change */
+	assert_non_null(session_rig.session);
 }
 
 static void test_a_ring_that_cannot_be_breaks_and_the_session_goes_on(void **state)
@@ -137,25 +147,27 @@ static void test_a_ring_that_cannot_be_breaks_and_the_session_goes_on(void **sta
 	uint64_t count = 0;
 	uint32_t enable[2] = { 0, 1 };
 
-	agree();
-	add_memory();
+	session_rig_agree();
+	session_rig_add_memory();
 	auto_fd err = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	close(set_up_ring(0, 0));
+	close(session_rig_set_up_ring(0, 0));
 
-	set_queue_fd(VHOST_USER_SET_VRING_ERR, 0, err);
-	for (size_t i = 0; i < N(sizes); i++) {
-		set_state(VHOST_USER_SET_VRING_NUM, 0, sizes[i]);
-		assert_int_equal(ask(VHOST_USER_SET_VRING_ENABLE, enable, sizeof(enable), -1), 0);
-		assert_story("");
+	session_rig_set_queue_fd(VHOST_USER_SET_VRING_ERR, 0, err);
+	for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
+		session_rig_set_state(VHOST_USER_SET_VRING_NUM, 0, sizes[i]);
+		assert_int_equal(
+			session_rig_ask(VHOST_USER_SET_VRING_ENABLE, enable, sizeof(enable), -1),
+			0);
+		session_rig_assert_told("");
 		assert_int_equal(read(err, &count, sizeof(count)), sizeof(count));
 	}
-	set_state(VHOST_USER_SET_VRING_NUM, 0, 16);
-	assert_story("start0 kick0");
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 0);
-	set_addresses(0, USER + 0x100000000); /* nowhere */
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	assert_story("stop0");
-	assert_non_null(session);
+	session_rig_set_state(VHOST_USER_SET_VRING_NUM, 0, 16);
+	session_rig_assert_told("start0 kick0");
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 0);
+	session_rig_set_addresses(0, USER + 0x100000000); /* nowhere */
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	session_rig_assert_told("stop0");
+	assert_non_null(session_rig.session);
 }
 
 static void test_a_kick_descriptor_that_ends_does_not_spin(void **state)
@@ -163,42 +175,42 @@ static void test_a_kick_descriptor_that_ends_does_not_spin(void **state)
 	(void)state;
 	int pipes[2];
 
-	agree();
-	add_memory();
-	auto_fd kick = set_up_ring(0, 0);
+	session_rig_agree();
+	session_rig_add_memory();
+	auto_fd kick = session_rig_set_up_ring(0, 0);
 
 	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, pipes[0]);
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	assert_story("start0 kick0");
+	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, pipes[0]);
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	session_rig_assert_told("start0 kick0");
 	assert_int_equal(write(pipes[1], "!", 1), 1);
-	turn();
-	assert_story("kick0"); /* any readable thing can kick */
+	session_rig_turn();
+	session_rig_assert_told("kick0"); /* any readable thing can kick */
 	close(pipes[0]);
 	close(pipes[1]);
-	turn();
+	session_rig_turn();
 	int64_t before = g_get_monotonic_time();
 
-	assert_int_equal(loop_turn(&loop, 20), 0); /* has nothing to do but to wait */
+	assert_int_equal(loop_turn(&session_rig.loop, 20), 0); /* has nothing to do but to wait */
 	assert_true(g_get_monotonic_time() - before >= 15000);
-	assert_story("");
+	session_rig_assert_told("");
 	/* And a new one brings it back to life, with a kick that may have been lost. */
-	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
-	assert_story("kick0");
-	kick_it(kick);
-	assert_story("kick0");
+	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
+	session_rig_assert_told("kick0");
+	session_rig_kick(kick);
+	session_rig_assert_told("kick0");
 }
 
 /* A ring that runs, and is kicked through a pipe. */
 static void kick_by_pipe(int pipes[2])
 {
-	agree();
-	add_memory();
-	close(set_up_ring(0, 0));
+	session_rig_agree();
+	session_rig_add_memory();
+	close(session_rig_set_up_ring(0, 0));
 	assert_int_equal(pipe2(pipes, O_CLOEXEC | O_NONBLOCK), 0);
-	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, pipes[0]);
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	assert_story("start0 kick0");
+	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, pipes[0]);
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	session_rig_assert_told("start0 kick0");
 }
 
 static void test_kicks_do_not_fill_a_pipe_however_many_come_at_once(void **state)
@@ -215,9 +227,9 @@ static void test_kicks_do_not_fill_a_pipe_however_many_come_at_once(void **state
 			n++;
 		assert_true(n > 512);
 		for (unsigned i = 0; i < 40; i++)
-			turn();
-		assert_true(g_str_has_prefix(story->str, "kick0"));
-		g_string_truncate(story, 0);
+			session_rig_turn();
+		assert_true(g_str_has_prefix(session_rig.told->str, "kick0"));
+		g_string_truncate(session_rig.told, 0);
 	}
 	close(pipes[0]);
 	close(pipes[1]);
@@ -227,14 +239,14 @@ static void test_every_kick_of_an_eventfd_is_heard(void **state)
 {
 	(void)state;
 
-	agree();
-	add_memory();
-	auto_fd kick = set_up_ring(0, 0);
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	assert_story("start0 kick0");
+	session_rig_agree();
+	session_rig_add_memory();
+	auto_fd kick = session_rig_set_up_ring(0, 0);
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	session_rig_assert_told("start0 kick0");
 	for (unsigned i = 0; i < 1000; i++) {
-		kick_it(kick);
-		assert_story("kick0");
+		session_rig_kick(kick);
+		session_rig_assert_told("kick0");
 	}
 }
 
@@ -246,31 +258,31 @@ static void test_the_last_kick_before_the_end_is_heard(void **state)
 	kick_by_pipe(pipes);
 	assert_int_equal(write(pipes[1], "!", 1), 1);
 	close(pipes[1]);
-	turn();
-	assert_story("kick0");
+	session_rig_turn();
+	session_rig_assert_told("kick0");
 	close(pipes[0]);
 }
 
 static void test_a_kick_descriptor_that_cannot_be_watched_starts_nothing(void **state)
 {
 	(void)state;
-	agree();
-	add_memory();
-	auto_fd kick = set_up_ring(0, 0);
+	session_rig_agree();
+	session_rig_add_memory();
+	auto_fd kick = session_rig_set_up_ring(0, 0);
 	auto_fd file = memfd_create("file", MFD_CLOEXEC);
 
-	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, file);
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	assert_story("");
-	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
-	assert_story("start0 kick0");
-	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, file);
-	assert_story("stop0");
-	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
-	assert_story("start0 kick0");
-	set_queue_fd(VHOST_USER_SET_VRING_KICK, 0x100, -1); /* polling is not for us */
-	assert_story("stop0");
-	assert_non_null(session);
+	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, file);
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	session_rig_assert_told("");
+	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
+	session_rig_assert_told("start0 kick0");
+	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, file);
+	session_rig_assert_told("stop0");
+	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
+	session_rig_assert_told("start0 kick0");
+	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0x100, -1); /* polling is not for us */
+	session_rig_assert_told("stop0");
+	assert_non_null(session_rig.session);
 }
 
 static void test_a_running_ring_whose_memory_goes_breaks_before_the_device_hears(void **state)
@@ -278,86 +290,86 @@ static void test_a_running_ring_whose_memory_goes_breaks_before_the_device_hears
 	(void)state;
 	struct vhost_user_mem_reg reg = { 0, { GPA, MEM_SIZE, USER, 0 } };
 
-	agree();
-	add_memory();
-	close(set_up_ring(0, 0));
+	session_rig_agree();
+	session_rig_add_memory();
+	close(session_rig_set_up_ring(0, 0));
 
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	send_message(VHOST_USER_REM_MEM_REG, V1, &reg, sizeof(reg), NULL, 0);
-	turn();
-	assert_story("start0 kick0 memory");
-	assert_true(vhost_session_vring(session, 0)->is_broken);
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	session_rig_send(VHOST_USER_REM_MEM_REG, V1, &reg, sizeof(reg), NULL, 0);
+	session_rig_turn();
+	session_rig_assert_told("start0 kick0 memory");
+	assert_true(vhost_session_vring(session_rig.session, 0)->is_broken);
 }
 
 static void test_reset_owner_stops_the_rings(void **state)
 {
 	(void)state;
-	agree();
-	add_memory();
-	close(set_up_ring(0, 0));
-	close(set_up_ring(1, 0));
+	session_rig_agree();
+	session_rig_add_memory();
+	close(session_rig_set_up_ring(0, 0));
+	close(session_rig_set_up_ring(1, 0));
 
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	set_state(VHOST_USER_SET_VRING_ENABLE, 1, 1);
-	g_string_truncate(story, 0);
-	send_message(VHOST_USER_RESET_OWNER, V1, NULL, 0, NULL, 0);
-	turn();
-	assert_story("stop0 stop1");
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 1, 1);
+	g_string_truncate(session_rig.told, 0);
+	session_rig_send(VHOST_USER_RESET_OWNER, V1, NULL, 0, NULL, 0);
+	session_rig_turn();
+	session_rig_assert_told("stop0 stop1");
 }
 
 static void test_reset_device_stops_the_rings_and_is_the_only_reset(void **state)
 {
 	(void)state;
-	agree();
-	add_memory();
-	int kick = set_up_ring(0, 5);
+	session_rig_agree();
+	session_rig_add_memory();
+	int kick = session_rig_set_up_ring(0, 5);
 
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	assert_story("start0 kick0");
-	send_message(VHOST_USER_RESET_DEVICE, V1, NULL, 0, NULL, 0);
-	turn();
-	assert_story("stop0 reset");
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	session_rig_assert_told("start0 kick0");
+	session_rig_send(VHOST_USER_RESET_DEVICE, V1, NULL, 0, NULL, 0);
+	session_rig_turn();
+	session_rig_assert_told("stop0 reset");
 	close(kick);
 
 	/* As QEMU does it: stop, RESET_DEVICE, and the ring starts from 0. */
-	kick = set_up_ring(0, 5);
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	assert_int_equal(get_base(0), 5);
-	assert_story("start0 kick0 stop0");
-	send_message(VHOST_USER_RESET_DEVICE, V1, NULL, 0, NULL, 0);
-	turn();
-	assert_story("reset");
+	kick = session_rig_set_up_ring(0, 5);
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	assert_int_equal(session_rig_get_base(0), 5);
+	session_rig_assert_told("start0 kick0 stop0");
+	session_rig_send(VHOST_USER_RESET_DEVICE, V1, NULL, 0, NULL, 0);
+	session_rig_turn();
+	session_rig_assert_told("reset");
 	close(kick);
-	kick = set_up_ring(0, 0);
-	assert_story(""); /* it was disabled */
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	assert_story("start0 kick0");
+	kick = session_rig_set_up_ring(0, 0);
+	session_rig_assert_told(""); /* it was disabled */
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	session_rig_assert_told("start0 kick0");
 	close(kick);
 }
 
 static void test_a_ring_that_starts_from_0_again_is_a_reset(void **state)
 {
 	(void)state;
-	agree();
-	add_memory();
-	int kick = set_up_ring(0, 5);
+	session_rig_agree();
+	session_rig_add_memory();
+	int kick = session_rig_set_up_ring(0, 5);
 
-	assert_story(""); /* the first start is none */
+	session_rig_assert_told(""); /* the first start is none */
 	close(kick);
-	assert_int_equal(get_base(0), 5);
-	kick = set_up_ring(0, 5); /* stop and cont */
-	assert_story("");
+	assert_int_equal(session_rig_get_base(0), 5);
+	kick = session_rig_set_up_ring(0, 5); /* stop and cont */
+	session_rig_assert_told("");
 	close(kick);
-	assert_int_equal(get_base(0), 5);
-	kick = set_up_ring(0, 0);
-	assert_story("reset");
+	assert_int_equal(session_rig_get_base(0), 5);
+	kick = session_rig_set_up_ring(0, 0);
+	session_rig_assert_told("reset");
 	close(kick);
-	set_state(VHOST_USER_SET_VRING_BASE, 0, 0); /* once */
-	assert_int_equal(get_base(0), 0);
-	set_state(VHOST_USER_SET_VRING_BASE, 0, 0);
-	assert_int_equal(get_base(1), 0);
-	set_state(VHOST_USER_SET_VRING_BASE, 1, 0);
-	assert_story("");
+	session_rig_set_state(VHOST_USER_SET_VRING_BASE, 0, 0); /* once */
+	assert_int_equal(session_rig_get_base(0), 0);
+	session_rig_set_state(VHOST_USER_SET_VRING_BASE, 0, 0);
+	assert_int_equal(session_rig_get_base(1), 0);
+	session_rig_set_state(VHOST_USER_SET_VRING_BASE, 1, 0);
+	session_rig_assert_told("");
 }
 
 static void test_a_call_descriptor_may_come_while_the_ring_runs(void **state)
@@ -365,40 +377,40 @@ static void test_a_call_descriptor_may_come_while_the_ring_runs(void **state)
 	(void)state;
 	uint64_t count = 0;
 
-	agree();
-	add_memory();
-	close(set_up_ring(0, 0));
+	session_rig_agree();
+	session_rig_add_memory();
+	close(session_rig_set_up_ring(0, 0));
 	auto_fd call = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	set_queue_fd(VHOST_USER_SET_VRING_CALL, 0, call);
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	session_rig_set_queue_fd(VHOST_USER_SET_VRING_CALL, 0, call);
 	assert_int_equal(read(call, &count, sizeof(count)), sizeof(count));
 	assert_int_equal(count, 1);
-	set_queue_fd(VHOST_USER_SET_VRING_CALL, 0x100, -1);
-	assert_int_equal(vhost_session_vring(session, 0)->call_fd, -1);
+	session_rig_set_queue_fd(VHOST_USER_SET_VRING_CALL, 0x100, -1);
+	assert_int_equal(vhost_session_vring(session_rig.session, 0)->call_fd, -1);
 }
 
 static void test_event_idx_is_used_if_it_was_accepted(void **state)
 {
 	(void)state;
-	agree();
-	add_memory();
-	close(set_up_ring(0, 0));
+	session_rig_agree();
+	session_rig_add_memory();
+	close(session_rig_set_up_ring(0, 0));
 
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	assert_false(vhost_session_vring(session, 0)->has_event_idx);
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 0);
-	set_u64(VHOST_USER_SET_FEATURES, BIT64(VIRTIO_RING_F_EVENT_IDX) |
-						 BIT64(VHOST_USER_F_PROTOCOL_FEATURES) |
-						 BIT64(VIRTIO_F_VERSION_1));
-	set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	assert_true(vhost_session_vring(session, 0)->has_event_idx);
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	assert_false(vhost_session_vring(session_rig.session, 0)->has_event_idx);
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 0);
+	session_rig_set_u64(VHOST_USER_SET_FEATURES, BIT64(VIRTIO_RING_F_EVENT_IDX) |
+							     BIT64(VHOST_USER_F_PROTOCOL_FEATURES) |
+							     BIT64(VIRTIO_F_VERSION_1));
+	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	assert_true(vhost_session_vring(session_rig.session, 0)->has_event_idx);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, session_rig_setup, session_rig_teardown)
 		TEST(test_a_ring_starts_once_in_whatever_order_it_is_set_up),
 		TEST(test_a_kick_before_the_ring_is_enabled_is_not_lost),
 		TEST(test_nothing_happens_on_a_ring_after_get_vring_base),

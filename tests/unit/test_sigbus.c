@@ -209,7 +209,7 @@ static int run_without_handler(void (*fn)(const void *))
 	struct sigaction cmockas;
 
 	sigaction(SIGBUS, &(struct sigaction){ .sa_handler = SIG_DFL }, &cmockas);
-	int result = run_in_child(fn, NULL);
+	int result = sandbox_child_run(fn, NULL);
 
 	sigaction(SIGBUS, &cmockas, NULL);
 	return result;

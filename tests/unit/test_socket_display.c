@@ -3,10 +3,16 @@
  * What the vhost-user-gpu display sends: each byte of each message, bands, and what happens when
  * the socket is full and the picture goes away.
  */
-#include "socket_display_rig.h"
+#include "socket_rig.h"
 
+#include <drm_fourcc.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+
+#include "base/fd.h"
 
 #define ROWS_A_BAND(width) (SOCKET_BAND_BYTES / 4 / (width))
 
@@ -15,11 +21,11 @@ static void stuck_in_a_band(struct picture *old, struct picture *copy)
 {
 	picture_init(old, 256, 444, 7); /* 3 bands */
 	picture_init(copy, 256, 444, 7);
-	connect_and_negotiate(RIG_SMALL_BUFFER);
-	display_scanout_pixels(rig.display, 0, 256, 444, &old->base);
-	rig_turns(&rig, 3);
-	assert_non_null(rig_socket_display(&rig)->output.message);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 256, 444);
+	socket_rig_connect_and_negotiate(SOCKET_RIG_SMALL_BUFFER);
+	display_scanout_pixels(socket_rig.display, 0, 256, 444, &old->base);
+	socket_rig_turns(3);
+	assert_non_null(socket_rig_display()->output.message);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 256, 444);
 }
 
 static void test_a_source_replaced_in_a_band_is_finished_from_a_copy(void **state)
@@ -29,15 +35,15 @@ static void test_a_source_replaced_in_a_band_is_finished_from_a_copy(void **stat
 	(void)state;
 	stuck_in_a_band(&old, &copy);
 	picture_init(&new, 256, 444, 99);
-	display_scanout_pixels(rig.display, 0, 256, 444, &new.base);
+	display_scanout_pixels(socket_rig.display, 0, 256, 444, &new.base);
 	picture_finish(&old);
-	rig_expect_update(&rig, 0, &copy, 0, 0, 256, 200);
-	rig_expect_update(&rig, 0, &new, 0, 0, 256, 200);
-	rig_expect_update(&rig, 0, &new, 0, 200, 256, 200);
-	rig_expect_update(&rig, 0, &new, 0, 400, 256, 44);
-	rig_expect_silence(&rig);
+	socket_rig_expect_update(0, &copy, 0, 0, 256, 200);
+	socket_rig_expect_update(0, &new, 0, 0, 256, 200);
+	socket_rig_expect_update(0, &new, 0, 200, 256, 200);
+	socket_rig_expect_update(0, &new, 0, 400, 256, 44);
+	socket_rig_expect_silence();
 	picture_finish(&copy);
-	display_reset(rig.display);
+	display_reset(socket_rig.display);
 	picture_finish(&new);
 }
 
@@ -47,12 +53,12 @@ static void test_a_scanout_off_in_a_band_ends_the_band_and_no_update_follows(voi
 
 	(void)state;
 	stuck_in_a_band(&old, &copy);
-	display_scanout_pixels(rig.display, 0, 0, 0, NULL);
+	display_scanout_pixels(socket_rig.display, 0, 0, 0, NULL);
 	picture_finish(&old);
-	rig_expect_update(&rig, 0, &copy, 0, 0, 256, 200);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 0, 0);
-	display_damage(rig.display, 0, &(struct rect){ 0, 0, 10, 10 });
-	rig_expect_silence(&rig);
+	socket_rig_expect_update(0, &copy, 0, 0, 256, 200);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 0, 0);
+	display_damage(socket_rig.display, 0, &(struct rect){ 0, 0, 10, 10 });
+	socket_rig_expect_silence();
 	picture_finish(&copy);
 }
 
@@ -62,16 +68,16 @@ static void test_a_source_that_moves_in_a_band_is_finished_from_a_copy(void **st
 
 	(void)state;
 	stuck_in_a_band(&old, &copy);
-	display_pixels_changed(rig.display, &old.base);
+	display_pixels_changed(socket_rig.display, &old.base);
 	memset(old.pixels, 0xee, 256 * 300 * 4);
 	free(old.pixels);
 	picture_init(&old, 256, 444, 55);
-	rig_expect_update(&rig, 0, &copy, 0, 0, 256, 200);
-	rig_expect_update(&rig, 0, &old, 0, 200, 256, 200);
-	rig_expect_update(&rig, 0, &old, 0, 400, 256, 44);
-	rig_expect_silence(&rig);
+	socket_rig_expect_update(0, &copy, 0, 0, 256, 200);
+	socket_rig_expect_update(0, &old, 0, 200, 256, 200);
+	socket_rig_expect_update(0, &old, 0, 400, 256, 44);
+	socket_rig_expect_silence();
 	picture_finish(&copy);
-	display_reset(rig.display);
+	display_reset(socket_rig.display);
 	picture_finish(&old);
 }
 
@@ -82,15 +88,15 @@ static void test_a_new_socket_in_a_band_begins_with_whole_messages(void **state)
 
 	(void)state;
 	stuck_in_a_band(&old, &copy);
-	rig_connect(&rig, 0, &former);
-	rig_expect(&rig, VHOST_USER_GPU_GET_PROTOCOL_FEATURES, NULL, 0);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 256, 444);
-	rig_expect_update(&rig, 0, &copy, 0, 0, 256, 200);
-	rig_expect_update(&rig, 0, &copy, 0, 200, 256, 200);
-	rig_expect_update(&rig, 0, &copy, 0, 400, 256, 44);
-	rig_expect_silence(&rig);
+	socket_rig_connect(0, &former);
+	socket_rig_expect(VHOST_USER_GPU_GET_PROTOCOL_FEATURES, NULL, 0);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 256, 444);
+	socket_rig_expect_update(0, &copy, 0, 0, 256, 200);
+	socket_rig_expect_update(0, &copy, 0, 200, 256, 200);
+	socket_rig_expect_update(0, &copy, 0, 400, 256, 44);
+	socket_rig_expect_silence();
 	fd_close(&former);
-	display_reset(rig.display);
+	display_reset(socket_rig.display);
 	picture_finish(&old);
 	picture_finish(&copy);
 }
@@ -100,19 +106,19 @@ static void test_a_source_that_cannot_be_read_sends_nothing(void **state)
 	struct picture picture;
 
 	(void)state;
-	connect_and_negotiate(0);
+	socket_rig_connect_and_negotiate(0);
 	picture_init(&picture, 64, 64, 1);
 	picture.rows_error = -EFAULT;
-	display_scanout_pixels(rig.display, 0, 64, 64, &picture.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 64, 64);
-	rig_expect_silence(&rig);
+	display_scanout_pixels(socket_rig.display, 0, 64, 64, &picture.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 64, 64);
+	socket_rig_expect_silence();
 	picture.rows_error = 0;
-	picture.base.ops = &prepared_picture_ops;
+	picture.base.ops = &picture_prepared_ops;
 	picture.error = -EIO;
-	display_damage(rig.display, 0, &(struct rect){ 0, 0, 8, 8 });
-	rig_expect_silence(&rig);
+	display_damage(socket_rig.display, 0, &(struct rect){ 0, 0, 8, 8 });
+	socket_rig_expect_silence();
 	assert_int_equal(picture.prepares, 1);
-	display_reset(rig.display);
+	display_reset(socket_rig.display);
 	picture_finish(&picture);
 }
 
@@ -121,18 +127,18 @@ static void test_a_surface_that_goes_unused_gets_one_pixel_so_that_qemu_frees_it
 	struct picture picture;
 
 	(void)state;
-	connect_and_negotiate(0);
+	socket_rig_connect_and_negotiate(0);
 	picture_init(&picture, 64, 64, 1);
 	picture.rows_error = -EFAULT;
-	display_scanout_pixels(rig.display, 3, 64, 64, &picture.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 3, 64, 64);
-	display_scanout_pixels(rig.display, 3, 32, 32, &picture.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_UPDATE, 3, 0, 0, 1, 1, 0);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 3, 32, 32);
-	display_scanout_pixels(rig.display, 3, 0, 0, NULL);
-	rig_expect_words(&rig, VHOST_USER_GPU_UPDATE, 3, 0, 0, 1, 1, 0);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 3, 0, 0);
-	rig_expect_silence(&rig);
+	display_scanout_pixels(socket_rig.display, 3, 64, 64, &picture.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 3, 64, 64);
+	display_scanout_pixels(socket_rig.display, 3, 32, 32, &picture.base);
+	socket_rig_expect_words(VHOST_USER_GPU_UPDATE, 3, 0, 0, 1, 1, 0);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 3, 32, 32);
+	display_scanout_pixels(socket_rig.display, 3, 0, 0, NULL);
+	socket_rig_expect_words(VHOST_USER_GPU_UPDATE, 3, 0, 0, 1, 1, 0);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 3, 0, 0);
+	socket_rig_expect_silence();
 	picture_finish(&picture);
 }
 
@@ -141,21 +147,21 @@ static void test_damage_outside_the_scanout_is_clipped(void **state)
 	struct picture picture;
 
 	(void)state;
-	connect_and_negotiate(0);
+	socket_rig_connect_and_negotiate(0);
 	picture_init(&picture, 100, 80, 1);
-	display_damage(rig.display, 0, &(struct rect){ 0, 0, 10, 10 });
-	rig_expect_silence(&rig);
-	display_scanout_pixels(rig.display, 0, 100, 80, &picture.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 100, 80);
-	rig_expect_update(&rig, 0, &picture, 0, 0, 100, 80);
-	display_damage(rig.display, 0, &(struct rect){ 100, 0, 5, 5 });
-	display_damage(rig.display, 0, &(struct rect){ 0, 80, UINT32_MAX, UINT32_MAX });
-	display_damage(rig.display, 0, &(struct rect){ 5, 5, 0, 10 });
-	rig_expect_silence(&rig);
-	display_damage(rig.display, 0, &(struct rect){ 90, 70, UINT32_MAX, UINT32_MAX });
-	rig_expect_update(&rig, 0, &picture, 90, 70, 10, 10);
-	rig_expect_silence(&rig);
-	display_reset(rig.display);
+	display_damage(socket_rig.display, 0, &(struct rect){ 0, 0, 10, 10 });
+	socket_rig_expect_silence();
+	display_scanout_pixels(socket_rig.display, 0, 100, 80, &picture.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 100, 80);
+	socket_rig_expect_update(0, &picture, 0, 0, 100, 80);
+	display_damage(socket_rig.display, 0, &(struct rect){ 100, 0, 5, 5 });
+	display_damage(socket_rig.display, 0, &(struct rect){ 0, 80, UINT32_MAX, UINT32_MAX });
+	display_damage(socket_rig.display, 0, &(struct rect){ 5, 5, 0, 10 });
+	socket_rig_expect_silence();
+	display_damage(socket_rig.display, 0, &(struct rect){ 90, 70, UINT32_MAX, UINT32_MAX });
+	socket_rig_expect_update(0, &picture, 90, 70, 10, 10);
+	socket_rig_expect_silence();
+	display_reset(socket_rig.display);
 	picture_finish(&picture);
 }
 
@@ -164,23 +170,23 @@ static void test_scanout_is_sent_only_when_the_size_changes(void **state)
 	struct picture a, b;
 
 	(void)state;
-	connect_and_negotiate(0);
+	socket_rig_connect_and_negotiate(0);
 	picture_init(&a, 40, 30, 1);
 	picture_init(&b, 40, 30, 2);
-	display_scanout_pixels(rig.display, 2, 40, 30, &a.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 2, 40, 30);
-	rig_expect_update(&rig, 2, &a, 0, 0, 40, 30);
-	display_scanout_pixels(rig.display, 2, 40, 30, &b.base);
-	rig_expect_update(&rig, 2, &b, 0, 0, 40, 30);
-	display_scanout_pixels(rig.display, 2, 40, 20, &b.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 2, 40, 20);
-	rig_expect_update(&rig, 2, &b, 0, 0, 40, 20);
+	display_scanout_pixels(socket_rig.display, 2, 40, 30, &a.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 2, 40, 30);
+	socket_rig_expect_update(2, &a, 0, 0, 40, 30);
+	display_scanout_pixels(socket_rig.display, 2, 40, 30, &b.base);
+	socket_rig_expect_update(2, &b, 0, 0, 40, 30);
+	display_scanout_pixels(socket_rig.display, 2, 40, 20, &b.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 2, 40, 20);
+	socket_rig_expect_update(2, &b, 0, 0, 40, 20);
 	/* Off and on again in one turn: nothing of it is seen but the new frame. */
-	display_scanout_pixels(rig.display, 2, 0, 0, NULL);
-	display_scanout_pixels(rig.display, 2, 40, 20, &a.base);
-	rig_expect_update(&rig, 2, &a, 0, 0, 40, 20);
-	rig_expect_silence(&rig);
-	display_reset(rig.display);
+	display_scanout_pixels(socket_rig.display, 2, 0, 0, NULL);
+	display_scanout_pixels(socket_rig.display, 2, 40, 20, &a.base);
+	socket_rig_expect_update(2, &a, 0, 0, 40, 20);
+	socket_rig_expect_silence();
+	display_reset(socket_rig.display);
 	picture_finish(&a);
 	picture_finish(&b);
 }
@@ -190,18 +196,18 @@ static void test_a_frame_goes_in_bands_and_a_rectangle_row_by_row(void **state)
 	struct picture picture;
 
 	(void)state;
-	connect_and_negotiate(0);
+	socket_rig_connect_and_negotiate(0);
 	picture_init(&picture, 1280, 100, 1);
-	display_scanout_pixels(rig.display, 0, 1280, 100, &picture.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 1280, 100);
+	display_scanout_pixels(socket_rig.display, 0, 1280, 100, &picture.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 1280, 100);
 	assert_int_equal(ROWS_A_BAND(1280), 40);
-	rig_expect_update(&rig, 0, &picture, 0, 0, 1280, 40);
-	rig_expect_update(&rig, 0, &picture, 0, 40, 1280, 40);
-	rig_expect_update(&rig, 0, &picture, 0, 80, 1280, 20);
-	display_damage(rig.display, 0, &(struct rect){ 1000, 3, 7, 50 });
-	rig_expect_update(&rig, 0, &picture, 1000, 3, 7, 50);
-	rig_expect_silence(&rig);
-	display_reset(rig.display);
+	socket_rig_expect_update(0, &picture, 0, 0, 1280, 40);
+	socket_rig_expect_update(0, &picture, 0, 40, 1280, 40);
+	socket_rig_expect_update(0, &picture, 0, 80, 1280, 20);
+	display_damage(socket_rig.display, 0, &(struct rect){ 1000, 3, 7, 50 });
+	socket_rig_expect_update(0, &picture, 1000, 3, 7, 50);
+	socket_rig_expect_silence();
+	display_reset(socket_rig.display);
 	picture_finish(&picture);
 }
 
@@ -211,16 +217,16 @@ static void test_a_row_wider_than_a_band_is_split(void **state)
 	struct picture picture;
 
 	(void)state;
-	connect_and_negotiate(0);
+	socket_rig_connect_and_negotiate(0);
 	picture_init(&picture, 2 * half, 2, 1);
-	display_scanout_pixels(rig.display, 0, 2 * half, 2, &picture.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 2 * half, 2);
-	rig_expect_update(&rig, 0, &picture, 0, 0, half, 1);
-	rig_expect_update(&rig, 0, &picture, 0, 1, half, 1);
-	rig_expect_update(&rig, 0, &picture, half, 0, half, 1);
-	rig_expect_update(&rig, 0, &picture, half, 1, half, 1);
-	rig_expect_silence(&rig);
-	display_reset(rig.display);
+	display_scanout_pixels(socket_rig.display, 0, 2 * half, 2, &picture.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 2 * half, 2);
+	socket_rig_expect_update(0, &picture, 0, 0, half, 1);
+	socket_rig_expect_update(0, &picture, 0, 1, half, 1);
+	socket_rig_expect_update(0, &picture, half, 0, half, 1);
+	socket_rig_expect_update(0, &picture, half, 1, half, 1);
+	socket_rig_expect_silence();
+	display_reset(socket_rig.display);
 	picture_finish(&picture);
 }
 
@@ -229,21 +235,21 @@ static void test_a_rectangle_is_prepared_once_and_anew_when_its_source_changes(v
 	struct picture picture;
 
 	(void)state;
-	connect_and_negotiate(RIG_SMALL_BUFFER);
+	socket_rig_connect_and_negotiate(SOCKET_RIG_SMALL_BUFFER);
 	picture_init(&picture, 256, 444, 1);
-	picture.base.ops = &prepared_picture_ops;
-	display_scanout_pixels(rig.display, 0, 256, 444, &picture.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 256, 444);
-	rig_turns(&rig, 3);
+	picture.base.ops = &picture_prepared_ops;
+	display_scanout_pixels(socket_rig.display, 0, 256, 444, &picture.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 256, 444);
+	socket_rig_turns(3);
 	assert_int_equal(picture.prepares, 1);
 	assert_true(rect_is_equal(&picture.prepared, &(struct rect){ 0, 0, 256, 444 }));
-	rig_expect_update(&rig, 0, &picture, 0, 0, 256, 200);
-	display_pixels_changed(rig.display, &picture.base);
-	rig_expect_update(&rig, 0, &picture, 0, 200, 256, 200);
-	rig_expect_update(&rig, 0, &picture, 0, 400, 256, 44);
-	rig_expect_silence(&rig);
+	socket_rig_expect_update(0, &picture, 0, 0, 256, 200);
+	display_pixels_changed(socket_rig.display, &picture.base);
+	socket_rig_expect_update(0, &picture, 0, 200, 256, 200);
+	socket_rig_expect_update(0, &picture, 0, 400, 256, 44);
+	socket_rig_expect_silence();
 	assert_int_equal(picture.prepares, 2);
-	display_reset(rig.display);
+	display_reset(socket_rig.display);
 	picture_finish(&picture);
 }
 
@@ -252,23 +258,23 @@ static void test_two_scanouts_of_one_source_do_not_prepare_it_under_each_other(v
 	struct picture picture;
 
 	(void)state;
-	connect_and_negotiate(RIG_SMALL_BUFFER);
+	socket_rig_connect_and_negotiate(SOCKET_RIG_SMALL_BUFFER);
 	picture_init(&picture, 256, 444, 1);
-	picture.base.ops = &prepared_picture_ops; /* picture_rows() checks */
-	display_scanout_pixels(rig.display, 0, 256, 444, &picture.base);
-	display_scanout_pixels(rig.display, 1, 256, 400, &picture.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 256, 444);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 1, 256, 400);
-	rig_expect_update(&rig, 0, &picture, 0, 0, 256, 200);
-	rig_expect_update(&rig, 0, &picture, 0, 200, 256, 200);
-	display_damage(rig.display, 0, &(struct rect){ 0, 0, 1, 1 });
-	rig_expect_update(&rig, 0, &picture, 0, 400, 256, 44);
-	rig_expect_update(&rig, 1, &picture, 0, 0, 256, 200);
-	rig_expect_update(&rig, 1, &picture, 0, 200, 256, 200);
-	rig_expect_update(&rig, 0, &picture, 0, 0, 1, 1);
-	rig_expect_silence(&rig);
+	picture.base.ops = &picture_prepared_ops; /* picture_rows() checks */
+	display_scanout_pixels(socket_rig.display, 0, 256, 444, &picture.base);
+	display_scanout_pixels(socket_rig.display, 1, 256, 400, &picture.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 256, 444);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 1, 256, 400);
+	socket_rig_expect_update(0, &picture, 0, 0, 256, 200);
+	socket_rig_expect_update(0, &picture, 0, 200, 256, 200);
+	display_damage(socket_rig.display, 0, &(struct rect){ 0, 0, 1, 1 });
+	socket_rig_expect_update(0, &picture, 0, 400, 256, 44);
+	socket_rig_expect_update(1, &picture, 0, 0, 256, 200);
+	socket_rig_expect_update(1, &picture, 0, 200, 256, 200);
+	socket_rig_expect_update(0, &picture, 0, 0, 1, 1);
+	socket_rig_expect_silence();
 	assert_int_equal(picture.prepares, 3);
-	display_reset(rig.display);
+	display_reset(socket_rig.display);
 	picture_finish(&picture);
 }
 
@@ -277,22 +283,22 @@ static void test_two_scanouts_take_turns_band_by_band(void **state)
 	struct picture a, b;
 
 	(void)state;
-	connect_and_negotiate(RIG_SMALL_BUFFER);
+	socket_rig_connect_and_negotiate(SOCKET_RIG_SMALL_BUFFER);
 	picture_init(&a, 256, 400, 1);
 	picture_init(&b, 512, 200, 2);
-	display_scanout_pixels(rig.display, 0, 256, 400, &a.base);
-	display_scanout_pixels(rig.display, 5, 512, 200, &b.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 256, 400);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 5, 512, 200);
-	rig_expect_update(&rig, 0, &a, 0, 0, 256, 200);
-	rig_expect_update(&rig, 5, &b, 0, 0, 512, 100);
-	rig_expect_update(&rig, 0, &a, 0, 200, 256, 200);
-	rig_expect_update(&rig, 5, &b, 0, 100, 512, 100);
-	rig_expect_silence(&rig);
-	display_reset(rig.display);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 0, 0);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 5, 0, 0);
-	rig_expect_silence(&rig);
+	display_scanout_pixels(socket_rig.display, 0, 256, 400, &a.base);
+	display_scanout_pixels(socket_rig.display, 5, 512, 200, &b.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 256, 400);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 5, 512, 200);
+	socket_rig_expect_update(0, &a, 0, 0, 256, 200);
+	socket_rig_expect_update(5, &b, 0, 0, 512, 100);
+	socket_rig_expect_update(0, &a, 0, 200, 256, 200);
+	socket_rig_expect_update(5, &b, 0, 100, 512, 100);
+	socket_rig_expect_silence();
+	display_reset(socket_rig.display);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 0, 0);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 5, 0, 0);
+	socket_rig_expect_silence();
 	picture_finish(&a);
 	picture_finish(&b);
 }
@@ -306,7 +312,7 @@ static void expect_cursor(uint32_t scanout, const struct display_cursor *cursor)
 	};
 
 	memcpy(update.data, cursor->pixels, sizeof(update.data));
-	rig_expect(&rig, VHOST_USER_GPU_CURSOR_UPDATE, &update, sizeof(update));
+	socket_rig_expect(VHOST_USER_GPU_CURSOR_UPDATE, &update, sizeof(update));
 }
 
 static void test_cursor_moves_coalesce_and_overtake_the_bands(void **state)
@@ -318,34 +324,34 @@ static void test_cursor_moves_coalesce_and_overtake_the_bands(void **state)
 	for (size_t i = 0; i < 64 * 64; i++)
 		cursor.pixels[i] = (uint32_t)i * 77;
 	stuck_in_a_band(&old, &copy);
-	display_cursor_set(rig.display, 0, &cursor);
+	display_cursor_set(socket_rig.display, 0, &cursor);
 	for (uint32_t i = 0; i < 100; i++)
-		display_cursor_move(rig.display, 0, 100 + i, 200 + i, true);
+		display_cursor_move(socket_rig.display, 0, 100 + i, 200 + i, true);
 	cursor.x = 199;
 	cursor.y = 299;
-	rig_expect_update(&rig, 0, &copy, 0, 0, 256, 200);
+	socket_rig_expect_update(0, &copy, 0, 0, 256, 200);
 	expect_cursor(0, &cursor);
-	display_cursor_move(rig.display, 0, 5, 6, true);
-	rig_expect_update(&rig, 0, &copy, 0, 200, 256, 200);
-	rig_expect_words(&rig, VHOST_USER_GPU_CURSOR_POS, 0, 5, 6);
-	rig_expect_update(&rig, 0, &copy, 0, 400, 256, 44);
-	display_cursor_move(rig.display, 0, 7, 8, true);
-	display_cursor_move(rig.display, 0, 9, 9, false);
-	rig_expect_words(&rig, VHOST_USER_GPU_CURSOR_POS_HIDE, 0, 9, 9);
+	display_cursor_move(socket_rig.display, 0, 5, 6, true);
+	socket_rig_expect_update(0, &copy, 0, 200, 256, 200);
+	socket_rig_expect_words(VHOST_USER_GPU_CURSOR_POS, 0, 5, 6);
+	socket_rig_expect_update(0, &copy, 0, 400, 256, 44);
+	display_cursor_move(socket_rig.display, 0, 7, 8, true);
+	display_cursor_move(socket_rig.display, 0, 9, 9, false);
+	socket_rig_expect_words(VHOST_USER_GPU_CURSOR_POS_HIDE, 0, 9, 9);
 	/* A shape set and hidden at once is sent when it is to be seen. */
 	cursor.pixels[0] = 5;
-	display_cursor_set(rig.display, 0, &cursor);
-	display_cursor_move(rig.display, 0, 9, 9, false);
-	rig_expect_words(&rig, VHOST_USER_GPU_CURSOR_POS_HIDE, 0, 9, 9);
-	display_cursor_move(rig.display, 0, 10, 11, true);
+	display_cursor_set(socket_rig.display, 0, &cursor);
+	display_cursor_move(socket_rig.display, 0, 9, 9, false);
+	socket_rig_expect_words(VHOST_USER_GPU_CURSOR_POS_HIDE, 0, 9, 9);
+	display_cursor_move(socket_rig.display, 0, 10, 11, true);
 	cursor.x = 10;
 	cursor.y = 11;
 	expect_cursor(0, &cursor);
-	rig_expect_silence(&rig);
-	display_reset(rig.display);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 0, 0);
-	rig_expect_words(&rig, VHOST_USER_GPU_CURSOR_POS_HIDE, 0, 10, 11);
-	rig_expect_silence(&rig);
+	socket_rig_expect_silence();
+	display_reset(socket_rig.display);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 0, 0);
+	socket_rig_expect_words(VHOST_USER_GPU_CURSOR_POS_HIDE, 0, 10, 11);
+	socket_rig_expect_silence();
 	picture_finish(&old);
 	picture_finish(&copy);
 }
@@ -359,132 +365,146 @@ static void expect_dmabuf(unsigned scanout, const struct dmabuf *d, bool has_mod
 	struct stat sent, got;
 
 	if (has_modifier)
-		rig_expect(&rig, VHOST_USER_GPU_DMABUF_SCANOUT2, &wire, 48);
+		socket_rig_expect(VHOST_USER_GPU_DMABUF_SCANOUT2, &wire, 48);
 	else
-		rig_expect(&rig, VHOST_USER_GPU_DMABUF_SCANOUT, &wire, 40);
-	assert_true(rig.last_fd >= 0);
-	assert_int_equal(fstat(rig.last_fd, &got), 0);
+		socket_rig_expect(VHOST_USER_GPU_DMABUF_SCANOUT, &wire, 40);
+	assert_true(socket_rig.last_fd >= 0);
+	assert_int_equal(fstat(socket_rig.last_fd, &got), 0);
 	assert_int_equal(fstat(d->fd, &sent), 0);
 	assert_int_equal(got.st_ino, sent.st_ino);
-	fd_close(&rig.last_fd);
+	fd_close(&socket_rig.last_fd);
 }
 
 static void expect_dmabuf_off(unsigned scanout)
 {
-	rig_expect_words(&rig, VHOST_USER_GPU_DMABUF_SCANOUT, scanout, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-	assert_int_equal(rig.last_fd, -1);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_SCANOUT, scanout, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+	assert_int_equal(socket_rig.last_fd, -1);
 }
 
 static void test_a_scanout_goes_from_pixels_to_dmabuf_and_back(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
-	struct dmabuf dmabuf = dmabuf_of(fd, 0x1234);
+	struct dmabuf dmabuf = socket_rig_dmabuf(fd, 0x1234);
 	struct picture picture;
 
 	(void)state;
-	connect_and_negotiate(0);
+	socket_rig_connect_and_negotiate(0);
 	picture_init(&picture, 20, 10, 1);
-	display_scanout_pixels(rig.display, 1, 20, 10, &picture.base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 1, 20, 10);
-	rig_expect_update(&rig, 1, &picture, 0, 0, 20, 10);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 1, &dmabuf, &dmabuf_rect), 0);
+	display_scanout_pixels(socket_rig.display, 1, 20, 10, &picture.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 1, 20, 10);
+	socket_rig_expect_update(1, &picture, 0, 0, 20, 10);
+	assert_int_equal(
+		display_scanout_dmabuf(socket_rig.display, 1, &dmabuf, &socket_rig_dmabuf_rect), 0);
 	expect_dmabuf(1, &dmabuf, true);
 	/* QEMU would abort if its old surface came back, so SCANOUT is due. */
-	display_scanout_pixels(rig.display, 1, 20, 10, &picture.base);
+	display_scanout_pixels(socket_rig.display, 1, 20, 10, &picture.base);
 	expect_dmabuf_off(1);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 1, 20, 10);
-	rig_expect_update(&rig, 1, &picture, 0, 0, 20, 10);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 1, &dmabuf, &dmabuf_rect), 0);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 1, 20, 10);
+	socket_rig_expect_update(1, &picture, 0, 0, 20, 10);
+	assert_int_equal(
+		display_scanout_dmabuf(socket_rig.display, 1, &dmabuf, &socket_rig_dmabuf_rect), 0);
 	expect_dmabuf(1, &dmabuf, true);
-	display_reset(rig.display);
+	display_reset(socket_rig.display);
 	expect_dmabuf_off(1);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 1, 0, 0);
-	rig_expect_silence(&rig);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 1, 0, 0);
+	socket_rig_expect_silence();
 	picture_finish(&picture);
 }
 
 static void test_a_new_peer_is_sent_everything(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
-	struct dmabuf dmabuf = dmabuf_of(fd, 0);
+	struct dmabuf dmabuf = socket_rig_dmabuf(fd, 0);
 	struct display_cursor cursor = { .x = 1, .y = 2 };
 	struct picture picture;
 
 	(void)state;
 	picture_init(&picture, 20, 10, 1);
-	connect_and_negotiate(0);
-	display_scanout_pixels(rig.display, 0, 20, 10, &picture.base);
-	display_cursor_set(rig.display, 0, &cursor);
-	display_cursor_move(rig.display, 3, 4, 5, false);
-	display_scanout_pixels(rig.display, 4, 20, 10, &picture.base);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 2, &dmabuf, &dmabuf_rect), 0);
+	socket_rig_connect_and_negotiate(0);
+	display_scanout_pixels(socket_rig.display, 0, 20, 10, &picture.base);
+	display_cursor_set(socket_rig.display, 0, &cursor);
+	display_cursor_move(socket_rig.display, 3, 4, 5, false);
+	display_scanout_pixels(socket_rig.display, 4, 20, 10, &picture.base);
+	assert_int_equal(
+		display_scanout_dmabuf(socket_rig.display, 2, &dmabuf, &socket_rig_dmabuf_rect), 0);
 	fd_close(&fd);
 	fd = memfd_create("another", MFD_CLOEXEC); /* the display has its own descriptor */
-	rig_turns(&rig, 3);
-	fd_close(&rig.peer); /* all of it is lost; the next change finds nobody */
-	rig_turns(&rig, 3);
-	display_scanout_pixels(rig.display, 4, 0, 0, NULL);
-	display_damage(rig.display, 0, &(struct rect){ 1, 1, 1, 1 });
+	socket_rig_turns(3);
+	fd_close(&socket_rig.peer); /* all of it is lost; the next change finds nobody */
+	socket_rig_turns(3);
+	display_scanout_pixels(socket_rig.display, 4, 0, 0, NULL);
+	display_damage(socket_rig.display, 0, &(struct rect){ 1, 1, 1, 1 });
 
-	rig_connect(&rig, 0, NULL);
-	rig_expect(&rig, VHOST_USER_GPU_GET_PROTOCOL_FEATURES, NULL, 0);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, 20, 10);
-	rig_expect_words(&rig, VHOST_USER_GPU_CURSOR_POS_HIDE, 3, 4, 5);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 4, 0, 0);
+	socket_rig_connect(0, NULL);
+	socket_rig_expect(VHOST_USER_GPU_GET_PROTOCOL_FEATURES, NULL, 0);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 20, 10);
+	socket_rig_expect_words(VHOST_USER_GPU_CURSOR_POS_HIDE, 3, 4, 5);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 4, 0, 0);
 	expect_cursor(0, &cursor);
-	rig_expect_update(&rig, 0, &picture, 0, 0, 20, 10);
-	rig_expect_silence(&rig); /* dma-bufs wait for the features */
-	assert_false(display_shows_dmabufs(rig.display));
-	rig_reply(&rig, VHOST_USER_GPU_GET_PROTOCOL_FEATURES, &(uint64_t){ 0 }, 8);
-	rig_expect_words(&rig, VHOST_USER_GPU_SET_PROTOCOL_FEATURES, 0, 0);
-	rig_expect_header(&rig, VHOST_USER_GPU_DMABUF_SCANOUT, 40);
-	rig_read(&rig, &(uint8_t[40]){ 0 }, 40);
-	assert_true(rig.last_fd >= 0);
-	rig_expect_words(&rig, VHOST_USER_GPU_DMABUF_UPDATE, 2, 0, 0, 640, 480);
-	rig_expect_silence(&rig);
-	display_reset(rig.display);
+	socket_rig_expect_update(0, &picture, 0, 0, 20, 10);
+	socket_rig_expect_silence(); /* dma-bufs wait for the features */
+	assert_false(display_shows_dmabufs(socket_rig.display));
+	socket_rig_reply(VHOST_USER_GPU_GET_PROTOCOL_FEATURES, &(uint64_t){ 0 }, 8);
+	socket_rig_expect_words(VHOST_USER_GPU_SET_PROTOCOL_FEATURES, 0, 0);
+	socket_rig_expect_header(VHOST_USER_GPU_DMABUF_SCANOUT, 40);
+	socket_rig_read(&(uint8_t[40]){ 0 }, 40);
+	assert_true(socket_rig.last_fd >= 0);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 2, 0, 0, 640, 480);
+	socket_rig_expect_silence();
+	display_reset(socket_rig.display);
 	picture_finish(&picture);
 }
 
 static void test_the_next_vmm_is_told_nothing_of_what_the_last_one_saw(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
-	struct dmabuf dmabuf = dmabuf_of(fd, 0);
+	struct dmabuf dmabuf = socket_rig_dmabuf(fd, 0);
 	struct picture picture;
 
 	(void)state;
-	connect_and_negotiate(0);
+	socket_rig_connect_and_negotiate(0);
 	picture_init(&picture, 20, 10, 1);
-	display_scanout_pixels(rig.display, 0, 20, 10, &picture.base);
-	display_cursor_move(rig.display, 0, 1, 1, true);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 1, &dmabuf, &dmabuf_rect), 0);
-	rig_turns(&rig, 3);
-	display_reset(rig.display);
-	assert_int_equal(display_set_socket(rig.display, -1), 0);
-	assert_false(display_shows_dmabufs(rig.display));
-	connect_and_negotiate(0);
-	rig_expect_silence(&rig);
+	display_scanout_pixels(socket_rig.display, 0, 20, 10, &picture.base);
+	display_cursor_move(socket_rig.display, 0, 1, 1, true);
+	assert_int_equal(
+		display_scanout_dmabuf(socket_rig.display, 1, &dmabuf, &socket_rig_dmabuf_rect), 0);
+	socket_rig_turns(3);
+	display_reset(socket_rig.display);
+	assert_int_equal(display_set_socket(socket_rig.display, -1), 0);
+	assert_false(display_shows_dmabufs(socket_rig.display));
+	socket_rig_connect_and_negotiate(0);
+	socket_rig_expect_silence();
 	picture_finish(&picture);
 }
 
 static void test_a_tiled_buffer_is_refused_by_a_peer_that_knows_no_modifiers(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
-	struct dmabuf tiled = dmabuf_of(fd, 0x77), linear = dmabuf_of(fd, DRM_FORMAT_MOD_LINEAR),
-		      implied = dmabuf_of(fd, DRM_FORMAT_MOD_INVALID);
+	struct dmabuf tiled = socket_rig_dmabuf(fd, 0x77),
+		      linear = socket_rig_dmabuf(fd, DRM_FORMAT_MOD_LINEAR),
+		      implied = socket_rig_dmabuf(fd, DRM_FORMAT_MOD_INVALID);
 
 	(void)state;
-	assert_int_equal(display_scanout_dmabuf(rig.display, 0, &linear, &dmabuf_rect), -ENOTSUP);
-	rig_connect(&rig, 0, NULL);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 0, &linear, &dmabuf_rect), -ENOTSUP);
-	rig_negotiate(&rig, 1);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 0, &linear, &dmabuf_rect), 0);
+	assert_int_equal(
+		display_scanout_dmabuf(socket_rig.display, 0, &linear, &socket_rig_dmabuf_rect),
+		-ENOTSUP);
+	socket_rig_connect(0, NULL);
+	assert_int_equal(
+		display_scanout_dmabuf(socket_rig.display, 0, &linear, &socket_rig_dmabuf_rect),
+		-ENOTSUP);
+	socket_rig_negotiate(1);
+	assert_int_equal(
+		display_scanout_dmabuf(socket_rig.display, 0, &linear, &socket_rig_dmabuf_rect), 0);
 	expect_dmabuf(0, &linear, false);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 0, &implied, &dmabuf_rect), 0);
+	assert_int_equal(
+		display_scanout_dmabuf(socket_rig.display, 0, &implied, &socket_rig_dmabuf_rect),
+		0);
 	expect_dmabuf(0, &implied, false);
-	assert_int_equal(display_scanout_dmabuf(rig.display, 0, &tiled, &dmabuf_rect), -ENOTSUP);
+	assert_int_equal(
+		display_scanout_dmabuf(socket_rig.display, 0, &tiled, &socket_rig_dmabuf_rect),
+		-ENOTSUP);
 	expect_dmabuf_off(0);
-	rig_expect_silence(&rig);
+	socket_rig_expect_silence();
 }
 
 int main(void)

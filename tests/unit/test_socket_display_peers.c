@@ -3,24 +3,30 @@
  * Peers of the vhost-user-gpu display that lie, go away, say nothing or speak too late; and
  * displays that have no peer.
  */
-#include "socket_display_ask.h"
+#include "socket_ask.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <glib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/fd.h"
 #include "display/headless.h"
 
 /* As if that much time had passed for the request, and the timer fired. */
-static void let_time_out(struct ask *ask)
+static void let_time_out(struct socket_ask *ask)
 {
 	ask->request.deadline = 1;
-	socket_request_expire(&rig_socket_display(&rig)->timer);
+	socket_request_expire(&socket_rig_display()->timer);
 }
 
 static void let_features_time_out(void)
 {
-	rig_socket_display(&rig)->protocol_deadline = 1;
-	socket_request_expire(&rig_socket_display(&rig)->timer);
-	rig_turns(&rig, 1);
+	socket_rig_display()->protocol_deadline = 1;
+	socket_request_expire(&socket_rig_display()->timer);
+	socket_rig_turns(1);
 }
 
 static void test_what_is_no_answer_closes_the_socket(void **state)
@@ -41,214 +47,214 @@ static void test_what_is_no_answer_closes_the_socket(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < G_N_ELEMENTS(lies); i++) {
-		struct ask sent, waiting, edid;
+		struct socket_ask sent, waiting, edid;
 
-		rig_connect(&rig, 0, NULL);
-		rig_expect(&rig, VHOST_USER_GPU_GET_PROTOCOL_FEATURES, NULL, 0);
-		ask_info(&sent);
-		expect_info_asked();
-		ask_info(&waiting);
-		ask_edid(&edid, 0);
-		rig_say(&rig, lies[i].request, lies[i].flags, lies[i].size, NULL, 0);
-		rig_expect_end(&rig);
-		assert_ended(&sent, -ENOTCONN);
-		assert_ended(&waiting, -ENOTCONN);
-		assert_ended(&edid, -ENOTCONN);
-		assert_false(display_shows_dmabufs(rig.display));
+		socket_rig_connect(0, NULL);
+		socket_rig_expect(VHOST_USER_GPU_GET_PROTOCOL_FEATURES, NULL, 0);
+		socket_ask_info(&sent);
+		socket_ask_expect_info();
+		socket_ask_info(&waiting);
+		socket_ask_edid(&edid, 0);
+		socket_rig_say(lies[i].request, lies[i].flags, lies[i].size, NULL, 0);
+		socket_rig_expect_end();
+		socket_ask_assert_ended(&sent, -ENOTCONN);
+		socket_ask_assert_ended(&waiting, -ENOTCONN);
+		socket_ask_assert_ended(&edid, -ENOTCONN);
+		assert_false(display_shows_dmabufs(socket_rig.display));
 	}
 }
 
 static void test_the_end_of_the_socket_ends_the_requests(void **state)
 {
-	struct ask flush, info;
+	struct socket_ask flush, info;
 
 	(void)state;
-	show_dmabuf(0);
-	ask_flush(&flush, 0, 0, 0, 1, 1);
-	ask_info(&info);
-	rig_turns(&rig, 2);
-	fd_close(&rig.peer);
-	rig_turns(&rig, 2);
-	assert_ended(&flush, -ENOTCONN);
-	assert_ended(&info, -ENOTCONN);
-	ask_init(&info);
-	assert_int_equal(display_request_info(rig.display, &info.request), -ENOTSUP);
-	assert_int_equal(display_request_edid(rig.display, &info.request, 0), -ENOTSUP);
-	assert_int_equal(
-		display_flush_dmabuf(rig.display, &info.request, 0, &(struct rect){ 0, 0, 1, 1 }),
-		-ENOTSUP);
-	rig_turns(&rig, 2);
+	socket_ask_show_dmabuf(0);
+	socket_ask_flush(&flush, 0, 0, 0, 1, 1);
+	socket_ask_info(&info);
+	socket_rig_turns(2);
+	fd_close(&socket_rig.peer);
+	socket_rig_turns(2);
+	socket_ask_assert_ended(&flush, -ENOTCONN);
+	socket_ask_assert_ended(&info, -ENOTCONN);
+	socket_ask_init(&info);
+	assert_int_equal(display_request_info(socket_rig.display, &info.request), -ENOTSUP);
+	assert_int_equal(display_request_edid(socket_rig.display, &info.request, 0), -ENOTSUP);
+	assert_int_equal(display_flush_dmabuf(socket_rig.display, &info.request, 0,
+					      &(struct rect){ 0, 0, 1, 1 }),
+			 -ENOTSUP);
+	socket_rig_turns(2);
 	assert_int_equal(info.calls, 0);
 }
 
 static void test_a_peer_that_no_longer_reads_is_dropped_without_a_signal(void **state)
 {
-	struct ask info;
+	struct socket_ask info;
 
 	(void)state;
-	ask_info(&info);
-	assert_int_equal(shutdown(rig.peer, SHUT_RD), 0);
-	rig_turns(&rig, 2);
-	assert_ended(&info, -ENOTCONN);
-	assert_int_equal(rig_socket_display(&rig)->fd, -1);
+	socket_ask_info(&info);
+	assert_int_equal(shutdown(socket_rig.peer, SHUT_RD), 0);
+	socket_rig_turns(2);
+	socket_ask_assert_ended(&info, -ENOTCONN);
+	assert_int_equal(socket_rig_display()->fd, -1);
 }
 
 static void test_an_answer_cut_short_by_the_end_is_no_answer(void **state)
 {
-	struct ask info;
+	struct socket_ask info;
 
 	(void)state;
-	ask_info(&info);
-	expect_info_asked();
-	rig_say(&rig, VHOST_USER_GPU_GET_DISPLAY_INFO, 4, 408, "half", 4);
-	fd_close(&rig.peer);
-	rig_turns(&rig, 3);
-	assert_ended(&info, -ENOTCONN);
+	socket_ask_info(&info);
+	socket_ask_expect_info();
+	socket_rig_say(VHOST_USER_GPU_GET_DISPLAY_INFO, 4, 408, "half", 4);
+	fd_close(&socket_rig.peer);
+	socket_rig_turns(3);
+	socket_ask_assert_ended(&info, -ENOTCONN);
 }
 
 static void test_a_peer_that_never_answers_costs_a_time_out_and_no_more(void **state)
 {
-	struct ask info, edid, flush[3];
+	struct socket_ask info, edid, flush[3];
 
 	(void)state;
-	rig_connect(&rig, 0, NULL);
-	rig_expect(&rig, VHOST_USER_GPU_GET_PROTOCOL_FEATURES, NULL, 0);
-	ask_edid(&edid, 0);
-	ask_info(&info);
-	expect_info_asked();
-	assert_false(display_shows_dmabufs(rig.display));
+	socket_rig_connect(0, NULL);
+	socket_rig_expect(VHOST_USER_GPU_GET_PROTOCOL_FEATURES, NULL, 0);
+	socket_ask_edid(&edid, 0);
+	socket_ask_info(&info);
+	socket_ask_expect_info();
+	assert_false(display_shows_dmabufs(socket_rig.display));
 	let_features_time_out();
-	assert_ended(&edid, -ENOTSUP); /* no features, so no EDID */
+	socket_ask_assert_ended(&edid, -ENOTSUP); /* no features, so no EDID */
 	assert_int_equal(info.calls, 0);
 	let_time_out(&info);
-	assert_ended(&info, -ETIMEDOUT);
-	show_dmabuf(0);
-	ask_flush(&flush[0], 0, 1, 1, 2, 2);
-	rig_expect_words(&rig, VHOST_USER_GPU_DMABUF_UPDATE, 0, 1, 1, 2, 2);
-	ask_flush(&flush[1], 0, 3, 3, 2, 2);
+	socket_ask_assert_ended(&info, -ETIMEDOUT);
+	socket_ask_show_dmabuf(0);
+	socket_ask_flush(&flush[0], 0, 1, 1, 2, 2);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 0, 1, 1, 2, 2);
+	socket_ask_flush(&flush[1], 0, 3, 3, 2, 2);
 	let_time_out(&flush[0]);
-	assert_ended(&flush[0], -ETIMEDOUT);
-	rig_expect_silence(&rig);
-	rig_socket_display(&rig)->scanouts[0].flush_deadline = 1;
+	socket_ask_assert_ended(&flush[0], -ETIMEDOUT);
+	socket_rig_expect_silence();
+	socket_rig_display()->scanouts[0].flush_deadline = 1;
 	let_time_out(&flush[1]); /* before it was sent */
-	assert_ended(&flush[1], -ETIMEDOUT);
-	rig_expect_words(&rig, VHOST_USER_GPU_DMABUF_UPDATE, 0, 3, 3, 2, 2);
-	rig_socket_display(&rig)->scanouts[0].flush_deadline = 1;
-	socket_request_expire(&rig_socket_display(&rig)->timer);
-	assert_int_equal(rig_socket_display(&rig)->flush_order_len, 0);
-	ask_flush(&flush[2], 0, 0, 0, 2, 2);
-	rig_expect_words(&rig, VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 2, 2);
-	rig_reply(&rig, VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
-	assert_ended(&flush[2], 0);
+	socket_ask_assert_ended(&flush[1], -ETIMEDOUT);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 0, 3, 3, 2, 2);
+	socket_rig_display()->scanouts[0].flush_deadline = 1;
+	socket_request_expire(&socket_rig_display()->timer);
+	assert_int_equal(socket_rig_display()->flush_order_len, 0);
+	socket_ask_flush(&flush[2], 0, 0, 0, 2, 2);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 2, 2);
+	socket_rig_reply(VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
+	socket_ask_assert_ended(&flush[2], 0);
 }
 
 static void test_a_peer_that_does_not_even_read_costs_a_time_out(void **state)
 {
-	struct socket_display *sd = rig_socket_display(&rig);
+	struct socket_display *sd = socket_rig_display();
 	struct picture picture;
-	struct ask later, sooner;
+	struct socket_ask later, sooner;
 
 	(void)state;
-	rig_connect(&rig, RIG_SMALL_BUFFER, NULL);
+	socket_rig_connect(SOCKET_RIG_SMALL_BUFFER, NULL);
 	picture_init(&picture, 256, 256, 1);
-	display_scanout_pixels(rig.display, 0, 256, 256, &picture.base);
-	rig_turns(&rig, 2);
+	display_scanout_pixels(socket_rig.display, 0, 256, 256, &picture.base);
+	socket_rig_turns(2);
 	sd->timeouts.request = 40;
-	ask_info(&later);
+	socket_ask_info(&later);
 	sd->timeouts.request = 20;
-	ask_info(&sooner);
+	socket_ask_info(&sooner);
 	uint64_t start = socket_request_now();
 	while (sooner.calls == 0)
-		assert_int_equal(loop_turn(&rig.loop, 1000), 0);
-	assert_ended(&sooner, -ETIMEDOUT);
+		assert_int_equal(loop_turn(&socket_rig.loop, 1000), 0);
+	socket_ask_assert_ended(&sooner, -ETIMEDOUT);
 	while (later.calls == 0)
-		assert_int_equal(loop_turn(&rig.loop, 1000), 0);
-	assert_ended(&later, -ETIMEDOUT);
+		assert_int_equal(loop_turn(&socket_rig.loop, 1000), 0);
+	socket_ask_assert_ended(&later, -ETIMEDOUT);
 	assert_true(socket_request_now() - start >= 39);
 	assert_true(socket_request_now() - start <
 		    SOCKET_PROTOCOL_TIMEOUT / 2); /* not the first timer */
-	display_scanout_pixels(rig.display, 0, 0, 0, NULL);
+	display_scanout_pixels(socket_rig.display, 0, 0, 0, NULL);
 	picture_finish(&picture);
 }
 
 static void test_a_late_answer_is_not_taken_for_that_of_a_later_request(void **state)
 {
-	struct ask first, second, edid;
+	struct socket_ask first, second, edid;
 
 	(void)state;
-	ask_info(&first);
-	ask_edid(&edid, 1);
-	rig_expect_words(&rig, VHOST_USER_GPU_GET_EDID, 1);
-	expect_info_asked();
+	socket_ask_info(&first);
+	socket_ask_edid(&edid, 1);
+	socket_rig_expect_words(VHOST_USER_GPU_GET_EDID, 1);
+	socket_ask_expect_info();
 	let_time_out(&first);
 	let_time_out(&edid);
-	assert_ended(&first, -ETIMEDOUT);
-	assert_ended(&edid, -ETIMEDOUT);
-	ask_info(&second);
-	ask_edid(&edid, 2);
-	rig_expect_silence(&rig);
-	reply_edid(128, 1);
-	reply_info(111);
+	socket_ask_assert_ended(&first, -ETIMEDOUT);
+	socket_ask_assert_ended(&edid, -ETIMEDOUT);
+	socket_ask_info(&second);
+	socket_ask_edid(&edid, 2);
+	socket_rig_expect_silence();
+	socket_ask_reply_edid(128, 1);
+	socket_ask_reply_info(111);
 	assert_int_equal(second.calls, 0);
 	assert_int_equal(edid.calls, 0);
-	rig_expect_words(&rig, VHOST_USER_GPU_GET_EDID, 2);
-	expect_info_asked();
-	reply_edid(128, 2);
-	reply_info(222);
-	assert_ended(&second, 0);
+	socket_rig_expect_words(VHOST_USER_GPU_GET_EDID, 2);
+	socket_ask_expect_info();
+	socket_ask_reply_edid(128, 2);
+	socket_ask_reply_info(222);
+	socket_ask_assert_ended(&second, 0);
 	assert_int_equal(second.info.outputs[3].rect.width, 222);
-	assert_ended(&edid, 0);
+	socket_ask_assert_ended(&edid, 0);
 	assert_int_equal(edid.edid.data[1023], 2);
 }
 
 static void test_features_that_come_after_the_time_out_count(void **state)
 {
-	struct ask edid;
+	struct socket_ask edid;
 
 	(void)state;
-	rig_connect(&rig, 0, NULL);
-	rig_expect(&rig, VHOST_USER_GPU_GET_PROTOCOL_FEATURES, NULL, 0);
+	socket_rig_connect(0, NULL);
+	socket_rig_expect(VHOST_USER_GPU_GET_PROTOCOL_FEATURES, NULL, 0);
 	let_features_time_out();
-	ask_init(&edid);
-	assert_int_equal(display_request_edid(rig.display, &edid.request, 0), -ENOTSUP);
-	rig_reply(&rig, VHOST_USER_GPU_GET_PROTOCOL_FEATURES, &(uint64_t){ UINT64_MAX }, 8);
-	rig_expect_words(&rig, VHOST_USER_GPU_SET_PROTOCOL_FEATURES, 3, 0);
-	ask_edid(&edid, 0);
-	rig_expect_words(&rig, VHOST_USER_GPU_GET_EDID, 0);
+	socket_ask_init(&edid);
+	assert_int_equal(display_request_edid(socket_rig.display, &edid.request, 0), -ENOTSUP);
+	socket_rig_reply(VHOST_USER_GPU_GET_PROTOCOL_FEATURES, &(uint64_t){ UINT64_MAX }, 8);
+	socket_rig_expect_words(VHOST_USER_GPU_SET_PROTOCOL_FEATURES, 3, 0);
+	socket_ask_edid(&edid, 0);
+	socket_rig_expect_words(VHOST_USER_GPU_GET_EDID, 0);
 	display_cancel(&edid.request);
 }
 
 static void test_a_new_socket_a_reset_and_the_end_end_the_requests(void **state)
 {
-	struct ask info, edid, flush;
+	struct socket_ask info, edid, flush;
 
 	(void)state;
-	show_dmabuf(0);
-	ask_info(&info);
-	ask_edid(&edid, 0);
-	ask_flush(&flush, 0, 0, 0, 1, 1);
-	rig_turns(&rig, 2);
-	rig_say(&rig, VHOST_USER_GPU_GET_DISPLAY_INFO, 4, 408, "half", 4);
-	rig_turns(&rig, 1);
-	rig_connect(&rig, 0, NULL);
-	assert_ended(&info, -ENOTCONN);
-	assert_ended(&edid, -ENOTCONN);
-	assert_ended(&flush, -ENOTCONN);
-	rig_negotiate(&rig, 3);
+	socket_ask_show_dmabuf(0);
+	socket_ask_info(&info);
+	socket_ask_edid(&edid, 0);
+	socket_ask_flush(&flush, 0, 0, 0, 1, 1);
+	socket_rig_turns(2);
+	socket_rig_say(VHOST_USER_GPU_GET_DISPLAY_INFO, 4, 408, "half", 4);
+	socket_rig_turns(1);
+	socket_rig_connect(0, NULL);
+	socket_ask_assert_ended(&info, -ENOTCONN);
+	socket_ask_assert_ended(&edid, -ENOTCONN);
+	socket_ask_assert_ended(&flush, -ENOTCONN);
+	socket_rig_negotiate(3);
 
-	ask_info(&info);
-	ask_edid(&edid, 0);
-	display_reset(rig.display);
-	assert_ended(&info, -ENOTCONN);
-	assert_ended(&edid, -ENOTCONN);
+	socket_ask_info(&info);
+	socket_ask_edid(&edid, 0);
+	display_reset(socket_rig.display);
+	socket_ask_assert_ended(&info, -ENOTCONN);
+	socket_ask_assert_ended(&edid, -ENOTCONN);
 
-	ask_info(&info);
+	socket_ask_info(&info);
 	info.then_asks = &edid;
 	edid.calls = 0;
-	display_free(rig.display);
-	assert_ended(&info, -ENOTCONN);
+	display_free(socket_rig.display);
+	socket_ask_assert_ended(&info, -ENOTCONN);
 	assert_int_equal(edid.calls, 0);
-	rig.display = NULL;
+	socket_rig.display = NULL;
 }
 
 static void test_a_socket_that_is_none_is_refused_and_closed(void **state)
@@ -259,17 +265,17 @@ static void test_a_socket_that_is_none_is_refused_and_closed(void **state)
 	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
 	close(pair[0]);
 	auto_fd file = memfd_create("no socket", MFD_CLOEXEC);
-	assert_true(display_set_socket(rig.display, fd_steal(&file)) < 0);
-	rig_expect_end(&rig); /* the former peer is gone as well */
-	assert_int_equal(display_set_socket(rig.display, pair[1]), 0);
-	rig_turns(&rig, 3);
-	assert_int_equal(rig_socket_display(&rig)->fd, -1);
+	assert_true(display_set_socket(socket_rig.display, fd_steal(&file)) < 0);
+	socket_rig_expect_end(); /* the former peer is gone as well */
+	assert_int_equal(display_set_socket(socket_rig.display, pair[1]), 0);
+	socket_rig_turns(3);
+	assert_int_equal(socket_rig_display()->fd, -1);
 }
 
 static void test_a_display_without_hooks_says_so(void **state)
 {
 	struct display *headless = headless_display_new();
-	struct display_request request = { .fn = on_reply };
+	struct display_request request = { .fn = socket_ask_on_reply };
 	struct dmabuf dmabuf = { .fd = 0, .n_planes = 1 };
 	int pair[2];
 
@@ -281,7 +287,8 @@ static void test_a_display_without_hooks_says_so(void **state)
 	assert_int_equal(display_request_info(headless, &request), -ENOTSUP);
 	assert_int_equal(display_request_edid(headless, &request, 0), -ENOTSUP);
 	assert_false(display_shows_dmabufs(headless));
-	assert_int_equal(display_scanout_dmabuf(headless, 0, &dmabuf, &dmabuf_rect), -ENOTSUP);
+	assert_int_equal(display_scanout_dmabuf(headless, 0, &dmabuf, &socket_rig_dmabuf_rect),
+			 -ENOTSUP);
 	assert_int_equal(display_flush_dmabuf(headless, &request, 0, &(struct rect){ 0, 0, 1, 1 }),
 			 -ENOTSUP);
 	display_cancel(&request);

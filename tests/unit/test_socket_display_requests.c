@@ -3,27 +3,34 @@
  * What the vhost-user-gpu display asks its peer, whom it tells the answer, and what callbacks may
  * do.
  */
-#include "socket_display_ask.h"
+#include "socket_ask.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
 
 static void test_an_edid_that_is_refused_is_known_at_once(void **state)
 {
-	struct ask refused, next;
+	struct socket_ask refused, next;
 
 	(void)state;
-	ask_edid(&refused, 9);
-	ask_edid(&next, 1);
-	rig_expect_words(&rig, VHOST_USER_GPU_GET_EDID, 9);
-	expect_info_asked();
-	rig_expect_silence(&rig);
-	reply_info(1);
-	assert_ended(&refused, -ENOTSUP);
-	rig_expect_words(&rig, VHOST_USER_GPU_GET_EDID, 1);
-	expect_info_asked();
-	reply_edid(256, 7);
-	assert_ended(&next, 0);
+	socket_ask_edid(&refused, 9);
+	socket_ask_edid(&next, 1);
+	socket_rig_expect_words(VHOST_USER_GPU_GET_EDID, 9);
+	socket_ask_expect_info();
+	socket_rig_expect_silence();
+	socket_ask_reply_info(1);
+	socket_ask_assert_ended(&refused, -ENOTSUP);
+	socket_rig_expect_words(VHOST_USER_GPU_GET_EDID, 1);
+	socket_ask_expect_info();
+	socket_ask_reply_edid(256, 7);
+	socket_ask_assert_ended(&next, 0);
 	assert_int_equal(next.edid.size, 256);
-	reply_info(1);
-	rig_expect_silence(&rig);
+	socket_ask_reply_info(1);
+	socket_rig_expect_silence();
 }
 
 static void test_an_edid_of_a_wrong_length_is_refused(void **state)
@@ -37,36 +44,36 @@ static void test_an_edid_of_a_wrong_length_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-		struct ask edid;
+		struct socket_ask edid;
 
-		ask_edid(&edid, 0);
-		rig_expect_words(&rig, VHOST_USER_GPU_GET_EDID, 0);
-		expect_info_asked();
-		reply_edid(cases[i].size, 42);
-		assert_ended(&edid, cases[i].error);
+		socket_ask_edid(&edid, 0);
+		socket_rig_expect_words(VHOST_USER_GPU_GET_EDID, 0);
+		socket_ask_expect_info();
+		socket_ask_reply_edid(cases[i].size, 42);
+		socket_ask_assert_ended(&edid, cases[i].error);
 		assert_int_equal(edid.edid.size, cases[i].error ? 0 : cases[i].size);
 		assert_int_equal(edid.edid.data[1023], cases[i].error ? 0 : 42);
-		reply_info(1);
+		socket_ask_reply_info(1);
 	}
 }
 
 static void test_answers_nobody_asked_for_are_ignored(void **state)
 {
-	struct ask info;
+	struct socket_ask info;
 
 	(void)state;
-	rig_reply(&rig, VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
-	rig_reply(&rig, VHOST_USER_GPU_GET_PROTOCOL_FEATURES, &(uint64_t){ 0 }, 8);
-	reply_edid(128, 0);
-	reply_info(1);
-	assert_int_equal(rig_socket_display(&rig)->features, 3);
-	ask_info(&info);
-	expect_info_asked();
-	reply_edid(128, 0);
-	rig_reply(&rig, VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
+	socket_rig_reply(VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
+	socket_rig_reply(VHOST_USER_GPU_GET_PROTOCOL_FEATURES, &(uint64_t){ 0 }, 8);
+	socket_ask_reply_edid(128, 0);
+	socket_ask_reply_info(1);
+	assert_int_equal(socket_rig_display()->features, 3);
+	socket_ask_info(&info);
+	socket_ask_expect_info();
+	socket_ask_reply_edid(128, 0);
+	socket_rig_reply(VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
 	assert_int_equal(info.calls, 0);
-	reply_info(640);
-	assert_ended(&info, 0);
+	socket_ask_reply_info(640);
+	socket_ask_assert_ended(&info, 0);
 	assert_int_equal(info.info.outputs[3].rect.x, 5);
 	assert_int_equal(info.info.outputs[3].rect.width, 640);
 	assert_int_equal(info.info.outputs[3].enabled, 1);
@@ -78,171 +85,173 @@ static void test_answers_come_in_any_pieces(void **state)
 	uint8_t bytes[2 * (12 + 408) + 12] = { 0 };
 	const uint32_t info_header[3] = { VHOST_USER_GPU_GET_DISPLAY_INFO, 4, 408 };
 	const uint32_t stray_header[3] = { VHOST_USER_GPU_DMABUF_UPDATE, 4, 0 };
-	struct ask first, second;
+	struct socket_ask first, second;
 
 	(void)state;
 	memcpy(bytes, info_header, 12);
 	memcpy(bytes + 420, stray_header, 12);
 	memcpy(bytes + 432, info_header, 12);
-	ask_info(&first);
-	expect_info_asked();
+	socket_ask_info(&first);
+	socket_ask_expect_info();
 	for (size_t i = 0; i < 420; i++) {
 		assert_int_equal(first.calls, 0);
-		assert_int_equal(send(rig.peer, bytes + i, 1, 0), 1);
-		rig_turns(&rig, 1);
+		assert_int_equal(send(socket_rig.peer, bytes + i, 1, 0), 1);
+		socket_rig_turns(1);
 	}
-	assert_ended(&first, 0);
-	ask_info(&second);
-	expect_info_asked();
-	assert_int_equal(send(rig.peer, bytes + 420, sizeof(bytes) - 420, 0), sizeof(bytes) - 420);
-	rig_turns(&rig, 1);
-	assert_ended(&second, 0);
+	socket_ask_assert_ended(&first, 0);
+	socket_ask_info(&second);
+	socket_ask_expect_info();
+	assert_int_equal(send(socket_rig.peer, bytes + 420, sizeof(bytes) - 420, 0),
+			 sizeof(bytes) - 420);
+	socket_rig_turns(1);
+	socket_ask_assert_ended(&second, 0);
 }
 
 static void test_infos_made_together_share_an_answer_and_later_ones_do_not(void **state)
 {
-	struct ask a, b, later;
+	struct socket_ask a, b, later;
 
 	(void)state;
-	ask_info(&a);
-	ask_info(&b);
-	expect_info_asked();
-	ask_info(&later);
-	rig_expect_silence(&rig);
-	reply_info(1);
-	assert_ended(&a, 0);
-	assert_ended(&b, 0);
+	socket_ask_info(&a);
+	socket_ask_info(&b);
+	socket_ask_expect_info();
+	socket_ask_info(&later);
+	socket_rig_expect_silence();
+	socket_ask_reply_info(1);
+	socket_ask_assert_ended(&a, 0);
+	socket_ask_assert_ended(&b, 0);
 	assert_int_equal(later.calls, 0);
-	expect_info_asked();
-	reply_info(2);
-	assert_ended(&later, 0);
+	socket_ask_expect_info();
+	socket_ask_reply_info(2);
+	socket_ask_assert_ended(&later, 0);
 	assert_int_equal(later.info.outputs[3].rect.width, 2);
 }
 
 static void test_a_cancelled_request_is_not_called(void **state)
 {
-	struct ask sent, unsent, edid, flush;
+	struct socket_ask sent, unsent, edid, flush;
 
 	(void)state;
-	show_dmabuf(0);
-	ask_info(&sent);
-	ask_edid(&edid, 0);
-	ask_flush(&flush, 0, 0, 0, 1, 1);
-	rig_expect_words(&rig, VHOST_USER_GPU_GET_EDID, 0);
-	expect_info_asked();
-	rig_expect_words(&rig, VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 1, 1);
-	ask_info(&unsent);
+	socket_ask_show_dmabuf(0);
+	socket_ask_info(&sent);
+	socket_ask_edid(&edid, 0);
+	socket_ask_flush(&flush, 0, 0, 0, 1, 1);
+	socket_rig_expect_words(VHOST_USER_GPU_GET_EDID, 0);
+	socket_ask_expect_info();
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 1, 1);
+	socket_ask_info(&unsent);
 	display_cancel(&sent.request);
 	display_cancel(&unsent.request);
 	display_cancel(&edid.request);
 	display_cancel(&flush.request);
 	display_cancel(&flush.request);
-	reply_edid(128, 0);
-	reply_info(1);
-	rig_reply(&rig, VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
-	rig_expect_silence(&rig);
+	socket_ask_reply_edid(128, 0);
+	socket_ask_reply_info(1);
+	socket_rig_reply(VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
+	socket_rig_expect_silence();
 	assert_int_equal(sent.calls + unsent.calls + edid.calls + flush.calls, 0);
-	ask_flush(&flush, 0, 0, 0, 1, 1);
-	rig_expect_words(&rig, VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 1, 1);
+	socket_ask_flush(&flush, 0, 0, 0, 1, 1);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 1, 1);
 	display_cancel(&flush.request);
 }
 
 static void test_a_callback_may_ask_and_cancel(void **state)
 {
-	struct ask first, second, third, asked;
+	struct socket_ask first, second, third, asked;
 
 	(void)state;
-	ask_init(&asked);
-	ask_info(&first);
-	ask_info(&second);
-	ask_info(&third);
+	socket_ask_init(&asked);
+	socket_ask_info(&first);
+	socket_ask_info(&second);
+	socket_ask_info(&third);
 	first.then_cancels = &second;
 	first.then_asks = &asked;
-	expect_info_asked();
-	reply_info(1);
-	assert_ended(&first, 0);
+	socket_ask_expect_info();
+	socket_ask_reply_info(1);
+	socket_ask_assert_ended(&first, 0);
 	assert_int_equal(second.calls, 0);
-	assert_ended(&third, 0);
+	socket_ask_assert_ended(&third, 0);
 	assert_int_equal(asked.calls, 0);
-	expect_info_asked();
+	socket_ask_expect_info();
 	asked.then_asks = &second;
 	second.then_asks = &third; /* also from the end of the socket: refused then */
-	fd_close(&rig.peer);
-	rig_turns(&rig, 2);
-	assert_ended(&asked, -ENOTCONN);
+	fd_close(&socket_rig.peer);
+	socket_rig_turns(2);
+	socket_ask_assert_ended(&asked, -ENOTCONN);
 	assert_int_equal(second.calls, 0);
 }
 
 static void test_flushes_merge_while_one_is_under_way(void **state)
 {
-	struct ask a, b, c, other;
+	struct socket_ask a, b, c, other;
 
 	(void)state;
-	show_dmabuf(0);
-	show_dmabuf(7);
-	ask_flush(&a, 0, 0, 0, 10, 10);
-	rig_expect_words(&rig, VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 10, 10);
-	ask_flush(&b, 0, 100, 0, 10, 10);
-	ask_flush(&c, 0, 0, 100, 700, 10);
-	ask_flush(&other, 7, 1, 1, 1, 1);
-	rig_expect_words(&rig, VHOST_USER_GPU_DMABUF_UPDATE, 7, 1, 1, 1, 1);
-	rig_expect_silence(&rig);
-	rig_reply(&rig, VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
-	assert_ended(&a, 0);
+	socket_ask_show_dmabuf(0);
+	socket_ask_show_dmabuf(7);
+	socket_ask_flush(&a, 0, 0, 0, 10, 10);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 10, 10);
+	socket_ask_flush(&b, 0, 100, 0, 10, 10);
+	socket_ask_flush(&c, 0, 0, 100, 700, 10);
+	socket_ask_flush(&other, 7, 1, 1, 1, 1);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 7, 1, 1, 1, 1);
+	socket_rig_expect_silence();
+	socket_rig_reply(VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
+	socket_ask_assert_ended(&a, 0);
 	assert_int_equal(b.calls + c.calls + other.calls, 0);
-	rig_expect_words(&rig, VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 640, 110);
-	rig_reply(&rig, VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
-	assert_ended(&other, 0);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 640, 110);
+	socket_rig_reply(VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
+	socket_ask_assert_ended(&other, 0);
 	assert_int_equal(b.calls + c.calls, 0);
-	rig_reply(&rig, VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
-	assert_ended(&b, 0);
-	assert_ended(&c, 0);
-	rig_expect_silence(&rig);
+	socket_rig_reply(VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
+	socket_ask_assert_ended(&b, 0);
+	socket_ask_assert_ended(&c, 0);
+	socket_rig_expect_silence();
 }
 
 static void test_a_flush_ends_when_its_scanout_shows_something_else(void **state)
 {
-	struct ask sent, waiting, refused;
+	struct socket_ask sent, waiting, refused;
 
 	(void)state;
-	show_dmabuf(0);
-	ask_flush(&sent, 0, 0, 0, 10, 10);
-	rig_expect_words(&rig, VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 10, 10);
-	ask_flush(&waiting, 0, 0, 0, 10, 10);
-	show_dmabuf(0); /* another buffer: the flush is of that one now, and of all of it */
-	display_scanout_pixels(rig.display, 0, 0, 0, NULL);
+	socket_ask_show_dmabuf(0);
+	socket_ask_flush(&sent, 0, 0, 0, 10, 10);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 10, 10);
+	socket_ask_flush(&waiting, 0, 0, 0, 10, 10);
+	socket_ask_show_dmabuf(
+		0); /* another buffer: the flush is of that one now, and of all of it */
+	display_scanout_pixels(socket_rig.display, 0, 0, 0, NULL);
 	assert_int_equal(waiting.calls, 0);
-	rig_expect_words(&rig, VHOST_USER_GPU_DMABUF_SCANOUT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-	assert_ended(&waiting, 0);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_SCANOUT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+	socket_ask_assert_ended(&waiting, 0);
 	assert_int_equal(sent.calls, 0);
-	ask_init(&refused);
-	assert_int_equal(display_flush_dmabuf(rig.display, &refused.request, 0,
+	socket_ask_init(&refused);
+	assert_int_equal(display_flush_dmabuf(socket_rig.display, &refused.request, 0,
 					      &(struct rect){ 0, 0, 1, 1 }),
 			 -ENOTSUP);
-	show_dmabuf(1);
-	ask_flush(&waiting, 1, 5, 5, 5, 5);
-	rig_expect_words(&rig, VHOST_USER_GPU_DMABUF_UPDATE, 1, 5, 5, 5, 5);
-	rig_reply(&rig, VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
-	assert_ended(&sent, 0);
-	rig_reply(&rig, VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
-	assert_ended(&waiting, 0);
+	socket_ask_show_dmabuf(1);
+	socket_ask_flush(&waiting, 1, 5, 5, 5, 5);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 1, 5, 5, 5, 5);
+	socket_rig_reply(VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
+	socket_ask_assert_ended(&sent, 0);
+	socket_rig_reply(VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
+	socket_ask_assert_ended(&waiting, 0);
 }
 
 static void test_a_waiting_flush_follows_a_new_buffer(void **state)
 {
-	struct ask sent, waiting;
+	struct socket_ask sent, waiting;
 
 	(void)state;
-	show_dmabuf(0);
-	ask_flush(&sent, 0, 0, 0, 10, 10);
-	rig_expect_words(&rig, VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 10, 10);
-	ask_flush(&waiting, 0, 0, 0, 10, 10);
-	show_dmabuf(0);
-	rig_reply(&rig, VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
-	assert_ended(&sent, 0);
-	rig_expect_words(&rig, VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 640, 480);
-	rig_reply(&rig, VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
-	assert_ended(&waiting, 0);
+	socket_ask_show_dmabuf(0);
+	socket_ask_flush(&sent, 0, 0, 0, 10, 10);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 10, 10);
+	socket_ask_flush(&waiting, 0, 0, 0, 10, 10);
+	socket_ask_show_dmabuf(0);
+	socket_rig_reply(VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
+	socket_ask_assert_ended(&sent, 0);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 640, 480);
+	socket_rig_reply(VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
+	socket_ask_assert_ended(&waiting, 0);
 }
 
 int main(void)

@@ -4,9 +4,16 @@
  * QEMU's ways to die and to leak as assertions. Whatever happened on the way, and however slowly
  * the peer read, it ends up with what the sources hold.
  */
-#include "socket_display_rig.h"
+#include "socket_rig.h"
 
+#include <glib.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "base/container.h"
+#include "base/fd.h"
 
 /* What QEMU has of one scanout; it dies of what is asserted here. */
 struct screen {
@@ -77,27 +84,27 @@ static void test_a_peer_that_stops_reading_gets_the_last_frame_and_no_backlog(vo
 	unsigned updates = 0;
 
 	(void)state;
-	connect_and_negotiate(0);
+	socket_rig_connect_and_negotiate(0);
 	picture_init(&picture, 640, 480, 0);
-	display_scanout_pixels(rig.display, 0, 640, 480, &picture.base);
+	display_scanout_pixels(socket_rig.display, 0, 640, 480, &picture.base);
 	for (uint32_t frame = 1; frame <= 200; frame++) {
 		picture_fill(&picture, frame);
-		display_damage(rig.display, 0, &(struct rect){ 0, 0, 640, 480 });
-		display_damage(rig.display, 0, &(struct rect){ frame, frame, 9, 9 });
-		rig_turns(&rig, 1);
+		display_damage(socket_rig.display, 0, &(struct rect){ 0, 0, 640, 480 });
+		display_damage(socket_rig.display, 0, &(struct rect){ frame, frame, 9, 9 });
+		socket_rig_turns(1);
 	}
-	while (!screens[0].pixels || updates < 10 || rig_socket_display(&rig)->output.message ||
+	while (!screens[0].pixels || updates < 10 || socket_rig_display()->output.message ||
 	       memcmp(screens[0].pixels, picture.pixels, 640 * 480 * 4) != 0) {
-		rig_read(&rig, &header, sizeof(header));
+		socket_rig_read(&header, sizeof(header));
 		assert_true(header.size <= sizeof(words));
-		rig_read(&rig, words, header.size);
+		socket_rig_read(words, header.size);
 		screen_message(screens, header.request, words, header.size, false);
 		updates += header.request == VHOST_USER_GPU_UPDATE;
 		assert_true(updates <= 30); /* two frames of 10 bands and what was in the socket */
 	}
-	rig_turns(&rig, 3);
+	socket_rig_turns(3);
 	free(screens[0].pixels);
-	display_reset(rig.display);
+	display_reset(socket_rig.display);
 	picture_finish(&picture);
 }
 
@@ -109,18 +116,18 @@ static void test_a_source_in_crumbs_goes_in_smaller_messages_and_arrives_whole(v
 	struct vhost_user_gpu_header header;
 
 	(void)state;
-	connect_and_negotiate(0);
+	socket_rig_connect_and_negotiate(0);
 	picture_init(&picture, 3000, 4, 1);
 	picture.piece_limit = 1;
-	display_scanout_pixels(rig.display, 0, 3000, 4, &picture.base);
+	display_scanout_pixels(socket_rig.display, 0, 3000, 4, &picture.base);
 	while (!screens[0].pixels || memcmp(screens[0].pixels, picture.pixels, 3000 * 4 * 4) != 0) {
-		rig_read(&rig, &header, sizeof(header));
-		rig_read(&rig, words, header.size);
+		socket_rig_read(&header, sizeof(header));
+		socket_rig_read(words, header.size);
 		screen_message(screens, header.request, words, header.size, false);
 	}
-	rig_expect_silence(&rig);
+	socket_rig_expect_silence();
 	free(screens[0].pixels);
-	display_reset(rig.display);
+	display_reset(socket_rig.display);
 	picture_finish(&picture);
 }
 
@@ -135,7 +142,7 @@ static void model_read(struct screen *screens, uint8_t *buffer, size_t *len, siz
 		memcpy(header, buffer, sizeof(header));
 		due += header[2];
 	}
-	ssize_t n = rig_recv(&rig, buffer + *len, max < due - *len ? max : due - *len);
+	ssize_t n = socket_rig_recv(buffer + *len, max < due - *len ? max : due - *len);
 
 	if (n > 0)
 		*len += (size_t)n;
@@ -146,14 +153,15 @@ static void model_read(struct screen *screens, uint8_t *buffer, size_t *len, siz
 			return;
 		if (header[0] == VHOST_USER_GPU_DMABUF_UPDATE) {
 			assert_true(screens[((uint32_t *)(void *)buffer)[3]].has_dmabuf);
-			rig_reply(&rig, header[0], NULL, 0);
+			socket_rig_reply(header[0], NULL, 0);
 		} else {
-			screen_message(
-				screens, header[0], (uint32_t *)(void *)(buffer + 12), header[2],
-				header[0] == VHOST_USER_GPU_DMABUF_SCANOUT2 && rig.last_fd >= 0);
+			screen_message(screens, header[0], (uint32_t *)(void *)(buffer + 12),
+				       header[2],
+				       header[0] == VHOST_USER_GPU_DMABUF_SCANOUT2 &&
+					       socket_rig.last_fd >= 0);
 		}
 		if (header[0] == VHOST_USER_GPU_DMABUF_SCANOUT2)
-			fd_close(&rig.last_fd);
+			fd_close(&socket_rig.last_fd);
 		*len -= 12 + header[2];
 		memmove(buffer, buffer + 12 + header[2], *len);
 	}
@@ -168,40 +176,40 @@ static void draw(struct picture *picture, unsigned *seed)
 	for (uint32_t y = 0; y < r.height; y++)
 		for (uint32_t x = 0; x < r.width; x++)
 			picture->pixels[(r.y + y) * picture->stride + r.x + x] += *seed;
-	display_damage(rig.display, 0, &r);
-	display_damage(rig.display, 1, &r);
+	display_damage(socket_rig.display, 0, &r);
+	display_damage(socket_rig.display, 1, &r);
 }
 
 static void random_step(struct picture *pictures, int fd, unsigned *seed)
 {
-	struct dmabuf dmabuf = dmabuf_of(fd, 5);
+	struct dmabuf dmabuf = socket_rig_dmabuf(fd, 5);
 	unsigned scanout = (unsigned)rand_r(seed) % 2;
 	unsigned which = (unsigned)rand_r(seed) % 3;
 	uint32_t cut = (uint32_t)rand_r(seed) % 2 * 20;
 
 	switch (rand_r(seed) % 12) {
 	case 0:
-		display_scanout_pixels(rig.display, scanout, 256 - cut, 280 - cut,
+		display_scanout_pixels(socket_rig.display, scanout, 256 - cut, 280 - cut,
 				       &pictures[which].base);
 		break;
 	case 1:
-		display_scanout_pixels(rig.display, scanout, 0, 0, NULL);
+		display_scanout_pixels(socket_rig.display, scanout, 0, 0, NULL);
 		break;
 	case 2:
-		if (display_shows_dmabufs(rig.display))
-			assert_int_equal(
-				display_scanout_dmabuf(rig.display, scanout, &dmabuf, &dmabuf_rect),
-				0);
+		if (display_shows_dmabufs(socket_rig.display))
+			assert_int_equal(display_scanout_dmabuf(socket_rig.display, scanout,
+								&dmabuf, &socket_rig_dmabuf_rect),
+					 0);
 		break;
 	case 3:
-		display_cursor_move(rig.display, scanout, *seed % 999, 1, *seed % 3 != 0);
+		display_cursor_move(socket_rig.display, scanout, *seed % 999, 1, *seed % 3 != 0);
 		break;
 	case 4: { /* new memory, as after attach-backing */
 		struct picture *p = &pictures[which];
 		size_t bytes = (size_t)p->stride * p->height * 4;
 		uint32_t *moved = malloc(bytes);
 
-		display_pixels_changed(rig.display, &p->base);
+		display_pixels_changed(socket_rig.display, &p->base);
 		memcpy(moved, p->pixels, bytes);
 		memset(p->pixels, 0xee, bytes);
 		free(p->pixels);
@@ -223,26 +231,26 @@ static void test_random_scenes_end_in_what_the_sources_hold(void **state)
 	size_t len = 0;
 
 	(void)state;
-	connect_and_negotiate(RIG_SMALL_BUFFER);
+	socket_rig_connect_and_negotiate(SOCKET_RIG_SMALL_BUFFER);
 	for (unsigned i = 0; i < 3; i++)
 		picture_init(&pictures[i], 256, 280, i);
-	pictures[1].base.ops = &prepared_picture_ops;
+	pictures[1].base.ops = &picture_prepared_ops;
 	pictures[2].piece_limit = 100;
 	for (unsigned step = 0; step < 4000; step++) {
 		random_step(pictures, fd, &seed);
-		rig_turns(&rig, (int)(step % 3));
+		socket_rig_turns((int)(step % 3));
 		model_read(screens, buffer, &len, (size_t)rand_r(&seed) % 20000);
 	}
 	for (unsigned i = 0; i < 2; i++) /* what was drawn to another source was also damaged */
-		display_damage(rig.display, i, &(struct rect){ 0, 0, 256, 280 });
+		display_damage(socket_rig.display, i, &(struct rect){ 0, 0, 256, 280 });
 	for (unsigned idle = 0; idle < 20; idle++) {
 		model_read(screens, buffer, &len, SIZE_MAX);
-		rig_turns(&rig, 1);
-		if (len > 0 || rig_socket_display(&rig)->output.message)
+		socket_rig_turns(1);
+		if (len > 0 || socket_rig_display()->output.message)
 			idle = 0;
 	}
 	for (unsigned i = 0; i < 2; i++) {
-		const struct socket_scanout *s = &rig_socket_display(&rig)->scanouts[i];
+		const struct socket_scanout *s = &socket_rig_display()->scanouts[i];
 
 		assert_int_equal(screens[i].has_dmabuf, s->kind == SCANOUT_DMABUF);
 		if (s->kind != SCANOUT_PIXELS)
@@ -254,7 +262,7 @@ static void test_random_scenes_end_in_what_the_sources_hold(void **state)
 					    p->pixels + (size_t)y * p->stride,
 					    (size_t)s->width * 4);
 	}
-	display_reset(rig.display);
+	display_reset(socket_rig.display);
 	for (unsigned i = 0; i < 3; i++)
 		picture_finish(&pictures[i]);
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
@@ -276,10 +284,10 @@ static unsigned expect_small(const struct rect *r, const struct picture *picture
 	uint32_t wanted[5] = { 0, r->x, r->y, r->width, r->height }, got[5];
 	uint32_t pixels[SMALL * SMALL];
 
-	rig_expect_header(&rig, VHOST_USER_GPU_UPDATE, sizeof(got) + sizeof(pixels));
-	rig_read(&rig, got, sizeof(got));
+	socket_rig_expect_header(VHOST_USER_GPU_UPDATE, sizeof(got) + sizeof(pixels));
+	socket_rig_read(got, sizeof(got));
 	assert_memory_equal(got, wanted, sizeof(got));
-	rig_read(&rig, pixels, sizeof(pixels));
+	socket_rig_read(pixels, sizeof(pixels));
 	p = &pictures[pixels[0] != pictures[0].pixels[(size_t)r->y * pictures[0].stride + r->x]];
 	for (uint32_t y = 0; y < SMALL; y++)
 		assert_memory_equal(&pixels[(size_t)y * SMALL],
@@ -292,11 +300,11 @@ static void show(struct picture *p)
 {
 	uint32_t rows = SOCKET_BAND_BYTES / (p->width * 4);
 
-	display_scanout_pixels(rig.display, 0, p->width, p->height, &p->base);
-	rig_expect_words(&rig, VHOST_USER_GPU_SCANOUT, 0, p->width, p->height);
+	display_scanout_pixels(socket_rig.display, 0, p->width, p->height, &p->base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, p->width, p->height);
 	for (uint32_t y = 0; y < p->height; y += rows)
-		rig_expect_update(&rig, 0, p, 0, y, p->width, MIN(rows, p->height - y));
-	rig_expect_silence(&rig);
+		socket_rig_expect_update(0, p, 0, y, p->width, MIN(rows, p->height - y));
+	socket_rig_expect_silence();
 }
 
 static void test_a_run_of_small_updates_is_whole_though_the_socket_fills_in_it(void **state)
@@ -306,19 +314,19 @@ static void test_a_run_of_small_updates_is_whole_though_the_socket_fills_in_it(v
 	unsigned is_now = 0;
 
 	(void)state;
-	connect_and_negotiate(RIG_SMALL_BUFFER);
+	socket_rig_connect_and_negotiate(SOCKET_RIG_SMALL_BUFFER);
 	for (unsigned i = 0; i < 3; i++)
 		picture_init(&pictures[i], 800, 800, i);
 	picture_fill(&pictures[2], 0);
 	show(&pictures[2]);
-	rig_expect_silence(&rig);
+	socket_rig_expect_silence();
 	for (unsigned i = 0; i < 16; i++) {
 		struct rect r = small_rect(i);
 
-		display_damage(rig.display, 0, &r);
+		display_damage(socket_rig.display, 0, &r);
 	}
-	rig_turns(&rig, 3);
-	assert_true(rig_socket_display(&rig)->is_full);
+	socket_rig_turns(3);
+	assert_true(socket_rig_display()->is_full);
 	picture_fill(&pictures[2], 1);
 	for (unsigned i = 0; i < 16; i++) {
 		struct rect r = small_rect(i);
@@ -328,8 +336,8 @@ static void test_a_run_of_small_updates_is_whole_though_the_socket_fills_in_it(v
 		is_now = which;
 	}
 	assert_int_equal(is_now, 1); /* what had not been copied is new */
-	rig_expect_silence(&rig);
-	display_reset(rig.display);
+	socket_rig_expect_silence();
+	display_reset(socket_rig.display);
 	for (unsigned i = 0; i < 3; i++)
 		picture_finish(&pictures[i]);
 }
@@ -337,25 +345,26 @@ static void test_a_run_of_small_updates_is_whole_though_the_socket_fills_in_it(v
 static void test_a_descriptor_comes_with_its_own_message_and_not_with_those_before(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
-	struct dmabuf dmabuf = dmabuf_of(fd, 0);
+	struct dmabuf dmabuf = socket_rig_dmabuf(fd, 0);
 	struct picture picture;
 
 	(void)state;
-	connect_and_negotiate(0);
+	socket_rig_connect_and_negotiate(0);
 	picture_init(&picture, 640, 64, 0);
 	show(&picture);
-	rig_socket_display(&rig)->next_scanout = 0;
-	display_damage(rig.display, 0, &(struct rect){ 0, 0, 8, 8 });
-	display_damage(rig.display, 0, &(struct rect){ 600, 50, 8, 8 });
-	assert_int_equal(display_scanout_dmabuf(rig.display, 1, &dmabuf, &dmabuf_rect), 0);
-	rig_turns(&rig, 2);
-	rig_expect_update(&rig, 0, &picture, 0, 0, 8, 8);
-	assert_int_equal(rig.last_fd, -1);
-	rig_expect_header(&rig, VHOST_USER_GPU_DMABUF_SCANOUT2, 48);
-	assert_true(rig.last_fd >= 0);
-	rig_read(&rig, (uint8_t[48]){ 0 }, 48);
-	rig_expect_update(&rig, 0, &picture, 600, 50, 8, 8);
-	display_reset(rig.display);
+	socket_rig_display()->next_scanout = 0;
+	display_damage(socket_rig.display, 0, &(struct rect){ 0, 0, 8, 8 });
+	display_damage(socket_rig.display, 0, &(struct rect){ 600, 50, 8, 8 });
+	assert_int_equal(
+		display_scanout_dmabuf(socket_rig.display, 1, &dmabuf, &socket_rig_dmabuf_rect), 0);
+	socket_rig_turns(2);
+	socket_rig_expect_update(0, &picture, 0, 0, 8, 8);
+	assert_int_equal(socket_rig.last_fd, -1);
+	socket_rig_expect_header(VHOST_USER_GPU_DMABUF_SCANOUT2, 48);
+	assert_true(socket_rig.last_fd >= 0);
+	socket_rig_read((uint8_t[48]){ 0 }, 48);
+	socket_rig_expect_update(0, &picture, 600, 50, 8, 8);
+	display_reset(socket_rig.display);
 	picture_finish(&picture);
 }
 
@@ -368,16 +377,16 @@ static void test_what_joins_an_update_takes_the_room_that_it_has_left(void **sta
 	struct picture picture;
 
 	(void)state;
-	connect_and_negotiate(0);
+	socket_rig_connect_and_negotiate(0);
 	picture_init(&picture, 1024, 1024, 0);
 	show(&picture);
-	display_damage(rig.display, 0, &rects[0]);
-	display_damage(rig.display, 0, &rects[1]);
-	rig_expect_update(&rig, 0, &picture, 0, 0, 200, 160);
-	rig_expect_update(&rig, 0, &picture, 700, 700, 200, rows);
-	rig_expect_update(&rig, 0, &picture, 700, 700 + rows, 200, 160 - rows);
-	rig_expect_silence(&rig);
-	display_reset(rig.display);
+	display_damage(socket_rig.display, 0, &rects[0]);
+	display_damage(socket_rig.display, 0, &rects[1]);
+	socket_rig_expect_update(0, &picture, 0, 0, 200, 160);
+	socket_rig_expect_update(0, &picture, 700, 700, 200, rows);
+	socket_rig_expect_update(0, &picture, 700, 700 + rows, 200, 160 - rows);
+	socket_rig_expect_silence();
+	display_reset(socket_rig.display);
 	picture_finish(&picture);
 }
 
@@ -401,8 +410,8 @@ static void test_a_socket_is_made_to_hold_two_updates(void **state)
 	/* As every host allows that nobody has told otherwise. */
 	if (send_buffer_of(plain, 1 << 28) < 2 * SOCKET_BAND_BYTES)
 		skip();
-	rig_connect(&rig, 0, NULL);
-	assert_true(send_buffer_of(rig_socket_display(&rig)->fd, 0) >= 2 * SOCKET_BAND_BYTES);
+	socket_rig_connect(0, NULL);
+	assert_true(send_buffer_of(socket_rig_display()->fd, 0) >= 2 * SOCKET_BAND_BYTES);
 }
 
 int main(void)

@@ -4,6 +4,9 @@
  */
 #include "virgl_rig.h"
 
+#include <glib.h>
+#include <string.h>
+
 static void assert_refused(const struct virgl_options *options, const char *why)
 {
 	g_autofree char *message = NULL;
@@ -19,7 +22,8 @@ static void assert_all_pixels(struct renderer_resource *resource, uint32_t pixel
 	uint32_t data[W * H];
 	const struct rect all = { 0, 0, W, H };
 
-	assert_int_equal(ops->read_pixels(renderer, resource, &all, data, W * 4), 0);
+	assert_int_equal(
+		virgl_rig.ops->read_pixels(virgl_rig.renderer, resource, &all, data, W * 4), 0);
 	for (unsigned i = 0; i < W * H; i++)
 		assert_int_equal(data[i], pixel);
 }
@@ -45,37 +49,39 @@ static void test_there_is_one_renderer_in_a_process(void **state)
 
 static void test_a_stream_for_an_unknown_context_is_refused(void **state)
 {
-	assert_int_not_equal(clear(77, 1, 1, 0, 0, 0), 0);
+	assert_int_not_equal(virgl_rig_clear(77, 1, 1, 0, 0, 0), 0);
 	(void)state;
 }
 
 static void test_a_context_of_an_unknown_capset_is_refused(void **state)
 {
 	for (uint32_t capset = 3; capset < 10; capset++)
-		assert_int_equal(ops->context_create(renderer, CTX, capset, "", 0),
-				 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+		assert_int_equal(
+			virgl_rig.ops->context_create(virgl_rig.renderer, CTX, capset, "", 0),
+			VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 	(void)state;
 }
 
 static void test_a_broken_context_leaves_the_others_alone(void **state)
 {
 	uint32_t garbage[] = { COMMAND(0xee, 0, 0), 0, COMMAND(OP_CLEAR, 0, 200) };
-	struct renderer_resource *resource = new_target(10);
+	struct renderer_resource *resource = virgl_rig_new_target(10);
 
-	assert_int_equal(ops->context_create(renderer, 1, 0, "bad", 3), 0);
-	assert_int_equal(ops->context_create(renderer, 2, 2, "good", 4), 0);
-	assert_int_not_equal(ops->submit(renderer, 1, garbage, sizeof(garbage)), 0);
+	assert_int_equal(virgl_rig.ops->context_create(virgl_rig.renderer, 1, 0, "bad", 3), 0);
+	assert_int_equal(virgl_rig.ops->context_create(virgl_rig.renderer, 2, 2, "good", 4), 0);
+	assert_int_not_equal(virgl_rig.ops->submit(virgl_rig.renderer, 1, garbage, sizeof(garbage)),
+			     0);
 	/* Not its own resource: it was not attached. */
-	assert_int_not_equal(clear(1, 1, 10, 1, 0, 0), 0);
-	assert_int_equal(ops->context_attach(renderer, 2, resource), 0);
-	assert_int_equal(clear(2, 1, 10, 0, 0, 1), 0);
+	assert_int_not_equal(virgl_rig_clear(1, 1, 10, 1, 0, 0), 0);
+	assert_int_equal(virgl_rig.ops->context_attach(virgl_rig.renderer, 2, resource), 0);
+	assert_int_equal(virgl_rig_clear(2, 1, 10, 0, 0, 1), 0);
 	assert_all_pixels(resource, 0xff0000ff);
-	ops->context_free(renderer, 1);
-	assert_int_equal(clear(2, 2, 10, 0, 1, 0), 0);
+	virgl_rig.ops->context_free(virgl_rig.renderer, 1);
+	assert_int_equal(virgl_rig_clear(2, 2, 10, 0, 1, 0), 0);
 	assert_all_pixels(resource, 0xff00ff00);
-	ops->context_detach(renderer, 2, resource);
-	ops->context_free(renderer, 2);
-	ops->resource_free(renderer, resource);
+	virgl_rig.ops->context_detach(virgl_rig.renderer, 2, resource);
+	virgl_rig.ops->context_free(virgl_rig.renderer, 2);
+	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 	(void)state;
 }
 
@@ -92,11 +98,11 @@ static void test_resources_that_cannot_be_are_refused(void **state)
 	};
 	struct renderer_resource *resource;
 
-	assert_int_equal(ops->resource_create(renderer, &args, &resource),
+	assert_int_equal(virgl_rig.ops->resource_create(virgl_rig.renderer, &args, &resource),
 			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 	args.format = VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM;
 	args.flags = 0x80000000;
-	assert_int_equal(ops->resource_create(renderer, &args, &resource),
+	assert_int_equal(virgl_rig.ops->resource_create(virgl_rig.renderer, &args, &resource),
 			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 	(void)state;
 }
@@ -114,42 +120,46 @@ static void test_a_guest_blob_needs_the_memory_that_it_claims(void **state)
 	};
 	struct renderer_resource *resource;
 
-	assert_int_not_equal(ops->resource_create_blob(renderer, &args, &resource), 0);
+	assert_int_not_equal(
+		virgl_rig.ops->resource_create_blob(virgl_rig.renderer, &args, &resource), 0);
 	args.size = 8192;
-	assert_int_equal(ops->resource_create_blob(renderer, &args, &resource), 0);
-	assert_int_equal(ops->context_create(renderer, CTX, 0, "", 0), 0);
-	assert_int_equal(ops->context_attach(renderer, CTX, resource), 0);
-	ops->context_free(renderer, CTX);
-	ops->resource_detach(renderer, resource);
-	assert_int_equal(ops->resource_attach(renderer, resource, iov, 2), 0);
-	ops->resource_free(renderer, resource);
+	assert_int_equal(virgl_rig.ops->resource_create_blob(virgl_rig.renderer, &args, &resource),
+			 0);
+	assert_int_equal(virgl_rig.ops->context_create(virgl_rig.renderer, CTX, 0, "", 0), 0);
+	assert_int_equal(virgl_rig.ops->context_attach(virgl_rig.renderer, CTX, resource), 0);
+	virgl_rig.ops->context_free(virgl_rig.renderer, CTX);
+	virgl_rig.ops->resource_detach(virgl_rig.renderer, resource);
+	assert_int_equal(virgl_rig.ops->resource_attach(virgl_rig.renderer, resource, iov, 2), 0);
+	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 	(void)state;
 }
 
 static void test_a_clear_is_read_back(void **state)
 {
-	struct renderer_resource *resource = new_target(3);
+	struct renderer_resource *resource = virgl_rig_new_target(3);
 
-	assert_int_equal(ops->context_create(renderer, CTX, 0, "clear", 5), 0);
-	assert_int_equal(ops->context_attach(renderer, CTX, resource), 0);
-	assert_int_equal(clear(CTX, 1, 3, 1.0f, 128 / 255.0f, 64 / 255.0f), 0);
+	assert_int_equal(virgl_rig.ops->context_create(virgl_rig.renderer, CTX, 0, "clear", 5), 0);
+	assert_int_equal(virgl_rig.ops->context_attach(virgl_rig.renderer, CTX, resource), 0);
+	assert_int_equal(virgl_rig_clear(CTX, 1, 3, 1.0f, 128 / 255.0f, 64 / 255.0f), 0);
 	assert_all_pixels(resource, 0xffff8040);
-	ops->context_free(renderer, CTX);
-	ops->resource_free(renderer, resource);
+	virgl_rig.ops->context_free(virgl_rig.renderer, CTX);
+	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 	(void)state;
 }
 
 static void test_ids_can_be_used_again(void **state)
 {
 	for (unsigned i = 0; i < 3; i++) {
-		struct renderer_resource *resource = new_target(8);
+		struct renderer_resource *resource = virgl_rig_new_target(8);
 
-		assert_int_equal(ops->context_create(renderer, CTX, i, "", 0), 0);
-		assert_int_equal(ops->context_attach(renderer, CTX, resource), 0);
-		assert_int_equal(clear(CTX, 1, 8, 0, 0, (float)(i * 51) / 255), 0);
+		assert_int_equal(virgl_rig.ops->context_create(virgl_rig.renderer, CTX, i, "", 0),
+				 0);
+		assert_int_equal(virgl_rig.ops->context_attach(virgl_rig.renderer, CTX, resource),
+				 0);
+		assert_int_equal(virgl_rig_clear(CTX, 1, 8, 0, 0, (float)(i * 51) / 255), 0);
 		assert_all_pixels(resource, 0xff000000 + i * 51);
-		ops->resource_free(renderer, resource);
-		ops->context_free(renderer, CTX);
+		virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
+		virgl_rig.ops->context_free(virgl_rig.renderer, CTX);
 	}
 	(void)state;
 }
@@ -159,21 +169,25 @@ static void test_both_capsets_are_there_if_nothing_is_said(void **state)
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
 	g_autofree uint8_t *data = NULL;
 
-	assert_int_equal(ops->capsets(renderer, capsets), 2);
+	assert_int_equal(virgl_rig.ops->capsets(virgl_rig.renderer, capsets), 2);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(capsets[i].id, i + 1);
 		assert_int_equal(capsets[i].max_version, i + 1);
 		assert_true(capsets[i].max_size >= 300 && capsets[i].max_size < 65536);
 	}
 	data = g_malloc0(capsets[1].max_size);
-	assert_int_equal(ops->capset_fill(renderer, 2, 2, data, capsets[1].max_size), 0);
+	assert_int_equal(
+		virgl_rig.ops->capset_fill(virgl_rig.renderer, 2, 2, data, capsets[1].max_size), 0);
 	assert_int_equal(data[0], 2); /* max_version, as the guest sees it */
-	assert_int_equal(ops->capset_fill(renderer, 4, 0, data, capsets[1].max_size),
-			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-	assert_int_equal(ops->capset_fill(renderer, 2, 3, data, capsets[1].max_size),
-			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-	assert_int_equal(ops->capset_fill(renderer, 2, 2, data, capsets[1].max_size - 1),
-			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	assert_int_equal(
+		virgl_rig.ops->capset_fill(virgl_rig.renderer, 4, 0, data, capsets[1].max_size),
+		VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	assert_int_equal(
+		virgl_rig.ops->capset_fill(virgl_rig.renderer, 2, 3, data, capsets[1].max_size),
+		VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	assert_int_equal(
+		virgl_rig.ops->capset_fill(virgl_rig.renderer, 2, 2, data, capsets[1].max_size - 1),
+		VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 	(void)state;
 }
 
@@ -182,11 +196,13 @@ static void test_capsets_that_are_not_wanted_are_not_there(void **state)
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
 	uint8_t data[4096];
 
-	assert_int_equal(ops->capsets(renderer, capsets), 1);
+	assert_int_equal(virgl_rig.ops->capsets(virgl_rig.renderer, capsets), 1);
 	assert_int_equal(capsets[0].id, VIRTIO_GPU_CAPSET_VIRGL2);
-	assert_int_equal(ops->capset_fill(renderer, VIRTIO_GPU_CAPSET_VIRGL, 1, data, sizeof(data)),
+	assert_int_equal(virgl_rig.ops->capset_fill(virgl_rig.renderer, VIRTIO_GPU_CAPSET_VIRGL, 1,
+						    data, sizeof(data)),
 			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-	assert_int_equal(ops->context_create(renderer, CTX, VIRTIO_GPU_CAPSET_VIRGL, "", 0),
+	assert_int_equal(virgl_rig.ops->context_create(virgl_rig.renderer, CTX,
+						       VIRTIO_GPU_CAPSET_VIRGL, "", 0),
 			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 	(void)state;
 }
@@ -214,7 +230,7 @@ static int run_gles(void)
 		cmocka_unit_test(test_both_capsets_are_there_if_nothing_is_said),
 	};
 
-	return cmocka_run_group_tests_name("gles", tests, start_gles, stop);
+	return cmocka_run_group_tests_name("gles", tests, virgl_rig_start_gles, virgl_rig_stop);
 }
 
 static int run_gl(void)
@@ -224,12 +240,12 @@ static int run_gl(void)
 		cmocka_unit_test(test_a_clear_is_read_back),
 	};
 
-	return cmocka_run_group_tests_name("gl", tests, start_gl, stop);
+	return cmocka_run_group_tests_name("gl", tests, virgl_rig_start_gl, virgl_rig_stop);
 }
 
 int main(void)
 {
 	int (*const groups[])(void) = { run_without, run_gles, run_gl };
 
-	return run_groups(groups, G_N_ELEMENTS(groups));
+	return virgl_rig_run_groups(groups, G_N_ELEMENTS(groups));
 }

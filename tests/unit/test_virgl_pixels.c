@@ -5,9 +5,12 @@
  */
 #include <drm_fourcc.h>
 #include <errno.h>
+#include <glib.h>
 #include <linux/dma-buf.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "virgl_rig.h"
 
@@ -45,12 +48,14 @@ static void assert_dmabuf_pixels(const struct dmabuf *dmabuf, const uint8_t *pix
 static void test_a_transfer_without_a_backing_is_refused(void **state)
 {
 	const struct renderer_transfer t = { .box = { 0, 0, 0, 4, 4, 1 } };
-	struct renderer_resource *resource = new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 4, 4);
+	struct renderer_resource *resource =
+		virgl_rig_new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 4, 4);
 
-	assert_int_equal(ops->transfer_to_host(renderer, resource, &t), VIRTIO_GPU_RESP_ERR_UNSPEC);
-	assert_int_equal(ops->transfer_from_host(renderer, resource, &t),
+	assert_int_equal(virgl_rig.ops->transfer_to_host(virgl_rig.renderer, resource, &t),
 			 VIRTIO_GPU_RESP_ERR_UNSPEC);
-	ops->resource_free(renderer, resource);
+	assert_int_equal(virgl_rig.ops->transfer_from_host(virgl_rig.renderer, resource, &t),
+			 VIRTIO_GPU_RESP_ERR_UNSPEC);
+	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 	(void)state;
 }
 
@@ -59,19 +64,20 @@ static void test_a_transfer_past_its_backing_is_refused(void **state)
 	uint32_t data[16] = { 0 };
 	struct iovec iov = { data, sizeof(data) };
 	struct renderer_transfer t = { .box = { 0, 0, 0, 4, 4, 1 }, .offset = 4 };
-	struct renderer_resource *resource = new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 4, 4);
+	struct renderer_resource *resource =
+		virgl_rig_new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 4, 4);
 
-	assert_int_equal(ops->resource_attach(renderer, resource, &iov, 1), 0);
-	assert_int_not_equal(ops->transfer_to_host(renderer, resource, &t), 0);
+	assert_int_equal(virgl_rig.ops->resource_attach(virgl_rig.renderer, resource, &iov, 1), 0);
+	assert_int_not_equal(virgl_rig.ops->transfer_to_host(virgl_rig.renderer, resource, &t), 0);
 	t.offset = UINT64_MAX;
-	assert_int_not_equal(ops->transfer_to_host(renderer, resource, &t), 0);
+	assert_int_not_equal(virgl_rig.ops->transfer_to_host(virgl_rig.renderer, resource, &t), 0);
 	t.offset = 0;
 	t.box.y = 1;
-	assert_int_not_equal(ops->transfer_to_host(renderer, resource, &t), 0);
+	assert_int_not_equal(virgl_rig.ops->transfer_to_host(virgl_rig.renderer, resource, &t), 0);
 	t.box.y = 0;
-	assert_int_equal(ops->transfer_to_host(renderer, resource, &t), 0);
-	ops->resource_detach(renderer, resource);
-	ops->resource_free(renderer, resource);
+	assert_int_equal(virgl_rig.ops->transfer_to_host(virgl_rig.renderer, resource, &t), 0);
+	virgl_rig.ops->resource_detach(virgl_rig.renderer, resource);
+	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 	(void)state;
 }
 
@@ -87,11 +93,11 @@ static void test_strides_that_add_up_to_too_much_are_refused(void **state)
 	static const uint32_t commands[] = { 9, 43, 45 };
 	static uint32_t data[W * H];
 	struct iovec iov = { data, sizeof(data) };
-	struct renderer_resource *resource = new_target(4);
+	struct renderer_resource *resource = virgl_rig_new_target(4);
 
-	assert_int_equal(ops->context_create(renderer, CTX, 0, "", 0), 0);
-	assert_int_equal(ops->context_attach(renderer, CTX, resource), 0);
-	assert_int_equal(ops->resource_attach(renderer, resource, &iov, 1), 0);
+	assert_int_equal(virgl_rig.ops->context_create(virgl_rig.renderer, CTX, 0, "", 0), 0);
+	assert_int_equal(virgl_rig.ops->context_attach(virgl_rig.renderer, CTX, resource), 0);
+	assert_int_equal(virgl_rig.ops->resource_attach(virgl_rig.renderer, resource, &iov, 1), 0);
 	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
 		const struct renderer_transfer t = {
 			.ctx_id = CTX,
@@ -100,10 +106,11 @@ static void test_strides_that_add_up_to_too_much_are_refused(void **state)
 			.box = { 0, 0, 0, 1, cases[i].height, cases[i].depth },
 		};
 
-		assert_int_equal(ops->transfer_to_host(renderer, resource, &t),
+		assert_int_equal(virgl_rig.ops->transfer_to_host(virgl_rig.renderer, resource, &t),
 				 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-		assert_int_equal(ops->transfer_from_host(renderer, resource, &t),
-				 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+		assert_int_equal(
+			virgl_rig.ops->transfer_from_host(virgl_rig.renderer, resource, &t),
+			VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 		for (unsigned c = 0; c < G_N_ELEMENTS(commands); c++) {
 			uint32_t stream[16] = {
 				COMMAND(0, 0, 0), COMMAND(commands[c], 0, 14), 4, 0, 0,
@@ -114,15 +121,16 @@ static void test_strides_that_add_up_to_too_much_are_refused(void **state)
 			stream[11] = cases[i].height;
 			stream[12] = cases[i].depth;
 			stream[14] = 1;
-			assert_int_equal(ops->submit(renderer, CTX, stream, sizeof(stream)),
+			assert_int_equal(virgl_rig.ops->submit(virgl_rig.renderer, CTX, stream,
+							       sizeof(stream)),
 					 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 		}
 	}
 	/* The library saw none of it: the context is whole. */
-	assert_int_equal(clear(CTX, 1, 4, 0, 0, 0), 0);
-	ops->context_free(renderer, CTX);
-	ops->resource_detach(renderer, resource);
-	ops->resource_free(renderer, resource);
+	assert_int_equal(virgl_rig_clear(CTX, 1, 4, 0, 0, 0), 0);
+	virgl_rig.ops->context_free(virgl_rig.renderer, CTX);
+	virgl_rig.ops->resource_detach(virgl_rig.renderer, resource);
+	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 	(void)state;
 }
 
@@ -132,21 +140,22 @@ static void test_3d_transfers_go_both_ways(void **state)
 	struct iovec iov[] = { { up, 100 }, { (char *)up + 100, sizeof(up) - 100 } };
 	struct iovec iov_down = { down, sizeof(down) };
 	struct renderer_transfer t = { .ctx_id = CTX, .box = { 0, 0, 0, W, H, 1 } };
-	struct renderer_resource *resource = new_target(4);
+	struct renderer_resource *resource = virgl_rig_new_target(4);
 
 	for (unsigned i = 0; i < W * H; i++)
 		up[i] = i * 2654435761u;
-	assert_int_equal(ops->context_create(renderer, CTX, 0, "", 0), 0);
-	assert_int_equal(ops->context_attach(renderer, CTX, resource), 0);
-	assert_int_equal(ops->resource_attach(renderer, resource, iov, 2), 0);
-	assert_int_equal(ops->transfer_to_host(renderer, resource, &t), 0);
-	ops->resource_detach(renderer, resource);
-	assert_int_equal(ops->resource_attach(renderer, resource, &iov_down, 1), 0);
-	assert_int_equal(ops->transfer_from_host(renderer, resource, &t), 0);
+	assert_int_equal(virgl_rig.ops->context_create(virgl_rig.renderer, CTX, 0, "", 0), 0);
+	assert_int_equal(virgl_rig.ops->context_attach(virgl_rig.renderer, CTX, resource), 0);
+	assert_int_equal(virgl_rig.ops->resource_attach(virgl_rig.renderer, resource, iov, 2), 0);
+	assert_int_equal(virgl_rig.ops->transfer_to_host(virgl_rig.renderer, resource, &t), 0);
+	virgl_rig.ops->resource_detach(virgl_rig.renderer, resource);
+	assert_int_equal(virgl_rig.ops->resource_attach(virgl_rig.renderer, resource, &iov_down, 1),
+			 0);
+	assert_int_equal(virgl_rig.ops->transfer_from_host(virgl_rig.renderer, resource, &t), 0);
 	assert_memory_equal(up, down, sizeof(up));
-	ops->context_free(renderer, CTX);
-	ops->resource_detach(renderer, resource);
-	ops->resource_free(renderer, resource);
+	virgl_rig.ops->context_free(virgl_rig.renderer, CTX);
+	virgl_rig.ops->resource_detach(virgl_rig.renderer, resource);
+	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 	(void)state;
 }
 
@@ -170,7 +179,7 @@ static void test_2d_pixels_come_back_as_the_display_wants_them(void **state)
 	enum { SIZE = 5 * 3 * 4 };
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
-		struct renderer_resource *resource = new_2d(1, cases[i].format, 5, 3);
+		struct renderer_resource *resource = virgl_rig_new_2d(1, cases[i].format, 5, 3);
 		const struct renderer_transfer t = { .box = { 0, 0, 0, 5, 3, 1 } };
 		const struct rect inner = { 1, 1, 3, 2 };
 		uint8_t guest[SIZE], shown[SIZE] = { 0 };
@@ -180,10 +189,14 @@ static void test_2d_pixels_come_back_as_the_display_wants_them(void **state)
 		for (unsigned p = 0; p < SIZE; p += 4)
 			memcpy(guest + p, cases[i].guest, 4);
 		guest[6 * 4 + 1] ^= 0xff; /* a colour in all of them */
-		assert_int_equal(ops->resource_attach(renderer, resource, iov, 2), 0);
-		assert_int_equal(ops->transfer_to_host(renderer, resource, &t), 0);
-		ops->resource_detach(renderer, resource);
-		assert_int_equal(ops->read_pixels(renderer, resource, &inner, shown, 5 * 4), 0);
+		assert_int_equal(
+			virgl_rig.ops->resource_attach(virgl_rig.renderer, resource, iov, 2), 0);
+		assert_int_equal(virgl_rig.ops->transfer_to_host(virgl_rig.renderer, resource, &t),
+				 0);
+		virgl_rig.ops->resource_detach(virgl_rig.renderer, resource);
+		assert_int_equal(virgl_rig.ops->read_pixels(virgl_rig.renderer, resource, &inner,
+							    shown, 5 * 4),
+				 0);
 		for (unsigned p = 0; p < 10; p++) {
 			const uint8_t *pixel = shown + p * 4;
 
@@ -195,7 +208,7 @@ static void test_2d_pixels_come_back_as_the_display_wants_them(void **state)
 			}
 		}
 		assert_memory_not_equal(shown, shown + 4, 4);
-		ops->resource_free(renderer, resource);
+		virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 	}
 	(void)state;
 }
@@ -217,23 +230,25 @@ static void test_other_formats_are_not_read_as_pixels(void **state)
 	struct dmabuf dmabuf;
 	uint32_t data[16];
 
-	assert_int_equal(ops->resource_create(renderer, &args, &resource), 0);
-	assert_int_equal(ops->read_pixels(renderer, resource, &all, data, 64),
+	assert_int_equal(virgl_rig.ops->resource_create(virgl_rig.renderer, &args, &resource), 0);
+	assert_int_equal(virgl_rig.ops->read_pixels(virgl_rig.renderer, resource, &all, data, 64),
 			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-	assert_int_equal(ops->export_dmabuf(renderer, resource, &dmabuf), -ENOTSUP);
-	ops->resource_free(renderer, resource);
+	assert_int_equal(virgl_rig.ops->export_dmabuf(virgl_rig.renderer, resource, &dmabuf),
+			 -ENOTSUP);
+	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 	(void)state;
 }
 
 static void test_a_dmabuf_needs_a_render_node(void **state)
 {
-	struct renderer_resource *resource = new_target(2);
+	struct renderer_resource *resource = virgl_rig_new_target(2);
 	struct dmabuf dmabuf;
 
 	if (access("/dev/dri", F_OK) == 0)
 		skip();
-	assert_int_equal(ops->export_dmabuf(renderer, resource, &dmabuf), -ENOTSUP);
-	ops->resource_free(renderer, resource);
+	assert_int_equal(virgl_rig.ops->export_dmabuf(virgl_rig.renderer, resource, &dmabuf),
+			 -ENOTSUP);
+	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 	(void)state;
 }
 
@@ -249,14 +264,14 @@ static void test_a_dmabuf_holds_what_the_guest_wrote(void **state)
 	if (access("/dev/dri", F_OK) != 0)
 		skip();
 	for (unsigned i = 0; i < G_N_ELEMENTS(formats); i++) {
-		struct renderer_resource *resource = new_2d(1, formats[i], W, H);
+		struct renderer_resource *resource = virgl_rig_new_2d(1, formats[i], W, H);
 		const struct rect all = { 0, 0, W, H };
 		struct dmabuf dmabuf;
-		int r = ops->export_dmabuf(renderer, resource, &dmabuf);
+		int r = virgl_rig.ops->export_dmabuf(virgl_rig.renderer, resource, &dmabuf);
 
 		if (i == 0 && r == -ENOTSUP) {
 			print_message("this driver exports nothing\n");
-			ops->resource_free(renderer, resource);
+			virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 			skip();
 		}
 		/* What has no name among the driver's formats goes as pixels. */
@@ -265,22 +280,28 @@ static void test_a_dmabuf_holds_what_the_guest_wrote(void **state)
 			assert_int_equal(dmabuf.width, W);
 			assert_int_equal(dmabuf.height, H);
 			assert_false(dmabuf.is_y_0_top);
-			assert_int_equal(ops->resource_attach(renderer, resource, &iov, 1), 0);
+			assert_int_equal(virgl_rig.ops->resource_attach(virgl_rig.renderer,
+									resource, &iov, 1),
+					 0);
 			for (unsigned p = 0; p < sizeof(guest); p++)
 				guest[p] = (uint8_t)(p * 7 + p / 1000);
-			assert_int_equal(ops->transfer_to_host(renderer, resource, &t), 0);
-			ops->resource_detach(renderer, resource);
-			n_passed = 0;
 			assert_int_equal(
-				ops->fence_create(renderer, &(struct renderer_fence){ .id = 1 }),
+				virgl_rig.ops->transfer_to_host(virgl_rig.renderer, resource, &t),
 				0);
-			wait_for_fences(1);
-			assert_int_equal(ops->read_pixels(renderer, resource, &all, shown, W * 4),
+			virgl_rig.ops->resource_detach(virgl_rig.renderer, resource);
+			virgl_rig.n_passed = 0;
+			assert_int_equal(
+				virgl_rig.ops->fence_create(virgl_rig.renderer,
+							    &(struct renderer_fence){ .id = 1 }),
+				0);
+			virgl_rig_wait_for_fences(1);
+			assert_int_equal(virgl_rig.ops->read_pixels(virgl_rig.renderer, resource,
+								    &all, shown, W * 4),
 					 0);
 			assert_dmabuf_pixels(&dmabuf, shown, W, H);
 			close(dmabuf.fd);
 		}
-		ops->resource_free(renderer, resource);
+		virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 	}
 	(void)state;
 }
@@ -298,7 +319,7 @@ static int run_gles(void)
 		cmocka_unit_test(test_a_dmabuf_holds_what_the_guest_wrote),
 	};
 
-	return cmocka_run_group_tests_name("gles", tests, start_gles, stop);
+	return cmocka_run_group_tests_name("gles", tests, virgl_rig_start_gles, virgl_rig_stop);
 }
 
 static int run_gl(void)
@@ -310,12 +331,12 @@ static int run_gl(void)
 		cmocka_unit_test(test_a_dmabuf_holds_what_the_guest_wrote),
 	};
 
-	return cmocka_run_group_tests_name("gl", tests, start_gl, stop);
+	return cmocka_run_group_tests_name("gl", tests, virgl_rig_start_gl, virgl_rig_stop);
 }
 
 int main(void)
 {
 	int (*const groups[])(void) = { run_gles, run_gl };
 
-	return run_groups(groups, G_N_ELEMENTS(groups));
+	return virgl_rig_run_groups(groups, G_N_ELEMENTS(groups));
 }

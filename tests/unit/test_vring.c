@@ -2,44 +2,49 @@
 /* The device side of a ring against a driver that lies: indices, chains and tables. */
 #include "vring_rig.h"
 
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+
 static void assert_broken(void)
 {
-	assert_false(vring_pop(&vring, &chain));
-	assert_true(vring.is_broken);
-	assert_int_equal(take_signals(err_fd), 1);
-	assert_false(vring_pop(&vring, &chain));
-	assert_int_equal(take_signals(err_fd), 0);
-	assert_false(vring_enable_kicks(&vring));
-	assert_false(vring_reload(&vring, 0, &chain));
-	uint16_t before = used->idx;
+	assert_false(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	assert_true(vring_rig.vring.is_broken);
+	assert_int_equal(vring_rig_take_signals(vring_rig.err_fd), 1);
+	assert_false(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	assert_int_equal(vring_rig_take_signals(vring_rig.err_fd), 0);
+	assert_false(vring_enable_kicks(&vring_rig.vring));
+	assert_false(vring_reload(&vring_rig.vring, 0, &vring_rig.chain));
+	uint16_t before = vring_rig.used->idx;
 
-	vring_push(&vring, 0, 0);
-	vring_notify(&vring);
-	assert_int_equal(used->idx, before);
-	assert_int_equal(take_signals(call_fd), 0);
+	vring_push(&vring_rig.vring, 0, 0);
+	vring_notify(&vring_rig.vring);
+	assert_int_equal(vring_rig.used->idx, before);
+	assert_int_equal(vring_rig_take_signals(vring_rig.call_fd), 0);
 }
 
 static void test_a_head_out_of_range_breaks_the_ring_until_it_is_set_up_again(void **state)
 {
 	(void)state;
-	offer(SIZE);
+	vring_rig_offer(SIZE);
 	assert_broken();
-	vring_stop(&vring);
-	avail->ring[0] = GOOD;
-	desc[GOOD] = buffer(0, 24, 0, 0);
-	assert_int_equal(vring_start(&vring), 0);
-	assert_true(vring_pop(&vring, &chain));
-	assert_int_equal(chain.head, GOOD);
+	vring_stop(&vring_rig.vring);
+	vring_rig.avail->ring[0] = GOOD;
+	vring_rig.desc[GOOD] = vring_rig_buffer(0, 24, 0, 0);
+	assert_int_equal(vring_start(&vring_rig.vring), 0);
+	assert_true(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	assert_int_equal(vring_rig.chain.head, GOOD);
 }
 
 static void test_an_available_index_too_far_ahead_breaks_the_ring(void **state)
 {
 	(void)state;
-	avail->idx = SIZE + 1;
+	vring_rig.avail->idx = SIZE + 1;
 	assert_broken();
-	vring_stop(&vring);
-	assert_int_equal(vring_start(&vring), 0);
-	avail->idx = UINT16_MAX; /* one back */
+	vring_stop(&vring_rig.vring);
+	assert_int_equal(vring_start(&vring_rig.vring), 0);
+	vring_rig.avail->idx = UINT16_MAX; /* one back */
 	assert_broken();
 }
 
@@ -47,10 +52,10 @@ static void test_more_in_flight_than_there_are_descriptors_breaks_the_ring(void 
 {
 	(void)state;
 	for (unsigned i = 0; i < SIZE; i++) {
-		offer_good();
-		assert_true(vring_pop(&vring, &chain));
+		vring_rig_offer_good();
+		assert_true(vring_pop(&vring_rig.vring, &vring_rig.chain));
 	}
-	offer_good();
+	vring_rig_offer_good();
 	assert_broken();
 }
 
@@ -73,45 +78,45 @@ static void test_a_ring_that_cannot_be_does_not_start(void **state)
 		{ SIZE, { UINT64_MAX - USER - 15, AT_USED, AT_AVAIL } },
 	};
 
-	vring_stop(&vring);
-	for (size_t i = 0; i < N(cases); i++) {
-		vring.size = cases[i].size;
-		vring.addresses = cases[i].addresses;
-		vring.addresses.desc += USER;
-		vring.addresses.used += USER;
-		vring.addresses.avail += USER;
-		assert_int_equal(vring_start(&vring), -EPROTO);
-		assert_false(vring.is_running);
-		assert_int_equal(take_signals(err_fd), 1);
-		assert_false(vring_pop(&vring, &chain));
+	vring_stop(&vring_rig.vring);
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		vring_rig.vring.size = cases[i].size;
+		vring_rig.vring.addresses = cases[i].addresses;
+		vring_rig.vring.addresses.desc += USER;
+		vring_rig.vring.addresses.used += USER;
+		vring_rig.vring.addresses.avail += USER;
+		assert_int_equal(vring_start(&vring_rig.vring), -EPROTO);
+		assert_false(vring_rig.vring.is_running);
+		assert_int_equal(vring_rig_take_signals(vring_rig.err_fd), 1);
+		assert_false(vring_pop(&vring_rig.vring, &vring_rig.chain));
 	}
 	/* The very ends of a region are good. */
-	vring.size = SIZE;
-	vring.addresses = (struct vring_addresses){
+	vring_rig.vring.size = SIZE;
+	vring_rig.vring.addresses = (struct vring_addresses){
 		.desc = USER + FIRST_SIZE - SIZE * 16,
 		.used = USER + AT_USED,
 		.avail = USER + AT_AVAIL,
 	};
-	assert_int_equal(vring_start(&vring), 0);
+	assert_int_equal(vring_start(&vring_rig.vring), 0);
 }
 
 static void test_a_ring_whose_memory_goes_is_broken(void **state)
 {
 	(void)state;
-	offer_good();
-	assert_true(vring_pop(&vring, &chain));
-	assert_int_equal(guest_memory_set(&memory, NULL, NULL, 0), 0);
-	vring_memory_changed(&vring);
-	assert_true(vring.is_broken);
-	vring_memory_changed(&vring);
-	assert_int_equal(take_signals(err_fd), 1);
-	vring_push(&vring, chain.head, 0);
-	vring_notify(&vring);
-	vring_disable_kicks(&vring);
-	assert_false(vring_enable_kicks(&vring));
-	assert_false(vring_pop(&vring, &chain));
-	assert_false(vring_reload(&vring, GOOD, &chain));
-	vring_set_call(&vring, -1);
+	vring_rig_offer_good();
+	assert_true(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	assert_int_equal(guest_memory_set(&vring_rig.memory, NULL, NULL, 0), 0);
+	vring_memory_changed(&vring_rig.vring);
+	assert_true(vring_rig.vring.is_broken);
+	vring_memory_changed(&vring_rig.vring);
+	assert_int_equal(vring_rig_take_signals(vring_rig.err_fd), 1);
+	vring_push(&vring_rig.vring, vring_rig.chain.head, 0);
+	vring_notify(&vring_rig.vring);
+	vring_disable_kicks(&vring_rig.vring);
+	assert_false(vring_enable_kicks(&vring_rig.vring));
+	assert_false(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	assert_false(vring_reload(&vring_rig.vring, GOOD, &vring_rig.chain));
+	vring_set_call(&vring_rig.vring, -1);
 }
 
 #define TABLE (GPA + AT_TABLE)
@@ -161,54 +166,55 @@ static const struct {
 static void test_a_chain_that_is_wrong_is_answered_and_the_next_is_served(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < N(bad_chains); i++) {
-		uint16_t before = used->idx;
+	for (size_t i = 0; i < G_N_ELEMENTS(bad_chains); i++) {
+		uint16_t before = vring_rig.used->idx;
 
-		memcpy(desc, bad_chains[i].ring, sizeof(bad_chains[i].ring));
-		memcpy(table, bad_chains[i].table, sizeof(bad_chains[i].table));
-		offer(0);
-		offer_good();
-		if (!vring_pop(&vring, &chain) || chain.head != GOOD)
+		memcpy(vring_rig.desc, bad_chains[i].ring, sizeof(bad_chains[i].ring));
+		memcpy(vring_rig.table, bad_chains[i].table, sizeof(bad_chains[i].table));
+		vring_rig_offer(0);
+		vring_rig_offer_good();
+		if (!vring_pop(&vring_rig.vring, &vring_rig.chain) || vring_rig.chain.head != GOOD)
 			fail_msg("%s: the next chain is not served", bad_chains[i].why);
-		if (used->idx != (uint16_t)(before + 1))
+		if (vring_rig.used->idx != (uint16_t)(before + 1))
 			fail_msg("%s: not answered", bad_chains[i].why);
-		assert_int_equal(used->ring[before % SIZE].id, 0);
-		assert_int_equal(used->ring[before % SIZE].len, 0);
-		assert_int_equal(chain.out_size, 24);
-		assert_int_equal(chain.in_size, 32);
-		vring_push(&vring, chain.head, 32);
+		assert_int_equal(vring_rig.used->ring[before % SIZE].id, 0);
+		assert_int_equal(vring_rig.used->ring[before % SIZE].len, 0);
+		assert_int_equal(vring_rig.chain.out_size, 24);
+		assert_int_equal(vring_rig.chain.in_size, 32);
+		vring_push(&vring_rig.vring, vring_rig.chain.head, 32);
 	}
-	assert_false(vring.is_broken);
-	vring_notify(&vring);
-	assert_int_equal(take_signals(call_fd), 1);
+	assert_false(vring_rig.vring.is_broken);
+	vring_notify(&vring_rig.vring);
+	assert_int_equal(vring_rig_take_signals(vring_rig.call_fd), 1);
 }
 
 static void test_more_than_four_gigabytes_are_refused(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 66; i++)
-		table[i] = (struct vring_desc){ GPA + FIRST_SIZE, SECOND_SIZE,
-						(uint16_t)(i < 65 ? NEXT : 0), (uint16_t)(i + 1) };
-	desc[0] = (struct vring_desc){ TABLE, 66 * 16, INDIRECT, 0 };
-	offer(0);
-	assert_false(vring_pop(&vring, &chain));
-	assert_int_equal(used->idx, 1);
-	desc[0].len = 63 * 16;
-	table[62].flags = 0;
-	offer(0);
-	assert_true(vring_pop(&vring, &chain));
-	assert_int_equal(chain.out_size, UINT64_C(63) * SECOND_SIZE);
+		vring_rig.table[i] =
+			(struct vring_desc){ GPA + FIRST_SIZE, SECOND_SIZE,
+					     (uint16_t)(i < 65 ? NEXT : 0), (uint16_t)(i + 1) };
+	vring_rig.desc[0] = (struct vring_desc){ TABLE, 66 * 16, INDIRECT, 0 };
+	vring_rig_offer(0);
+	assert_false(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	assert_int_equal(vring_rig.used->idx, 1);
+	vring_rig.desc[0].len = 63 * 16;
+	vring_rig.table[62].flags = 0;
+	vring_rig_offer(0);
+	assert_true(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	assert_int_equal(vring_rig.chain.out_size, UINT64_C(63) * SECOND_SIZE);
 }
 
 static void test_only_bad_chains_do_not_keep_the_device_for_ever(void **state)
 {
 	(void)state;
-	desc[0] = (struct vring_desc){ 0, 8, 0, 0 };
+	vring_rig.desc[0] = (struct vring_desc){ 0, 8, 0, 0 };
 	for (unsigned i = 0; i < SIZE; i++)
-		offer(0);
-	assert_false(vring_pop(&vring, &chain));
-	assert_int_equal(used->idx, SIZE);
-	assert_false(vring.is_broken);
+		vring_rig_offer(0);
+	assert_false(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	assert_int_equal(vring_rig.used->idx, SIZE);
+	assert_false(vring_rig.vring.is_broken);
 }
 
 /* Each of them can be a circle of a thousand steps: in one go, the device would be gone for
@@ -218,75 +224,78 @@ static void test_many_bad_chains_are_skipped_in_several_goes(void **state)
 	(void)state;
 	unsigned n_goes = 1;
 
-	vring_stop(&vring);
-	vring.size = VRING_MAX_SIZE;
-	assert_int_equal(vring_start(&vring), 0);
-	offer_good();
+	vring_stop(&vring_rig.vring);
+	vring_rig.vring.size = VRING_MAX_SIZE;
+	assert_int_equal(vring_start(&vring_rig.vring), 0);
+	vring_rig_offer_good();
 	for (uint16_t i = 0; i < GOOD; i++)
-		desc[i] = buffer(2, 1, NEXT, i);
-	avail->idx = 0;
+		vring_rig.desc[i] = vring_rig_buffer(2, 1, NEXT, i);
+	vring_rig.avail->idx = 0;
 	for (unsigned i = 0; i < VRING_MAX_SIZE - 1; i++)
-		offer((uint16_t)(i % GOOD));
-	offer(GOOD);
-	for (; !vring_pop(&vring, &chain); n_goes++) {
-		assert_true(used->idx <= n_goes * VRING_MAX_SKIPPED);
-		assert_true(vring_enable_kicks(&vring));
+		vring_rig_offer((uint16_t)(i % GOOD));
+	vring_rig_offer(GOOD);
+	for (; !vring_pop(&vring_rig.vring, &vring_rig.chain); n_goes++) {
+		assert_true(vring_rig.used->idx <= n_goes * VRING_MAX_SKIPPED);
+		assert_true(vring_enable_kicks(&vring_rig.vring));
 	}
-	assert_int_equal(chain.head, GOOD);
-	assert_int_equal(used->idx, VRING_MAX_SIZE - 1);
+	assert_int_equal(vring_rig.chain.head, GOOD);
+	assert_int_equal(vring_rig.used->idx, VRING_MAX_SIZE - 1);
 	assert_int_equal(n_goes, VRING_MAX_SIZE / VRING_MAX_SKIPPED);
 }
 
 static void test_a_chain_is_split_into_what_is_read_and_what_is_written(void **state)
 {
 	(void)state;
-	desc[3] = buffer(0, 10, NEXT, 7);
-	desc[7] = buffer(1, 20, NEXT, 1);
-	desc[1] = buffer(2, 30, NEXT | WRITE, 0);
-	desc[0] = buffer(3, 0, NEXT | WRITE, 2); /* no bytes: adds nothing */
-	desc[2] = buffer(4, 40, WRITE, 0);
-	offer(3);
-	assert_true(vring_pop(&vring, &chain));
-	assert_int_equal(chain.head, 3);
-	assert_int_equal(chain.n_out, 2);
-	assert_int_equal(chain.n_in, 2);
-	assert_int_equal(chain.out_size, 30);
-	assert_int_equal(chain.in_size, 70);
-	assert_ptr_equal(chain.out[1].iov_base, guest_memory_at(&memory, BUF + 0x1000, 1));
-	assert_ptr_equal(chain.in[1].iov_base, guest_memory_at(&memory, BUF + 0x4000, 1));
-	assert_int_equal(chain.in[1].iov_len, 40);
-	assert_false(vring_pop(&vring, &chain));
+	vring_rig.desc[3] = vring_rig_buffer(0, 10, NEXT, 7);
+	vring_rig.desc[7] = vring_rig_buffer(1, 20, NEXT, 1);
+	vring_rig.desc[1] = vring_rig_buffer(2, 30, NEXT | WRITE, 0);
+	vring_rig.desc[0] = vring_rig_buffer(3, 0, NEXT | WRITE, 2); /* no bytes: adds nothing */
+	vring_rig.desc[2] = vring_rig_buffer(4, 40, WRITE, 0);
+	vring_rig_offer(3);
+	assert_true(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	assert_int_equal(vring_rig.chain.head, 3);
+	assert_int_equal(vring_rig.chain.n_out, 2);
+	assert_int_equal(vring_rig.chain.n_in, 2);
+	assert_int_equal(vring_rig.chain.out_size, 30);
+	assert_int_equal(vring_rig.chain.in_size, 70);
+	assert_ptr_equal(vring_rig.chain.out[1].iov_base,
+			 guest_memory_at(&vring_rig.memory, BUF + 0x1000, 1));
+	assert_ptr_equal(vring_rig.chain.in[1].iov_base,
+			 guest_memory_at(&vring_rig.memory, BUF + 0x4000, 1));
+	assert_int_equal(vring_rig.chain.in[1].iov_len, 40);
+	assert_false(vring_pop(&vring_rig.vring, &vring_rig.chain));
 }
 
 static void test_a_buffer_may_cross_into_the_next_region(void **state)
 {
 	(void)state;
-	desc[0] = (struct vring_desc){ GPA + FIRST_SIZE - 8, 24, WRITE, 0 };
-	offer(0);
-	assert_true(vring_pop(&vring, &chain));
-	assert_int_equal(chain.n_in, 2);
-	assert_int_equal(chain.in_size, 24);
-	assert_int_equal(chain.in[1].iov_len, 16);
+	vring_rig.desc[0] = (struct vring_desc){ GPA + FIRST_SIZE - 8, 24, WRITE, 0 };
+	vring_rig_offer(0);
+	assert_true(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	assert_int_equal(vring_rig.chain.n_in, 2);
+	assert_int_equal(vring_rig.chain.in_size, 24);
+	assert_int_equal(vring_rig.chain.in[1].iov_len, 16);
 }
 
 static void test_an_indirect_table_may_be_longer_than_the_ring(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < VRING_MAX_SIZE; i++)
-		table[i] = (struct vring_desc){ BUF, 16,
-						(uint16_t)(i < VRING_MAX_SIZE - 1 ? NEXT : WRITE),
-						(uint16_t)(i + 1) };
-	desc[4] = buffer(0, 8, NEXT, 5);
-	desc[5] = (struct vring_desc){ TABLE, VRING_MAX_SIZE * 16, INDIRECT, 0 };
-	offer(5);
-	assert_true(vring_pop(&vring, &chain));
-	assert_int_equal(chain.head, 5);
-	assert_int_equal(chain.n_out, VRING_MAX_SIZE - 1);
-	assert_int_equal(chain.n_in, 1);
+		vring_rig.table[i] =
+			(struct vring_desc){ BUF, 16,
+					     (uint16_t)(i < VRING_MAX_SIZE - 1 ? NEXT : WRITE),
+					     (uint16_t)(i + 1) };
+	vring_rig.desc[4] = vring_rig_buffer(0, 8, NEXT, 5);
+	vring_rig.desc[5] = (struct vring_desc){ TABLE, VRING_MAX_SIZE * 16, INDIRECT, 0 };
+	vring_rig_offer(5);
+	assert_true(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	assert_int_equal(vring_rig.chain.head, 5);
+	assert_int_equal(vring_rig.chain.n_out, VRING_MAX_SIZE - 1);
+	assert_int_equal(vring_rig.chain.n_in, 1);
 	/* With one descriptor more it is too long. */
-	offer(4);
-	assert_false(vring_pop(&vring, &chain));
-	assert_int_equal(used->idx, 1);
+	vring_rig_offer(4);
+	assert_false(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	assert_int_equal(vring_rig.used->idx, 1);
 }
 
 static void test_a_held_chain_can_be_walked_again_while_it_is_good(void **state)
@@ -294,63 +303,63 @@ static void test_a_held_chain_can_be_walked_again_while_it_is_good(void **state)
 	(void)state;
 	struct vring_chain again;
 
-	offer_good();
-	assert_true(vring_pop(&vring, &chain));
-	assert_true(vring_reload(&vring, chain.head, &again));
-	assert_int_equal(again.head, chain.head);
+	vring_rig_offer_good();
+	assert_true(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	assert_true(vring_reload(&vring_rig.vring, vring_rig.chain.head, &again));
+	assert_int_equal(again.head, vring_rig.chain.head);
 	assert_int_equal(again.in_size, 32);
-	assert_ptr_equal(again.in[0].iov_base, guest_memory_at(&memory, BUF + 0x1000, 1));
-	desc[GOOD].addr = 0;
-	assert_false(vring_reload(&vring, GOOD, &again));
-	assert_false(vring_reload(&vring, SIZE, &again));
-	assert_false(vring_reload(&vring, UINT16_MAX, &again));
-	assert_false(vring.is_broken);
+	assert_ptr_equal(again.in[0].iov_base, guest_memory_at(&vring_rig.memory, BUF + 0x1000, 1));
+	vring_rig.desc[GOOD].addr = 0;
+	assert_false(vring_reload(&vring_rig.vring, GOOD, &again));
+	assert_false(vring_reload(&vring_rig.vring, SIZE, &again));
+	assert_false(vring_reload(&vring_rig.vring, UINT16_MAX, &again));
+	assert_false(vring_rig.vring.is_broken);
 }
 
 static void test_indices_wrap_at_65536(void **state)
 {
 	(void)state;
-	vring_stop(&vring);
-	avail->idx = used->idx = 65530;
-	vring.last_avail = 65530;
-	assert_int_equal(vring_start(&vring), 0);
+	vring_stop(&vring_rig.vring);
+	vring_rig.avail->idx = vring_rig.used->idx = 65530;
+	vring_rig.vring.last_avail = 65530;
+	assert_int_equal(vring_start(&vring_rig.vring), 0);
 	for (unsigned i = 0; i < 12; i++) {
-		offer_good();
-		assert_true(vring_pop(&vring, &chain));
-		vring_push(&vring, chain.head, i);
-		assert_int_equal(used->ring[(65530 + i) % SIZE].len, i);
+		vring_rig_offer_good();
+		assert_true(vring_pop(&vring_rig.vring, &vring_rig.chain));
+		vring_push(&vring_rig.vring, vring_rig.chain.head, i);
+		assert_int_equal(vring_rig.used->ring[(65530 + i) % SIZE].len, i);
 	}
-	assert_int_equal(used->idx, 6);
-	assert_int_equal(vring.last_avail, 6);
+	assert_int_equal(vring_rig.used->idx, 6);
+	assert_int_equal(vring_rig.vring.last_avail, 6);
 }
 
 static void test_chains_in_flight_survive_a_stop(void **state)
 {
 	(void)state;
-	offer_good();
-	offer_good();
-	assert_true(vring_pop(&vring, &chain));
-	vring_stop(&vring);
-	assert_false(vring_pop(&vring, &chain));
-	vring_notify(&vring);
-	assert_int_equal(vring.last_avail, 1);
-	assert_int_equal(vring_start(&vring), 0);
-	vring_push(&vring, GOOD, 7);
-	assert_int_equal(used->idx, 1);
-	assert_int_equal(used->ring[0].len, 7);
-	assert_true(vring_pop(&vring, &chain));
+	vring_rig_offer_good();
+	vring_rig_offer_good();
+	assert_true(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	vring_stop(&vring_rig.vring);
+	assert_false(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	vring_notify(&vring_rig.vring);
+	assert_int_equal(vring_rig.vring.last_avail, 1);
+	assert_int_equal(vring_start(&vring_rig.vring), 0);
+	vring_push(&vring_rig.vring, GOOD, 7);
+	assert_int_equal(vring_rig.used->idx, 1);
+	assert_int_equal(vring_rig.used->ring[0].len, 7);
+	assert_true(vring_pop(&vring_rig.vring, &vring_rig.chain));
 }
 
 static void test_a_used_index_that_cannot_be_true_is_not_believed(void **state)
 {
 	(void)state;
-	vring_stop(&vring);
-	used->idx = 1000;
-	assert_int_equal(vring_start(&vring), 0);
-	offer_good();
-	assert_true(vring_pop(&vring, &chain));
-	vring_push(&vring, chain.head, 0);
-	assert_int_equal(used->idx, 1);
+	vring_stop(&vring_rig.vring);
+	vring_rig.used->idx = 1000;
+	assert_int_equal(vring_start(&vring_rig.vring), 0);
+	vring_rig_offer_good();
+	assert_true(vring_pop(&vring_rig.vring, &vring_rig.chain));
+	vring_push(&vring_rig.vring, vring_rig.chain.head, 0);
+	assert_int_equal(vring_rig.used->idx, 1);
 }
 
 int main(void)

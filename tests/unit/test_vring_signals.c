@@ -2,32 +2,37 @@
 /* When the two sides of a ring tell each other that there is something, and when they do not. */
 #include "vring_rig.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
 static void push_good(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		offer_good();
-		assert_true(vring_pop(&vring, &chain));
-		vring_push(&vring, chain.head, 0);
+		vring_rig_offer_good();
+		assert_true(vring_pop(&vring_rig.vring, &vring_rig.chain));
+		vring_push(&vring_rig.vring, vring_rig.chain.head, 0);
 	}
 }
 
 static void test_one_signal_tells_of_all_that_was_pushed(void **state)
 {
 	(void)state;
-	vring_notify(&vring);
-	assert_int_equal(take_signals(call_fd), 0);
+	vring_notify(&vring_rig.vring);
+	assert_int_equal(vring_rig_take_signals(vring_rig.call_fd), 0);
 	push_good(3);
-	assert_int_equal(take_signals(call_fd), 0);
-	vring_notify(&vring);
-	vring_notify(&vring);
-	assert_int_equal(take_signals(call_fd), 1);
-	avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	assert_int_equal(vring_rig_take_signals(vring_rig.call_fd), 0);
+	vring_notify(&vring_rig.vring);
+	vring_notify(&vring_rig.vring);
+	assert_int_equal(vring_rig_take_signals(vring_rig.call_fd), 1);
+	vring_rig.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
 	push_good(1);
-	vring_notify(&vring);
-	assert_int_equal(take_signals(call_fd), 0);
-	avail->flags = 0;
-	vring_notify(&vring); /* what it did not want to hear is not said later */
-	assert_int_equal(take_signals(call_fd), 0);
+	vring_notify(&vring_rig.vring);
+	assert_int_equal(vring_rig_take_signals(vring_rig.call_fd), 0);
+	vring_rig.avail->flags = 0;
+	vring_notify(&vring_rig.vring); /* what it did not want to hear is not said later */
+	assert_int_equal(vring_rig_take_signals(vring_rig.call_fd), 0);
 }
 
 static void test_with_event_idx_the_guest_is_told_at_the_entry_it_names(void **state)
@@ -44,22 +49,24 @@ static void test_with_event_idx_the_guest_is_told_at_the_entry_it_names(void **s
 		{ 65535, 65534, 4, false }, { 65535, 2, 4, true },  { 65535, 3, 4, false },
 	};
 
-	for (size_t i = 0; i < N(cases); i++) {
-		uint16_t *used_event = &avail->ring[SIZE];
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		uint16_t *used_event = &vring_rig.avail->ring[SIZE];
 
-		vring_stop(&vring);
-		vring.has_event_idx = true;
-		vring.last_avail = avail->idx = used->idx = (uint16_t)(cases[i].start - 1);
-		assert_int_equal(vring_start(&vring), 0);
+		vring_stop(&vring_rig.vring);
+		vring_rig.vring.has_event_idx = true;
+		vring_rig.vring.last_avail = vring_rig.avail->idx = vring_rig.used->idx =
+			(uint16_t)(cases[i].start - 1);
+		assert_int_equal(vring_start(&vring_rig.vring), 0);
 		*used_event = 5000;
 		push_good(1);
-		vring_notify(&vring);
-		assert_int_equal(take_signals(call_fd), 1); /* the first is always told */
+		vring_notify(&vring_rig.vring);
+		assert_int_equal(vring_rig_take_signals(vring_rig.call_fd),
+				 1); /* the first is always told */
 		*used_event = cases[i].used_event;
-		avail->flags = VRING_AVAIL_F_NO_INTERRUPT; /* means nothing here */
+		vring_rig.avail->flags = VRING_AVAIL_F_NO_INTERRUPT; /* means nothing here */
 		push_good(cases[i].n);
-		vring_notify(&vring);
-		if (take_signals(call_fd) != cases[i].is_told)
+		vring_notify(&vring_rig.vring);
+		if (vring_rig_take_signals(vring_rig.call_fd) != cases[i].is_told)
 			fail_msg("case %zu", i);
 	}
 }
@@ -69,15 +76,15 @@ static void test_a_new_call_descriptor_is_signalled_once_while_the_ring_runs(voi
 	(void)state;
 	int first = eventfd(0, EFD_CLOEXEC), second = eventfd(0, EFD_CLOEXEC);
 
-	vring_set_call(&vring, first);
-	assert_int_equal(take_signals(first), 1);
-	vring_stop(&vring);
-	vring_set_call(&vring, second);
-	assert_int_equal(take_signals(second), 0);
-	vring_set_call(&vring, -1);
-	assert_int_equal(vring_start(&vring), 0);
+	vring_set_call(&vring_rig.vring, first);
+	assert_int_equal(vring_rig_take_signals(first), 1);
+	vring_stop(&vring_rig.vring);
+	vring_set_call(&vring_rig.vring, second);
+	assert_int_equal(vring_rig_take_signals(second), 0);
+	vring_set_call(&vring_rig.vring, -1);
+	assert_int_equal(vring_start(&vring_rig.vring), 0);
 	push_good(1);
-	vring_notify(&vring);
+	vring_notify(&vring_rig.vring);
 }
 
 static void test_a_call_counter_that_is_full_does_not_block(void **state)
@@ -85,38 +92,38 @@ static void test_a_call_counter_that_is_full_does_not_block(void **state)
 	(void)state;
 	uint64_t full = UINT64_MAX - 1;
 
-	assert_int_equal(write(call_fd, &full, sizeof(full)), sizeof(full));
+	assert_int_equal(write(vring_rig.call_fd, &full, sizeof(full)), sizeof(full));
 	push_good(1);
-	vring_notify(&vring);
-	assert_true(take_signals(call_fd) == full);
+	vring_notify(&vring_rig.vring);
+	assert_true(vring_rig_take_signals(vring_rig.call_fd) == full);
 }
 
 static void test_kicks_are_asked_for_with_flags(void **state)
 {
 	(void)state;
-	vring_disable_kicks(&vring);
-	assert_int_equal(used->flags, VRING_USED_F_NO_NOTIFY);
-	assert_false(vring_enable_kicks(&vring));
-	assert_int_equal(used->flags, 0);
-	vring_disable_kicks(&vring);
-	offer_good();
-	assert_true(vring_enable_kicks(&vring));
+	vring_disable_kicks(&vring_rig.vring);
+	assert_int_equal(vring_rig.used->flags, VRING_USED_F_NO_NOTIFY);
+	assert_false(vring_enable_kicks(&vring_rig.vring));
+	assert_int_equal(vring_rig.used->flags, 0);
+	vring_disable_kicks(&vring_rig.vring);
+	vring_rig_offer_good();
+	assert_true(vring_enable_kicks(&vring_rig.vring));
 }
 
 static void test_kicks_are_asked_for_with_avail_event(void **state)
 {
 	(void)state;
-	uint16_t *avail_event = (uint16_t *)(void *)&used->ring[SIZE];
+	uint16_t *avail_event = (uint16_t *)(void *)&vring_rig.used->ring[SIZE];
 
-	vring.has_event_idx = true;
+	vring_rig.vring.has_event_idx = true;
 	push_good(3);
-	vring_disable_kicks(&vring);
+	vring_disable_kicks(&vring_rig.vring);
 	assert_int_equal(*avail_event, 0);
-	assert_int_equal(used->flags, 0);
-	assert_false(vring_enable_kicks(&vring));
+	assert_int_equal(vring_rig.used->flags, 0);
+	assert_false(vring_enable_kicks(&vring_rig.vring));
 	assert_int_equal(*avail_event, 3);
-	offer_good();
-	assert_true(vring_enable_kicks(&vring));
+	vring_rig_offer_good();
+	assert_true(vring_enable_kicks(&vring_rig.vring));
 	assert_int_equal(*avail_event, 3);
 }
 

@@ -10,20 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <errno.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include <glib.h>
 
-#include "base/fd.h"
-#include "base/log.h"
 #include "vhost/memory.h"
 #include "vhost/ring_layout.h"
-#include "vhost/vhost_user.h"
 #include "vhost/vring.h"
-
-#define N(array) (sizeof(array) / sizeof((array)[0]))
 
 #define GPA         UINT64_C(0x100000)
 #define USER        UINT64_C(0x7f0000000000)
@@ -43,85 +34,27 @@
 #define WRITE    VRING_DESC_F_WRITE
 #define INDIRECT VRING_DESC_F_INDIRECT
 
-static struct guest_memory memory;
-static struct vring vring;
-static struct vring_chain chain;
-static struct vring_desc *desc, *table;
-static struct vring_avail *avail;
-static struct vring_used *used;
-static int call_fd, err_fd; /* borrowed from the ring */
+/* The one that the tests of a program use. */
+extern struct vring_rig {
+	struct guest_memory memory;
+	struct vring vring;
+	struct vring_chain chain;
+	struct vring_desc *desc, *table;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	int call_fd, err_fd; /* borrowed from the ring */
+} vring_rig;
 
-static void add_region(uint64_t gpa, uint64_t size)
-{
-	struct vhost_user_memory_region spec = { gpa, size, USER + (gpa - GPA), 0 };
-	auto_fd fd = memfd_create("guest", MFD_CLOEXEC);
-
-	assert_int_equal(ftruncate(fd, (off_t)size), 0);
-	assert_int_equal(guest_memory_add(&memory, &spec, fd), 0);
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	guest_memory_init(&memory, NULL, NULL);
-	add_region(GPA, FIRST_SIZE);
-	add_region(GPA + FIRST_SIZE, SECOND_SIZE);
-	desc = guest_memory_at(&memory, GPA + AT_DESC, 1);
-	table = guest_memory_at(&memory, GPA + AT_TABLE, 1);
-	avail = guest_memory_at(&memory, GPA + AT_AVAIL, 1);
-	used = guest_memory_at(&memory, GPA + AT_USED, 1);
-
-	vring_init(&vring, 0, &memory);
-	vring.size = SIZE;
-	vring.addresses = (struct vring_addresses){
-		.desc = USER + AT_DESC,
-		.avail = USER + AT_AVAIL,
-		.used = USER + AT_USED,
-	};
-	call_fd = eventfd(0, EFD_CLOEXEC);
-	err_fd = eventfd(0, EFD_CLOEXEC);
-	vring_set_call(&vring, call_fd);
-	vring_set_err(&vring, err_fd);
-	assert_int_equal(vring_start(&vring), 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	vring_finish(&vring);
-	guest_memory_finish(&memory);
-	return 0;
-}
+int vring_rig_setup(void **state); /* the ring runs */
+int vring_rig_teardown(void **state);
+#define VRING_TEST(name) cmocka_unit_test_setup_teardown(name, vring_rig_setup, vring_rig_teardown)
 
 /* How often @fd was signalled since the last call. */
-static uint64_t take_signals(int fd)
-{
-	uint64_t count = 0;
+uint64_t vring_rig_take_signals(int fd);
 
-	if (read(fd, &count, sizeof(count)) < 0)
-		return 0;
-	return count;
-}
-
-static struct vring_desc buffer(uint32_t number, uint32_t len, uint16_t flags, uint16_t next)
-{
-	return (struct vring_desc){ GPA + AT_BUFFERS + number * 0x1000u, len, flags, next };
-}
-
-static void offer(uint16_t head)
-{
-	avail->ring[avail->idx % vring.size] = head;
-	avail->idx++;
-}
-
+/* A descriptor of buffer @number, one of 4 KiB each. */
+struct vring_desc vring_rig_buffer(uint32_t number, uint32_t len, uint16_t flags, uint16_t next);
+void vring_rig_offer(uint16_t head);
 /* A good chain at the last two descriptors: 24 bytes out, 32 bytes in. */
 #define GOOD (SIZE - 2)
-static void offer_good(void)
-{
-	desc[GOOD] = buffer(0, 24, NEXT, GOOD + 1);
-	desc[GOOD + 1] = buffer(1, 32, WRITE, 0);
-	offer(GOOD);
-}
-
-#define VRING_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+void vring_rig_offer_good(void);

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* A display whose requests end when a test says so. It dies on what the device must never ask of
+ * it. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "display/display.h"
+
+struct fake_display {
+	struct display base;
+	bool shows_dmabufs;
+	struct display_request *requests; /* display_request::next; the oldest first */
+	unsigned n_requests, n_damages, n_changes;
+	struct display_pixels *sources[DISPLAY_MAX_SCANOUTS];
+	uint32_t widths[DISPLAY_MAX_SCANOUTS];
+	int socket;
+};
+
+/* display_free() ends it. */
+void fake_display_init(struct fake_display *fake);
+/* Ends the oldest request. */
+void fake_display_answer(struct fake_display *fake, int error, const void *reply);

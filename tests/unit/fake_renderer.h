@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/*
+ * A renderer whose fences pass when a test says so (gpu_rig_pass_fence()). It counts what lives, so
+ * that a test can say that nothing is left, and dies on what the device must never ask of it.
+ */
+
+#include <stdbool.h>
+
+#include "render/renderer.h"
+
+#define FAKE_RENDERER_MAX_FENCES 4096
+
+struct fake_renderer {
+	struct renderer base;
+	int n_resources, n_contexts, n_attached, n_exported, n_resets;
+	int fence_result; /* of fence_create */
+	bool has_dmabufs;
+	bool hides_poll_fd; /* as a library that has none */
+	int poll_fd;
+	struct renderer_fence fences[FAKE_RENDERER_MAX_FENCES]; /* all that were created */
+	unsigned n_fences;
+	struct renderer_fence passing; /* told by the next poll */
+};
+
+/* renderer_free() ends it. */
+void fake_renderer_init(struct fake_renderer *fake);

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* A picture in memory that a display shows, its rows as far apart as its stride says. */
+
+#include <stdint.h>
+
+#include "base/rect.h"
+#include "display/display.h"
+
+struct picture {
+	struct display_pixels base;
+	uint32_t width, height, stride; /* pixels */
+	uint32_t *pixels;
+	struct rect prepared; /* the last */
+	unsigned prepares;
+	int error;       /* -errno of prepare */
+	int piece_limit; /* pixels a piece; 0: none */
+	int rows_error;  /* -errno of rows */
+};
+
+/* For a picture that is to be prepared, instead of those of picture_init(). */
+extern const struct display_pixels_ops picture_prepared_ops;
+
+void picture_init(struct picture *picture, uint32_t width, uint32_t height, uint32_t seed);
+/* Overwrites and frees, so that nobody can go on reading unnoticed. */
+void picture_finish(struct picture *picture);
+void picture_fill(struct picture *picture, uint32_t seed);
+/* As display_pixels_ops::rows. */
+int picture_rows(struct display_pixels *source, const struct rect *r, struct iovec *iov, int max);
