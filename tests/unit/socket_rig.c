@@ -132,6 +132,18 @@ void socket_rig_expect_update(unsigned scanout, const struct picture *picture, u
 	free(row);
 }
 
+void socket_rig_expect_cursor(uint32_t scanout, const struct display_cursor *cursor)
+{
+	struct vhost_user_gpu_cursor_update update = {
+		.pos = { scanout, cursor->x, cursor->y },
+		.hot_x = cursor->hot_x,
+		.hot_y = cursor->hot_y,
+	};
+
+	memcpy(update.data, cursor->pixels, sizeof(update.data));
+	socket_rig_expect(VHOST_USER_GPU_CURSOR_UPDATE, &update, sizeof(update));
+}
+
 void socket_rig_say(uint32_t request, uint32_t flags, uint32_t size, const void *payload,
 		    size_t payload_bytes)
 {

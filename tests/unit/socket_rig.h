@@ -63,6 +63,8 @@ void socket_rig_expect(uint32_t request, const void *payload, uint32_t size);
 /* Reads one UPDATE of exactly that rectangle, with the picture's pixels. */
 void socket_rig_expect_update(unsigned scanout, const struct picture *picture, uint32_t x,
 			      uint32_t y, uint32_t width, uint32_t height);
+/* Reads one CURSOR_UPDATE that says all of @cursor. */
+void socket_rig_expect_cursor(uint32_t scanout, const struct display_cursor *cursor);
 
 /* Sends a header, which may lie about the payload's @size, and @payload_bytes of one. */
 void socket_rig_say(uint32_t request, uint32_t flags, uint32_t size, const void *payload,

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The filter of system calls, alone: each profile, from inside. What is refused is tried first,
- * then what the daemon lives on. An ioctl on no descriptor tells what the filter thinks of its
- * command: EBADF is the kernel's answer, so the filter let it pass.
+ * then what the daemon lives on.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -222,54 +221,6 @@ static void test_what_is_forbidden_fails(void **state)
 	}
 }
 
-static const struct {
-	const char *name;
-	unsigned command;
-	bool passes[3];
-} ioctls[] = {
-	{ "DRM", 0xc0406400, { false, false, true } },
-	{ "dma-buf", 0x40086200, { false, true, true } },
-	{ "sync_file", 0xc0303e03, { false, true, true } },
-	{ "udmabuf", 0x40187542, { false, true, true } },
-	{ "NVIDIA", 0xc020462a, { false, false, true } },
-	{ "NVIDIA modeset", 0xc0106d00, { false, false, true } },
-	{ "NVIDIA UVM", 0x30000001, { false, false, true } },
-	{ "FIONBIO", FIONBIO, { false, true, true } },
-	/* Types that share a bit with DRM's. */
-	{ "TCGETS", TCGETS, { false, false, false } },
-	{ "TIOCSWINSZ", TIOCSWINSZ, { false, false, false } },
-	{ "KVM", 0xae01, { false, false, false } },
-	{ "amdkfd", 0x80084b01, { false, false, false } },
-	{ "evdev", 0x80044501, { false, false, false } },
-	{ "file attributes", 0x80086601, { false, false, false } },
-	{ "ppp", 0x80047456, { false, false, false } },
-	{ "network interfaces", 0x8912, { false, false, false } },
-};
-
-static void try_ioctls(const void *data)
-{
-	const struct mode *mode = data;
-
-	CHECK(seccomp_install(mode->profile, false) == 0);
-	for (unsigned i = 0; i < COUNT(ioctls); i++) {
-		int error = ioctls[i].passes[mode->profile] ? EBADF : ENOTTY;
-
-		errno = 0;
-		if (ioctl(-1, ioctls[i].command, NULL) == 0 || errno != error) {
-			fprintf(stderr, "%s in %s: %s\n", ioctls[i].name, mode->name,
-				strerror(errno));
-			_exit(1);
-		}
-	}
-}
-
-static void test_an_ioctl_passes_if_its_type_is_listed(void **state)
-{
-	(void)state;
-	for (unsigned k = 0; k < COUNT(modes); k += 2)
-		assert_int_equal(sandbox_child_run(try_ioctls, &modes[k]), 0);
-}
-
 static void pass_a_descriptor(int from, int to, int fd)
 {
 	char byte = 'x';
@@ -447,7 +398,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_forbidden_fails),
-		cmocka_unit_test(test_an_ioctl_passes_if_its_type_is_listed),
 		cmocka_unit_test(test_what_the_daemon_lives_on_works),
 		cmocka_unit_test(test_a_failed_assertion_still_ends_by_its_own_signal),
 		cmocka_unit_test(test_threads_are_filtered_and_can_be_made_for_gl),
