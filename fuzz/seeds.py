@@ -7,7 +7,10 @@ fuzz_NAME.c says what the bytes mean. Those in fuzz/recorded/NAME were recorded,
 """
 import hashlib
 import pathlib
+import re
 import sys
+
+import session
 
 # ---- fuzz_command.c ----
 (CREATE_2D, UNREF, SET_SCANOUT, FLUSH, TRANSFER_2D, ATTACH, DETACH, DISPLAY_INFO, EDID, UUID, BLOB, SCANOUT_BLOB,
@@ -109,7 +112,14 @@ def virgl_seeds():
 
 
 # ---- fuzz_session.c ----
-REQUESTS = [1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 24, 25, 33, 34, 36, 37, 38]
+def known_requests():
+    """The numbers of fuzz_session.c's table, in its order."""
+    text = (pathlib.Path(__file__).parent / 'fuzz_session.c').read_text()
+    table = re.search(r'known\[\] = \{(.*?)\}', text, re.DOTALL)[1]
+    return [session.vhost_user(name) for name in re.findall(r'VHOST_USER_(\w+)', table)]
+
+
+REQUESTS = known_requests()
 READ = bytes([0x82])
 
 
