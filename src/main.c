@@ -4,10 +4,11 @@
  * that brings the VMM. It is the only file that knows which renderers and displays there are.
  *
  * Whatever can fail for a reason that a person can mend fails here, before the socket is there,
- * with one sentence; a VMM that finds the socket finds a working device behind it.
+ * with one sentence; a front-end that finds the socket finds a working device behind it.
  */
 #include <errno.h>
 #include <glib.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 
 #include "base/fd.h"
 #include "base/loop.h"
+#include "base/needs.h"
 #include "display/display.h"
 #include "display/socket.h"
 #include "display/headless.h"
@@ -29,11 +31,26 @@
 #include "render/virgl.h"
 #include "sandbox/sandbox.h"
 #include "vhost/server.h"
+#include "vhost/socket_file.h"
 
 #define LOG_MODULE "main"
 #include "base/log.h"
 
 #define EXIT_USAGE 2
+
+/* What --max-contexts and our other limits come to, with room for what drivers open by the way. */
+#define OWN_FDS             256 /* queues, sessions, timers, exported scanouts: fewer than 128 */
+#define DRIVER_FDS          1024
+#define FDS_PER_CONTEXT     4
+#define DRIVER_THREADS      512
+#define THREADS_PER_CONTEXT 4
+
+struct daemon {
+	const struct options *options;
+	struct vhost_socket_file *socket_file; /* NULL with --fd */
+	struct loop loop;
+	struct sandbox sandbox;
+};
 
 static int on_signal(struct loop_source *source, uint32_t events)
 {
@@ -122,58 +139,86 @@ static struct renderer *make_renderer(const struct options *options, char **ret_
 	g_assert_not_reached();
 }
 
-/* The socket's name in its directory, which a sandbox leaves: the working directory. */
-static const char *socket_name(const struct options *options)
+/* By name, or by number. */
+static bool find_group(const char *name, gid_t *ret)
 {
-	const char *slash = options->socket_path ? strrchr(options->socket_path, '/') : NULL;
+	const struct group *group = getgrnam(name);
+	char *end;
 
-	return slash ? slash + 1 : options->socket_path;
+	if (group) {
+		*ret = group->gr_gid;
+		return true;
+	}
+	errno = 0;
+	unsigned long number = strtoul(name, &end, 10);
+
+	*ret = (gid_t)number;
+	return errno == 0 && g_ascii_isdigit(*name) && !*end && number < UINT32_MAX;
 }
 
-/* False if what is wrong was said. */
 static bool start_sandbox(struct sandbox *sandbox, const struct options *options)
 {
+	const unsigned needs = needs_of_mode(options->gpu_mode);
+	const unsigned contexts = options->device.limits.max_contexts;
 	const struct sandbox_options sandbox_options = {
 		.level = options->sandbox,
-		.needs = needs_of_mode(options->gpu_mode),
+		.needs = needs,
 		.uses_x11 = options->use_glx && !options->use_egl,
-		.keeps_working_directory = options->socket_path,
+		.keep_fd = options->fd,
+		.max_fds = OWN_FDS +
+			   (needs & NEEDS_FILES ? DRIVER_FDS + FDS_PER_CONTEXT * contexts : 0),
+		.max_threads =
+			needs & NEEDS_THREADS ? DRIVER_THREADS + THREADS_PER_CONTEXT * contexts : 1,
 		.gpu_device = options->gpu_device,
 	};
 
-	if (options->socket_path) {
-		g_autofree char *dir = g_strndup(options->socket_path,
-						 socket_name(options) - options->socket_path);
-
-		if (*dir && chdir(dir) < 0) {
-			fail_start("cannot bind to %s: %s", options->socket_path,
-				   g_strerror(errno));
-			return false;
-		}
-	}
 	return sandbox_start(sandbox, &sandbox_options);
 }
 
-static int serve_front_ends(struct loop *loop, const struct options *options,
-			    struct gpu_device *device, struct sandbox *sandbox, unsigned needs)
+/* Before the sandbox, which has no place for the file. False if what is wrong was said. */
+static bool make_socket_file(const struct options *options, struct vhost_socket_file **ret)
 {
-	const struct vhost_server_options server_options = {
-		.socket_path = options->socket_path,
-		.fd = options->fd,
-		.is_once = options->is_once,
-		.bind_path = socket_name(options),
+	struct vhost_socket_file_options file_options = {
+		.path = options->socket_path,
+		.confine = options->sandbox == SANDBOX_OFF ? NULL : sandbox_confine_keeper,
 	};
 	g_autofree char *message = NULL;
-	struct vhost_server *server =
-		vhost_server_new(loop, &server_options, gpu_device_backend(device), &message);
+	gid_t group;
+
+	if (!options->socket_path)
+		return true;
+	if (options->socket_group) {
+		if (!find_group(options->socket_group, &group)) {
+			fail_start("--socket-group %s: there is no such group",
+				   options->socket_group);
+			return false;
+		}
+		file_options.group = &group;
+	}
+	*ret = vhost_socket_file_new(&file_options, &message);
+	if (!*ret)
+		fail_start("%s", message);
+	return *ret;
+}
+
+static int serve_front_ends(struct daemon *daemon, struct gpu_device *device, unsigned needs)
+{
+	const struct vhost_server_options server_options = {
+		.socket_file = daemon->socket_file,
+		.fd = daemon->options->fd,
+		.is_once = daemon->options->is_once,
+	};
+	g_autofree char *message = NULL;
+	struct vhost_server *server = vhost_server_new(&daemon->loop, &server_options,
+						       gpu_device_backend(device), &message);
 
 	if (!server)
 		return fail_start("%s", message);
-	if (!sandbox_lock(sandbox, needs)) {
+	if (!sandbox_lock(&daemon->sandbox, needs)) {
 		vhost_server_free(server);
 		return EXIT_FAILURE;
 	}
-	int r = loop_run(loop);
+	int r = loop_run(&daemon->loop);
 	vhost_server_free(server);
 	if (r < 0) {
 		log_error("the host failed: %s", g_strerror(-r));
@@ -183,25 +228,25 @@ static int serve_front_ends(struct loop *loop, const struct options *options,
 }
 
 /* Everything between the renderer and the end of the loop. */
-static int run_device(struct loop *loop, const struct options *options, struct renderer *renderer,
-		      struct display *display, struct sandbox *sandbox)
+static int run_device(struct daemon *daemon, struct renderer *renderer, struct display *display)
 {
-	struct gpu_device *device = gpu_device_new(loop, renderer, display, &options->device);
+	struct gpu_device *device =
+		gpu_device_new(&daemon->loop, renderer, display, &daemon->options->device);
 
 	if (!device)
 		return fail_start("the renderer's fences cannot be watched: %s", g_strerror(errno));
 	log_info("renderer: %s, display: %s", renderer->ops->name, display->ops->name);
-	int status = serve_front_ends(loop, options, device, sandbox, renderer->needs);
+	int status = serve_front_ends(daemon, device, renderer->needs);
 	gpu_device_free(device);
 	return status;
 }
 
-static int run_daemon(struct loop *loop, const struct options *options)
+static int run_renderer(struct daemon *daemon)
 {
+	const struct options *options = daemon->options;
 	g_autofree char *message = NULL;
-	struct sandbox sandbox;
 
-	if (!start_sandbox(&sandbox, options))
+	if (!start_sandbox(&daemon->sandbox, options))
 		return EXIT_FAILURE;
 
 	struct renderer *renderer = make_renderer(options, &message);
@@ -209,8 +254,8 @@ static int run_daemon(struct loop *loop, const struct options *options)
 	if (!renderer)
 		return fail_start("%s", message);
 	struct display *display =
-		options->is_headless ? headless_display_new() : socket_display_new(loop);
-	int status = display ? run_device(loop, options, renderer, display, &sandbox)
+		options->is_headless ? headless_display_new() : socket_display_new(&daemon->loop);
+	int status = display ? run_device(daemon, renderer, display)
 			     : fail_start("cannot create a timer: %s", g_strerror(errno));
 
 	display_free(display);
@@ -218,12 +263,34 @@ static int run_daemon(struct loop *loop, const struct options *options)
 	return status;
 }
 
+/* The loop, and the signals that end it. */
+static int run_daemon(struct daemon *daemon)
+{
+	struct loop_source signals = { 0 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	auto_fd signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	int r = loop_init(&daemon->loop);
+	if (signal_fd >= 0 && r == 0)
+		r = loop_add(&daemon->loop, &signals, signal_fd, EPOLLIN, on_signal);
+	if (signal_fd < 0 || r < 0)
+		return fail_start("cannot create the event loop: %s",
+				  g_strerror(r < 0 ? -r : errno));
+	int status = run_renderer(daemon);
+	loop_remove(&signals);
+	loop_finish(&daemon->loop);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
-	struct loop loop;
-	struct loop_source signals = { 0 };
-	sigset_t set;
+	struct daemon daemon = { .options = &options };
 
 	switch (options_parse(&options, argc, argv)) {
 	case OPTIONS_RUN:
@@ -236,26 +303,16 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	log_set_level(options.log_level);
+	fd_open_standard();
 
 	/* Before the working directory changes. */
 	g_autofree char *gpu_device =
 		options.gpu_device ? g_canonicalize_filename(options.gpu_device, NULL) : NULL;
 
 	options.gpu_device = gpu_device;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	auto_fd signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	int r = loop_init(&loop);
-	if (signal_fd >= 0 && r == 0)
-		r = loop_add(&loop, &signals, signal_fd, EPOLLIN, on_signal);
-	if (signal_fd < 0 || r < 0)
-		return fail_start("cannot create the event loop: %s",
-				  g_strerror(r < 0 ? -r : errno));
-	int status = run_daemon(&loop, &options);
-	loop_remove(&signals);
-	loop_finish(&loop);
+	if (!make_socket_file(&options, &daemon.socket_file))
+		return EXIT_FAILURE;
+	int status = run_daemon(&daemon);
+	vhost_socket_file_free(daemon.socket_file);
 	return status;
 }

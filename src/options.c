@@ -122,6 +122,8 @@ static enum options_result check_socket(const struct options *options)
 		return report_usage("--socket-path PATH or --fd N is required");
 	if (options->socket_path && options->fd >= 0)
 		return report_usage("--socket-path and --fd cannot be used together");
+	if (options->socket_group && !options->socket_path)
+		return report_usage("--socket-group needs --socket-path");
 	return OPTIONS_RUN;
 }
 

@@ -102,6 +102,8 @@ static bool set_use_gles(const struct option_type *type, struct options *options
 const struct option_type options_table[] = {
 	{ 's', "socket-path", "PATH", PATH(socket_path),
 	  .help = "listen on this socket for the front-end (the VMM)" },
+	{ 0, "socket-group", "NAME", PATH(socket_group),
+	  .help = "group, by name or number, that may connect too (mode 0660)" },
 	{ 0, "fd", "N", NUMBER(fd, 0, INT32_MAX), .hides_default = true,
 	  .help = "serve the connected socket inherited as descriptor N, then exit" },
 	{ 'g', "gpu-mode", "MODE", set_gpu_mode, FIELD(gpu_mode), .names = &options_table_modes,

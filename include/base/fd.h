@@ -20,6 +20,10 @@ static inline int fd_steal(int *fd)
 
 #define auto_fd __attribute__((cleanup(fd_close))) int
 
+/* Opens /dev/null as those of 0, 1 and 2 that are closed, so that nothing else gets their numbers.
+ */
+void fd_open_standard(void);
+
 /* The open descriptors of this process, int, in no order; freed with g_array_unref(). NULL with
  * errno set if they cannot be listed, which takes /proc. */
 GArray *fd_list(void);

@@ -13,25 +13,29 @@ enum sandbox_level {
 
 struct sandbox_options {
 	enum sandbox_level level;
-	unsigned needs;               /* enum needs: what the renderer may come to need */
-	bool uses_x11;                /* OpenGL through an X server, which is outside */
-	bool keeps_working_directory; /* writable, for the socket; all else goes */
-	const char *gpu_device;       /* borrowed; absolute; a device to keep, or NULL */
+	unsigned needs;   /* enum needs: what the renderer may come to need */
+	bool uses_x11;    /* OpenGL through an X server, which is outside */
+	int keep_fd;      /* left open, besides 0 to 2 and what holds a lock; -1: none */
+	unsigned max_fds; /* at once, by the daemon's own limits */
+	unsigned max_threads;
+	const char *gpu_device; /* borrowed; absolute; a device to keep, or NULL */
 };
 
 struct sandbox {
 	struct sandbox_options options;
 	struct {
 		const char *what, *why; /* static */
-	} missing[8];
+	} missing[10];
 	unsigned n_missing;
 	bool has_user, has_net, has_ipc, has_rootfs, has_no_capabilities, has_filter;
-	unsigned n_paths; /* in the tree, besides the working directory */
+	bool is_filter_tried, may_limit_threads;
+	unsigned n_paths;            /* in the tree */
+	struct gpu_nodes *gpu_nodes; /* NULL: none that could go */
 };
 
 /*
  * Before the renderer starts, in a process without threads: takes away what threads inherit, which
- * is privileges, namespaces and the file tree. Closes what directories are open. False, with an
+ * is privileges, namespaces and the file tree. Closes what the parent left open. False, with an
  * error line for each thing that is missing, if this host does not allow what options::level wants.
  */
 bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *options);
@@ -40,3 +44,7 @@ bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *option
  * (enum needs) take. Warns of each thing that is missing, and says in one line what is in force.
  * False, with an error line, if the host failed. */
 bool sandbox_lock(struct sandbox *sandbox, unsigned needs);
+
+/* In a child that waits for the end of its parent and then removes a file: leaves it the system
+ * calls for that and no other. Where there can be no filter, nothing. */
+void sandbox_confine_keeper(void);

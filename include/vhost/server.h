@@ -9,25 +9,22 @@
 struct loop;
 struct vhost_backend;
 struct vhost_server;
+struct vhost_socket_file;
 
 struct vhost_server_options {
-	const char *socket_path; /* borrowed; NULL with @fd */
-	int fd;       /* a connected socket, taken also on failure; -1 with @socket_path */
+	struct vhost_socket_file *socket_file; /* borrowed; outlives the server; NULL with @fd */
+	int fd;       /* a connected socket, taken also on failure; -1 with @socket_file */
 	bool is_once; /* quit the loop when the first session has ended */
-	/* Borrowed; the same file by a name that stays good when a sandbox takes the files around
-	 * it away: from the working directory. NULL: @socket_path is good all the time. */
-	const char *bind_path;
 };
 
 /*
  * Listens, or starts the session of the inherited connection, which is the only one: the loop ends
- * with LOOP_QUIT after it. A socket file whose owner is dead is replaced; the new one gets the
- * permissions that the umask leaves. On failure returns NULL with one sentence in *@ret_message
- * (the caller frees it with g_free()): somebody listens there, no such directory, @fd is not a
- * connected stream socket, ...
+ * with LOOP_QUIT after it. On failure returns NULL with one sentence in *@ret_message (the caller
+ * frees it with g_free()): somebody listens there, no such directory, @fd is not a connected stream
+ * socket, ...
  */
 struct vhost_server *vhost_server_new(struct loop *loop, const struct vhost_server_options *options,
 				      struct vhost_backend *backend, char **ret_message);
 
-/* Ends the session and removes the socket file, if it is still the server's own. NULL is fine. */
+/* Ends the session. NULL is fine. */
 void vhost_server_free(struct vhost_server *server);

@@ -32,6 +32,16 @@ int fd_prepare(int fd)
 	return 0;
 }
 
+void fd_open_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	fd_close(&fd);
+}
+
 GArray *fd_list(void)
 {
 	DIR *dir = opendir("/proc/self/fd");

@@ -17,7 +17,7 @@ int privileges_refuse_new(void)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-int privileges_drop(bool keeps_override)
+int privileges_drop(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
@@ -30,12 +30,8 @@ int privileges_drop(bool keeps_override)
 	if (syscall(SYS_capget, &header, sets) < 0)
 		return -errno;
 	for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
-		uint32_t kept = keeps_override && i == CAP_TO_INDEX(CAP_DAC_OVERRIDE)
-					? CAP_TO_MASK(CAP_DAC_OVERRIDE)
-					: 0;
-
-		sets[i].permitted &= kept;
-		sets[i].effective &= kept;
+		sets[i].permitted = 0;
+		sets[i].effective = 0;
 		sets[i].inheritable = 0;
 	}
 	return syscall(SYS_capset, &header, sets) < 0 ? -errno : 0;

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The file tree: an empty, read-only root, in which only what one table lists can be found, and the
- * working directory. Which entries those are depends on what the renderer may need: one without
- * OpenGL gets none.
+ * The file tree: an empty, read-only root, in which only what one table lists can be found. Which
+ * entries those are depends on what the renderer may need: one without OpenGL gets none.
  *
  * OpenGL opens files as long as it runs: drivers and their helpers are loaded at the first use. So
- * the list is of what drivers need, read-only, under the names that they have outside. No home
- * directory, no /tmp, no other process's /proc. A cache of shaders is what other programs of the
- * user believe: it is there only if MESA_SHADER_CACHE_DIR names one.
+ * the list is of what drivers need, read-only with all that is mounted below it, under the names
+ * that they have outside. No home directory, no /tmp, no other process's /proc, no directory that
+ * can be written. A cache of shaders is what other programs of the user believe: it is there only
+ * if MESA_SHADER_CACHE_DIR names one.
  *
- * The working directory is the socket's, so that its file can go at the end. It is a mount of its
- * own under this root: ".." leads to this root, not out of it. A descriptor of a directory outside
- * would lead out, so none may be kept.
+ * A descriptor of a directory outside would lead out of the tree, so none may be kept.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +21,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -38,7 +35,8 @@
  * light when the root has moved away. */
 #define STAGE       "/dev"
 #define OLD         "/.old"
-#define WORKING_DIR "/socket"
+#define MOUNTINFO   OLD "/proc/self/mountinfo"
+#define DRI_PATTERN "/dev/dri/renderD*"
 
 enum kind {
 	FILES,   /* read-only, no devices */
@@ -53,7 +51,7 @@ static const struct rootfs_entry {
 	enum kind kind;
 	unsigned needs; /* enum needs: there for any of these */
 } entries[] = {
-	{ "/dev/dri", DEVICES, NEEDS_GPU_DEVICES },
+	{ DRI_PATTERN, DEVICES, NEEDS_GPU_DEVICES },
 	{ "/dev/nvidia*", DEVICES, NEEDS_GPU_DEVICES },
 	{ "/dev/mali0", DEVICES, NEEDS_GPU_DEVICES },
 	{ "/dev/udmabuf", DEVICES, NEEDS_FILES },
@@ -109,11 +107,11 @@ struct rootfs_path {
 	char *name; /* what it is opened by */
 	char *real; /* without symbolic links */
 	enum kind kind;
+	bool is_gpu_node;
 };
 
 struct rootfs {
-	GArray *paths;     /* of struct rootfs_path */
-	char *working_dir; /* NULL: not kept */
+	GArray *paths; /* of struct rootfs_path */
 };
 
 static void clear_path(void *data)
@@ -124,9 +122,12 @@ static void clear_path(void *data)
 	free(path->real);
 }
 
-static void add_path(struct rootfs *rootfs, const char *name, enum kind kind)
+static void add_path(struct rootfs *rootfs, const char *name, const struct rootfs_entry *entry)
 {
-	struct rootfs_path path = { .kind = kind };
+	struct rootfs_path path = {
+		.kind = entry->kind,
+		.is_gpu_node = entry->kind == DEVICES && (entry->needs & NEEDS_GPU_DEVICES),
+	};
 
 	if (!g_path_is_absolute(name))
 		return;
@@ -146,29 +147,36 @@ static void add_entry(struct rootfs *rootfs, const struct rootfs_entry *entry)
 		g_auto(GStrv) names = g_strsplit(value ? value : "", ":", -1);
 
 		for (char **name = names; *name; name++)
-			add_path(rootfs, *name, entry->kind);
+			add_path(rootfs, *name, entry);
 		return;
 	}
 	if (glob(entry->pattern, 0, NULL, &found) != 0)
 		return;
 	for (size_t i = 0; i < found.gl_pathc; i++)
-		add_path(rootfs, found.gl_pathv[i], entry->kind);
+		add_path(rootfs, found.gl_pathv[i], entry);
 	globfree(&found);
+}
+
+/* Who named a node gets that one, and no other is tried. */
+static bool is_wanted(const struct rootfs_entry *entry, const struct sandbox_options *options)
+{
+	bool is_other_node = options->gpu_device && strcmp(entry->pattern, DRI_PATTERN) == 0;
+
+	return (entry->needs & options->needs) && !is_other_node;
 }
 
 struct rootfs *rootfs_new(const struct sandbox_options *options)
 {
+	const struct rootfs_entry named = { options->gpu_device, DEVICES, NEEDS_GPU_DEVICES };
 	struct rootfs *rootfs = g_new0(struct rootfs, 1);
 
 	rootfs->paths = g_array_new(false, false, sizeof(struct rootfs_path));
 	g_array_set_clear_func(rootfs->paths, clear_path);
-	if (options->keeps_working_directory)
-		rootfs->working_dir = g_get_current_dir();
 	for (unsigned i = 0; i < G_N_ELEMENTS(entries); i++)
-		if (entries[i].needs & options->needs)
+		if (is_wanted(&entries[i], options))
 			add_entry(rootfs, &entries[i]);
 	if (options->gpu_device && (options->needs & NEEDS_GPU_DEVICES))
-		add_path(rootfs, options->gpu_device, DEVICES);
+		add_path(rootfs, options->gpu_device, &named);
 	return rootfs;
 }
 
@@ -177,8 +185,21 @@ void rootfs_free(struct rootfs *rootfs)
 	if (!rootfs)
 		return;
 	g_array_unref(rootfs->paths);
-	g_free(rootfs->working_dir);
 	g_free(rootfs);
+}
+
+GPtrArray *rootfs_list_gpu_nodes(const struct rootfs *rootfs)
+{
+	GPtrArray *nodes = g_ptr_array_new_with_free_func(g_free);
+
+	for (unsigned i = 0; i < rootfs->paths->len; i++) {
+		const struct rootfs_path *path =
+			&g_array_index(rootfs->paths, struct rootfs_path, i);
+
+		if (path->is_gpu_node)
+			g_ptr_array_add(nodes, g_strdup(path->real));
+	}
+	return nodes;
 }
 
 unsigned rootfs_count(const struct rootfs *rootfs)
@@ -210,27 +231,25 @@ static int make_mount_point(const char *path, bool is_dir)
 	return fd < 0 ? -errno : 0;
 }
 
-/* Binds @real of the old root to @target. */
-static int bind_path(const char *real, const char *target, unsigned long flags)
+/* Binds @real of the old root to the same name. */
+static int bind_path(const char *real, unsigned long flags)
 {
 	g_autofree char *source = g_strconcat(OLD, real, NULL);
-	struct statvfs fs;
 	struct stat st;
 
 	if (stat(source, &st) < 0)
 		return -errno;
-	int r = make_mount_point(target, S_ISDIR(st.st_mode));
+	int r = make_mount_point(real, S_ISDIR(st.st_mode));
 
 	if (r < 0)
 		return r;
 	/* Recursively, because a user namespace may not see what lies under another's mounts. */
-	if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) < 0 || statvfs(target, &fs) < 0)
+	if (mount(source, real, NULL, MS_BIND | MS_REC, NULL) < 0)
 		return -errno;
-	/* Flags that were set outside may not be taken back. */
-	flags |= fs.f_flag & (ST_RDONLY | ST_NOSUID | ST_NODEV | ST_NOEXEC);
-	if (mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_NOSUID | flags, NULL) < 0)
-		return -errno;
-	return 0;
+	r = mount_flags_set(real, MS_NOSUID | flags, MOUNTINFO);
+	if (r < 0)
+		umount2(real, MNT_DETACH);
+	return r;
 }
 
 static int bind_entry(const struct rootfs_path *path)
@@ -241,7 +260,7 @@ static int bind_entry(const struct rootfs_path *path)
 		[WRITABLE] = MS_NODEV | MS_NOEXEC,
 	};
 	bool is_there = path->kind == FILES && access(path->real, F_OK) == 0;
-	int r = is_there ? 0 : bind_path(path->real, path->real, flags[path->kind]);
+	int r = is_there ? 0 : bind_path(path->real, flags[path->kind]);
 
 	if (r < 0 || strcmp(path->name, path->real) == 0 || access(path->name, F_OK) == 0)
 		return r;
@@ -252,7 +271,7 @@ static int bind_entry(const struct rootfs_path *path)
 }
 
 /* Fills the new root, which is the process's already. */
-static int fill_rootfs(const struct rootfs *rootfs)
+static void fill_rootfs(const struct rootfs *rootfs)
 {
 	for (unsigned i = 0; i < rootfs->paths->len; i++) {
 		const struct rootfs_path *path =
@@ -263,9 +282,6 @@ static int fill_rootfs(const struct rootfs *rootfs)
 		if (r < 0)
 			log_debug("%s is not in the file tree: %s", path->name, g_strerror(-r));
 	}
-	if (!rootfs->working_dir)
-		return 0;
-	return bind_path(rootfs->working_dir, WORKING_DIR, MS_NODEV | MS_NOEXEC);
 }
 
 int rootfs_enter(const void *data)
@@ -279,12 +295,8 @@ int rootfs_enter(const void *data)
 	    mkdir(STAGE OLD, 0700) < 0 || syscall(SYS_pivot_root, STAGE, STAGE OLD) < 0)
 		return -errno;
 
-	int r = fill_rootfs(rootfs);
-
-	if (r < 0)
-		return r;
-	if (chdir(rootfs->working_dir ? WORKING_DIR : "/") < 0 || umount2(OLD, MNT_DETACH) < 0 ||
-	    rmdir(OLD) < 0 ||
+	fill_rootfs(rootfs);
+	if (chdir("/") < 0 || umount2(OLD, MNT_DETACH) < 0 || rmdir(OLD) < 0 ||
 	    mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NULL))
 		return -errno;
 	return 0;

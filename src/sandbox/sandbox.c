@@ -15,14 +15,10 @@
 #include "sandbox/sandbox.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <glib.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/needs.h"
 #include "sandbox/sandbox_private.h"
@@ -72,33 +68,34 @@ static void report_missing(const struct sandbox *sandbox)
 	}
 }
 
-static int write_without_capabilities(const void *unused)
+static void close_descriptors(struct sandbox *sandbox)
 {
-	int r = privileges_drop(false);
+	int r = descriptors_close_inherited(sandbox->options.keep_fd);
 
-	(void)unused;
-	if (r == 0 && faccessat(AT_FDCWD, ".", W_OK | X_OK, AT_EACCESS) < 0)
-		r = -errno;
-	return r;
+	if (r < 0)
+		add_missing(sandbox, "what the parent left open stays open", g_strerror(-r));
 }
 
-/* Root may have put the socket into a directory that is his only because he is root. */
-static bool needs_capability(const struct sandbox *sandbox)
+/* What there is no child to try in may not be begun: it could fail half way. */
+static int do_if_it_works(int (*fn)(const void *), const void *data)
 {
-	return sandbox->options.keeps_working_directory &&
-	       faccessat(AT_FDCWD, ".", W_OK | X_OK, AT_EACCESS) == 0 &&
-	       try_in_child(write_without_capabilities, NULL) == -EACCES;
+	int r = try_in_child(fn, data);
+
+	return r == 0 ? fn(data) : -abs(r);
 }
 
-/* The capability is over files whose owners a user namespace would not know. */
-static void enter_user(struct sandbox *sandbox, bool needs_capability_here)
+/* Not missed if the others can be had without it. */
+static void enter_user(struct sandbox *sandbox)
 {
-	int r = needs_capability_here ? -EPERM : try_in_child(namespaces_enter_user, NULL);
+	sandbox->has_user = do_if_it_works(namespaces_enter_user, NULL) == 0;
+}
 
-	/* Not missed if the others can be had without it. */
-	if (r == 0)
-		r = namespaces_enter_user(NULL);
-	sandbox->has_user = r == 0;
+static void keep_gpu_nodes(struct sandbox *sandbox, GPtrArray *paths)
+{
+	sandbox->gpu_nodes = gpu_nodes_new(paths);
+	if (!sandbox->gpu_nodes)
+		add_missing(sandbox, "GPUs that do not draw stay in the file tree",
+			    g_strerror(errno));
 }
 
 static void enter_rootfs(struct sandbox *sandbox)
@@ -109,14 +106,14 @@ static void enter_rootfs(struct sandbox *sandbox)
 		add_missing(sandbox, what, x_is_outside);
 		return;
 	}
-	/* 2D, which opens nothing more, needs no less: the filter has its gaps for the socket. */
 	struct rootfs *rootfs = rootfs_new(&sandbox->options);
-	int r = try_in_child(rootfs_enter, rootfs);
+	g_autoptr(GPtrArray) gpu_nodes = rootfs_list_gpu_nodes(rootfs);
+	int r = do_if_it_works(rootfs_enter, rootfs);
 
-	if (r == 0)
-		r = rootfs_enter(rootfs);
 	if (r < 0)
 		add_missing(sandbox, what, g_strerror(-r));
+	else if (gpu_nodes->len > 0)
+		keep_gpu_nodes(sandbox, gpu_nodes);
 	sandbox->has_rootfs = r == 0;
 	sandbox->n_paths = rootfs_count(rootfs);
 	rootfs_free(rootfs);
@@ -139,9 +136,10 @@ static void enter_namespaces(struct sandbox *sandbox)
 static int install_filter(const void *unused)
 {
 	(void)unused;
-	return seccomp_install(SANDBOX_2D, true);
+	return seccomp_install(SANDBOX_2D, true, NULL);
 }
 
+/* Without a child to try it in it is taken to work: sandbox_lock() will see. */
 static void check_filter(struct sandbox *sandbox)
 {
 	const char *absent = seccomp_is_absent();
@@ -152,6 +150,7 @@ static void check_filter(struct sandbox *sandbox)
 	if (absent)
 		add_missing(sandbox, "no filter of system calls", absent);
 	sandbox->has_filter = !absent;
+	sandbox->is_filter_tried = r == 0;
 }
 
 /* What Mesa and NVIDIA's driver would complain about: there is no place for their caches. */
@@ -160,23 +159,6 @@ static void forbid_shader_caches(void)
 	if (!getenv("MESA_SHADER_CACHE_DIR"))
 		setenv("MESA_SHADER_CACHE_DISABLE", "true", false);
 	setenv("__GL_SHADER_DISK_CACHE", "0", false);
-}
-
-/* What a careless parent left open: from a directory outside ".." leads to all files. */
-static void close_directories(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	const struct dirent *entry;
-	struct stat st;
-
-	while (dir && (entry = readdir(dir))) {
-		int fd = atoi(entry->d_name);
-
-		if (fd != dirfd(dir) && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
-			close(fd);
-	}
-	if (dir)
-		closedir(dir);
 }
 
 /* GLib reads files at its first error message (the character set) and its first random number (the
@@ -190,20 +172,14 @@ static void read_files_of_glib(void)
 	(void)number;
 }
 
-bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *options)
+static void take_privileges(struct sandbox *sandbox)
 {
-	*sandbox = (struct sandbox){ .options = *options };
-	if (options->level == SANDBOX_OFF)
-		return true;
-	read_files_of_glib();
-	close_directories();
-
-	bool keeps_capability = needs_capability(sandbox);
 	int r = privileges_refuse_new();
 
 	if (r < 0)
 		add_missing(sandbox, "new privileges cannot be refused", g_strerror(-r));
-	enter_user(sandbox, keeps_capability);
+	enter_user(sandbox);
+	sandbox->may_limit_threads = sandbox->has_user && limits_count_own_processes();
 	enter_namespaces(sandbox);
 	if (IS_INSTRUMENTED) {
 		add_missing(sandbox, "no file tree of its own and no filter of system calls",
@@ -212,15 +188,33 @@ bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *option
 		enter_rootfs(sandbox);
 		check_filter(sandbox);
 	}
-	if (keeps_capability)
-		add_missing(sandbox, "the capability to override permissions stays",
-			    "without it the socket's directory could not be written");
-	r = privileges_drop(keeps_capability);
-	sandbox->has_no_capabilities = r == 0 && !keeps_capability;
+	r = privileges_drop();
+	sandbox->has_no_capabilities = r == 0;
 	if (r < 0)
 		add_missing(sandbox, "capabilities cannot be dropped", g_strerror(-r));
-	if ((options->needs & NEEDS_FILES) && sandbox->has_rootfs)
+	if ((sandbox->options.needs & NEEDS_FILES) && sandbox->has_rootfs)
 		forbid_shader_caches();
+}
+
+/* A limit that is not there costs the host, not the guest's secrets: no reason to refuse. */
+static void set_limits(const struct sandbox *sandbox)
+{
+	int r = limits_set(sandbox->options.max_fds);
+
+	if (r == 0 && sandbox->may_limit_threads)
+		r = limits_set_threads(sandbox->options.max_threads);
+	if (r < 0)
+		log_warn("not all limits can be set: %s", g_strerror(-r));
+}
+
+bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *options)
+{
+	*sandbox = (struct sandbox){ .options = *options };
+	if (options->level == SANDBOX_OFF)
+		return true;
+	read_files_of_glib();
+	close_descriptors(sandbox);
+	take_privileges(sandbox);
 	if (sandbox->n_missing == 0 || options->level == SANDBOX_AUTO)
 		return true;
 	report_missing(sandbox);
@@ -250,6 +244,34 @@ static void report_in_force(const struct sandbox *sandbox, enum sandbox_profile 
 		 sandbox->has_filter ? profile_names[profile] : "all");
 }
 
+/* False, with an error line, if what worked in a child fails here. */
+static bool install_profile(struct sandbox *sandbox, enum sandbox_profile profile)
+{
+	static const char what[] = "no filter of system calls";
+	g_autoptr(GArray) uvm_fds = descriptors_find("/dev/nvidia-uvm");
+	bool kills = sandbox->options.level == SANDBOX_STRICT;
+	int r = seccomp_install(profile, kills, uvm_fds);
+
+	if (r == 0)
+		return true;
+	sandbox->has_filter = false;
+	if (sandbox->is_filter_tried || kills) {
+		log_error("%s: %s", what, g_strerror(-r));
+		return false;
+	}
+	add_missing(sandbox, what, g_strerror(-r));
+	return true;
+}
+
+static void drop_gpu_nodes(struct sandbox *sandbox, unsigned needs)
+{
+	int r = gpu_nodes_keep_used(sandbox->gpu_nodes, needs);
+
+	sandbox->gpu_nodes = NULL;
+	if (r < 0)
+		add_missing(sandbox, "GPUs that do not draw stay in the file tree", g_strerror(-r));
+}
+
 bool sandbox_lock(struct sandbox *sandbox, unsigned needs)
 {
 	enum sandbox_profile profile = sandbox_profile_of(needs);
@@ -258,15 +280,18 @@ bool sandbox_lock(struct sandbox *sandbox, unsigned needs)
 		log_info("off");
 		return true;
 	}
-	if (sandbox->has_filter) {
-		int r = seccomp_install(profile, sandbox->options.level == SANDBOX_STRICT);
-
-		if (r < 0) {
-			log_error("no filter of system calls: %s", g_strerror(-r));
-			return false;
-		}
-	}
+	if (sandbox->gpu_nodes)
+		drop_gpu_nodes(sandbox, needs);
+	set_limits(sandbox);
+	if (sandbox->has_filter && !install_profile(sandbox, profile))
+		return false;
 	report_missing(sandbox);
 	report_in_force(sandbox, profile);
 	return true;
+}
+
+void sandbox_confine_keeper(void)
+{
+	if (!IS_INSTRUMENTED)
+		seccomp_install_for_keeper();
 }

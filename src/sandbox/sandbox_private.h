@@ -4,6 +4,7 @@
 /* The parts of the sandbox; sandbox.c says which, when, and what if one cannot be had. All return 0
  * or -errno, and leave things as they were on failure unless they say otherwise. */
 
+#include <glib.h>
 #include <stdbool.h>
 
 #include "sandbox/sandbox.h"
@@ -20,8 +21,8 @@ enum sandbox_profile sandbox_profile_of(unsigned needs);
 
 /* try_in_child.c */
 
-/* Calls @fn in a child that then ends: whether it would work, without having done it. What it
- * returns: 0 or -errno. */
+/* Calls @fn in a child that then ends: whether it would work, without having done it. What @fn
+ * returned, 0 or -errno; or > 0, an errno, if there could be no child to try it in. */
 int try_in_child(int (*fn)(const void *), const void *data);
 
 /* namespaces.c */
@@ -30,8 +31,36 @@ int namespaces_enter(int clone_flag);
 
 /* privileges.c */
 int privileges_refuse_new(void);
-/* All capabilities; @keeps_override: but CAP_DAC_OVERRIDE, if it is there. */
-int privileges_drop(bool keeps_override);
+/* All capabilities. */
+int privileges_drop(void);
+
+/* descriptors.c */
+
+/* Closes what the parent left open, but for 0 to 2, @keep_fd and files on which this process holds
+ * a lock. Of directories none stays. */
+int descriptors_close_inherited(int keep_fd);
+/* The open descriptors of files whose path begins with @prefix, int; freed with g_array_unref(). */
+GArray *descriptors_find(const char *prefix);
+
+/* limits.c */
+int limits_set(unsigned max_fds);
+/* Only in a user namespace of our own, and if its processes are the ones that are counted. */
+int limits_set_threads(unsigned max_threads);
+bool limits_count_own_processes(void);
+
+/* gpu_nodes.c */
+struct gpu_nodes;
+
+/* In the mount namespace whose tree has the device nodes @paths (referenced), with the privilege to
+ * unmount them. NULL if the host has no process for it. */
+struct gpu_nodes *gpu_nodes_new(GPtrArray *paths);
+/* Takes from the tree the nodes that this process has not opened, of GPUs of which it might have
+ * taken another, or all if @needs (enum needs) has no GPU. Takes @nodes, also on failure. */
+int gpu_nodes_keep_used(struct gpu_nodes *nodes, unsigned needs);
+
+/* mount_flags.c: adds MS_RDONLY, MS_NOSUID, MS_NODEV or MS_NOEXEC to the mount at @top and to all
+ * below it. @mountinfo: this process's, to read. On failure some may have them already. */
+int mount_flags_set(const char *top, unsigned long flags, const char *mountinfo);
 
 /* rootfs.c: where this mount namespace is to go, a const struct rootfs * for try_in_child(). */
 struct rootfs;
@@ -40,6 +69,8 @@ struct rootfs;
 struct rootfs *rootfs_new(const struct sandbox_options *options);
 void rootfs_free(struct rootfs *rootfs);
 unsigned rootfs_count(const struct rootfs *rootfs);
+/* The paths of the device nodes of GPUs; the caller's reference. */
+GPtrArray *rootfs_list_gpu_nodes(const struct rootfs *rootfs);
 
 /* Makes it the root, in a mount namespace of its own. On failure the process can only end:
  * try_in_child it. */
@@ -49,5 +80,9 @@ int rootfs_enter(const void *rootfs);
 const char *seccomp_is_absent(void);
 
 /* @kills: what is not in the profile ends the process; else it fails, with a line in the log, if
- * the profile is of OpenGL. */
-int seccomp_install(enum sandbox_profile profile, bool kills);
+ * the profile is of OpenGL. @uvm_fds: descriptors (int, or NULL) of nvidia-uvm, the only ones on
+ * which ioctl numbers without a type are allowed, in the profile that has GPUs. */
+int seccomp_install(enum sandbox_profile profile, bool kills, const GArray *uvm_fds);
+
+/* See sandbox_confine_keeper(). */
+int seccomp_install_for_keeper(void);

@@ -82,8 +82,8 @@ static const struct {
 	  "timerfd_create timerfd_settime timerfd_gettime" },
 	/* memory; what may be run is below */
 	{ ALL, SCMP_ACT_ALLOW, "brk munmap mremap madvise memfd_create ftruncate" },
-	/* what a descriptor is; the socket's file, which goes at the end */
-	{ ALL, SCMP_ACT_ALLOW, "fstat newfstatat statx lstat lseek unlink unlinkat" },
+	/* what a descriptor is */
+	{ ALL, SCMP_ACT_ALLOW, "fstat newfstatat statx lstat lseek" },
 	/* libc */
 	{ ALL, SCMP_ACT_ALLOW,
 	  "futex getrandom clock_gettime gettimeofday time clock_nanosleep nanosleep "
@@ -101,15 +101,19 @@ static const struct {
 	{ GL, SCMP_ACT_ALLOW,
 	  "open openat access faccessat faccessat2 stat statfs fstatfs readlink readlinkat "
 	  "getdents64 getcwd pread64 pwrite64 fallocate fadvise64 flock mkdir mkdirat rename "
-	  "renameat renameat2 dup2 pipe2" },
+	  "renameat renameat2 unlink unlinkat dup2 pipe2" },
 	/* what libraries try, and do without */
 	{ P(SANDBOX_2D), SCMP_ACT_ERRNO(EACCES),
-	  "open openat access faccessat faccessat2 stat readlink readlinkat" },
+	  "open openat access faccessat faccessat2 stat readlink readlinkat unlink unlinkat" },
 	{ P(SANDBOX_2D), SCMP_ACT_ERRNO(ENOTTY), "ioctl" },
 	{ GL, SCMP_ACT_ERRNO(EACCES), "connect chmod fchmod perf_event_open" },
 	{ GL, SCMP_ACT_ERRNO(ENOSYS), "io_uring_setup inotify_init1" },
 	{ ALL, SCMP_ACT_ERRNO(ENOSYS), "openat2 clone3" },
 	{ ALL, SCMP_ACT_ERRNO(EPERM), "kill" },
+	/* what comes before a message: GLib asks whether standard error is the journal, syslog()
+	 * connects; a message that nobody sees is better than a death that it was to explain */
+	{ ALL, SCMP_ACT_ERRNO(ENOTSOCK), "getpeername getsockname" },
+	{ P(SANDBOX_2D), SCMP_ACT_ERRNO(EACCES), "connect" },
 };
 
 /* If (arg & mask) == value. */
@@ -146,11 +150,20 @@ static const struct {
 	{ HARDWARE, "ioctl", 1, 0xff00, 'd' << 8 }, /* DRM */
 	{ HARDWARE, "ioctl", 1, 0xff00, 'F' << 8 }, /* NVIDIA's resource manager */
 	{ HARDWARE, "ioctl", 1, 0xff00, 'm' << 8 }, /* nvidia-modeset */
-	/* nvidia-uvm numbers its ioctls without a type: 1 to 255 in the low bits, two above. */
-	{ HARDWARE, "ioctl", 1, 0xffffff00, 0 },
-	{ HARDWARE, "ioctl", 1, UINT32_MAX, 0x30000001 },
-	{ HARDWARE, "ioctl", 1, UINT32_MAX, 0x30000002 },
 };
+
+/* nvidia-uvm numbers its ioctls without a type: 1 to 255 in the low bits, two above. */
+static const struct {
+	uint64_t mask, value;
+} uvm_ioctls[] = {
+	{ 0xffffff00, 0 },
+	{ UINT32_MAX, 0x30000001 },
+	{ UINT32_MAX, 0x30000002 },
+};
+
+/* All that is left to do for the process that removes the socket file. */
+static const char keeper_calls[] =
+	"recvfrom sendto fstat newfstatat lstat unlink unlinkat exit_group rt_sigreturn";
 
 static bool unlisted_kills;
 
@@ -271,19 +284,43 @@ static int add_own_rules(scmp_filter_ctx filter, unsigned profile)
 	/* abort() */
 	int r = add_rules(filter, SCMP_ACT_ALLOW, "tgkill", 1, self);
 
-	if (r < 0 || profile == P(SANDBOX_2D))
-		return r;
 	/* Whether two descriptors are of the same GPU; Mesa asks. */
-	r = add_rules(filter, SCMP_ACT_ALLOW, "kcmp", 2, self);
-	/* nscd, D-Bus, udev: libraries look whether they are there. */
+	if (r == 0 && profile != P(SANDBOX_2D))
+		r = add_rules(filter, SCMP_ACT_ALLOW, "kcmp", 2, self);
+	/* syslog, nscd, D-Bus, udev: libraries look whether they are there. */
 	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(families); i++)
 		r = add_rules(filter, SCMP_ACT_ERRNO(EACCES), "socket", 1, &families[i]);
 	return r;
 }
 
+/* On the descriptors of nvidia-uvm alone: such a number may mean anything to another device. */
+static int add_uvm_rules(scmp_filter_ctx filter, const GArray *fds)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < fds->len; i++) {
+		for (unsigned k = 0; r == 0 && k < G_N_ELEMENTS(uvm_ioctls); k++) {
+			const struct scmp_arg_cmp when[] = {
+				{ 0, SCMP_CMP_MASKED_EQ, UINT32_MAX,
+				  (uint64_t)g_array_index(fds, int, i) },
+				{ 1, SCMP_CMP_MASKED_EQ, uvm_ioctls[k].mask, uvm_ioctls[k].value },
+			};
+
+			r = add_rules(filter, SCMP_ACT_ALLOW, "ioctl", G_N_ELEMENTS(when), when);
+		}
+	}
+	return r;
+}
+
 static int add_profile(scmp_filter_ctx filter, unsigned profile)
 {
+	static const struct scmp_arg_cmp is_terminal = { 1, SCMP_CMP_MASKED_EQ, UINT32_MAX,
+							 TCGETS };
 	int r = add_own_rules(filter, profile);
+
+	/* isatty(), before a message. In 2D no ioctl is worth a line. */
+	if (r == 0 && profile != P(SANDBOX_2D))
+		r = add_rules(filter, SCMP_ACT_ERRNO(ENOTTY), "ioctl", 1, &is_terminal);
 
 	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(listed); i++)
 		if (listed[i].profiles & profile)
@@ -303,7 +340,7 @@ const char *seccomp_is_absent(void)
 	return NULL;
 }
 
-int seccomp_install(enum sandbox_profile profile, bool kills)
+int seccomp_install(enum sandbox_profile profile, bool kills, const GArray *uvm_fds)
 {
 	struct sigaction action = { .sa_sigaction = on_unlisted, .sa_flags = SA_SIGINFO };
 
@@ -318,6 +355,19 @@ int seccomp_install(enum sandbox_profile profile, bool kills)
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
 
 	r = filter ? add_profile(filter, P(profile)) : -ENOMEM;
+	if (r == 0 && uvm_fds && profile == SANDBOX_HARDWARE_GL)
+		r = add_uvm_rules(filter, uvm_fds);
+	if (r == 0)
+		r = load_filter(filter);
+	seccomp_release(filter);
+	return r;
+}
+
+int seccomp_install_for_keeper(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r = filter ? add_rules(filter, SCMP_ACT_ALLOW, keeper_calls, 0, NULL) : -ENOMEM;
+
 	if (r == 0)
 		r = load_filter(filter);
 	seccomp_release(filter);

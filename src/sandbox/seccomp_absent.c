@@ -12,9 +12,15 @@ const char *seccomp_is_absent(void)
 	return "this binary was built without libseccomp";
 }
 
-int seccomp_install(enum sandbox_profile profile, bool kills)
+int seccomp_install(enum sandbox_profile profile, bool kills, const GArray *uvm_fds)
 {
 	(void)profile;
 	(void)kills;
+	(void)uvm_fds;
+	return -ENOSYS;
+}
+
+int seccomp_install_for_keeper(void)
+{
 	return -ENOSYS;
 }

@@ -26,9 +26,10 @@ int try_in_child(int (*fn)(const void *), const void *data)
 		_exit(-fn(data) & 0xff);
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	int r = pid < 0 ? -errno : 0;
+	int fork_error = pid < 0 ? errno : 0;
+
 	sigaction(SIGCHLD, &inherited, NULL);
-	if (r < 0)
-		return r;
+	if (fork_error)
+		return fork_error;
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
 }

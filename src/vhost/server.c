@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The invariant: at most one session at a time, and a socket file that this process made and nobody
- * replaced since goes when the server goes. While a session lasts the listening socket is not
- * looked at; the next VMM waits in the backlog and finds the daemon ready when the first is gone.
- *
- * A file at the path is replaced only if it is a socket and a connection to it is refused: then its
- * owner is dead. One that lives, or that is no socket, is not ours to remove. The
- * file gets the permissions that the umask leaves (0755 in most places), and to connect takes the
- * permission to write: by default only the daemon's own user can.
+ * The invariant: at most one session at a time. While a session lasts the listening socket is not
+ * looked at; the next front-end waits in the backlog and finds the daemon ready when the first is
+ * gone.
  */
 #include "vhost/server.h"
 
@@ -15,14 +10,13 @@
 #include <glib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/container.h"
 #include "base/fd.h"
 #include "base/loop.h"
 #include "vhost/session.h"
+#include "vhost/socket_file.h"
 
 #define LOG_MODULE "server"
 #include "base/log.h"
@@ -36,10 +30,8 @@ struct vhost_server {
 	bool is_once;
 	struct loop_task quit_task;
 
-	char *path;      /* what messages call it; NULL with an inherited connection */
-	char *bind_path; /* where it is */
-	dev_t device;
-	ino_t inode;
+	const char
+		*path; /* borrowed; what messages call the socket; NULL without a listening one */
 	int listen_fd; /* owned; -1 with an inherited connection */
 	struct loop_source listen_source;
 	struct loop_timer retry_timer; /* the host had no descriptor left to accept with */
@@ -135,85 +127,19 @@ static char *check_connection(int fd)
 	return NULL;
 }
 
-/* Removes the file at the address if it is a socket whose owner is dead. NULL, or a sentence, in
- * which it is called @path. */
-static char *remove_stale(const struct sockaddr_un *address, const char *path)
+static char *server_open_socket(struct vhost_server *server, struct vhost_socket_file *file)
 {
-	const char *bind_path = address->sun_path;
-	struct stat st;
-
-	if (lstat(bind_path, &st) < 0)
-		return errno == ENOENT
-			       ? NULL
-			       : g_strdup_printf("cannot look at %s: %s", path, g_strerror(errno));
-	if (!S_ISSOCK(st.st_mode))
-		return g_strdup_printf("%s exists and is no socket", path);
-
-	/* A socket of another type asks whether it has an owner without disturbing him
-	 * (EPROTOTYPE): a real connection would be a session, and end a daemon that serves one
-	 * alone. */
-	auto_fd fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return g_strdup_printf("cannot create a socket: %s", g_strerror(errno));
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-	    errno == EPROTOTYPE)
-		return g_strdup_printf("%s is in use by another process", path);
-	if (errno != ECONNREFUSED)
-		return g_strdup_printf("%s exists, and its owner cannot be asked: %s", path,
-				       g_strerror(errno));
-	if (unlink(bind_path) < 0 && errno != ENOENT)
-		return g_strdup_printf("cannot remove the stale socket %s: %s", path,
-				       g_strerror(errno));
-	return NULL;
-}
-
-/* Fills path, bind_path, listen_fd, device and inode. NULL, or a sentence. */
-static char *server_bind(struct vhost_server *server, const char *path, const char *bind_path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct stat st;
-
-	/* Both: the VMM connects to the path, not to the file seen from here. */
-	if (!path[0] || MAX(strlen(path), strlen(bind_path)) >= sizeof(address.sun_path))
-		return g_strdup_printf("a socket path has 1 to %zu bytes: \"%s\"",
-				       sizeof(address.sun_path) - 1, path);
-	memcpy(address.sun_path, bind_path, strlen(bind_path));
-
-	char *message = remove_stale(&address, path);
+	char *message = vhost_socket_file_listen(file, &server->listen_fd);
 
 	if (message)
 		return message;
-	server->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (server->listen_fd < 0)
-		return g_strdup_printf("cannot create a socket: %s", g_strerror(errno));
-	if (bind(server->listen_fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return g_strdup_printf("cannot bind to %s: %s", path, g_strerror(errno));
-	if (lstat(bind_path, &st) < 0)
-		return g_strdup_printf("cannot look at %s: %s", path, g_strerror(errno));
-	server->path = g_strdup(path);
-	server->bind_path = g_strdup(bind_path);
-	server->device = st.st_dev;
-	server->inode = st.st_ino;
-	if (listen(server->listen_fd, 1) < 0)
-		return g_strdup_printf("cannot listen on %s: %s", path, g_strerror(errno));
-	return NULL;
-}
-
-static char *server_open_socket(struct vhost_server *server,
-				const struct vhost_server_options *options)
-{
-	const char *path = options->socket_path;
-	char *message = server_bind(server, path, options->bind_path ? options->bind_path : path);
-
-	if (message)
-		return message;
+	server->path = vhost_socket_file_path(file);
 	int r = loop_timer_init(server->loop, &server->retry_timer, server_retry);
 
 	if (r == 0)
 		r = loop_add(server->loop, &server->listen_source, server->listen_fd, EPOLLIN,
 			     server_accept);
-	return r < 0 ? g_strdup_printf("cannot watch %s: %s", path, g_strerror(-r)) : NULL;
+	return r < 0 ? g_strdup_printf("cannot watch %s: %s", server->path, g_strerror(-r)) : NULL;
 }
 
 /* Takes @fd. */
@@ -240,7 +166,7 @@ struct vhost_server *vhost_server_new(struct loop *loop, const struct vhost_serv
 	server->listen_fd = -1;
 	server->is_once = options->is_once || options->fd >= 0;
 	message = options->fd >= 0 ? server_open_fd(server, options->fd)
-				   : server_open_socket(server, options);
+				   : server_open_socket(server, options->socket_file);
 	if (message) {
 		vhost_server_free(server);
 		*ret_message = message;
@@ -251,19 +177,12 @@ struct vhost_server *vhost_server_new(struct loop *loop, const struct vhost_serv
 
 void vhost_server_free(struct vhost_server *server)
 {
-	struct stat st;
-
 	if (!server)
 		return;
 	vhost_session_free(server->session);
 	loop_unqueue(&server->quit_task);
 	loop_remove(&server->listen_source);
 	loop_timer_finish(&server->retry_timer);
-	if (server->path && lstat(server->bind_path, &st) == 0 && st.st_dev == server->device &&
-	    st.st_ino == server->inode && unlink(server->bind_path) < 0)
-		log_warn("cannot remove %s: %s", server->path, g_strerror(errno));
 	fd_close(&server->listen_fd);
-	g_free(server->path);
-	g_free(server->bind_path);
 	g_free(server);
 }

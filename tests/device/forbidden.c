@@ -23,6 +23,13 @@ static long attempt(const char *what)
 		return syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY, 0);
 	if (strcmp(what, "create") == 0)
 		return syscall(SYS_openat, AT_FDCWD, "/tmp/made", O_CREAT | O_WRONLY, 0600);
+	/* Where the socket was, as it is seen from the working directory. */
+	if (strcmp(what, "create beside") == 0)
+		return syscall(SYS_openat, AT_FDCWD, "made", O_CREAT | O_WRONLY, 0600);
+	if (strcmp(what, "remove socket") == 0)
+		return syscall(SYS_unlinkat, AT_FDCWD, "gpu.sock", 0);
+	if (strcmp(what, "ask for peer") == 0)
+		return syscall(SYS_getpeername, STDERR_FILENO, NULL, NULL);
 	if (strcmp(what, "internet") == 0)
 		return syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
 	if (strcmp(what, "unix") == 0)

@@ -58,6 +58,9 @@ static void misuse_ends_with_status_2(void **state)
 	expect(nothing, 2, "--socket-path");
 	expect(ARGS("--gpu-mode", "2d"), 2, "--socket-path");
 	expect(ARGS(SOCKET, "--fd", "3"), 2, "--fd");
+	expect(ARGS(NO_SOCKET, "--socket-group", "0"), 2, "--socket-path");
+	expect(ARGS(SOCKET, "--socket-group", ""), 2, "expected");
+	expect(ARGS(SOCKET, "--socket-group", "no such group"), 1, "no such group");
 	expect(ARGS(SOCKET, "--no-such-option"), 2, "--no-such-option");
 	expect(ARGS(SOCKET, "-Z"), 2, NULL);
 	expect(ARGS(SOCKET, "surplus"), 2, "surplus");

@@ -6,12 +6,15 @@
  */
 #include "fixture.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -266,6 +269,169 @@ static void a_socket_file_that_someone_else_made_is_not_removed(void **state)
 	close(fd);
 }
 
+/* The process that has the daemon for a parent, or 0. */
+static pid_t find_keeper(const struct vmm *vmm)
+{
+	char path[64], text[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)vmm->daemon.pid,
+		 (int)vmm->daemon.pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		skip();
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	return (pid_t)atoi(text);
+}
+
+static void wait_until_gone(const struct vmm *vmm)
+{
+	int64_t deadline = vmm_now_ms() + vmm->timeout_ms;
+
+	while (socket_exists(vmm) && vmm_now_ms() < deadline)
+		poll(NULL, 0, 1);
+	assert_false(socket_exists(vmm));
+}
+
+static void the_socket_file_of_a_killed_daemon_goes_too(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, NULL);
+
+	assert_alive(vmm);
+	assert_int_equal(daemon_stop(&vmm->daemon, SIGKILL), 128 + SIGKILL);
+	wait_until_gone(vmm);
+}
+
+static void the_keeper_of_the_socket_file_outlives_signals(void **state)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	struct vmm *vmm = fixture_boot(state, NULL);
+	pid_t keeper = find_keeper(vmm);
+
+	assert_true(keeper > 0);
+	for (unsigned i = 0; i < ARRAY_LENGTH(signals); i++)
+		assert_int_equal(kill(keeper, signals[i]), 0);
+	assert_alive(vmm);
+	assert_ends_on(vmm, SIGTERM);
+}
+
+static void an_inherited_connection_has_no_keeper(void **state)
+{
+	struct vmm_options options = { .hands_over_fd = true };
+	struct vmm *vmm = fixture_boot(state, &options);
+
+	assert_alive(vmm);
+	assert_int_equal(find_keeper(vmm), 0);
+}
+
+static void group_of_the_test(struct vmm *vmm)
+{
+	static char number[16];
+	static const char *args[] = { "--gpu-mode", "2d", "--socket-group", number, NULL };
+
+	snprintf(number, sizeof(number), "%u", (unsigned)getegid());
+	vmm->options.args = args;
+}
+
+static void a_named_group_may_connect(void **state)
+{
+	struct vmm_options options = { .adjust = group_of_the_test };
+	struct vmm *vmm = fixture_boot(state, &options);
+	struct stat s;
+
+	assert_alive(vmm);
+	assert_int_equal(stat(vmm->daemon.socket_path, &s), 0);
+	assert_int_equal(s.st_mode & 0777, 0660);
+	assert_int_equal(s.st_gid, getegid());
+}
+
+static void give_directory_away(struct vmm *vmm)
+{
+	assert_int_equal(chown(vmm->daemon.dir, 65534, 65534), 0);
+}
+
+/* Only because root may do everything: the daemon may not, once it serves. */
+static void root_serves_in_the_directory_of_another(void **state)
+{
+	static const char *const args[] = { "--gpu-mode", "2d", "--sandbox", "strict", NULL };
+	struct vmm_options options = { .args = args, .adjust = give_directory_away };
+	struct vmm *vmm;
+
+	if (geteuid() != 0)
+		skip();
+	vmm = fixture_boot(state, &options);
+	assert_alive(vmm);
+	assert_ends_on(vmm, SIGTERM);
+}
+
+/* ---- what a parent leaves open ---- */
+
+/* How often @d has the file @name open. */
+static unsigned count_open(const struct daemon *d, const char *name)
+{
+	char path[300], target[256];
+	const struct dirent *entry;
+	unsigned n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)d->pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		ssize_t length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
+
+		n += length == (ssize_t)strlen(name) && memcmp(target, name, strlen(name)) == 0;
+	}
+	closedir(dir);
+	return n;
+}
+
+/* A daemon that got @fd, a descriptor of @name, from its parent: how often it has it open. */
+static unsigned leave_open(const char *level, int fd, const char *name)
+{
+	struct daemon d = { .pidfd = -1 };
+	const char *args[] = {
+		"--gpu-mode", "2d", "--sandbox", level, "--socket-path", NULL, NULL
+	};
+	unsigned n;
+
+	daemon_make_dir(&d);
+	args[5] = d.socket_path;
+	daemon_start(&d, args, fd);
+	close(daemon_connect(&d));
+	n = count_open(&d, name);
+	daemon_stop(&d, SIGTERM);
+	daemon_finish(&d);
+	return n;
+}
+
+static void what_a_parent_left_open_is_closed(void **state)
+{
+	int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(leave_open("auto", fd, "/etc/passwd"), 0);
+	assert_int_equal(leave_open("off", fd, "/etc/passwd"), 1);
+	close(fd);
+}
+
+static void a_file_with_a_lock_stays_open(void **state)
+{
+	char path[] = "/tmp/locked-XXXXXX";
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(leave_open("auto", fd, path), 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(leave_open("auto", fd, path), 1);
+	close(fd);
+	unlink(path);
+}
+
 /* ---- without a display ---- */
 
 static void headless_shows_nothing_and_works(void **state)
@@ -303,6 +469,13 @@ static int run(void)
 		DEVICE_TEST(what_is_no_socket_is_left_alone),
 		DEVICE_TEST(a_path_that_cannot_be_is_refused),
 		DEVICE_TEST(a_socket_file_that_someone_else_made_is_not_removed),
+		DEVICE_TEST(the_socket_file_of_a_killed_daemon_goes_too),
+		DEVICE_TEST(the_keeper_of_the_socket_file_outlives_signals),
+		DEVICE_TEST(an_inherited_connection_has_no_keeper),
+		DEVICE_TEST(a_named_group_may_connect),
+		DEVICE_TEST(root_serves_in_the_directory_of_another),
+		DEVICE_TEST(what_a_parent_left_open_is_closed),
+		DEVICE_TEST(a_file_with_a_lock_stays_open),
 		DEVICE_TEST(headless_shows_nothing_and_works),
 	};
 

@@ -68,9 +68,18 @@ static void nothing_that_is_forbidden_can_be_done_in_2d(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "2d", "--sandbox", "strict", NULL };
 	static const struct deed deeds[] = {
-		{ "open", "EACCES" }, { "create", "EACCES" }, { "kill", "EPERM" },
-		{ "internet", NULL }, { "unix", NULL },       { "code", NULL },
-		{ "exec", NULL },     { "ptrace", NULL },     { "mount", NULL },
+		{ "open", "EACCES" },
+		{ "create", "EACCES" },
+		{ "kill", "EPERM" },
+		{ "create beside", "EACCES" },
+		{ "remove socket", "EACCES" },
+		{ "ask for peer", "ENOTSOCK" },
+		{ "internet", NULL },
+		{ "unix", "EACCES" },
+		{ "code", NULL },
+		{ "exec", NULL },
+		{ "ptrace", NULL },
+		{ "mount", NULL },
 	};
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(deeds); i++)
@@ -80,9 +89,18 @@ static void nothing_that_is_forbidden_can_be_done_in_2d(void **state)
 static void nothing_that_is_forbidden_can_be_done_with_opengl(void **state)
 {
 	static const struct deed deeds[] = {
-		{ "open", "ENOENT" },     { "create", "ENOENT" }, { "kill", "EPERM" },
-		{ "internet", "ENOSYS" }, { "unix", "EACCES" },   { "code", "done" }, /* a JIT */
-		{ "exec", NULL },         { "ptrace", NULL },     { "mount", NULL },
+		{ "open", "ENOENT" },
+		{ "create", "ENOENT" },
+		{ "kill", "EPERM" },
+		{ "create beside", "EROFS" },
+		{ "remove socket", "EROFS" },
+		{ "ask for peer", "ENOTSOCK" },
+		{ "internet", "ENOSYS" },
+		{ "unix", "EACCES" },
+		{ "code", "done" }, /* a JIT */
+		{ "exec", NULL },
+		{ "ptrace", NULL },
+		{ "mount", NULL },
 	};
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(deeds); i++)

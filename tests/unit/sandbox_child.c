@@ -24,14 +24,16 @@ _Noreturn void sandbox_child_end(int status)
 
 int sandbox_child_run(void (*fn)(const void *), const void *data)
 {
-	const struct rlimit no_core = { 0, 0 };
+	struct rlimit core;
 	int status;
 
 	fflush(NULL);
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		setrlimit(RLIMIT_CORE, &no_core);
+		getrlimit(RLIMIT_CORE, &core);
+		core.rlim_cur = 0;
+		setrlimit(RLIMIT_CORE, &core);
 		fn(data);
 		sandbox_child_end(0);
 	}

@@ -25,7 +25,8 @@ static const struct {
 	{ "udmabuf", 0x40187542, { false, true, true } },
 	{ "NVIDIA", 0xc020462a, { false, false, true } },
 	{ "NVIDIA modeset", 0xc0106d00, { false, false, true } },
-	{ "NVIDIA UVM", 0x30000001, { false, false, true } },
+	{ "NVIDIA UVM", 0x30000001, { false, false, false } },
+	{ "NVIDIA UVM", 25, { false, false, false } },
 	{ "FIONBIO", FIONBIO, { false, true, true } },
 	/* Types that share a bit with DRM's. */
 	{ "TCGETS", TCGETS, { false, false, false } },
@@ -42,7 +43,7 @@ static void try_ioctls(const void *data)
 {
 	const enum sandbox_profile *profile = data;
 
-	CHECK(seccomp_install(*profile, false) == 0);
+	CHECK(seccomp_install(*profile, false, NULL) == 0);
 	for (unsigned i = 0; i < G_N_ELEMENTS(ioctls); i++) {
 		int error = ioctls[i].passes[*profile] ? EBADF : ENOTTY;
 

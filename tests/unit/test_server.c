@@ -23,6 +23,7 @@
 #include "vhost/backend.h"
 #include "sandbox_child.h"
 #include "vhost/server.h"
+#include "vhost/socket_file.h"
 
 #define NOBODY 65534
 
@@ -71,12 +72,35 @@ static int teardown(void **state)
 	return r;
 }
 
+/* The file of the last server that was made with a path; NULL if there is none. */
+static struct vhost_socket_file *socket_file;
+
 static struct vhost_server *serve(const char *socket_path, int fd, bool is_once, char **ret_message)
 {
-	struct vhost_server_options options = { socket_path, fd, is_once };
+	struct vhost_server_options options = { NULL, fd, is_once };
+	const struct vhost_socket_file_options file_options = { .path = socket_path };
+	struct vhost_server *server;
 
 	*ret_message = NULL;
-	return vhost_server_new(&loop, &options, &backend, ret_message);
+	if (!socket_path)
+		return vhost_server_new(&loop, &options, &backend, ret_message);
+	options.socket_file = vhost_socket_file_new(&file_options, ret_message);
+	if (!options.socket_file)
+		return NULL;
+	server = vhost_server_new(&loop, &options, &backend, ret_message);
+	if (server)
+		socket_file = options.socket_file;
+	else
+		vhost_socket_file_free(options.socket_file);
+	return server;
+}
+
+/* As main does it at the end. */
+static void stop_serving(struct vhost_server *server)
+{
+	vhost_server_free(server);
+	vhost_socket_file_free(socket_file);
+	socket_file = NULL;
 }
 
 static struct vhost_server *serve_path(bool is_once)
@@ -153,7 +177,7 @@ static void test_a_socket_that_is_alive_is_left_alone_and_not_disturbed(void **s
 	assert_int_equal(turns(), 0);
 	assert_int_equal(n_opened, 0);
 	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
-	vhost_server_free(server);
+	stop_serving(server);
 }
 
 static void test_a_socket_whose_owner_is_dead_is_replaced(void **state)
@@ -165,7 +189,7 @@ static void test_a_socket_whose_owner_is_dead_is_replaced(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);
 	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
-	vhost_server_free(serve_path(false));
+	stop_serving(serve_path(false));
 	assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
@@ -214,7 +238,7 @@ static void test_a_socket_file_that_is_not_ours_any_more_stays(void **state)
 
 	unlink(path);
 	assert_true(g_file_set_contents(path, "another's", -1, NULL));
-	vhost_server_free(server);
+	stop_serving(server);
 	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
@@ -263,7 +287,7 @@ static void test_the_second_vmm_waits_for_the_first_to_go(void **state)
 	close(second);
 	assert_int_equal(turns(), 0);
 	assert_int_equal(n_closed, 2);
-	vhost_server_free(server);
+	stop_serving(server);
 }
 
 static void test_a_vmm_that_breaks_the_protocol_does_not_end_the_server(void **state)
@@ -279,7 +303,7 @@ static void test_a_vmm_that_breaks_the_protocol_does_not_end_the_server(void **s
 	vmm = connect_to(path);
 	assert_int_equal(turns(), 0);
 	assert_int_equal(n_opened, 2);
-	vhost_server_free(server); /* with a session */
+	stop_serving(server); /* with a session */
 	assert_int_equal(n_closed, 2);
 	close(vmm);
 }
@@ -306,7 +330,7 @@ static void test_without_a_descriptor_left_a_vmm_waits_and_costs_nothing(void **
 	close(vmm);
 	assert_int_equal(turns(), 0);
 	assert_int_equal(n_closed, 1);
-	vhost_server_free(server);
+	stop_serving(server);
 }
 
 static void test_once_means_one_session(void **state)
@@ -318,7 +342,7 @@ static void test_once_means_one_session(void **state)
 	close(connect_to(path));
 	assert_int_equal(turns(), LOOP_QUIT);
 	assert_int_equal(n_closed, 1);
-	vhost_server_free(server);
+	stop_serving(server);
 }
 
 static void test_an_inherited_connection_is_the_one_session(void **state)
@@ -336,7 +360,7 @@ static void test_an_inherited_connection_is_the_one_session(void **state)
 	close(pair[1]);
 	assert_int_equal(turns(), LOOP_QUIT);
 	assert_int_equal(n_closed, 1);
-	vhost_server_free(server);
+	stop_serving(server);
 	vhost_server_free(NULL);
 }
 

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Flags for a mount and for all mounts below it: a remount changes the first alone, and what lies
+ * below a listed path would stay as writable as it was. mount_setattr() (Linux 5.12) does it at
+ * once; where it cannot be had, the mounts are read from mountinfo and remounted one by one.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <linux/mount.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sandbox/sandbox_private.h"
+
+#define MOUNTINFO_PATH_FIELD 4
+
+/* The two system calls number them alike. */
+G_STATIC_ASSERT(MS_RDONLY == MOUNT_ATTR_RDONLY && MS_NOSUID == MOUNT_ATTR_NOSUID &&
+		MS_NODEV == MOUNT_ATTR_NODEV && MS_NOEXEC == MOUNT_ATTR_NOEXEC);
+
+/* What cannot be reached by its name cannot be used either: it lies below another mount, or where
+ * this process may not look. */
+static int remount(const char *path, unsigned long flags)
+{
+	struct statvfs fs;
+
+	if (statvfs(path, &fs) < 0)
+		return errno == ENOENT || errno == EACCES ? 0 : -errno;
+	/* Flags that were set outside may not be taken back. */
+	flags |= fs.f_flag & (ST_RDONLY | ST_NOSUID | ST_NODEV | ST_NOEXEC);
+	return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | flags, NULL) < 0 ? -errno : 0;
+}
+
+static bool is_at_or_below(const char *path, const char *top)
+{
+	size_t length = strlen(top);
+
+	return strncmp(path, top, length) == 0 && (path[length] == '\0' || path[length] == '/');
+}
+
+static int remount_all(const char *top, unsigned long flags, const char *mountinfo)
+{
+	g_autofree char *text = NULL;
+	int r = 0;
+
+	if (!g_file_get_contents(mountinfo, &text, NULL, NULL))
+		return -ENOENT;
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+	for (char **line = lines; r == 0 && *line; line++) {
+		g_auto(GStrv) fields = g_strsplit(*line, " ", MOUNTINFO_PATH_FIELD + 2);
+
+		if (g_strv_length(fields) <= MOUNTINFO_PATH_FIELD)
+			continue;
+		/* Spaces are written in octal. */
+		g_autofree char *path = g_strcompress(fields[MOUNTINFO_PATH_FIELD]);
+
+		if (is_at_or_below(path, top))
+			r = remount(path, flags);
+	}
+	return r;
+}
+
+int mount_flags_set(const char *top, unsigned long flags, const char *mountinfo)
+{
+	struct mount_attr attr = { .attr_set = flags };
+
+	if (syscall(SYS_mount_setattr, AT_FDCWD, top, AT_RECURSIVE, &attr, sizeof(attr)) == 0)
+		return 0;
+	return remount_all(top, flags, mountinfo);
+}

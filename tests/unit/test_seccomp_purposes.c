@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * What the filters let through for one caller, one descriptor or one purpose: the keeper of the
+ * socket file, nvidia-uvm, and libraries that have something to say.
+ */
+#include <fcntl.h>
+#include <glib.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <syslog.h>
+
+#include <cmocka.h>
+
+#include "sandbox/sandbox_private.h"
+#include "sandbox_child.h"
+
+#define KILLED (BY_SIGNAL + SIGSYS)
+
+static const enum sandbox_profile profiles[] = { SANDBOX_2D, SANDBOX_SOFTWARE_GL,
+						 SANDBOX_HARDWARE_GL };
+
+#define UVM_FD 4321 /* not open: EBADF says that the filter lets the command pass */
+
+static void try_uvm_ioctls(const void *data)
+{
+	const enum sandbox_profile profile = *(const enum sandbox_profile *)data;
+	const int error = profile == SANDBOX_HARDWARE_GL ? EBADF : ENOTTY;
+	const unsigned commands[] = { 25, 255, 0x30000001, 0x30000002 };
+	GArray *fds = g_array_new(false, false, sizeof(int));
+
+	g_array_append_val(fds, (int){ UVM_FD });
+	CHECK(seccomp_install(profile, false, fds) == 0);
+	for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
+		CHECK(ioctl(UVM_FD, commands[i], NULL) < 0 && errno == error);
+		CHECK(ioctl(UVM_FD + 1, commands[i], NULL) < 0 && errno == ENOTTY);
+	}
+	CHECK(ioctl(UVM_FD, 256, NULL) < 0 && errno == ENOTTY);
+}
+
+static void test_commands_without_a_type_pass_on_descriptors_of_uvm_alone(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < G_N_ELEMENTS(profiles); i++)
+		assert_int_equal(sandbox_child_run(try_uvm_ioctls, &profiles[i]), 0);
+}
+
+/* Each asks about its reader before it writes: a terminal, the journal, the system's log. */
+static void say_what_libraries_say(const void *data)
+{
+	const enum sandbox_profile profile = *(const enum sandbox_profile *)data;
+	char text[4096] = "";
+	int pair[2];
+
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 && dup2(pair[1], STDERR_FILENO) >= 0);
+	CHECK(seccomp_install(profile, true, NULL) == 0);
+	g_log("GLib", G_LOG_LEVEL_CRITICAL, "assertion failed");
+	g_printerr("printed\n");
+	errno = ENOENT;
+	perror("error");
+	fprintf(stderr, "is a terminal: %d\n", isatty(STDERR_FILENO));
+	syslog(LOG_ERR, "lost");
+	CHECK(recv(pair[0], text, sizeof(text) - 1, MSG_DONTWAIT) > 0);
+	CHECK(strstr(text, "assertion failed"));
+}
+
+static void test_a_library_that_says_something_does_not_end_the_daemon(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < G_N_ELEMENTS(profiles); i++)
+		assert_int_equal(sandbox_child_run(say_what_libraries_say, &profiles[i]), 0);
+}
+
+static int open_a_file(void)
+{
+	return open("/etc/passwd", O_RDONLY);
+}
+
+static int make_a_socket(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
+static int signal_a_process(void)
+{
+	return kill(getppid(), 0);
+}
+
+static int make_a_process(void)
+{
+	return fork();
+}
+
+/* @data: NULL, or what is tried besides. */
+static void keep_file(const void *data)
+{
+	int (*const *attempt)(void) = data;
+	int pair[2], fd = memfd_create("file", 0);
+	struct stat st;
+	char byte;
+
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
+	CHECK(seccomp_install_for_keeper() == 0);
+	if (attempt)
+		(*attempt)();
+	CHECK(send(pair[1], "", 1, 0) == 1 && recv(pair[0], &byte, 1, 0) == 1);
+	CHECK(fstat(fd, &st) == 0 && lstat("/nonexistent", &st) < 0 && errno == ENOENT);
+	CHECK(unlink("/nonexistent") < 0 && errno == ENOENT);
+	_exit(0);
+}
+
+static void test_the_keeper_of_the_socket_file_can_remove_it_and_nothing_else(void **state)
+{
+	int (*const attempts_of_keeper[])(void) = { open_a_file, make_a_socket, make_a_process,
+						    signal_a_process };
+
+	(void)state;
+	assert_int_equal(sandbox_child_run(keep_file, NULL), 0);
+	for (unsigned i = 0; i < G_N_ELEMENTS(attempts_of_keeper); i++)
+		assert_int_equal(sandbox_child_run(keep_file, &attempts_of_keeper[i]), KILLED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_commands_without_a_type_pass_on_descriptors_of_uvm_alone),
+		cmocka_unit_test(test_a_library_that_says_something_does_not_end_the_daemon),
+		cmocka_unit_test(test_the_keeper_of_the_socket_file_can_remove_it_and_nothing_else),
+	};
+	const char *absent = seccomp_is_absent();
+
+#ifdef SANDBOX_INSTRUMENTED
+	absent = "instrumented";
+#endif
+	if (absent) {
+		fprintf(stderr, "skipped: no filter: %s\n", absent);
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
