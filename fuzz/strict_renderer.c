@@ -369,7 +369,7 @@ static void strict_poll(struct renderer *renderer)
 		strict.n_fences--;
 		memmove(&strict.fences[0], &strict.fences[1],
 			strict.n_fences * sizeof(strict.fences[0]));
-		renderer->fence_fn(renderer->fence_data, &fence);
+		renderer_report_fence(renderer, &fence);
 	}
 	strict.n_passing = 0;
 }

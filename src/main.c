@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/needs.h"
+#include "base/state_lock.h"
 #include "display/display.h"
 #include "display/socket.h"
 #include "display/headless.h"
@@ -32,6 +33,7 @@
 #include "sandbox/sandbox.h"
 #include "vhost/server.h"
 #include "vhost/socket_file.h"
+#include "vhost/watchdog.h"
 
 #define LOG_MODULE "main"
 #include "base/log.h"
@@ -40,6 +42,7 @@
 
 /* What --max-contexts and our other limits come to, with room for what drivers open by the way. */
 #define OWN_FDS             256 /* queues, sessions, timers, exported scanouts: fewer than 128 */
+#define OWN_THREADS         2   /* this one and the watchdog */
 #define DRIVER_FDS          1024
 #define FDS_PER_CONTEXT     4
 #define DRIVER_THREADS      512
@@ -50,6 +53,9 @@ struct daemon {
 	struct vhost_socket_file *socket_file; /* NULL with --fd */
 	struct loop loop;
 	struct sandbox sandbox;
+	struct state_lock lock;          /* of all that the loop's callbacks touch */
+	struct vhost_watchdog *watchdog; /* NULL if its thread could not be started */
+	int signal_fd;                   /* owned */
 };
 
 static int on_signal(struct loop_source *source, uint32_t events)
@@ -59,7 +65,7 @@ static int on_signal(struct loop_source *source, uint32_t events)
 	(void)events;
 	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
 		return 0;
-	log_info("ends on %s", strsignal((int)info.ssi_signo));
+	log_info("received %s, exiting", strsignal((int)info.ssi_signo));
 	return LOOP_QUIT;
 }
 
@@ -168,7 +174,9 @@ static bool start_sandbox(struct sandbox *sandbox, const struct options *options
 		.max_fds = OWN_FDS +
 			   (needs & NEEDS_FILES ? DRIVER_FDS + FDS_PER_CONTEXT * contexts : 0),
 		.max_threads =
-			needs & NEEDS_THREADS ? DRIVER_THREADS + THREADS_PER_CONTEXT * contexts : 1,
+			OWN_THREADS + (needs & NEEDS_THREADS
+					       ? DRIVER_THREADS + THREADS_PER_CONTEXT * contexts
+					       : 0),
 		.gpu_device = options->gpu_device,
 	};
 
@@ -207,6 +215,7 @@ static int serve_front_ends(struct daemon *daemon, struct gpu_device *device, un
 		.socket_file = daemon->socket_file,
 		.fd = daemon->options->fd,
 		.is_once = daemon->options->is_once,
+		.watchdog = daemon->watchdog,
 	};
 	g_autofree char *message = NULL;
 	struct vhost_server *server = vhost_server_new(&daemon->loop, &server_options,
@@ -219,12 +228,13 @@ static int serve_front_ends(struct daemon *daemon, struct gpu_device *device, un
 		return EXIT_FAILURE;
 	}
 	int r = loop_run(&daemon->loop);
+	int status = r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+
+	if (r < 0)
+		log_error("the event loop failed: %s", g_strerror(-r));
+	vhost_watchdog_expect_exit(daemon->watchdog, status);
 	vhost_server_free(server);
-	if (r < 0) {
-		log_error("the host failed: %s", g_strerror(-r));
-		return EXIT_FAILURE;
-	}
-	return EXIT_SUCCESS;
+	return status;
 }
 
 /* Everything between the renderer and the end of the loop. */
@@ -241,6 +251,22 @@ static int run_device(struct daemon *daemon, struct renderer *renderer, struct d
 	return status;
 }
 
+/* Without it a guest that keeps the renderer busy keeps the front-end waiting. */
+static void start_watchdog(struct daemon *daemon)
+{
+	const struct vhost_watchdog_options options = {
+		.loop = &daemon->loop,
+		.lock = &daemon->lock,
+		.signal_fd = daemon->signal_fd,
+		.max_stall_ms = daemon->options->max_stall * 1000,
+	};
+	int error;
+
+	daemon->watchdog = vhost_watchdog_new(&options, &error);
+	if (!daemon->watchdog)
+		log_warn("no watchdog: cannot start a thread: %s", g_strerror(-error));
+}
+
 static int run_renderer(struct daemon *daemon)
 {
 	const struct options *options = daemon->options;
@@ -253,13 +279,16 @@ static int run_renderer(struct daemon *daemon)
 
 	if (!renderer)
 		return fail_start("%s", message);
-	struct display *display =
-		options->is_headless ? headless_display_new() : socket_display_new(&daemon->loop);
+	renderer->lock = &daemon->lock;
+	start_watchdog(daemon);
+	struct display *display = options->is_headless ? headless_display_new(&daemon->loop)
+						       : socket_display_new(&daemon->loop);
 	int status = display ? run_device(daemon, renderer, display)
 			     : fail_start("cannot create a timer: %s", g_strerror(errno));
 
 	display_free(display);
 	renderer_free(renderer);
+	vhost_watchdog_free(daemon->watchdog);
 	return status;
 }
 
@@ -274,16 +303,19 @@ static int run_daemon(struct daemon *daemon)
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	auto_fd signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	daemon->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	int r = loop_init(&daemon->loop);
-	if (signal_fd >= 0 && r == 0)
-		r = loop_add(&daemon->loop, &signals, signal_fd, EPOLLIN, on_signal);
-	if (signal_fd < 0 || r < 0)
+	if (daemon->signal_fd >= 0 && r == 0)
+		r = loop_add(&daemon->loop, &signals, daemon->signal_fd, EPOLLIN, on_signal);
+	if (daemon->signal_fd < 0 || r < 0)
 		return fail_start("cannot create the event loop: %s",
 				  g_strerror(r < 0 ? -r : errno));
+	state_lock_init(&daemon->lock);
 	int status = run_renderer(daemon);
+	state_lock_finish(&daemon->lock);
 	loop_remove(&signals);
 	loop_finish(&daemon->loop);
+	fd_close(&daemon->signal_fd);
 	return status;
 }
 

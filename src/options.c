@@ -217,6 +217,7 @@ enum options_result options_parse(struct options *ret, int argc, char **argv)
 		.fd = -1,
 		.use_egl = true,
 		.use_surfaceless = true,
+		.max_stall = 10,
 		.log_level = LOG_LEVEL_INFO,
 		.sandbox = SANDBOX_AUTO,
 		.device = { .limits = GPU_LIMITS_DEFAULT, .n_scanouts = 1 },

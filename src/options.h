@@ -29,6 +29,7 @@ struct options {
 	const char *gpu_device;      /* NULL: picked by itself */
 	const char *socket_group;    /* NULL: the umask decides */
 	bool is_headless, is_once;
+	uint32_t max_stall; /* seconds */
 	enum log_level log_level;
 	enum sandbox_level sandbox;
 	struct gpu_device_options device;

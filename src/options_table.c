@@ -138,6 +138,8 @@ const struct option_type options_table[] = {
 	{ 0, "max-submit", "BYTES", LIMIT(max_submit, INT32_MAX), .unit = "bytes",
 	  .help = "size of one 3D command stream" },
 	{ 0, "max-fences", "N", LIMIT(max_fences, INT32_MAX), .help = "fences that wait at once" },
+	{ 0, "max-stall", "SECONDS", NUMBER(max_stall, 1, 3600), .unit = "seconds",
+	  .help = "how long the front-end waits for the renderer before its session ends" },
 	{ 0, "scanout", "MODE", NAME(device.scanout_mode, scanout_names),
 	  .help = "how 3D resources are sent to the display" },
 	{ 0, "sandbox", "LEVEL", NAME(sandbox, sandbox_names),

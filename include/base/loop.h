@@ -10,6 +10,7 @@
  */
 
 #include <glib.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -32,7 +33,9 @@ struct loop {
 	int epoll_fd;
 	struct epoll_event batch[LOOP_BATCH];
 	int batch_len;
-	GQueue tasks; /* loop_task::link */
+	GQueue tasks;           /* loop_task::link */
+	atomic_uint turns;      /* odd while callbacks run */
+	atomic_bool is_to_turn; /* another thread asks for the end of this turn */
 };
 
 struct loop_source {
@@ -79,6 +82,30 @@ void loop_timer_finish(struct loop_timer *timer);
 /* Calls the timer's function once, @milliseconds (> 0) from now; replaces an earlier deadline. */
 void loop_timer_arm(struct loop_timer *timer, uint32_t milliseconds);
 void loop_timer_disarm(struct loop_timer *timer);
+
+/* From any thread: changes whenever the loop waits and whenever it has waited. */
+static inline unsigned loop_turns(struct loop *loop)
+{
+	return atomic_load(&loop->turns);
+}
+
+/* Of what loop_turns() said. */
+static inline bool loop_is_in_callback(unsigned turns)
+{
+	return turns & 1;
+}
+
+/* From any thread: a callback that has more to do leaves it to the next turn. */
+static inline void loop_ask_to_turn(struct loop *loop)
+{
+	atomic_store(&loop->is_to_turn, true);
+}
+
+/* Whether the callback is to come to its end, with a task for what is left. */
+static inline bool loop_has_to_turn(struct loop *loop)
+{
+	return atomic_load_explicit(&loop->is_to_turn, memory_order_relaxed);
+}
 
 /* One wait and one round of callbacks; at most @timeout_ms, -1 for ever. 0, LOOP_QUIT or -errno. */
 int loop_turn(struct loop *loop, int timeout_ms);

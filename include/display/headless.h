@@ -4,5 +4,6 @@
 /* A display that shows nothing and answers no request; the device then answers for itself. */
 
 struct display;
+struct loop;
 
-struct display *headless_display_new(void);
+struct display *headless_display_new(struct loop *loop);

@@ -16,6 +16,7 @@
 
 #include "base/dmabuf.h"
 #include "base/rect.h"
+#include "base/state_lock.h"
 
 struct renderer;
 
@@ -79,7 +80,7 @@ struct renderer_fence {
 	bool has_ring; /* VIRTIO_GPU_FLAG_INFO_RING_IDX: also for ring 0 */
 };
 
-/* All fences of this timeline up to this one have passed. Called from renderer_poll() alone. */
+/* All fences of this timeline up to this one have passed. Called with the state lock. */
 typedef void (*renderer_fence_fn)(void *data, const struct renderer_fence *fence);
 
 struct renderer_blob_args {
@@ -158,7 +159,29 @@ struct renderer {
 	unsigned needs; /* enum needs: what this one does need; never more than its kind */
 	renderer_fence_fn fence_fn;
 	void *fence_data;
+	struct state_lock *lock; /* borrowed; NULL: nobody shares the daemon's state */
 };
+
+/* Calls a hook that may take long, or not return: without the state lock, so that the front-end is
+ * answered meanwhile. The second one is for hooks that return nothing. */
+#define renderer_call(r, hook, ...)                                                                \
+	({                                                                                         \
+		struct renderer *renderer_ = (r);                                                  \
+		state_lock_release(renderer_->lock);                                               \
+		__auto_type result_ = renderer_->ops->hook(renderer_, __VA_ARGS__);                \
+		state_lock_take(renderer_->lock);                                                  \
+		result_;                                                                           \
+	})
+#define renderer_call_void(r, hook, ...)                                                           \
+	do {                                                                                       \
+		struct renderer *renderer_ = (r);                                                  \
+		state_lock_release(renderer_->lock);                                               \
+		renderer_->ops->hook(renderer_, ##__VA_ARGS__);                                    \
+		state_lock_take(renderer_->lock);                                                  \
+	} while (0)
+
+/* For renderers, from within a hook: @fence and those before it in its timeline have passed. */
+void renderer_report_fence(struct renderer *renderer, const struct renderer_fence *fence);
 
 /* For renderers, once: asserts that the hooks are complete. */
 void renderer_init(struct renderer *renderer, const struct renderer_ops *ops);

@@ -10,11 +10,13 @@ struct loop;
 struct vhost_backend;
 struct vhost_server;
 struct vhost_socket_file;
+struct vhost_watchdog;
 
 struct vhost_server_options {
 	struct vhost_socket_file *socket_file; /* borrowed; outlives the server; NULL with @fd */
 	int fd;       /* a connected socket, taken also on failure; -1 with @socket_file */
 	bool is_once; /* quit the loop when the first session has ended */
+	struct vhost_watchdog *watchdog; /* borrowed; outlives the server; NULL: none */
 };
 
 /*

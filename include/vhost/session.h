@@ -4,6 +4,7 @@
 /* One vhost-user connection, from its first message to its end (QEMU's
  * docs/interop/vhost-user.rst). */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct guest_memory;
@@ -27,6 +28,9 @@ struct vhost_session *vhost_session_new(struct loop *loop, int fd, struct vhost_
 /* Stops the queues, tells the back-end, closes all descriptors, unmaps guest memory. NULL is fine.
  */
 void vhost_session_free(struct vhost_session *session);
+
+/* Whether the front-end has sent a whole message yet. */
+bool vhost_session_has_spoken(const struct vhost_session *session);
 
 /* Borrowed; @index < the back-end's n_queues. */
 struct vring *vhost_session_vring(struct vhost_session *session, unsigned index);

@@ -39,8 +39,10 @@ struct vring_addresses {
 
 struct vring {
 	const struct guest_memory *memory; /* borrowed */
-	unsigned index;                    /* which queue of the device, for the log */
-	uint16_t size;                     /* in descriptors, a power of two */
+	/* May be NULL. A write to the call or error descriptor slept and was interrupted. */
+	void (*on_blocked)(struct vring *vring);
+	unsigned index; /* which queue of the device, for the log */
+	uint16_t size;  /* in descriptors, a power of two */
 	struct vring_addresses addresses;
 	bool has_event_idx;
 	bool is_running; /* set up and enabled */

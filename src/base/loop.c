@@ -164,11 +164,24 @@ static int run_tasks(struct loop *loop)
 	return 0;
 }
 
+/* Only this thread writes the number, so it needs no read-modify-write. */
+static void count_turn(struct loop *loop, bool is_in_callback)
+{
+	unsigned turns = atomic_load_explicit(&loop->turns, memory_order_relaxed);
+
+	if (loop_is_in_callback(turns) != is_in_callback)
+		atomic_store_explicit(&loop->turns, turns + 1, memory_order_release);
+}
+
 int loop_turn(struct loop *loop, int timeout_ms)
 {
 	bool has_tasks = !g_queue_is_empty(&loop->tasks);
+
+	atomic_store_explicit(&loop->is_to_turn, false, memory_order_relaxed);
+	count_turn(loop, false);
 	int n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, has_tasks ? 0 : timeout_ms);
 
+	count_turn(loop, true);
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	loop->batch_len = n;

@@ -1,18 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The display of a device that nobody looks at: a guest that only renders, or a VMM that brings no
- * display socket. It keeps no state, so a source that is replaced is free at once, and it takes no
- * request, so none can be left over: the device sees -ENOTSUP and answers the guest for itself.
+ * The display of a device whose screens are not shown. It keeps nothing of a scanout, so pixels
+ * that are replaced are free at once, and it takes no request, so none can be left over: the device
+ * sees -ENOTSUP and answers the guest itself.
+ *
+ * A front-end may hand over a display socket all the same. It is kept open and what comes is thrown
+ * away: QEMU 11.1 reads a closed one again and again, at the cost of a processor.
  */
 #include "display/headless.h"
 
+#include <errno.h>
 #include <glib.h>
+#include <sys/socket.h>
 
+#include "base/container.h"
+#include "base/fd.h"
+#include "base/loop.h"
 #include "display/display.h"
+
+struct headless_display {
+	struct display base;
+	struct loop *loop; /* borrowed */
+	int fd;            /* owned; -1: none */
+	struct loop_source source;
+};
+
+static struct headless_display *to_headless(struct display *display)
+{
+	return container_of(display, struct headless_display, base);
+}
+
+static void close_socket(struct headless_display *headless)
+{
+	loop_remove(&headless->source);
+	fd_close(&headless->fd);
+}
 
 static void headless_free(struct display *display)
 {
-	g_free(display);
+	close_socket(to_headless(display));
+	g_free(to_headless(display));
+}
+
+static int on_socket(struct loop_source *source, uint32_t events)
+{
+	char dropped[4096];
+	ssize_t n = recv(source->fd, dropped, sizeof(dropped), MSG_DONTWAIT);
+
+	(void)events;
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		close_socket(container_of(source, struct headless_display, source));
+	return 0;
+}
+
+static int headless_set_socket(struct display *display, int fd)
+{
+	struct headless_display *headless = to_headless(display);
+	int r = 0;
+
+	close_socket(headless);
+	headless->fd = fd;
+	if (fd >= 0)
+		r = loop_add(headless->loop, &headless->source, fd, EPOLLIN, on_socket);
+	if (r < 0)
+		fd_close(&headless->fd);
+	return r;
 }
 
 static void headless_reset(struct display *display)
@@ -46,6 +98,7 @@ static void headless_cursor_move(struct display *display, unsigned scanout, uint
 static const struct display_ops headless_ops = {
 	.name = "headless",
 	.free = headless_free,
+	.set_socket = headless_set_socket,
 	.reset = headless_reset,
 	.scanout_pixels = headless_scanout_pixels,
 	.damage = headless_damage,
@@ -53,10 +106,12 @@ static const struct display_ops headless_ops = {
 	.cursor_move = headless_cursor_move,
 };
 
-struct display *headless_display_new(void)
+struct display *headless_display_new(struct loop *loop)
 {
-	struct display *display = g_new0(struct display, 1);
+	struct headless_display *headless = g_new0(struct headless_display, 1);
 
-	display_init(display, &headless_ops);
-	return display;
+	display_init(&headless->base, &headless_ops);
+	headless->loop = loop;
+	headless->fd = -1;
+	return &headless->base;
 }

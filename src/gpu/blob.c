@@ -35,7 +35,7 @@ static int create_handle(struct gpu_device *device,
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (!ops->resource_create_blob)
 		return 0;
-	return ops->resource_create_blob(device->renderer, &args, &resource->handle);
+	return renderer_call(device->renderer, resource_create_blob, &args, &resource->handle);
 }
 
 int blob_create(struct gpu_device *device, struct gpu_command *command)

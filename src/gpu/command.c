@@ -228,7 +228,8 @@ void command_serve(struct gpu_device *device, unsigned index)
 	device->turn_budget = TURN_BUDGET;
 	vring_disable_kicks(vring);
 	do {
-		while (device->turn_budget > 0 && pop_chain(device, vring, &chain)) {
+		while (device->turn_budget > 0 && !loop_has_to_turn(device->loop) &&
+		       pop_chain(device, vring, &chain)) {
 			struct gpu_command *command = command_new(device);
 
 			if (!command) {
@@ -240,7 +241,7 @@ void command_serve(struct gpu_device *device, unsigned index)
 			command->chain = chain;
 			run_handler(device, command);
 		}
-		if (device->turn_budget <= 0) {
+		if (device->turn_budget <= 0 || loop_has_to_turn(device->loop)) {
 			loop_queue(device->loop, &device->queues[index].again, on_serve_again);
 			break;
 		}

@@ -30,7 +30,7 @@ struct context *context_find(struct gpu_device *device, uint32_t id)
 
 static void context_free(struct gpu_device *device, struct context *context)
 {
-	device->renderer->ops->context_free(device->renderer, context->id);
+	renderer_call_void(device->renderer, context_free, context->id);
 	/* The renderer forgets the fences of a context that goes: the guest must not wait for them.
 	 */
 	fence_give_back_all(&context->timelines);
@@ -66,7 +66,8 @@ int context_create(struct gpu_device *device, struct gpu_command *command)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (g_hash_table_size(device->contexts) >= device->limits.max_contexts)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	int r = ops->context_create(device->renderer, id, init, request->debug_name, request->nlen);
+	int r = renderer_call(device->renderer, context_create, id, init, request->debug_name,
+			      request->nlen);
 	if (r != 0)
 		return r;
 
@@ -112,7 +113,7 @@ int context_attach_resource(struct gpu_device *device, struct gpu_command *comma
 
 	if (r != 0)
 		return r;
-	return device->renderer->ops->context_attach(device->renderer, ctx_id, resource->handle);
+	return renderer_call(device->renderer, context_attach, ctx_id, resource->handle);
 }
 
 int context_detach_resource(struct gpu_device *device, struct gpu_command *command)
@@ -122,7 +123,7 @@ int context_detach_resource(struct gpu_device *device, struct gpu_command *comma
 	int r = find_pair(device, command, &ctx_id, &resource);
 
 	if (r == 0)
-		device->renderer->ops->context_detach(device->renderer, ctx_id, resource->handle);
+		renderer_call_void(device->renderer, context_detach, ctx_id, resource->handle);
 	return r;
 }
 
@@ -148,6 +149,5 @@ int context_submit(struct gpu_device *device, struct gpu_command *command)
 	}
 	command_read(command, sizeof(*request), device->stream, size);
 	command_charge(device, (uint64_t)size * STREAM_WEIGHT);
-	return device->renderer->ops->submit(device->renderer, request->hdr.ctx_id, device->stream,
-					     size);
+	return renderer_call(device->renderer, submit, request->hdr.ctx_id, device->stream, size);
 }

@@ -47,8 +47,8 @@ static int read_image(struct gpu_device *device, struct resource *resource,
 	if (ops->read_pixels) {
 		const struct rect all = { .width = resource->width, .height = resource->height };
 
-		return ops->read_pixels(device->renderer, resource->handle, &all, image,
-					DISPLAY_CURSOR_SIZE * PIXEL_BYTES);
+		return renderer_call(device->renderer, read_pixels, resource->handle, &all, image,
+				     DISPLAY_CURSOR_SIZE * PIXEL_BYTES);
 	}
 	if (!ops->pixels || !ops->pixels(device->renderer, resource->handle, &pixels))
 		return 0;

@@ -86,7 +86,7 @@ static void reset(struct vhost_backend *backend)
 	context_free_all(device);
 	resource_free_all(device);
 	if (device->renderer->ops->reset)
-		device->renderer->ops->reset(device->renderer);
+		renderer_call_void(device->renderer, reset);
 	output_init(device);
 }
 

@@ -97,7 +97,7 @@ int fence_wait(struct gpu_command *command)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (device->n_fences >= device->limits.max_fences)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	int r = renderer->ops->fence_create(renderer, &fence);
+	int r = renderer_call(renderer, fence_create, &fence);
 	if (r != 0)
 		return r;
 	device->last_fence_seq = fence.id;
@@ -135,7 +135,7 @@ static void on_fence(void *data, const struct renderer_fence *fence)
 
 static void poll_renderer(struct gpu_device *device)
 {
-	device->renderer->ops->poll(device->renderer);
+	renderer_call_void(device->renderer, poll);
 	/* Work of a VMM that is gone passes too, and there is nobody to tell. */
 	if (device->session)
 		command_notify_all(device);

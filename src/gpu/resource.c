@@ -45,7 +45,7 @@ static void detach_backing(struct gpu_device *device, struct resource *resource)
 
 	scanout_memory_changes(device, resource);
 	if (resource->backing.iov && resource->handle && ops->resource_detach)
-		ops->resource_detach(device->renderer, resource->handle);
+		renderer_call_void(device->renderer, resource_detach, resource->handle);
 	resource_forget_backing(device, &resource->backing);
 }
 
@@ -64,7 +64,7 @@ static void resource_free(struct gpu_device *device, struct resource *resource)
 	resource_forget_dmabuf(device, resource);
 	detach_backing(device, resource);
 	if (resource->handle)
-		device->renderer->ops->resource_free(device->renderer, resource->handle);
+		renderer_call_void(device->renderer, resource_free, resource->handle);
 	device->hostmem -= resource->hostmem;
 	g_free(resource);
 }
@@ -87,11 +87,11 @@ static void reattach_backing(struct gpu_device *device, struct resource *resourc
 
 	scanout_memory_changes(device, resource);
 	if (resource->backing.iov && resource->handle && ops->resource_detach)
-		ops->resource_detach(device->renderer, resource->handle);
+		renderer_call_void(device->renderer, resource_detach, resource->handle);
 	backing_resolve(&resource->backing, memory_of(device));
 	if (resource->backing.iov && resource->handle && ops->resource_attach &&
-	    ops->resource_attach(device->renderer, resource->handle, resource->backing.iov,
-				 resource->backing.n_iov) != 0)
+	    renderer_call(device->renderer, resource_attach, resource->handle,
+			  resource->backing.iov, resource->backing.n_iov) != 0)
 		g_clear_pointer(&resource->backing.iov, g_free);
 }
 
@@ -181,8 +181,8 @@ int resource_attach_backing(struct gpu_device *device, struct gpu_command *comma
 	if (resource_is_in_guest_memory(resource) && resource->backing.size < resource->blob_size)
 		r = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	else if (ops->resource_attach && resource->handle)
-		r = ops->resource_attach(device->renderer, resource->handle, resource->backing.iov,
-					 resource->backing.n_iov);
+		r = renderer_call(device->renderer, resource_attach, resource->handle,
+				  resource->backing.iov, resource->backing.n_iov);
 	if (r != 0)
 		resource_forget_backing(device, &resource->backing);
 	return r;

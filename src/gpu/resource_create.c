@@ -41,8 +41,7 @@ static int create_resource(struct gpu_device *device, const struct renderer_reso
 	int r = resource_check(device, args->id, hostmem);
 
 	if (r == 0)
-		r = device->renderer->ops->resource_create(device->renderer, args,
-							   &resource.handle);
+		r = renderer_call(device->renderer, resource_create, args, &resource.handle);
 	if (r == 0)
 		resource_add(device, &resource);
 	return r;

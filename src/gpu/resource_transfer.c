@@ -44,7 +44,7 @@ int resource_transfer_to_host_2d(struct gpu_device *device, struct gpu_command *
 		transfer.n_iov = resource->backing.n_iov;
 	}
 	command_charge(device, (uint64_t)r.width * r.height * PIXEL_BYTES);
-	return ops->transfer_to_host(device->renderer, resource->handle, &transfer);
+	return renderer_call(device->renderer, transfer_to_host, resource->handle, &transfer);
 }
 
 /* Whether [@first, @first + @count) lies within [0, @size). */
@@ -111,8 +111,7 @@ int resource_transfer_to_host_3d(struct gpu_device *device, struct gpu_command *
 
 	if (r != 0)
 		return r;
-	return device->renderer->ops->transfer_to_host(device->renderer, resource->handle,
-						       &transfer);
+	return renderer_call(device->renderer, transfer_to_host, resource->handle, &transfer);
 }
 
 int resource_transfer_from_host_3d(struct gpu_device *device, struct gpu_command *command)
@@ -126,5 +125,5 @@ int resource_transfer_from_host_3d(struct gpu_device *device, struct gpu_command
 		return r;
 	if (!ops->transfer_from_host) /* a guest may accept 3D where it was not offered */
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	return ops->transfer_from_host(device->renderer, resource->handle, &transfer);
+	return renderer_call(device->renderer, transfer_from_host, resource->handle, &transfer);
 }

@@ -77,7 +77,8 @@ static bool has_dmabuf(struct gpu_device *device, struct resource *resource)
 	const struct renderer_ops *ops = device->renderer->ops;
 
 	if (!resource->has_dmabuf && resource->handle && ops->export_dmabuf &&
-	    ops->export_dmabuf(device->renderer, resource->handle, &resource->dmabuf) == 0) {
+	    renderer_call(device->renderer, export_dmabuf, resource->handle, &resource->dmabuf) ==
+		    0) {
 		resource->has_dmabuf = true;
 		device->n_dmabufs++;
 	}

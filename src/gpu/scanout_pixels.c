@@ -124,8 +124,8 @@ static int prepare_from_renderer(struct display_pixels *pixels, const struct rec
 	uint32_t stride;
 	uint8_t *data = hold_in_shadow(scanout, r, &stride);
 
-	return renderer->ops->read_pixels(renderer, scanout->resource->handle, &in_resource, data,
-					  stride) == 0
+	return renderer_call(renderer, read_pixels, scanout->resource->handle, &in_resource, data,
+			     stride) == 0
 		       ? 0
 		       : -EIO;
 }

@@ -26,6 +26,13 @@ void renderer_init(struct renderer *renderer, const struct renderer_ops *ops)
 	*renderer = (struct renderer){ .ops = ops };
 }
 
+void renderer_report_fence(struct renderer *renderer, const struct renderer_fence *fence)
+{
+	state_lock_take(renderer->lock);
+	renderer->fence_fn(renderer->fence_data, fence);
+	state_lock_release(renderer->lock);
+}
+
 void renderer_free(struct renderer *renderer)
 {
 	if (renderer)

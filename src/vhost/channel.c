@@ -163,6 +163,15 @@ int vhost_channel_receive(struct vhost_channel *channel)
 	}
 }
 
+bool vhost_channel_peek(const struct vhost_channel *channel, struct vhost_user_header *ret)
+{
+	if (channel->n_received == 0)
+		return recv(channel->fd, ret, sizeof(*ret), MSG_PEEK | MSG_DONTWAIT) ==
+		       sizeof(*ret);
+	*ret = channel->in.header;
+	return channel->n_received >= sizeof(*ret);
+}
+
 static void put_message(struct vhost_channel *channel, struct vhost_user_header header,
 			const void *payload)
 {

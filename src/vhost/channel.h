@@ -49,6 +49,8 @@ void vhost_channel_finish(struct vhost_channel *channel);
  * other -errno.
  */
 int vhost_channel_receive(struct vhost_channel *channel);
+/* Reads the header of the message that comes next, and leaves it there. False if it is not in. */
+bool vhost_channel_peek(const struct vhost_channel *channel, struct vhost_user_header *ret);
 /* Closes the descriptors that no handler took, and makes room for the next message. */
 void vhost_channel_done(struct vhost_channel *channel);
 

@@ -17,16 +17,21 @@
 #include "base/loop.h"
 #include "vhost/session.h"
 #include "vhost/socket_file.h"
+#include "vhost/watchdog.h"
 
 #define LOG_MODULE "server"
 #include "base/log.h"
 
 #define ACCEPT_RETRY_MS 1000
 
+/* A front-end that sends nothing for so long gives way to the next one. */
+#define SILENCE_MS 10000
+
 struct vhost_server {
 	struct loop *loop;
 	struct vhost_backend *backend;
-	struct vhost_session *session; /* NULL while there is none */
+	struct vhost_watchdog *watchdog; /* borrowed; NULL: none */
+	struct vhost_session *session;   /* NULL while there is none */
 	bool is_once;
 	struct loop_task quit_task;
 
@@ -35,6 +40,7 @@ struct vhost_server {
 	int listen_fd; /* owned; -1 with an inherited connection */
 	struct loop_source listen_source;
 	struct loop_timer retry_timer; /* the host had no descriptor left to accept with */
+	struct loop_timer silence_timer;
 };
 
 static int server_quit(struct loop_task *task)
@@ -56,6 +62,7 @@ static void session_ended(void *data, int error)
 {
 	struct vhost_server *server = data;
 
+	vhost_watchdog_watch(server->watchdog, server->listen_fd, NULL);
 	vhost_session_free(server->session);
 	server->session = NULL;
 	log_info("front-end disconnected%s", error ? " after an error" : "");
@@ -74,17 +81,48 @@ static int server_start_session(struct vhost_server *server, int fd)
 		vhost_session_new(server->loop, fd, server->backend, session_ended, server, &r);
 	if (!server->session)
 		return r;
+	vhost_watchdog_watch(server->watchdog, fd, server->session);
 	log_info("front-end connected");
 	return 0;
+}
+
+/* The session is as old as SILENCE_MS: from now on another connection may end it. */
+static int on_silence(struct loop_timer *timer)
+{
+	struct vhost_server *server = container_of(timer, struct vhost_server, silence_timer);
+
+	if (server->session && !vhost_session_has_spoken(server->session))
+		server_listen(server, true);
+	return 0;
+}
+
+/* Whether the new connection can be accepted. */
+static bool make_room(struct vhost_server *server)
+{
+	if (!server->session)
+		return true;
+	if (vhost_session_has_spoken(server->session)) {
+		server_listen(server, false);
+		return false;
+	}
+	log_warn("the front-end sent nothing for %d s: serving the one that waits",
+		 SILENCE_MS / 1000);
+	vhost_watchdog_watch(server->watchdog, server->listen_fd, NULL);
+	vhost_session_free(server->session);
+	server->session = NULL;
+	return true;
 }
 
 static int server_accept(struct loop_source *source, uint32_t events)
 {
 	struct vhost_server *server = container_of(source, struct vhost_server, listen_source);
-	int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	int r;
 
 	(void)events;
+	if (!make_room(server))
+		return 0;
+	int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
 	if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
 		return 0;
 	if (fd < 0) {
@@ -99,6 +137,8 @@ static int server_accept(struct loop_source *source, uint32_t events)
 		log_error("cannot serve a connection: %s", g_strerror(-r));
 	else
 		server_listen(server, false);
+	if (r == 0)
+		loop_timer_arm(&server->silence_timer, SILENCE_MS);
 	return 0;
 }
 
@@ -137,9 +177,14 @@ static char *server_open_socket(struct vhost_server *server, struct vhost_socket
 	int r = loop_timer_init(server->loop, &server->retry_timer, server_retry);
 
 	if (r == 0)
+		r = loop_timer_init(server->loop, &server->silence_timer, on_silence);
+	if (r == 0)
 		r = loop_add(server->loop, &server->listen_source, server->listen_fd, EPOLLIN,
 			     server_accept);
-	return r < 0 ? g_strdup_printf("cannot watch %s: %s", server->path, g_strerror(-r)) : NULL;
+	if (r < 0)
+		return g_strdup_printf("cannot watch %s: %s", server->path, g_strerror(-r));
+	vhost_watchdog_watch(server->watchdog, server->listen_fd, NULL);
+	return NULL;
 }
 
 /* Takes @fd. */
@@ -163,6 +208,7 @@ struct vhost_server *vhost_server_new(struct loop *loop, const struct vhost_serv
 
 	server->loop = loop;
 	server->backend = backend;
+	server->watchdog = options->watchdog;
 	server->listen_fd = -1;
 	server->is_once = options->is_once || options->fd >= 0;
 	message = options->fd >= 0 ? server_open_fd(server, options->fd)
@@ -179,10 +225,12 @@ void vhost_server_free(struct vhost_server *server)
 {
 	if (!server)
 		return;
+	vhost_watchdog_watch(server->watchdog, -1, NULL);
 	vhost_session_free(server->session);
 	loop_unqueue(&server->quit_task);
 	loop_remove(&server->listen_source);
 	loop_timer_finish(&server->retry_timer);
+	loop_timer_finish(&server->silence_timer);
 	fd_close(&server->listen_fd);
 	g_free(server);
 }

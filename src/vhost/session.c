@@ -20,6 +20,7 @@
 #include <glib.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 
 #include "base/bits.h"
 #include "base/container.h"
@@ -36,6 +37,8 @@ struct request {
 	uint16_t min_size, max_size; /* of the payload in bytes */
 	uint8_t min_fds, max_fds;
 	bool has_reply; /* of its own, instead of the answer to NEED_REPLY */
+	bool is_quick;  /* touches neither queues, memory nor renderer: can be handled during a
+			   call of the renderer's library */
 };
 
 #define U64   sizeof(uint64_t)
@@ -48,31 +51,31 @@ struct request {
 
 /* By number. */
 static const struct request requests[] = {
-	REQUEST(GET_FEATURES, handle_get_features, 0, 0, 0, 0, true),
-	REQUEST(SET_FEATURES, handle_set_features, U64, U64, 0, 0, false),
-	REQUEST(SET_OWNER, handle_set_owner, 0, 0, 0, 0, false),
-	REQUEST(RESET_OWNER, handle_reset_owner, 0, 0, 0, 0, false),
-	REQUEST(SET_MEM_TABLE, handle_set_mem_table, 8, TABLE, 0, VHOST_MAX_FDS, false),
-	REQUEST(SET_VRING_NUM, handle_set_vring_num, STATE, STATE, 0, 0, false),
-	REQUEST(SET_VRING_ADDR, handle_set_vring_addr, ADDR, ADDR, 0, 0, false),
-	REQUEST(SET_VRING_BASE, handle_set_vring_base, STATE, STATE, 0, 0, false),
-	REQUEST(GET_VRING_BASE, handle_get_vring_base, STATE, STATE, 0, 0, true),
-	REQUEST(SET_VRING_KICK, handle_set_vring_kick, U64, U64, 0, 1, false),
-	REQUEST(SET_VRING_CALL, handle_set_vring_call, U64, U64, 0, 1, false),
-	REQUEST(SET_VRING_ERR, handle_set_vring_err, U64, U64, 0, 1, false),
-	REQUEST(GET_PROTOCOL_FEATURES, handle_get_protocol_features, 0, 0, 0, 0, true),
-	REQUEST(SET_PROTOCOL_FEATURES, handle_set_protocol_features, U64, U64, 0, 0, false),
-	REQUEST(GET_QUEUE_NUM, handle_get_queue_num, 0, 0, 0, 0, true),
-	REQUEST(SET_VRING_ENABLE, handle_set_vring_enable, STATE, STATE, 0, 0, false),
-	REQUEST(SET_BACKEND_REQ_FD, handle_set_backend_req_fd, 0, 0, 1, 1, false),
-	REQUEST(GET_CONFIG, handle_get_config, 12, VHOST_MAX_PAYLOAD, 0, 0, true),
-	REQUEST(SET_CONFIG, handle_set_config, 12, VHOST_MAX_PAYLOAD, 0, 0, false),
-	REQUEST(GPU_SET_SOCKET, handle_gpu_set_socket, 0, 0, 1, 1, false),
-	REQUEST(RESET_DEVICE, handle_reset_device, 0, 0, 0, 0, false),
-	REQUEST(GET_MAX_MEM_SLOTS, handle_get_max_mem_slots, 0, 0, 0, 0, true),
-	REQUEST(ADD_MEM_REG, handle_add_mem_reg, REG, REG, 1, 1, false),
+	REQUEST(GET_FEATURES, handle_get_features, 0, 0, 0, 0, true, true),
+	REQUEST(SET_FEATURES, handle_set_features, U64, U64, 0, 0, false, false),
+	REQUEST(SET_OWNER, handle_set_owner, 0, 0, 0, 0, false, true),
+	REQUEST(RESET_OWNER, handle_reset_owner, 0, 0, 0, 0, false, false),
+	REQUEST(SET_MEM_TABLE, handle_set_mem_table, 8, TABLE, 0, VHOST_MAX_FDS, false, false),
+	REQUEST(SET_VRING_NUM, handle_set_vring_num, STATE, STATE, 0, 0, false, false),
+	REQUEST(SET_VRING_ADDR, handle_set_vring_addr, ADDR, ADDR, 0, 0, false, false),
+	REQUEST(SET_VRING_BASE, handle_set_vring_base, STATE, STATE, 0, 0, false, false),
+	REQUEST(GET_VRING_BASE, handle_get_vring_base, STATE, STATE, 0, 0, true, false),
+	REQUEST(SET_VRING_KICK, handle_set_vring_kick, U64, U64, 0, 1, false, false),
+	REQUEST(SET_VRING_CALL, handle_set_vring_call, U64, U64, 0, 1, false, true),
+	REQUEST(SET_VRING_ERR, handle_set_vring_err, U64, U64, 0, 1, false, true),
+	REQUEST(GET_PROTOCOL_FEATURES, handle_get_protocol_features, 0, 0, 0, 0, true, true),
+	REQUEST(SET_PROTOCOL_FEATURES, handle_set_protocol_features, U64, U64, 0, 0, false, true),
+	REQUEST(GET_QUEUE_NUM, handle_get_queue_num, 0, 0, 0, 0, true, true),
+	REQUEST(SET_VRING_ENABLE, handle_set_vring_enable, STATE, STATE, 0, 0, false, false),
+	REQUEST(SET_BACKEND_REQ_FD, handle_set_backend_req_fd, 0, 0, 1, 1, false, true),
+	REQUEST(GET_CONFIG, handle_get_config, 12, VHOST_MAX_PAYLOAD, 0, 0, true, true),
+	REQUEST(SET_CONFIG, handle_set_config, 12, VHOST_MAX_PAYLOAD, 0, 0, false, true),
+	REQUEST(GPU_SET_SOCKET, handle_gpu_set_socket, 0, 0, 1, 1, false, false),
+	REQUEST(RESET_DEVICE, handle_reset_device, 0, 0, 0, 0, false, false),
+	REQUEST(GET_MAX_MEM_SLOTS, handle_get_max_mem_slots, 0, 0, 0, 0, true, true),
+	REQUEST(ADD_MEM_REG, handle_add_mem_reg, REG, REG, 1, 1, false, false),
 	/* Some front-ends send a descriptor, which is closed unused. */
-	REQUEST(REM_MEM_REG, handle_rem_mem_reg, REG, REG, 0, 1, false),
+	REQUEST(REM_MEM_REG, handle_rem_mem_reg, REG, REG, 0, 1, false, false),
 };
 
 static const struct request *find_request(uint32_t number)
@@ -99,7 +102,7 @@ static void session_end(struct vhost_session *s, int error)
 }
 
 /* The one line that is said when it is not the VMM that simply hung up. */
-static void session_fail(struct vhost_session *s, int error, const char *problem)
+void session_fail(struct vhost_session *s, int error, const char *problem)
 {
 	uint32_t number = s->channel.in.header.request;
 	const struct request *request = find_request(number);
@@ -111,6 +114,8 @@ static void session_fail(struct vhost_session *s, int error, const char *problem
 		snprintf(name, sizeof(name), "%s", request->name);
 	else
 		snprintf(name, sizeof(name), "request %u", number);
+	if (!s->source.loop)
+		return; /* it ends already */
 	log_error("%s: %s; the session ends", name, problem ? problem : g_strerror(-error));
 	session_end(s, error);
 }
@@ -129,6 +134,7 @@ static int session_handle(struct vhost_session *s)
 	int r;
 
 	s->reason = NULL;
+	s->has_spoken = true;
 	if (!request) {
 		if (!wants_answer(s))
 			return session_refuse(s, -EPROTO, "unknown, and no answer is wanted");
@@ -141,7 +147,9 @@ static int session_handle(struct vhost_session *s)
 	if (m->n_fds < request->min_fds || m->n_fds > request->max_fds)
 		return session_refuse(s, -EPROTO, "wrong number of descriptors");
 
+	s->is_handling = true;
 	r = request->fn(s, m);
+	s->is_handling = false;
 	if (r == -EPROTO || request->has_reply || !wants_answer(s))
 		return r;
 	if (r < 0)
@@ -165,20 +173,35 @@ static int session_step(struct vhost_session *s)
 		return r;
 	}
 	r = session_handle(s);
+	if (!s->source.loop)
+		return -ECANCELED; /* the session ended on the way */
 	if (r < 0)
 		return r;
 	vhost_channel_done(&s->channel);
 	return 1;
 }
 
-static int on_message(struct loop_source *source, uint32_t events)
+/* Whether the message that comes next needs no quiet renderer. */
+static bool next_is_quick(const struct vhost_session *s)
 {
-	struct vhost_session *s = container_of(source, struct vhost_session, source);
+	struct vhost_user_header header;
+
+	if (!vhost_channel_peek(&s->channel, &header))
+		return false;
+	const struct request *request = find_request(header.request);
+
+	return !request || request->is_quick;
+}
+
+static void serve_messages(struct vhost_session *s, bool is_during_call)
+{
 	int r = 1;
 
-	(void)events; /* an error or a hang-up shows when we read or write */
-	for (unsigned n = 0; n < MESSAGES_PER_TURN && r == 1; n++)
+	for (unsigned n = 0; n < MESSAGES_PER_TURN && r == 1; n++) {
+		if (is_during_call && !next_is_quick(s))
+			break;
 		r = session_step(s);
+	}
 	if (r == 1) {
 		/* The last reply must not wait for the next message. */
 		r = vhost_channel_flush(&s->channel);
@@ -189,7 +212,24 @@ static int on_message(struct loop_source *source, uint32_t events)
 		session_end(s, 0);
 	else if (r < 0)
 		session_fail(s, r, s->reason);
+}
+
+static int on_message(struct loop_source *source, uint32_t events)
+{
+	(void)events; /* an error or a hang-up shows when we read or write */
+	serve_messages(container_of(source, struct vhost_session, source), false);
 	return 0;
+}
+
+void session_serve_during_call(struct vhost_session *s)
+{
+	if (!s->is_handling && s->source.loop)
+		serve_messages(s, true);
+}
+
+void session_hang_up(struct vhost_session *s)
+{
+	(void)shutdown(s->channel.fd, SHUT_RDWR);
 }
 
 /* What of the guest was lost nobody knows. */
@@ -264,6 +304,11 @@ void vhost_session_free(struct vhost_session *session)
 	fd_close(&session->fault_fd);
 	fd_close(&session->backend_req_fd);
 	g_free(session);
+}
+
+bool vhost_session_has_spoken(const struct vhost_session *session)
+{
+	return session->has_spoken;
 }
 
 struct vring *vhost_session_vring(struct vhost_session *session, unsigned index)

@@ -19,6 +19,7 @@
 #include "base/bits.h"
 #include "base/fd.h"
 #include "vhost/ring_layout.h"
+#include "vhost/descriptor.h"
 #include "vhost/session_private.h"
 
 #define OFFERED_RING_FEATURES                                                                      \
@@ -195,8 +196,19 @@ int handle_set_config(struct vhost_session *s, struct vhost_message *m)
 	return 0;
 }
 
+static int check_socket(struct vhost_session *s, int fd)
+{
+	const char *problem = descriptor_check_socket(fd, s->channel.fd);
+
+	return problem ? session_refuse(s, -EPROTO, problem) : 0;
+}
+
 int handle_set_backend_req_fd(struct vhost_session *s, struct vhost_message *m)
 {
+	int r = check_socket(s, m->fds[0]);
+
+	if (r < 0)
+		return r;
 	fd_close(&s->backend_req_fd);
 	s->backend_req_fd = fd_steal(&m->fds[0]);
 	return 0;
@@ -204,6 +216,10 @@ int handle_set_backend_req_fd(struct vhost_session *s, struct vhost_message *m)
 
 int handle_gpu_set_socket(struct vhost_session *s, struct vhost_message *m)
 {
+	int r = check_socket(s, m->fds[0]);
+
+	if (r < 0)
+		return r;
 	s->backend->ops->gpu_socket(s->backend, fd_steal(&m->fds[0]));
 	return 0;
 }

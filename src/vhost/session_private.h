@@ -18,7 +18,7 @@ struct vhost_queue {
 	struct vring vring;
 	int kick_fd;                    /* owned; -1: none */
 	struct loop_source kick_source; /* in the loop only while the ring runs */
-	bool kick_is_stream;            /* a pipe or a socket, which fills; not a counter */
+	bool kick_is_pipe;              /* which fills; an eventfd counts */
 	struct loop_task kick_task;     /* for the kick that may have been lost before it ran */
 	bool is_enabled;
 	bool has_addresses;
@@ -35,6 +35,8 @@ struct vhost_session {
 	struct loop_task end_task;
 	int error;          /* for ended() */
 	const char *reason; /* of the handler that refused, for the log; NULL: the errno says it */
+	bool has_spoken;    /* a whole message has come */
+	bool is_handling;   /* a handler runs; it may be in a call of the renderer's library */
 
 	uint64_t protocol_features; /* as accepted */
 	uint64_t features;
@@ -65,6 +67,18 @@ static inline int session_reply_u64(struct vhost_session *session, uint64_t valu
 	vhost_channel_reply(&session->channel, &value, sizeof(value));
 	return 0;
 }
+
+/* session.c: the session cannot go on; logs why (@problem NULL: @error says it). It ends when the
+ * loop comes round. */
+void session_fail(struct vhost_session *session, int error, const char *problem);
+
+/* session.c, for the watchdog: under the state lock, while the main thread is in a call of the
+ * renderer's library */
+
+/* Handles the messages that need no quiet renderer, up to the first one that does. */
+void session_serve_during_call(struct vhost_session *session);
+/* Ends the connection; the main thread ends the session when it comes back. */
+void session_hang_up(struct vhost_session *session);
 
 /* session_ring.c */
 void session_queues_init(struct vhost_session *session);

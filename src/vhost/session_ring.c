@@ -29,6 +29,7 @@
 #include "base/container.h"
 #include "base/fd.h"
 #include "vhost/ring_layout.h"
+#include "vhost/descriptor.h"
 #include "vhost/session_private.h"
 
 #define LOG_MODULE "session"
@@ -59,7 +60,7 @@ static bool drain_kicks(struct vhost_queue *q)
 static int on_kick(struct loop_source *source, uint32_t events)
 {
 	struct vhost_queue *q = container_of(source, struct vhost_queue, kick_source);
-	bool has_ended = events & (EPOLLHUP | EPOLLERR) || (q->kick_is_stream && !drain_kicks(q));
+	bool has_ended = events & (EPOLLHUP | EPOLLERR) || (q->kick_is_pipe && !drain_kicks(q));
 
 	if (has_ended) {
 		/* That stays: it would wake us for ever. */
@@ -76,10 +77,9 @@ static bool queue_watch(struct vhost_queue *q)
 {
 	struct stat st;
 
-	q->kick_is_stream =
-		fstat(q->kick_fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+	q->kick_is_pipe = fstat(q->kick_fd, &st) == 0 && S_ISFIFO(st.st_mode);
 	int r = loop_add(q->session->loop, &q->kick_source, q->kick_fd,
-			 q->kick_is_stream ? EPOLLIN : EPOLLIN | EPOLLET, on_kick);
+			 q->kick_is_pipe ? EPOLLIN : EPOLLIN | EPOLLET, on_kick);
 
 	if (r < 0) {
 		log_warn("queue %u: its kick descriptor is of no use: %s", q->vring.index,
@@ -129,12 +129,20 @@ static void queue_update(struct vhost_queue *q)
 		queue_stop(q);
 }
 
+static void on_blocked(struct vring *vring)
+{
+	const struct vhost_queue *q = container_of(vring, struct vhost_queue, vring);
+
+	session_fail(q->session, -EIO, "its call or error descriptor blocks");
+}
+
 void session_queues_init(struct vhost_session *s)
 {
 	for (unsigned i = 0; i < s->backend->n_queues; i++) {
 		s->queues[i].session = s;
 		s->queues[i].kick_fd = -1;
 		vring_init(&s->queues[i].vring, i, &s->memory);
+		s->queues[i].vring.on_blocked = on_blocked;
 	}
 }
 
@@ -258,6 +266,11 @@ static int read_queue_fd(struct vhost_session *s, struct vhost_message *m,
 		return -EPROTO;
 	if (m->n_fds != (value & VHOST_USER_VRING_NO_FD ? 0 : 1))
 		return session_refuse(s, -EPROTO, "wrong number of descriptors");
+
+	const char *problem = m->n_fds ? descriptor_check_event(m->fds[0]) : NULL;
+
+	if (problem)
+		return session_refuse(s, -EPROTO, problem);
 	*ret_queue = q;
 	*ret_fd = m->n_fds ? fd_steal(&m->fds[0]) : -1;
 	return 0;

@@ -66,12 +66,17 @@ static uint16_t *avail_event(const struct vring *vring)
 	return (uint16_t *)(void *)&vring->used->ring[vring->size];
 }
 
-/* Adds one to an eventfd's counter. A counter that is full says enough already. */
-static void signal_fd(const struct vring *vring, int fd)
+/* Adds one to an eventfd's counter. A counter that is full says enough already. Only a descriptor
+ * that the front-end has made blocking again can be interrupted (by the watchdog). */
+static void signal_fd(struct vring *vring, int fd)
 {
 	uint64_t one = 1;
 
-	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
+	if (fd < 0 || write(fd, &one, sizeof(one)) >= 0)
+		return;
+	if (errno == EINTR && vring->on_blocked)
+		vring->on_blocked(vring);
+	else
 		log_debug("queue %u: cannot signal descriptor %d: %s", vring->index, fd,
 			  g_strerror(errno));
 }

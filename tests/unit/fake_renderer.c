@@ -218,7 +218,7 @@ static void poll_fences(struct renderer *renderer)
 
 	if (read(fake->poll_fd, &count, sizeof(count)) < 0)
 		return;
-	renderer->fence_fn(renderer->fence_data, &fake->passing);
+	renderer_report_fence(renderer, &fake->passing);
 }
 
 static void reset_renderer(struct renderer *renderer)

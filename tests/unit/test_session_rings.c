@@ -263,25 +263,19 @@ static void test_the_last_kick_before_the_end_is_heard(void **state)
 	close(pipes[0]);
 }
 
-static void test_a_kick_descriptor_that_cannot_be_watched_starts_nothing(void **state)
+static void test_a_queue_without_a_kick_descriptor_stops(void **state)
 {
 	(void)state;
 	session_rig_agree();
 	session_rig_add_memory();
 	auto_fd kick = session_rig_set_up_ring(0, 0);
-	auto_fd file = memfd_create("file", MFD_CLOEXEC);
 
-	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, file);
 	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	session_rig_assert_told("");
-	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
-	session_rig_assert_told("start0 kick0");
-	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, file);
-	session_rig_assert_told("stop0");
-	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
 	session_rig_assert_told("start0 kick0");
 	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0x100, -1); /* polling is not for us */
 	session_rig_assert_told("stop0");
+	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
+	session_rig_assert_told("start0 kick0");
 	assert_non_null(session_rig.session);
 }
 
@@ -422,7 +416,7 @@ int main(void)
 		TEST(test_kicks_do_not_fill_a_pipe_however_many_come_at_once),
 		TEST(test_every_kick_of_an_eventfd_is_heard),
 		TEST(test_the_last_kick_before_the_end_is_heard),
-		TEST(test_a_kick_descriptor_that_cannot_be_watched_starts_nothing),
+		TEST(test_a_queue_without_a_kick_descriptor_stops),
 		TEST(test_a_running_ring_whose_memory_goes_breaks_before_the_device_hears),
 		TEST(test_reset_owner_stops_the_rings),
 		TEST(test_reset_device_stops_the_rings_and_is_the_only_reset),

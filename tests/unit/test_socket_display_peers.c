@@ -272,18 +272,48 @@ static void test_a_socket_that_is_none_is_refused_and_closed(void **state)
 	assert_int_equal(socket_rig_display()->fd, -1);
 }
 
-static void test_a_display_without_hooks_says_so(void **state)
+static void test_a_headless_display_keeps_its_socket_open_and_reads_it_empty(void **state)
 {
-	struct display *headless = headless_display_new();
-	struct display_request request = { .fn = socket_ask_on_reply };
-	struct dmabuf dmabuf = { .fd = 0, .n_planes = 1 };
+	struct display *headless = headless_display_new(&socket_rig.loop);
+	char bytes[8192] = { 0 };
 	int pair[2];
 
 	(void)state;
-	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
-	assert_int_equal(display_set_socket(headless, pair[1]), -ENOTSUP);
-	assert_int_equal(fcntl(pair[1], F_GETFD), -1); /* taken, also on failure */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	auto_fd peer = pair[0];
+	assert_int_equal(display_set_socket(headless, pair[1]), 0);
+	for (unsigned i = 0; i < 100; i++) {
+		assert_int_equal(send(peer, bytes, sizeof(bytes), MSG_DONTWAIT), sizeof(bytes));
+		socket_rig_turns(3);
+	}
+	assert_int_equal(recv(peer, bytes, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(display_set_socket(headless, -1), 0);
+	assert_int_equal(recv(peer, bytes, 1, MSG_DONTWAIT), 0);
+	display_free(headless);
+}
+
+static void test_a_headless_display_drops_a_socket_that_hangs_up(void **state)
+{
+	struct display *headless = headless_display_new(&socket_rig.loop);
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(display_set_socket(headless, pair[1]), 0);
 	close(pair[0]);
+	socket_rig_turns(2);
+	assert_int_equal(fcntl(pair[1], F_GETFD), -1);
+	display_free(headless);
+}
+
+static void test_a_headless_display_answers_no_request(void **state)
+{
+	struct display *headless = headless_display_new(&socket_rig.loop);
+	struct display_request request = { .fn = socket_ask_on_reply };
+	struct dmabuf dmabuf = { .fd = 0, .n_planes = 1 };
+
+	(void)state;
 	assert_int_equal(display_request_info(headless, &request), -ENOTSUP);
 	assert_int_equal(display_request_edid(headless, &request, 0), -ENOTSUP);
 	assert_false(display_shows_dmabufs(headless));
@@ -313,7 +343,9 @@ int main(void)
 		ALONE(test_features_that_come_after_the_time_out_count),
 		CONNECTED(test_a_new_socket_a_reset_and_the_end_end_the_requests),
 		CONNECTED(test_a_socket_that_is_none_is_refused_and_closed),
-		ALONE(test_a_display_without_hooks_says_so),
+		ALONE(test_a_headless_display_keeps_its_socket_open_and_reads_it_empty),
+		ALONE(test_a_headless_display_drops_a_socket_that_hangs_up),
+		ALONE(test_a_headless_display_answers_no_request),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

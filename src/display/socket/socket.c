@@ -84,6 +84,8 @@ static int on_socket(struct loop_source *source, uint32_t events)
 
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		socket_reply_read(sd);
+	if ((events & EPOLLERR) && sd->generation == generation)
+		socket_drop_peer(sd); /* reading has not cleared it: it would wake us for ever */
 	if ((events & EPOLLOUT) && sd->generation == generation)
 		socket_output_send_all(sd);
 	return 0;

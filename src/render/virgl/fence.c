@@ -44,7 +44,7 @@ void virgl_fence_on_passed(void *cookie, uint32_t id)
 		const struct renderer_fence fence =
 			virgl->fences[++virgl->n_passed % VIRGL_MAX_FENCES];
 
-		virgl->base.fence_fn(virgl->base.fence_data, &fence);
+		renderer_report_fence(&virgl->base, &fence);
 	}
 }
 

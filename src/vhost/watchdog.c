@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The invariant: this thread touches the daemon's state only while it holds the state lock, which
+ * it gets only while the main thread is in a call of the renderer's library. The state is whole
+ * then, but for a message whose handler made the call (vhost_session::is_handling).
+ *
+ * An event on a socket wakes this thread as well as the main thread, which gets GRACE_MS to serve
+ * it. If the main loop has not turned by then, this thread asks it to end its turn (a turn may hold
+ * many short calls), and answers what it can under the lock. A message that has to wait longer than
+ * max_stall_ms costs its session. After as long again the process exits: it can serve nobody. Both
+ * times start anew whenever the main loop turns.
+ */
+#include "vhost/watchdog.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/loop.h"
+#include "base/state_lock.h"
+#include "vhost/session_private.h"
+
+#define LOG_MODULE "watchdog"
+#include "base/log.h"
+
+/* What the main thread gets to serve an event, and the time between two looks afterwards. */
+#define GRACE_MS 50
+#define LOOK_MS  20
+
+/* While an event waits that the idle main thread does not look at, as of a front-end that reads no
+ * replies. */
+#define IDLE_LOOK_MS 1000
+
+/* Makes a write() that sleeps fail with EINTR. */
+#define INTERRUPT_SIGNAL SIGRTMIN
+
+struct vhost_watchdog {
+	struct vhost_watchdog_options options;
+	pthread_t thread, main_thread;
+	sem_t has_started;
+	int wake_fd; /* owned: an eventfd */
+	atomic_int watched_fd;
+	struct vhost_session *session; /* under the lock; NULL: there is none */
+	atomic_bool is_ending;
+	atomic_int exit_status; /* -1: the process is not about to exit */
+
+	/* Of the thread alone. */
+	uint64_t exit_at;        /* when it exits; 0: it does not */
+	bool is_stalled;         /* an event waits, or was waiting in this turn of the main loop */
+	unsigned stalled_turn;   /* the main loop's turn then */
+	uint64_t stalled_at;     /* since when */
+	bool has_closed_session; /* in this stall */
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Waits until the main thread wakes this one, or @timeout_ms have passed. */
+static void wait_for_wake(struct vhost_watchdog *w, int timeout_ms)
+{
+	struct pollfd fd = { .fd = w->wake_fd, .events = POLLIN };
+	uint64_t count;
+
+	if (poll(&fd, 1, timeout_ms) > 0)
+		(void)!read(w->wake_fd, &count, sizeof(count));
+}
+
+/* Waits for an event that the main thread has to serve, or for a wake; at most @timeout_ms, -1 for
+ * ever. Whether there is such an event. */
+static bool wait_for_event(struct vhost_watchdog *w, int timeout_ms)
+{
+	struct pollfd fds[] = {
+		{ .fd = w->wake_fd, .events = POLLIN },
+		{ .fd = w->options.signal_fd, .events = POLLIN },
+		{ .fd = atomic_load(&w->watched_fd), .events = POLLIN },
+	};
+
+	if (poll(fds, G_N_ELEMENTS(fds), timeout_ms) <= 0)
+		return false;
+	if (fds[0].revents)
+		wait_for_wake(w, 0);
+	if (fds[1].revents && !w->exit_at)
+		w->exit_at = now_ms() + VHOST_WATCHDOG_EXIT_MS;
+	return fds[1].revents || fds[2].revents;
+}
+
+static void exit_when_due(struct vhost_watchdog *w)
+{
+	int status = atomic_load(&w->exit_status);
+
+	if (status >= 0 && !w->exit_at)
+		w->exit_at = now_ms() + VHOST_WATCHDOG_EXIT_MS;
+	if (!w->exit_at || now_ms() < w->exit_at)
+		return;
+	log_warn("the renderer's library does not return: exiting without it");
+	_exit(status >= 0 ? status : EXIT_SUCCESS);
+}
+
+/* Ends the session, and later the process, if the front-end has waited for too long. Under the
+ * lock. */
+static void end_stall(struct vhost_watchdog *w)
+{
+	uint64_t stalled_ms = now_ms() - w->stalled_at, max_ms = w->options.max_stall_ms;
+	unsigned seconds = (unsigned)(stalled_ms / 1000);
+
+	if (stalled_ms >= 2 * max_ms) {
+		log_error("the renderer's library has not returned for %u s; exiting", seconds);
+		_exit(EXIT_FAILURE);
+	}
+	if (stalled_ms < max_ms || w->has_closed_session || !w->session)
+		return;
+	log_error(
+		"the renderer's library has not returned for %u s (--max-stall); the session ends",
+		seconds);
+	session_hang_up(w->session);
+	w->has_closed_session = true;
+}
+
+/* One look at a main thread that has not turned since the event was seen. */
+static void serve_stall(struct vhost_watchdog *w)
+{
+	loop_ask_to_turn(w->options.loop);
+	if (!state_lock_take_within(w->options.lock, LOOK_MS)) {
+		/* It is in our own code, which waits for nothing but a descriptor that the
+		 * front-end has made blocking. */
+		pthread_kill(w->main_thread, INTERRUPT_SIGNAL);
+		return;
+	}
+	if (w->session && !w->has_closed_session)
+		session_serve_during_call(w->session);
+	if (!w->exit_at)
+		end_stall(w);
+	state_lock_release(w->options.lock);
+}
+
+static void begin_stall(struct vhost_watchdog *w, unsigned turn)
+{
+	w->is_stalled = true;
+	w->stalled_turn = turn;
+	w->stalled_at = now_ms();
+	w->has_closed_session = false;
+}
+
+/* Returns how long to sleep until the next look, in milliseconds. */
+static int look(struct vhost_watchdog *w)
+{
+	unsigned turn = loop_turns(w->options.loop);
+	bool has_event = wait_for_event(w, 0);
+
+	if (w->is_stalled && turn == w->stalled_turn && loop_is_in_callback(turn)) {
+		serve_stall(w);
+		return LOOK_MS;
+	}
+	/* The event that woke us may be in a handler already, which is worth a second look. */
+	if (!has_event && (w->is_stalled || !loop_is_in_callback(turn))) {
+		w->is_stalled = false;
+		return 0;
+	}
+	if (w->is_stalled && turn == w->stalled_turn)
+		return IDLE_LOOK_MS;
+	begin_stall(w, turn);
+	return GRACE_MS;
+}
+
+static void *run_watchdog(void *data)
+{
+	struct vhost_watchdog *w = data;
+
+	pthread_setname_np(pthread_self(), "watchdog");
+	sem_post(&w->has_started);
+	while (!atomic_load(&w->is_ending)) {
+		bool is_exiting = w->exit_at || atomic_load(&w->exit_status) >= 0;
+
+		if (!w->is_stalled)
+			(void)wait_for_event(w, is_exiting ? LOOK_MS : -1);
+		int sleep_ms = look(w);
+
+		exit_when_due(w);
+		if (sleep_ms > 0)
+			wait_for_wake(w, is_exiting ? MIN(sleep_ms, LOOK_MS) : sleep_ms);
+	}
+	return NULL;
+}
+
+static void wake(struct vhost_watchdog *w)
+{
+	const uint64_t one = 1;
+
+	(void)!write(w->wake_fd, &one, sizeof(one));
+}
+
+static void on_interrupt(int number)
+{
+	(void)number;
+}
+
+/* With every signal blocked: they are the main thread's. */
+static int start_thread(struct vhost_watchdog *w)
+{
+	const struct sigaction interrupt = { .sa_handler = on_interrupt };
+	sigset_t all, inherited;
+
+	w->main_thread = pthread_self();
+	sigaction(INTERRUPT_SIGNAL, &interrupt, NULL);
+	sigfillset(&all);
+	/* What the kernel sends to a thread for what it did itself is not blocked. */
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGSYS);
+	pthread_sigmask(SIG_SETMASK, &all, &inherited);
+	int r = pthread_create(&w->thread, NULL, run_watchdog, w);
+	pthread_sigmask(SIG_SETMASK, &inherited, NULL);
+	/* The C library's own part of a thread's start makes calls that a filter may refuse. */
+	while (r == 0 && sem_wait(&w->has_started) < 0)
+		;
+	return -r;
+}
+
+struct vhost_watchdog *vhost_watchdog_new(const struct vhost_watchdog_options *options,
+					  int *ret_error)
+{
+	struct vhost_watchdog *w = g_new0(struct vhost_watchdog, 1);
+
+	w->options = *options;
+	sem_init(&w->has_started, 0, 0);
+	atomic_init(&w->exit_status, -1);
+	atomic_init(&w->watched_fd, -1);
+	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	*ret_error = w->wake_fd < 0 ? -errno : start_thread(w);
+	if (*ret_error < 0) {
+		fd_close(&w->wake_fd);
+		g_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+void vhost_watchdog_watch(struct vhost_watchdog *w, int fd, struct vhost_session *session)
+{
+	if (!w)
+		return;
+	w->session = session;
+	atomic_store(&w->watched_fd, fd);
+	wake(w);
+}
+
+void vhost_watchdog_expect_exit(struct vhost_watchdog *w, int status)
+{
+	if (!w)
+		return;
+	atomic_store(&w->exit_status, status);
+	wake(w);
+}
+
+void vhost_watchdog_free(struct vhost_watchdog *w)
+{
+	if (!w)
+		return;
+	atomic_store(&w->is_ending, true);
+	wake(w);
+	pthread_join(w->thread, NULL);
+	sem_destroy(&w->has_started);
+	fd_close(&w->wake_fd);
+	g_free(w);
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * A guest that keeps the renderer busy for seconds with one command: hundreds of copies of a large
+ * texture. The front-end and the person are served all the same.
+ */
+#include "fixture.h"
+#include "gpu3d.h"
+
+#include <signal.h>
+
+/* With the CPU drawing, a copy takes tens of milliseconds. */
+#define SIDE     8192
+#define N_COPIES 290
+
+static struct vmm *boot(void **state, const char *max_stall)
+{
+	const char *const args[] = { "--gpu-mode", "virglrenderer", "--max-stall",
+				     max_stall,    "--max-hostmem", "2G",
+				     NULL };
+	struct vmm_options options = { .args = args };
+	struct vmm *vmm = fixture_boot(state, &options);
+
+	assert_ok(gpu_ctx_create(vmm, 1, VIRTIO_GPU_CAPSET_VIRGL2));
+	for (uint32_t id = 1; id <= 2; id++) {
+		assert_ok(gpu_create_3d(vmm, gpu_texture(id, SIDE, SIDE)));
+		assert_ok(gpu_ctx_attach(vmm, 1, id));
+	}
+	return vmm;
+}
+
+/* Kicks a stream of @n copies, and sees that it is under way. */
+static struct chain *keep_busy(struct vmm *vmm, unsigned n)
+{
+	struct virtio_gpu_ctrl_hdr header = { .ctx_id = 1 };
+	struct stream s = { .count = 0 };
+
+	for (unsigned i = 0; i < n; i++)
+		stream_copy(&s, 1 + i % 2, 0, 0, 2 - i % 2, gpu_rect(0, 0, SIDE, SIDE));
+	struct chain *c = gpu_stream_later(vmm, header, &s);
+
+	ring_kick(&vmm->rings[CONTROL]);
+	assert_false(gpu_wait_ms(vmm, c, 300));
+	return c;
+}
+
+static void configuration_is_read_while_the_renderer_is_busy(void **state)
+{
+	struct vmm *vmm = boot(state, "60");
+	struct chain *c = keep_busy(vmm, N_COPIES);
+	uint32_t config[4];
+
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(vhost_get_config(vmm, 0, sizeof(config), config));
+	vhost_get_u64(vmm, VHOST_USER_GET_FEATURES);
+	assert_false(gpu_wait_ms(vmm, c, 0));
+	assert_int_equal(kill(vmm->daemon.pid, SIGTERM), 0);
+	assert_int_equal(daemon_wait(&vmm->daemon, 10000), 0);
+}
+
+static void a_signal_ends_a_daemon_whose_renderer_is_busy(void **state)
+{
+	struct vmm *vmm = boot(state, "60");
+
+	keep_busy(vmm, N_COPIES);
+	assert_int_equal(kill(vmm->daemon.pid, SIGINT), 0);
+	assert_int_equal(daemon_wait(&vmm->daemon, 10000), 0);
+}
+
+static void a_queue_is_stopped_when_the_call_has_returned(void **state)
+{
+	struct vmm *vmm = boot(state, "60");
+	struct chain *c = keep_busy(vmm, 20);
+
+	vhost_stop_ring(vmm, CONTROL);
+	vhost_start_ring(vmm, CONTROL);
+	assert_true(gpu_finish(vmm, c, NULL, 0) == RESP_OK);
+}
+
+static void a_queue_is_stopped_between_two_long_commands(void **state)
+{
+	struct vmm *vmm = boot(state, "60");
+	struct chain *first = keep_busy(vmm, 20), *second = keep_busy(vmm, 200);
+
+	vhost_stop_ring(vmm, CONTROL);
+	assert_true(gpu_finish(vmm, first, NULL, 0) == RESP_OK);
+	assert_false(gpu_wait_ms(vmm, second, 0));
+	vmm_reset(vmm);
+}
+
+static void a_session_whose_message_waits_too_long_ends_and_then_the_process(void **state)
+{
+	struct vmm *vmm = boot(state, "1");
+	uint32_t ring[2] = { 0, 0 };
+
+	keep_busy(vmm, N_COPIES);
+	assert_true(vhost_send(vmm, VHOST_USER_GET_VRING_BASE, VHOST_USER_VERSION, ring,
+			       sizeof(ring), NULL, 0));
+	assert_true(vhost_is_closed(vmm, 10000));
+	assert_int_equal(daemon_wait(&vmm->daemon, 10000), 1);
+}
+
+static int run(void)
+{
+	const struct CMUnitTest tests[] = {
+		DEVICE_TEST(configuration_is_read_while_the_renderer_is_busy),
+		DEVICE_TEST(a_signal_ends_a_daemon_whose_renderer_is_busy),
+		DEVICE_TEST(a_queue_is_stopped_when_the_call_has_returned),
+		DEVICE_TEST(a_queue_is_stopped_between_two_long_commands),
+		DEVICE_TEST(a_session_whose_message_waits_too_long_ends_and_then_the_process),
+	};
+
+	if (!gpu3d_works())
+		return EXIT_SKIPPED;
+	return cmocka_run_group_tests_name("3d_stall", tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	return fixture_run(argc, argv, run);
+}
