@@ -112,8 +112,8 @@ struct renderer_ops {
 				const struct renderer_transfer *transfer);
 	int (*transfer_from_host)(struct renderer *renderer, struct renderer_resource *resource,
 				  const struct renderer_transfer *transfer); /* optional */
-	/* Copies the pixels of @r to @data, a8r8g8b8 or x8r8g8b8 in rows of @stride bytes.
-	 * Optional: for resources that the CPU cannot read in place. */
+	/* Copies the pixels of @r to @data, a8r8g8b8 or x8r8g8b8 in rows of @stride bytes: all
+	 * of them, or there is an error and @data holds nothing that is to be seen. Optional: for resources that the CPU cannot read in place. */
 	int (*read_pixels)(struct renderer *renderer, struct renderer_resource *resource,
 			   const struct rect *r, void *data, uint32_t stride);
 	/* Where the pixels lie, if the CPU can read them in place. */

@@ -27,6 +27,7 @@ struct resource {
 	bool has_uuid;
 	uint8_t uuid[16];
 	uint16_t scanouts;      /* bit i: shown on scanout i */
+	bool is_readable;       /* the renderer has read pixels of it for a scanout */
 	struct backing backing; /* the guest memory behind it */
 	struct renderer_resource
 		*handle; /* the renderer's; NULL for a blob that it need not know */

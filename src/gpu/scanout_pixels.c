@@ -162,7 +162,7 @@ static int new_shadow(struct gpu_device *device, struct scanout *scanout)
 
 	if (size > device->limits.max_hostmem - device->hostmem)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	scanout->shadow = g_try_malloc(size);
+	scanout->shadow = g_try_malloc0(size);
 	if (!scanout->shadow)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	scanout->shadow_size = size;
@@ -174,6 +174,26 @@ static bool is_in_display_order(uint32_t format)
 {
 	return format == VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM ||
 	       format == VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM;
+}
+
+/* Not everything that has the size of a picture can be read back: it is seen with one pixel, the
+ * first time that a resource is shown. Textures with samples cannot, nor what the driver could not
+ * make. */
+static int try_read_back(struct gpu_device *device, struct scanout *scanout)
+{
+	struct renderer *renderer = device->renderer;
+	struct resource *resource = scanout->resource;
+	const struct rect first = { scanout->rect.x, scanout->rect.y, 1, 1 };
+	int r = 0;
+
+	if (!resource->is_readable)
+		r = renderer->ops->read_pixels(renderer, resource->handle, &first, scanout->shadow,
+					       PIXEL_BYTES);
+	if (r == 0)
+		resource->is_readable = true;
+	else
+		scanout_pixels_finish(device, scanout);
+	return r;
 }
 
 int scanout_pixels_init(struct gpu_device *device, struct scanout *scanout)
@@ -197,7 +217,8 @@ int scanout_pixels_init(struct gpu_device *device, struct scanout *scanout)
 	if (!renderer->ops->read_pixels)
 		return 0; /* the null renderer: there is nothing to be seen */
 	scanout->pixels.ops = &read_back_ops;
-	return new_shadow(device, scanout);
+	int r = new_shadow(device, scanout);
+	return r == 0 ? try_read_back(device, scanout) : r;
 }
 
 void scanout_pixels_finish(struct gpu_device *device, struct scanout *scanout)
