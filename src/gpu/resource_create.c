@@ -113,5 +113,7 @@ int resource_create_3d(struct gpu_device *device, struct gpu_command *command)
 
 	if (!estimate_hostmem(device, &args, &hostmem))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (args.target == RENDERER_TARGET_BUFFER) /* zeros may be copied there */
+		command_charge(device, hostmem);
 	return create_resource(device, &args, hostmem);
 }

@@ -110,6 +110,18 @@ static void what_the_library_refuses_is_refused(void **state)
 	assert_ok(gpu_create_3d(vmm, gpu_texture(1, W, H)));
 }
 
+/* R8G8_R8B8: the library takes two bytes a pixel for it, and OpenGL four. */
+static void a_format_that_the_library_counts_wrongly_is_refused(void **state)
+{
+	struct vmm *vmm = boot(state, NULL, NULL);
+	create_3d_t odd = gpu_texture(1, W, H);
+
+	odd.format = 227;
+	odd.bind = BIND_SAMPLER_VIEW;
+	assert_refused(gpu_create_3d(vmm, odd));
+	assert_ok(gpu_create_3d(vmm, gpu_texture(1, W, H)));
+}
+
 static void every_kind_of_texture_can_be_made(void **state)
 {
 	static const create_3d_t kinds[] = {
@@ -276,6 +288,7 @@ static int run(void)
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(resources_that_cannot_be_are_refused),
 		DEVICE_TEST(what_the_library_refuses_is_refused),
+		DEVICE_TEST(a_format_that_the_library_counts_wrongly_is_refused),
 		DEVICE_TEST(every_kind_of_texture_can_be_made),
 		DEVICE_TEST(there_are_as_many_resources_as_the_limit_says),
 		DEVICE_TEST(resources_take_as_much_memory_as_the_limit_says),

@@ -58,14 +58,18 @@ int virgl_context_create(struct renderer *renderer, uint32_t ctx_id, uint32_t co
 			 const char *name, uint32_t name_size)
 {
 	uint32_t capset = context_init & VIRTIO_GPU_CONTEXT_INIT_CAPSET_ID_MASK;
+	struct virgl *virgl = virgl_of(renderer);
 	int r;
 
-	if (capset != 0 && !find_capset(virgl_of(renderer), capset))
+	if (capset != 0 && !find_capset(virgl, capset))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	virgl_fresh_leave_context(virgl, ctx_id);
 	if (capset != 0)
 		r = virgl_renderer_context_create_with_flags(ctx_id, capset, name_size, name);
 	else
 		r = virgl_renderer_context_create(ctx_id, name_size, name);
+	if (r == 0)
+		g_hash_table_add(virgl->contexts, GUINT_TO_POINTER(ctx_id));
 	return virgl_response(r);
 }
 
@@ -73,6 +77,7 @@ void virgl_context_free(struct renderer *renderer, uint32_t ctx_id)
 {
 	struct virgl *virgl = virgl_of(renderer);
 
+	g_hash_table_remove(virgl->contexts, GUINT_TO_POINTER(ctx_id));
 	virgl_renderer_context_destroy(ctx_id);
 	if (virgl->n_passed != virgl->n_created)
 		virgl_fence_repeat(virgl);
@@ -95,8 +100,7 @@ void virgl_context_detach(struct renderer *renderer, uint32_t ctx_id,
 
 int virgl_context_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size)
 {
-	(void)renderer;
 	if (!virgl_check_stream(stream, size / 4))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	return virgl_response(virgl_renderer_submit_cmd(stream, (int)ctx_id, (int)(size / 4)));
+	return virgl_readback_submit(virgl_of(renderer), ctx_id, stream, size / 4);
 }

@@ -10,17 +10,12 @@
 #include <glib.h>
 #include <linux/virtio_gpu.h>
 
-#include "render/pixels.h"
-#include "base/pixel.h"
 #include "render/virgl/virgl_private.h"
 
 /* Gallium's words, as virgl uses them on the wire. */
 #define BIND_RENDER_TARGET (1 << 1)
-
-/* struct virgl_box, which the library's header only names. */
-struct box {
-	uint32_t x, y, z, w, h, d;
-};
+#define FORMAT_R8          64
+#define FORMAT_R8G8_R8B8   227
 
 /* The 2D formats that every OpenGL has. Some versions of the library take the others and then lose
  * what is uploaded: of those it is told a format of the same size, for bytes that it need not
@@ -33,14 +28,54 @@ static bool is_known(uint32_t format)
 	       format == VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM;
 }
 
+static uint32_t minify(uint32_t size, uint32_t level)
+{
+	return level < 32 ? MAX(size >> level, 1) : 1;
+}
+
+struct renderer_box virgl_resource_level(const struct virgl_resource *resource, uint32_t level)
+{
+	const struct renderer_resource_args *args = &resource->args;
+
+	return (struct renderer_box){
+		.width = minify(args->width, level),
+		.height = minify(args->height, level),
+		.depth = args->target == RENDERER_TARGET_3D ? minify(args->depth, level)
+							    : args->array_size,
+	};
+}
+
+static struct renderer_resource *add_resource(struct renderer *renderer,
+					      const struct renderer_resource_args *args,
+					      uint32_t format)
+{
+	struct virgl_resource *resource = g_new0(struct virgl_resource, 1);
+
+	resource->base.renderer = renderer;
+	resource->args = *args;
+	resource->format = format;
+	resource->is_disguised = format != args->format;
+	g_hash_table_insert(virgl_of(renderer)->resources, GUINT_TO_POINTER(args->id), resource);
+	return &resource->base;
+}
+
+/* The format that the library is told. A buffer is counted in bytes, by the device and by OpenGL;
+ * some versions of the library count its elements where it is read back, so these are bytes. */
+static uint32_t format_for_library(const struct renderer_resource_args *args)
+{
+	if (args->target == RENDERER_TARGET_BUFFER)
+		return FORMAT_R8;
+	return args->is_2d && !is_known(args->format) ? VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM
+						      : args->format;
+}
+
 int virgl_resource_create(struct renderer *renderer, const struct renderer_resource_args *args,
 			  struct renderer_resource **ret)
 {
-	bool is_disguised = args->is_2d && !is_known(args->format);
 	struct virgl_renderer_resource_create_args create = {
 		.handle = args->id,
 		.target = args->target,
-		.format = is_disguised ? VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM : args->format,
+		.format = format_for_library(args),
 		.bind = args->is_2d ? BIND_RENDER_TARGET : args->bind,
 		.width = args->width,
 		.height = args->height,
@@ -50,16 +85,20 @@ int virgl_resource_create(struct renderer *renderer, const struct renderer_resou
 		.nr_samples = args->nr_samples,
 		.flags = args->flags,
 	};
-	int r = virgl_response(virgl_renderer_resource_create(&create, NULL, 0));
 
+	/* The library counts half of the bytes that it then has OpenGL move. */
+	if (create.format == FORMAT_R8G8_R8B8)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	(void)virgl_gl_had_error(); /* in what was drawn before */
+	int r = virgl_response(virgl_renderer_resource_create(&create, NULL, 0));
 	if (r != 0)
 		return r;
-	struct virgl_resource *resource = g_new0(struct virgl_resource, 1);
-	resource->base.renderer = renderer;
-	resource->args = *args;
-	resource->is_disguised = is_disguised;
-	*ret = &resource->base;
-	return 0;
+	*ret = add_resource(renderer, args, create.format);
+	virgl_resource_of(*ret)->is_incomplete = virgl_gl_had_error();
+	r = virgl_fresh_fill(virgl_of(renderer), virgl_resource_of(*ret));
+	if (r != 0)
+		virgl_resource_free(renderer, *ret);
+	return r;
 }
 
 int virgl_resource_create_blob(struct renderer *renderer, const struct renderer_blob_args *args,
@@ -79,11 +118,9 @@ int virgl_resource_create_blob(struct renderer *renderer, const struct renderer_
 
 	if (r != 0)
 		return r;
-	struct virgl_resource *resource = g_new0(struct virgl_resource, 1);
-	resource->base.renderer = renderer;
-	resource->args.id = args->id;
-	resource->has_backing = args->n_iov > 0;
-	*ret = &resource->base;
+	*ret = add_resource(renderer, &(struct renderer_resource_args){ .id = args->id }, 0);
+	virgl_resource_of(*ret)->iov = args->iov;
+	virgl_resource_of(*ret)->n_iov = args->n_iov;
 	return 0;
 }
 
@@ -91,7 +128,7 @@ void virgl_resource_free(struct renderer *renderer, struct renderer_resource *ha
 {
 	struct virgl_resource *resource = virgl_resource_of(handle);
 
-	(void)renderer;
+	g_hash_table_remove(virgl_of(renderer)->resources, GUINT_TO_POINTER(resource->args.id));
 	virgl_renderer_resource_unref(resource->args.id);
 	g_free(resource);
 }
@@ -103,8 +140,10 @@ int virgl_resource_attach(struct renderer *renderer, struct renderer_resource *h
 	int r = virgl_renderer_resource_attach_iov((int)resource->args.id, iov, n_iov);
 
 	(void)renderer;
-	if (r == 0)
-		resource->has_backing = true;
+	if (r == 0) {
+		resource->iov = iov;
+		resource->n_iov = n_iov;
+	}
 	return virgl_response(r);
 }
 
@@ -114,13 +153,14 @@ void virgl_resource_detach(struct renderer *renderer, struct renderer_resource *
 
 	(void)renderer;
 	virgl_renderer_resource_detach_iov((int)resource->args.id, NULL, NULL);
-	resource->has_backing = false;
+	resource->iov = NULL;
+	resource->n_iov = 0;
 }
 
-static int check_transfer(const struct virgl_resource *resource,
-			  const struct renderer_transfer *transfer)
+int virgl_resource_check_transfer(const struct virgl_resource *resource,
+				  const struct renderer_transfer *transfer)
 {
-	if (!transfer->iov && !resource->has_backing)
+	if (!transfer->iov && !resource->iov)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	if (!virgl_check_transfer(transfer->stride, transfer->layer_stride, transfer->box.height,
 				  transfer->box.depth))
@@ -128,19 +168,12 @@ static int check_transfer(const struct virgl_resource *resource,
 	return 0;
 }
 
-static struct box box_of(const struct renderer_transfer *transfer)
-{
-	const struct renderer_box *b = &transfer->box;
-
-	return (struct box){ b->x, b->y, b->z, b->width, b->height, b->depth };
-}
-
 int virgl_resource_transfer_to_host(struct renderer *renderer, struct renderer_resource *handle,
 				    const struct renderer_transfer *transfer)
 {
 	struct virgl_resource *resource = virgl_resource_of(handle);
-	struct box box = box_of(transfer);
-	int r = check_transfer(resource, transfer);
+	struct virgl_box_words box = virgl_box_words(&transfer->box);
+	int r = virgl_resource_check_transfer(resource, transfer);
 
 	if (r != 0)
 		return r;
@@ -152,41 +185,4 @@ int virgl_resource_transfer_to_host(struct renderer *renderer, struct renderer_r
 	if (r == 0 && resource->is_exported)
 		virgl_fence_repeat(virgl_of(renderer));
 	return virgl_response(r);
-}
-
-int virgl_resource_transfer_from_host(struct renderer *renderer, struct renderer_resource *handle,
-				      const struct renderer_transfer *transfer)
-{
-	struct virgl_resource *resource = virgl_resource_of(handle);
-	struct box box = box_of(transfer);
-	int r = check_transfer(resource, transfer);
-
-	(void)renderer;
-	if (r != 0)
-		return r;
-	return virgl_response(virgl_renderer_transfer_read_iov(
-		resource->args.id, transfer->ctx_id, transfer->level, transfer->stride,
-		transfer->layer_stride, (struct virgl_box *)&box, transfer->offset,
-		(struct iovec *)transfer->iov, transfer->n_iov));
-}
-
-int virgl_resource_read_pixels(struct renderer *renderer, struct renderer_resource *handle,
-			       const struct rect *r, void *data, uint32_t stride)
-{
-	struct virgl_resource *resource = virgl_resource_of(handle);
-	uint32_t row = r->width * PIXEL_BYTES;
-	const struct iovec iov = { data, (size_t)stride * (r->height - 1) + row };
-	const struct renderer_transfer transfer = {
-		.stride = stride,
-		.box = { r->x, r->y, 0, r->width, r->height, 1 },
-		.iov = &iov,
-		.n_iov = 1,
-	};
-
-	if (!pixels_has_format(resource->args.format))
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	int error = virgl_resource_transfer_from_host(renderer, handle, &transfer);
-	if (error == 0)
-		pixels_to_display(resource->args.format, data, r->width, r->height, stride);
-	return error;
 }

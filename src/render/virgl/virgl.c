@@ -102,7 +102,8 @@ static bool start_library(struct virgl *virgl, const struct virgl_options *optio
 	flags |= options->use_egl ? VIRGL_RENDERER_USE_EGL : VIRGL_RENDERER_USE_GLX;
 	if (options->use_egl && virgl->node < 0)
 		flags |= VIRGL_RENDERER_USE_SURFACELESS;
-	if (options->api == VIRGL_API_GLES)
+	virgl->is_gles = options->api == VIRGL_API_GLES;
+	if (virgl->is_gles)
 		flags |= VIRGL_RENDERER_USE_GLES;
 	last_line[0] = '\0';
 	return virgl_renderer_init(virgl, flags, &virgl->callbacks) == 0;
@@ -212,9 +213,18 @@ static void virgl_free(struct renderer *renderer)
 	struct virgl *virgl = virgl_of(renderer);
 
 	virgl_renderer_cleanup(virgl);
+	g_hash_table_unref(virgl->resources);
+	g_hash_table_unref(virgl->contexts);
+	virgl_readback_forget(virgl);
 	fd_close(&virgl->node);
 	g_free(virgl);
 	is_running = false;
+}
+
+static void virgl_reset(struct renderer *renderer)
+{
+	virgl_fence_reset(renderer);
+	virgl_readback_forget(virgl_of(renderer));
 }
 
 const struct renderer_ops virgl_ops = {
@@ -226,8 +236,8 @@ const struct renderer_ops virgl_ops = {
 	.resource_attach = virgl_resource_attach,
 	.resource_detach = virgl_resource_detach,
 	.transfer_to_host = virgl_resource_transfer_to_host,
-	.transfer_from_host = virgl_resource_transfer_from_host,
-	.read_pixels = virgl_resource_read_pixels,
+	.transfer_from_host = virgl_readback_transfer,
+	.read_pixels = virgl_readback_pixels,
 	.export_dmabuf = virgl_dmabuf_export,
 	.capsets = virgl_context_capsets,
 	.capset_fill = virgl_context_fill_capset,
@@ -239,7 +249,7 @@ const struct renderer_ops virgl_ops = {
 	.fence_create = virgl_fence_create,
 	.poll_fd = virgl_fence_poll_fd,
 	.poll = virgl_fence_poll,
-	.reset = virgl_fence_reset,
+	.reset = virgl_reset,
 };
 
 /* Without a GPU a driver draws on the CPU, in threads, with shaders that it compiles. With one it
@@ -277,6 +287,10 @@ struct renderer *virgl_new(const struct virgl_options *options, char **ret_messa
 	virgl->base.needs = NEEDS_OF_DRIVERS;
 	if (virgl->node >= 0 || virgl_egl_uses_gpu())
 		virgl->base.needs |= NEEDS_GPU_DEVICES;
+	virgl->resources = g_hash_table_new(NULL, NULL);
+	virgl->contexts = g_hash_table_new(NULL, NULL);
+	virgl_gl_init(virgl->is_gles);
+	virgl_fresh_init(virgl);
 	virgl_context_init_capsets(virgl, options->capsets);
 	return &virgl->base;
 }

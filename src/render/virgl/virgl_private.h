@@ -4,6 +4,7 @@
 /* All that the virgl renderer keeps, for the files that make it up. */
 
 #include <assert.h>
+#include <glib.h>
 #include <virglrenderer.h>
 
 #include "base/container.h"
@@ -11,10 +12,19 @@
 
 #define VIRGL_MAX_FENCES 4096 /* a power of two: what numbers them wraps */
 
+enum virgl_driver { VIRGL_DRIVER_OTHER, VIRGL_DRIVER_CPU, VIRGL_DRIVER_NVIDIA };
+
 struct virgl {
 	struct renderer base;
 	struct virgl_renderer_callbacks callbacks; /* borrowed by the library */
 	int node;                                  /* -1: none, so there are no dma-bufs */
+	bool is_gles;
+	enum virgl_driver driver;
+	GHashTable *resources; /* struct virgl_resource by id; borrowed */
+	GHashTable *contexts;  /* the ids of the guest's */
+	uint32_t own_context;  /* for what is drawn here; 0: there is none */
+	void *scratch;         /* owned: what textures are read to, and its bytes */
+	size_t scratch_size;
 
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
 	unsigned n_capsets;
@@ -28,9 +38,23 @@ struct virgl {
 struct virgl_resource {
 	struct renderer_resource base;
 	struct renderer_resource_args args; /* only id is set in a blob */
-	bool has_backing, is_exported;
-	bool is_disguised; /* the library knows it by another format */
+	uint32_t format;                    /* that the library knows; 0 for a blob */
+	const struct iovec *iov;            /* borrowed: the backing; NULL: none is attached */
+	int n_iov;
+	bool is_exported;
+	bool is_incomplete; /* OpenGL refused to make it; the library has it all the same */
+	bool is_disguised;  /* the library knows it by another format */
 };
+
+/* struct virgl_box, which the library's header only names. */
+struct virgl_box_words {
+	uint32_t x, y, z, w, h, d;
+};
+
+static inline struct virgl_box_words virgl_box_words(const struct renderer_box *b)
+{
+	return (struct virgl_box_words){ b->x, b->y, b->z, b->width, b->height, b->depth };
+}
 
 extern const struct renderer_ops virgl_ops;
 
@@ -74,10 +98,43 @@ int virgl_resource_attach(struct renderer *renderer, struct renderer_resource *r
 void virgl_resource_detach(struct renderer *renderer, struct renderer_resource *resource);
 int virgl_resource_transfer_to_host(struct renderer *renderer, struct renderer_resource *resource,
 				    const struct renderer_transfer *transfer);
-int virgl_resource_transfer_from_host(struct renderer *renderer, struct renderer_resource *resource,
-				      const struct renderer_transfer *transfer);
-int virgl_resource_read_pixels(struct renderer *renderer, struct renderer_resource *resource,
-			       const struct rect *r, void *data, uint32_t stride);
+/* All of @level: its layers are the box's depth, whatever the target. */
+struct renderer_box virgl_resource_level(const struct virgl_resource *resource, uint32_t level);
+/* Whether there is memory to copy from or to, and strides that can be added up. 0 or the guest's
+ * error. */
+int virgl_resource_check_transfer(const struct virgl_resource *resource,
+				  const struct renderer_transfer *transfer);
+
+/* gl.c: what is asked of OpenGL beside the library. */
+void virgl_gl_init(bool is_gles);
+/* Of the current context; "" if it does not say. */
+const char *virgl_gl_vendor(void);
+const char *virgl_gl_renderer(void);
+/* Whether it has glClearTexSubImage(), without which the library ends the process. */
+bool virgl_gl_can_clear(void);
+/* Forgets the errors of the current context. Returns whether there were any. */
+bool virgl_gl_had_error(void);
+
+/* fresh.c */
+void virgl_fresh_init(struct virgl *virgl);
+/* The guest is about to have a context @id. */
+void virgl_fresh_leave_context(struct virgl *virgl, uint32_t id);
+/* Has @resource, which is new, hold zeros. 0, or the guest's error: it can be read before it is
+ * written. */
+int virgl_fresh_fill(struct virgl *virgl, const struct virgl_resource *resource);
+
+/* readback.c */
+int virgl_readback_transfer(struct renderer *renderer, struct renderer_resource *resource,
+			    const struct renderer_transfer *transfer);
+int virgl_readback_pixels(struct renderer *renderer, struct renderer_resource *resource,
+			  const struct rect *r, void *data, uint32_t stride);
+
+/* Gives up what was read for the guest, which has gone. */
+void virgl_readback_forget(struct virgl *virgl);
+
+/* readback_stream.c: has the library run @stream, but for the transfers from textures in it, which
+ * are done as the commands outside of streams are. 0 or the guest's error. */
+int virgl_readback_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words);
 
 /* check.c: false for what the library would add up wrongly; strides in bytes, @height and
  * @depth those of the box. */

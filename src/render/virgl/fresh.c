@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * New resources hold zeros. A driver gives the memory of a resource that is gone to the next one,
+ * which may be another guest's, and a guest need not copy to see what lies there: it can draw with
+ * it. So zeros are written when a resource is made, and what they cannot be written to is refused.
+ *
+ * This is left out where the driver was seen to do it itself: those of Mesa that draw on the CPU,
+ * and NVIDIA's (580, on an H100 and an H200) for textures without samples whose pixels are colours,
+ * not for buffers.
+ *
+ * Textures are cleared by the GPU, with a stream in a context of our own, of a number that the
+ * guest does not use. Where OpenGL cannot clear (compressed textures, versions before 4.4), zeros
+ * are copied there like a guest's pixels; there is no such copy to a texture with samples.
+ */
+#include <linux/virtio_gpu.h>
+#include <string.h>
+
+#include "render/block.h"
+#include "render/virgl/virgl_private.h"
+
+/* Gallium's words, as virgl uses them on the wire. */
+#define BIND_CUSTOM  (1u << 17) /* the library's own memory, zeroed */
+#define BIND_STAGING (1u << 19) /* the guest's memory alone */
+
+#define COMMAND_CLEAR_TEXTURE 47
+#define CLEAR_TEXTURE_WORDS   12 /* after the header */
+#define MAX_LEVELS            16
+
+#define ZERO_BYTES (64 * 1024)
+#define MAX_IOVS   256
+#define MAX_COPY   (MAX_IOVS * (uint64_t)ZERO_BYTES)
+
+/* Never written: one page of zeros stands behind all of it. */
+static uint8_t zeros[ZERO_BYTES];
+
+void virgl_fresh_init(struct virgl *virgl)
+{
+	const char *renderer = virgl_gl_renderer(), *vendor = virgl_gl_vendor();
+
+	if (strstr(renderer, "llvmpipe") || strstr(renderer, "softpipe"))
+		virgl->driver = VIRGL_DRIVER_CPU;
+	else if (strstr(vendor, "NVIDIA"))
+		virgl->driver = VIRGL_DRIVER_NVIDIA;
+	else
+		virgl->driver = VIRGL_DRIVER_OTHER;
+}
+
+static bool is_colour(uint32_t format)
+{
+	return !(format >= 16 && format <= 23) && format != 126 &&
+	       !(format >= 136 && format <= 138);
+}
+
+static bool is_compressed(uint32_t format)
+{
+	struct block block;
+
+	return block_of_format(format, &block) && block.width > 1;
+}
+
+static bool is_zero_already(const struct virgl *virgl, const struct virgl_resource *resource)
+{
+	const struct renderer_resource_args *args = &resource->args;
+
+	if (virgl->driver == VIRGL_DRIVER_CPU)
+		return true;
+	if (args->target == RENDERER_TARGET_BUFFER)
+		return args->bind == BIND_CUSTOM || args->bind == BIND_STAGING;
+	return virgl->driver == VIRGL_DRIVER_NVIDIA && args->nr_samples == 0 &&
+	       is_colour(resource->format) && !is_compressed(resource->format);
+}
+
+static int write_once(const struct virgl_resource *resource, const struct renderer_transfer *t,
+		      uint64_t size)
+{
+	struct virgl_box_words box = virgl_box_words(&t->box);
+	struct iovec iov[MAX_IOVS];
+	unsigned n = 0;
+
+	for (; size > 0; size -= iov[n++].iov_len)
+		iov[n] = (struct iovec){ zeros, MIN(size, ZERO_BYTES) };
+	return virgl_renderer_transfer_write_iov(resource->args.id, 0, (int)t->level, t->stride,
+						 t->layer_stride, (struct virgl_box *)&box, 0, iov,
+						 n);
+}
+
+/* Copies @size bytes of zeros, at most MAX_COPY, to the box. An error may be an old one. */
+static bool write_zeros(const struct virgl_resource *resource, const struct renderer_transfer *t,
+			uint64_t size)
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (write_once(resource, t, size) == 0 && !virgl_gl_had_error())
+			return true;
+	return false;
+}
+
+static bool write_to_buffer(const struct virgl_resource *resource)
+{
+	uint32_t width = resource->args.width, x, n;
+
+	for (x = 0; x < width; x += n) {
+		struct renderer_transfer t = { .box = { x, 0, 0, 0, 1, 1 } };
+
+		n = (uint32_t)MIN(width - x, MAX_COPY);
+		t.box.width = n;
+		if (!write_zeros(resource, &t, n))
+			return false;
+	}
+	return true;
+}
+
+/* A layer of a level, a band of rows at a time. */
+static bool write_to_layer(const struct virgl_resource *resource, const struct block *block,
+			   uint32_t level, uint32_t z)
+{
+	struct renderer_box all = virgl_resource_level(resource, level);
+	uint64_t row = (all.width + block->width - 1) / block->width * (uint64_t)block->size;
+	uint32_t band = (uint32_t)MAX(MAX_COPY / row, 1) * block->height;
+
+	for (uint32_t y = 0; y < all.height; y += band) {
+		struct renderer_transfer t = {
+			.level = level,
+			.stride = (uint32_t)row,
+			.box = { 0, y, z, all.width, MIN(band, all.height - y), 1 },
+		};
+		uint64_t rows = (t.box.height + block->height - 1) / block->height;
+
+		if (!write_zeros(resource, &t, row * rows))
+			return false;
+	}
+	return true;
+}
+
+static bool write_to_texture(const struct virgl_resource *resource)
+{
+	struct block block;
+
+	if (resource->args.nr_samples > 0 || !block_of_format(resource->format, &block))
+		return false;
+	for (uint32_t level = 0; level <= resource->args.last_level; level++)
+		for (uint32_t z = 0; z < virgl_resource_level(resource, level).depth; z++)
+			if (!write_to_layer(resource, &block, level, z))
+				return false;
+	return true;
+}
+
+/* Returns how many words the clear of a level takes. */
+static unsigned add_clear(uint32_t *words, const struct virgl_resource *resource, uint32_t level)
+{
+	struct renderer_box all = virgl_resource_level(resource, level);
+	const uint32_t clear[CLEAR_TEXTURE_WORDS + 1] = {
+		CLEAR_TEXTURE_WORDS << 16 | COMMAND_CLEAR_TEXTURE,
+		resource->args.id,
+		level,
+		0,
+		0,
+		0,
+		all.width,
+		/* OpenGL counts the layers of this one as rows. */
+		resource->args.target == RENDERER_TARGET_1D_ARRAY ? all.depth : all.height,
+		resource->args.target == RENDERER_TARGET_1D_ARRAY ? 1 : all.depth,
+	};
+
+	memcpy(words, clear, sizeof(clear));
+	return CLEAR_TEXTURE_WORDS + 1;
+}
+
+void virgl_fresh_leave_context(struct virgl *virgl, uint32_t id)
+{
+	if (virgl->own_context == 0 || virgl->own_context != id)
+		return;
+	virgl_renderer_context_destroy(id);
+	virgl->own_context = 0;
+}
+
+/* False if there is no context to draw in. */
+static bool get_context(struct virgl *virgl)
+{
+	uint32_t id = UINT32_MAX;
+
+	if (virgl->own_context != 0)
+		return true;
+	while (g_hash_table_contains(virgl->contexts, GUINT_TO_POINTER(id)))
+		id--;
+	if (virgl_renderer_context_create(id, 0, "") != 0)
+		return false;
+	virgl->own_context = id;
+	return true;
+}
+
+static bool clear_once(struct virgl *virgl, const struct virgl_resource *resource)
+{
+	uint32_t words[MAX_LEVELS * (CLEAR_TEXTURE_WORDS + 1)];
+	int id = (int)resource->args.id;
+	unsigned n = 0;
+
+	for (uint32_t level = 0; level <= MIN(resource->args.last_level, MAX_LEVELS - 1); level++)
+		n += add_clear(words + n, resource, level);
+	if (!get_context(virgl))
+		return false;
+	virgl_renderer_ctx_attach_resource((int)virgl->own_context, id);
+	int r = virgl_renderer_submit_cmd(words, (int)virgl->own_context, (int)n);
+	virgl_renderer_ctx_detach_resource((int)virgl->own_context, id);
+	if (r != 0) /* it takes nothing more */
+		virgl_fresh_leave_context(virgl, virgl->own_context);
+	return r == 0 && !virgl_gl_had_error();
+}
+
+static bool clear_texture(struct virgl *virgl, const struct virgl_resource *resource)
+{
+	return virgl_gl_can_clear() && (clear_once(virgl, resource) || clear_once(virgl, resource));
+}
+
+int virgl_fresh_fill(struct virgl *virgl, const struct virgl_resource *resource)
+{
+	bool is_done;
+
+	if (is_zero_already(virgl, resource))
+		return 0;
+	if (resource->args.target == RENDERER_TARGET_BUFFER)
+		is_done = write_to_buffer(resource);
+	else
+		is_done = (!is_compressed(resource->format) && clear_texture(virgl, resource)) ||
+			  write_to_texture(resource);
+	return is_done ? 0 : VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+}

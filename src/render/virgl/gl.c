@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * What is asked of OpenGL beside the library, which tells nobody when OpenGL refuses something. The
+ * context that is current is the one that the library used last; it stays so until it is called
+ * again.
+ *
+ * The functions are those of the libraries that virgl_egl_find_problem() has loaded. Where one is
+ * not to be had there are no errors to be seen.
+ */
+#include <dlfcn.h>
+#include <stdio.h>
+
+#include "render/virgl/virgl_private.h"
+
+/* Errors that a context can hold at a time: one of each kind, and more on distributed drivers. */
+#define MAX_ERRORS 64
+
+#define GL_VENDOR   0x1f00
+#define GL_RENDERER 0x1f01
+#define GL_VERSION  0x1f02
+
+static unsigned (*get_error)(void);
+static const char *(*get_string)(unsigned name);
+static bool is_gles;
+
+static void *find(const char *name)
+{
+	void *handle = dlopen(is_gles ? "libGLESv2.so.2" : "libOpenGL.so.0", RTLD_LAZY);
+
+	if (!handle && !is_gles)
+		handle = dlopen("libGL.so.1", RTLD_LAZY);
+	return handle ? dlsym(handle, name) : NULL;
+}
+
+void virgl_gl_init(bool with_gles)
+{
+	is_gles = with_gles;
+	get_error = (unsigned (*)(void))find("glGetError");
+	get_string = (const char *(*)(unsigned))find("glGetString");
+}
+
+static const char *string(unsigned name)
+{
+	const char *text = get_string ? get_string(name) : NULL;
+
+	return text ? text : "";
+}
+
+const char *virgl_gl_vendor(void)
+{
+	return string(GL_VENDOR);
+}
+
+const char *virgl_gl_renderer(void)
+{
+	return string(GL_RENDERER);
+}
+
+bool virgl_gl_can_clear(void)
+{
+	unsigned major, minor;
+
+	return !is_gles && sscanf(string(GL_VERSION), "%u.%u", &major, &minor) == 2 &&
+	       (major > 4 || (major == 4 && minor >= 4));
+}
+
+bool virgl_gl_had_error(void)
+{
+	bool had_error = false;
+
+	/* A context that is lost may say so for ever. */
+	for (unsigned i = 0; get_error && i < MAX_ERRORS && get_error() != 0; i++)
+		had_error = true;
+	return had_error;
+}

@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * How textures are read back, with a library and an OpenGL of the test's own: they stand before the
+ * real ones, and do what those of some version or some driver do. What the guest's memory holds
+ * afterwards is what matters.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <linux/virtio_gpu.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "render/virgl/virgl_private.h"
+
+#define ID    7
+#define OTHER 8
+#define CTX   3
+#define SIDE  8
+#define LAYER (SIDE * SIDE * 4)
+#define GUEST 0x11
+#define STALE 0xaa /* what the library's memory happens to hold */
+
+#define MAX_CALLS 16
+
+/* What it does, and what it was asked. */
+static struct {
+	unsigned errors_before; /* reads that OpenGL had refused something before */
+	bool is_refused;        /* by OpenGL: nothing is written, and there is an error */
+	bool allocates;         /* and tells what it got */
+	bool wants_whole_level; /* or room for no less */
+	size_t dirty;           /* bytes of new blocks that were not zero */
+	bool has_error;         /* of OpenGL, now */
+	unsigned n_reads;       /* in all */
+	struct virgl_box_words boxes[MAX_CALLS];
+	char calls[MAX_CALLS + 1]; /* r: read, s: submit */
+	size_t words[MAX_CALLS];   /* of each */
+	unsigned n_calls;
+} library;
+
+static struct virgl virgl = { .base.ops = &virgl_ops };
+static struct virgl_resource texture, other;
+static uint8_t guest[64 * 1024];
+static struct iovec pieces[2] = { { guest, 100 }, { guest + 200, sizeof(guest) - 200 } };
+static struct iovec one = { guest, sizeof(guest) };
+
+void virgl_gl_init(bool is_gles)
+{
+	(void)is_gles;
+}
+
+const char *virgl_gl_vendor(void)
+{
+	return "";
+}
+
+const char *virgl_gl_renderer(void)
+{
+	return "";
+}
+
+bool virgl_gl_can_clear(void)
+{
+	return false;
+}
+
+bool virgl_gl_had_error(void)
+{
+	bool had_error = library.has_error;
+
+	library.has_error = false;
+	return had_error;
+}
+
+static void note_call(char call, size_t words)
+{
+	assert_true(library.n_calls < MAX_CALLS);
+	library.words[library.n_calls] = words;
+	library.calls[library.n_calls++] = call;
+}
+
+/* A library that reads to a block of its own first. */
+static void look_at_new_block(size_t size)
+{
+	uint8_t *block = malloc(size);
+
+	for (size_t i = 0; i < size; i++)
+		library.dirty += block[i] != 0;
+	memset(block, STALE, size);
+	free(block);
+}
+
+int virgl_renderer_transfer_read_iov(uint32_t id, uint32_t ctx, uint32_t level, uint32_t stride,
+				     uint32_t layer_stride, struct virgl_box *box, uint64_t offset,
+				     struct iovec *iov, int n_iov)
+{
+	struct virgl_box_words *b = (void *)box;
+
+	(void)layer_stride;
+	assert_int_equal(ctx, CTX);
+	assert_int_equal(id, ID);
+	note_call('r', 0);
+	library.boxes[library.n_reads++] = *b;
+	if (library.allocates) {
+		look_at_new_block(5000);
+		look_at_new_block(500000);
+	}
+	if (library.wants_whole_level && iov[0].iov_len < (size_t)LAYER * 4 >> 2 * level)
+		return EINVAL;
+	if (library.is_refused) {
+		library.has_error = true;
+		memset((uint8_t *)iov[0].iov_base + offset, STALE, 16);
+		return 0;
+	}
+	/* It reads one layer, to one piece, whatever it is asked. */
+	assert_int_equal(n_iov, 1);
+	for (uint32_t y = 0; y < b->h; y++)
+		memset((uint8_t *)iov[0].iov_base + offset + (size_t)y * stride, 'a' + (int)b->z,
+		       (size_t)b->w * 4);
+	if (library.errors_before > 0) {
+		library.errors_before--;
+		library.has_error = true;
+	}
+	return 0;
+}
+
+int virgl_renderer_submit_cmd(void *stream, int ctx, int n_words)
+{
+	(void)stream;
+	assert_int_equal(ctx, CTX);
+	note_call('s', (size_t)n_words);
+	return 0;
+}
+
+static struct virgl_resource new_resource(uint32_t id, uint32_t target, uint32_t format)
+{
+	return (struct virgl_resource){
+		.base.renderer = &virgl.base,
+		.args = { .id = id,
+			  .target = target,
+			  .format = format,
+			  .width = SIDE,
+			  .height = SIDE,
+			  .depth = 1,
+			  .array_size = target == RENDERER_TARGET_2D_ARRAY ? 4 : 1 },
+		.format = format,
+		.iov = pieces,
+		.n_iov = 2,
+	};
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&library, 0, sizeof(library));
+	memset(guest, GUEST, sizeof(guest));
+	virgl.resources = g_hash_table_new(NULL, NULL);
+	texture = new_resource(ID, RENDERER_TARGET_2D_ARRAY, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM);
+	other = new_resource(OTHER, RENDERER_TARGET_BUFFER, 64);
+	g_hash_table_insert(virgl.resources, GUINT_TO_POINTER(ID), &texture);
+	g_hash_table_insert(virgl.resources, GUINT_TO_POINTER(OTHER), &other);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	virgl_readback_forget(&virgl);
+	g_hash_table_unref(virgl.resources);
+	return 0;
+}
+
+static uint8_t guest_byte(size_t offset)
+{
+	return guest[offset < 100 ? offset : offset + 100];
+}
+
+/* Bytes [@from, @to) of the backing. */
+static void assert_holds(size_t from, size_t to, uint8_t byte)
+{
+	for (size_t i = from; i < to; i++)
+		assert_int_equal(guest_byte(i), byte);
+}
+
+static int read_layers(uint32_t first, uint32_t count)
+{
+	const struct renderer_transfer t = { .ctx_id = CTX,
+					     .box = { 0, 0, first, SIDE, SIDE, count } };
+
+	return virgl_readback_transfer(&virgl.base, &texture.base, &t);
+}
+
+/* ---- transfers ---- */
+
+static void test_all_layers_are_read_one_at_a_time(void **state)
+{
+	(void)state;
+	assert_int_equal(read_layers(1, 3), 0);
+	assert_int_equal(library.n_reads, 3);
+	for (uint32_t n = 0; n < 3; n++) {
+		assert_int_equal(library.boxes[n].z, 1 + n);
+		assert_int_equal(library.boxes[n].d, 1);
+		assert_holds(n * LAYER, (n + 1) * LAYER, (uint8_t)('b' + n));
+	}
+	assert_holds(3 * LAYER, sizeof(guest) - 200, GUEST);
+	for (size_t i = 100; i < 200; i++) /* between the pieces */
+		assert_int_equal(guest[i], GUEST);
+}
+
+static void test_strides_are_kept_and_what_is_between_is_left(void **state)
+{
+	const struct renderer_transfer t = { .ctx_id = CTX,
+					     .stride = 100,
+					     .layer_stride = 900,
+					     .offset = 7,
+					     .box = { 2, 1, 0, 5, 4, 2 } };
+
+	(void)state;
+	assert_int_equal(virgl_readback_transfer(&virgl.base, &texture.base, &t), 0);
+	assert_holds(0, 7, GUEST);
+	for (uint32_t row = 0; row < 8; row++) {
+		size_t at = 7 + row / 4 * 900 + row % 4 * 100;
+
+		assert_holds(at, at + 20, (uint8_t)('a' + row / 4));
+		assert_holds(at + 20, at + 100, GUEST);
+	}
+}
+
+static void test_what_opengl_refuses_leaves_the_guests_memory_alone(void **state)
+{
+	(void)state;
+	library.is_refused = true;
+	assert_int_equal(read_layers(0, 2), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	assert_holds(0, sizeof(guest) - 200, GUEST);
+	texture.is_incomplete = true;
+	library.is_refused = false;
+	assert_int_equal(read_layers(0, 1), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	assert_holds(0, sizeof(guest) - 200, GUEST);
+}
+
+static void test_an_error_of_before_is_not_the_transfers(void **state)
+{
+	(void)state;
+	library.errors_before = 1;
+	assert_int_equal(read_layers(0, 1), 0);
+	assert_holds(0, LAYER, 'a');
+	library.errors_before = 2;
+	assert_int_equal(read_layers(0, 1), VIRTIO_GPU_RESP_ERR_UNSPEC);
+}
+
+/* As 1.1 does it for textures that cannot be drawn to. */
+static void test_there_is_room_for_the_whole_level(void **state)
+{
+	const struct renderer_transfer t = { .ctx_id = CTX, .box = { 0, 0, 0, 1, 1, 1 } };
+
+	(void)state;
+	library.wants_whole_level = true;
+	assert_int_equal(virgl_readback_transfer(&virgl.base, &texture.base, &t), 0);
+	assert_holds(0, 4, 'a');
+	assert_holds(4, sizeof(guest) - 200, GUEST);
+}
+
+static void test_what_the_library_allocates_meanwhile_is_zeroed(void **state)
+{
+	(void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	skip(); /* a malloc() of its own */
+#endif
+	library.allocates = true;
+	look_at_new_block(5000); /* leaves something there */
+	look_at_new_block(500000);
+	library.dirty = 0;
+	assert_int_equal(read_layers(0, 4), 0);
+	assert_int_equal(library.dirty, 0);
+	library.dirty = 0;
+	look_at_new_block(5000);
+	assert_true(library.dirty > 0); /* and no longer */
+}
+
+static void test_what_was_read_for_a_guest_goes_with_it(void **state)
+{
+	(void)state;
+	assert_int_equal(read_layers(0, 1), 0);
+	assert_non_null(virgl.scratch);
+	virgl_ops.reset(&virgl.base);
+	assert_null(virgl.scratch);
+}
+
+static void test_plain_pictures_in_one_piece_are_read_to_where_they_belong(void **state)
+{
+	(void)state;
+	texture = new_resource(ID, RENDERER_TARGET_2D, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM);
+	texture.iov = &one;
+	texture.n_iov = 1;
+	const struct renderer_transfer t = { .ctx_id = CTX,
+					     .stride = SIDE * 4,
+					     .box = { 0, 0, 0, SIDE, SIDE, 1 } };
+	assert_int_equal(virgl_readback_transfer(&virgl.base, &texture.base, &t), 0);
+	assert_null(virgl.scratch);
+	assert_int_equal(guest[LAYER - 1], 'a');
+	assert_int_equal(guest[LAYER], GUEST);
+}
+
+/* Its size is not known here, or OpenGL's is another one. */
+static void test_formats_that_are_not_known_are_not_read_back(void **state)
+{
+	static const uint32_t formats[] = { 0, 14, 136, 166, 227, 400, UINT32_MAX };
+
+	(void)state;
+	for (unsigned i = 0; i < G_N_ELEMENTS(formats); i++) {
+		texture.format = formats[i];
+		assert_int_equal(read_layers(0, 1), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	}
+	assert_int_equal(library.n_reads, 0);
+}
+
+static void test_boxes_and_strides_that_cannot_be_are_refused(void **state)
+{
+	static const struct renderer_transfer bad[] = {
+		{ .ctx_id = CTX, .box = { 0, 0, 0, SIDE + 1, SIDE, 1 } },
+		{ .ctx_id = CTX, .box = { 1, 0, 0, SIDE, SIDE, 1 } },
+		{ .ctx_id = CTX, .box = { 0, 0, 0, SIDE, UINT32_MAX, 1 } },
+		{ .ctx_id = CTX, .box = { 0, 0, 4, SIDE, SIDE, 1 } },
+		{ .ctx_id = CTX, .box = { 0, 0, 0, SIDE, SIDE, 5 } },
+		{ .ctx_id = CTX, .box = { 0, 0, 0, 0, SIDE, 1 } },
+		{ .ctx_id = CTX, .level = 1, .box = { 0, 0, 0, 1, 1, 1 } },
+		{ .ctx_id = CTX, .stride = SIDE * 4 - 1, .box = { 0, 0, 0, SIDE, SIDE, 1 } },
+		{ .ctx_id = CTX, .layer_stride = LAYER - 1, .box = { 0, 0, 0, SIDE, SIDE, 1 } },
+		{ .ctx_id = CTX,
+		  .offset = sizeof(guest) - 100 - LAYER + 1,
+		  .box = { 0, 0, 0, SIDE, SIDE, 1 } },
+		{ .ctx_id = CTX, .offset = UINT64_MAX, .box = { 0, 0, 0, SIDE, SIDE, 1 } },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++)
+		assert_int_equal(virgl_readback_transfer(&virgl.base, &texture.base, &bad[i]),
+				 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	assert_int_equal(library.n_reads, 0);
+}
+
+/* ---- streams ---- */
+
+#define NOTHING   (2u << 16) /* three words */
+#define TRANSFER  (13u << 16 | 43)
+#define COPY      (14u << 16 | 45)
+#define FROM_HOST 2
+
+static int submit(uint32_t *stream, size_t n_words)
+{
+	return virgl_readback_submit(&virgl, CTX, stream, n_words);
+}
+
+static void test_a_stream_without_readbacks_goes_in_one_piece(void **state)
+{
+	uint32_t stream[] = { NOTHING, TRANSFER, 2,  NOTHING, 0,  0,        13u << 16 | 9,
+			      1,       2,        3,  4,       5,  6,        7,
+			      8,       9,        10, 11,      12, FROM_HOST };
+
+	(void)state;
+	assert_int_equal(submit(stream, G_N_ELEMENTS(stream)), 0);
+	assert_int_equal(submit(stream, 0), 0);
+	assert_string_equal(library.calls, "ss");
+	assert_int_equal(library.words[0], G_N_ELEMENTS(stream));
+}
+
+static void test_a_stream_is_cut_at_its_readbacks(void **state)
+{
+	uint32_t stream[] = { NOTHING, 0, 0,    TRANSFER, ID, 0,     0,         0,       0, 0,
+			      0,       1, SIDE, SIDE,     1,  0,     FROM_HOST, NOTHING, 0, 0,
+			      NOTHING, 0, 0,    COPY,     ID, 0,     0,         0,       0, 0,
+			      0,       2, SIDE, SIDE,     1,  OTHER, LAYER,     2 };
+
+	(void)state;
+	assert_int_equal(submit(stream, G_N_ELEMENTS(stream)), 0);
+	assert_string_equal(library.calls, "srsr");
+	assert_int_equal(library.words[0], 3);
+	assert_int_equal(library.words[2], 6);
+	assert_holds(0, LAYER, 'b');
+	assert_holds(LAYER, 2 * LAYER, 'c');
+}
+
+static void test_a_readback_that_opengl_refuses_does_not_end_a_stream(void **state)
+{
+	uint32_t stream[] = { TRANSFER, ID,   0, 0, 0,         0,       0, 0, 0,
+			      SIDE,     SIDE, 1, 0, FROM_HOST, NOTHING, 0, 0 };
+
+	(void)state;
+	library.is_refused = true;
+	assert_int_equal(submit(stream, G_N_ELEMENTS(stream)), 0);
+	assert_string_equal(library.calls, "rrs");
+	assert_holds(0, sizeof(guest) - 200, GUEST);
+}
+
+static void test_a_readback_that_cannot_be_ends_a_stream(void **state)
+{
+	uint32_t stream[] = { NOTHING, 0,    0,    COPY, ID, 0, 0, 0,       0, 0, 0,
+			      0,       SIDE, SIDE, 1,    99, 0, 2, NOTHING, 0, 0 };
+
+	(void)state;
+	assert_int_equal(submit(stream, G_N_ELEMENTS(stream)),
+			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	assert_string_equal(library.calls, "s");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_all_layers_are_read_one_at_a_time),
+		TEST(test_strides_are_kept_and_what_is_between_is_left),
+		TEST(test_what_opengl_refuses_leaves_the_guests_memory_alone),
+		TEST(test_an_error_of_before_is_not_the_transfers),
+		TEST(test_there_is_room_for_the_whole_level),
+		TEST(test_what_the_library_allocates_meanwhile_is_zeroed),
+		TEST(test_what_was_read_for_a_guest_goes_with_it),
+		TEST(test_plain_pictures_in_one_piece_are_read_to_where_they_belong),
+		TEST(test_formats_that_are_not_known_are_not_read_back),
+		TEST(test_boxes_and_strides_that_cannot_be_are_refused),
+		TEST(test_a_stream_without_readbacks_goes_in_one_piece),
+		TEST(test_a_stream_is_cut_at_its_readbacks),
+		TEST(test_a_readback_that_opengl_refuses_does_not_end_a_stream),
+		TEST(test_a_readback_that_cannot_be_ends_a_stream),
+	};
+
+	return cmocka_run_group_tests_name("virgl readback", tests, NULL, NULL);
+}
