@@ -176,8 +176,9 @@ static void count_turn(struct loop *loop, bool is_in_callback)
 int loop_turn(struct loop *loop, int timeout_ms)
 {
 	bool has_tasks = !g_queue_is_empty(&loop->tasks);
+	/* Every source is asked once before the work that was put off goes on. */
+	bool was_asked_to_turn = loop_has_to_turn(loop);
 
-	atomic_store_explicit(&loop->is_to_turn, false, memory_order_relaxed);
 	count_turn(loop, false);
 	int n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, has_tasks ? 0 : timeout_ms);
 
@@ -195,6 +196,8 @@ int loop_turn(struct loop *loop, int timeout_ms)
 		}
 	}
 	loop->batch_len = 0;
+	if (was_asked_to_turn)
+		atomic_store_explicit(&loop->is_to_turn, false, memory_order_relaxed);
 	return run_tasks(loop);
 }
 

@@ -223,6 +223,48 @@ static void test_a_timer_disarmed_in_the_round_it_expired_is_not_called(void **s
 	loop_timer_finish(&a.timer);
 }
 
+static bool source_had_to_turn, task_had_to_turn;
+
+static int note_in_source(struct loop_source *source, uint32_t events)
+{
+	(void)source, (void)events;
+	source_had_to_turn = loop_has_to_turn(&loop);
+	return 0;
+}
+
+static int note_in_task(struct loop_task *task)
+{
+	(void)task;
+	task_had_to_turn = loop_has_to_turn(&loop);
+	return 0;
+}
+
+static void test_work_that_is_put_off_goes_on_after_every_source_was_asked(void **state)
+{
+	struct loop_source source = { 0 };
+	struct loop_task task = { 0 };
+	auto_fd fd = eventfd(1, EFD_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(loop_add(&loop, &source, fd, EPOLLIN, note_in_source), 0);
+	loop_ask_to_turn(&loop);
+	loop_queue(&loop, &task, note_in_task);
+	assert_int_equal(loop_turn(&loop, 0), 0);
+	assert_true(source_had_to_turn);
+	assert_false(task_had_to_turn);
+	loop_remove(&source);
+}
+
+static void test_the_number_of_turns_says_whether_callbacks_run(void **state)
+{
+	unsigned before = loop_turns(&loop);
+
+	(void)state;
+	assert_int_equal(loop_turn(&loop, 0), 0);
+	assert_true(loop_is_in_callback(loop_turns(&loop)));
+	assert_int_not_equal(loop_turns(&loop), before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +276,8 @@ int main(void)
 		cmocka_unit_test(test_a_task_taken_back_by_another_is_not_run),
 		cmocka_unit_test(test_a_timer_fires_once_and_not_when_disarmed),
 		cmocka_unit_test(test_a_timer_disarmed_in_the_round_it_expired_is_not_called),
+		cmocka_unit_test(test_work_that_is_put_off_goes_on_after_every_source_was_asked),
+		cmocka_unit_test(test_the_number_of_turns_says_whether_callbacks_run),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
