@@ -2,6 +2,13 @@
 /*
  * Reads the command line. Each mistake is answered with one sentence that names the option: wrong
  * usage ends with status 2, options that this binary cannot serve together with status 1.
+ *
+ * libvirt and unit files start the daemon with arguments that an administrator cannot change. What
+ * he wants to add is in $VHOST_DEVICE_GPU_OPTIONS, and is read as if it came before the arguments.
+ *
+ * libvirt hands over a connected socket, asks for 3D with --virgl and for none by leaving it out,
+ * and picks a render node either way. So with a connected --fd the node says nothing about 3D. Who
+ * starts the daemon in another way, and does not say what he wants, wants the most.
  */
 #include "options.h"
 
@@ -11,9 +18,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/fd.h"
+#include "capabilities.h"
 #include "options_private.h"
+#include "service_manager.h"
 
 #define PROGRAM "vhost-device-gpu"
+
+#define ENVIRONMENT "VHOST_DEVICE_GPU_OPTIONS"
 
 /* getopt_long() calls a row of the table FIRST_CODE + its index, or by its letter. */
 #define FIRST_CODE 256
@@ -66,9 +78,12 @@ static const struct option_type *find_option(int code)
 	return NULL;
 }
 
+/* What is being read, in front of each sentence: "" or the name of the variable. */
+static const char *reading = "";
+
 static void print_sentence(const char *format, va_list args, const char *end)
 {
-	fputs(PROGRAM ": ", stderr);
+	fprintf(stderr, PROGRAM ": %s", reading);
 	vfprintf(stderr, format, args);
 	fputs(end, stderr);
 }
@@ -116,14 +131,24 @@ static enum options_result report_value(const struct option_type *type, const ch
 	return report_usage("--%s %s: expected %s", type->name, *value ? value : "\"\"", expected);
 }
 
-static enum options_result check_socket(const struct options *options)
+/* A service manager may have passed the socket. */
+static enum options_result check_socket(struct options *options)
 {
-	if (!options->socket_path && options->fd < 0)
-		return report_usage("--socket-path PATH or --fd N is required");
 	if (options->socket_path && options->fd >= 0)
 		return report_usage("--socket-path and --fd cannot be used together");
 	if (options->socket_group && !options->socket_path)
 		return report_usage("--socket-group needs --socket-path");
+	if (options->socket_path || options->fd >= 0)
+		return OPTIONS_RUN;
+
+	int n = service_manager_take_sockets();
+
+	if (n == 0)
+		return report_usage("--socket-path PATH or --fd N is required");
+	if (n > 1)
+		return report_usage("the service manager passed %d sockets, and one can be served",
+				    n);
+	options->fd = SERVICE_MANAGER_FIRST_FD;
 	return OPTIONS_RUN;
 }
 
@@ -151,24 +176,38 @@ static enum options_result check_device(struct options *options)
 	return OPTIONS_RUN;
 }
 
+/* The same with a connected --fd. */
+static enum options_result check_device_of_libvirt(struct options *options)
+{
+	if (!options->is_mode_given && !options->capsets)
+		options->gpu_mode = GPU_MODE_2D;
+	if (options->gpu_mode != GPU_MODE_AUTO && options->gpu_mode != GPU_MODE_VIRGLRENDERER)
+		options->gpu_device = NULL;
+	return OPTIONS_RUN;
+}
+
 /* Each option is valid by itself; checks the combination. */
 static enum options_result check_options(struct options *options)
 {
+	bool is_connected = options->fd >= 0 && fd_is_connected(options->fd);
 	enum options_result result = check_socket(options);
 
 	if (result == OPTIONS_RUN)
 		result = check_mode(options);
 	if (result == OPTIONS_RUN)
-		result = check_device(options);
+		result = is_connected ? check_device_of_libvirt(options) : check_device(options);
 	return result;
 }
 
-static enum options_result print_and_end(char letter, const struct options *defaults)
+static enum options_result print_and_end(const struct option_type *type,
+					 const struct options *defaults)
 {
-	if (letter == 'h')
+	if (type->letter == 'h')
 		options_help_print(defaults);
-	else
+	else if (type->letter == 'V')
 		puts(PROGRAM " " PROJECT_VERSION);
+	else
+		return capabilities_print() ? OPTIONS_DONE : OPTIONS_WRONG;
 	return OPTIONS_DONE;
 }
 
@@ -189,6 +228,7 @@ static enum options_result read_options(struct options *options, const struct op
 
 	fill_long_options(longs);
 	opterr = 0;
+	optind = 0; /* from the start, also the second time */
 	while ((code = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		if (code == '?')
 			return report_unknown(argv);
@@ -199,7 +239,7 @@ static enum options_result read_options(struct options *options, const struct op
 
 		assert(type); /* getopt_long() returns what the table gave it */
 		if (!type->set)
-			return print_and_end(type->letter, defaults);
+			return print_and_end(type, defaults);
 
 		const char *value = take_value(type, argc, argv);
 
@@ -208,7 +248,37 @@ static enum options_result read_options(struct options *options, const struct op
 	}
 	if (optind < argc)
 		return report_usage("unexpected argument %s", argv[optind]);
-	return check_options(options);
+	return OPTIONS_RUN;
+}
+
+/* The variable's words behind the program's name, for getopt_long(); NULL if there are none. They
+ * live as long as the process, for options borrow from them. */
+static char **split_environment(const char *text, int *ret_argc, GError **ret_error)
+{
+	static char **words;
+	g_autofree char *line = g_strconcat(PROGRAM " ", text, NULL);
+
+	g_clear_pointer(&words, g_strfreev);
+	return g_shell_parse_argv(line, ret_argc, &words, ret_error) ? words : NULL;
+}
+
+static enum options_result read_environment(struct options *options, const struct options *defaults)
+{
+	const char *text = g_getenv(ENVIRONMENT);
+	g_autoptr(GError) error = NULL;
+	enum options_result result;
+	int argc;
+
+	if (!text)
+		return OPTIONS_RUN;
+
+	char **argv = split_environment(text, &argc, &error);
+
+	reading = ENVIRONMENT ": ";
+	result = argv ? read_options(options, defaults, argc, argv)
+		      : report_usage("%s", error->message);
+	reading = "";
+	return result;
 }
 
 enum options_result options_parse(struct options *ret, int argc, char **argv)
@@ -224,5 +294,12 @@ enum options_result options_parse(struct options *ret, int argc, char **argv)
 	};
 
 	*ret = defaults;
-	return read_options(ret, &defaults, argc, argv);
+	if (capabilities_are_asked_for(argc, argv))
+		return capabilities_print() ? OPTIONS_DONE : OPTIONS_WRONG;
+
+	enum options_result result = read_environment(ret, &defaults);
+
+	if (result == OPTIONS_RUN)
+		result = read_options(ret, &defaults, argc, argv);
+	return result == OPTIONS_RUN ? check_options(ret) : result;
 }

@@ -18,12 +18,13 @@ enum gpu_mode {
 	GPU_MODE_GFXSTREAM, /* reserved: refused by options_parse() */
 };
 
-/* Strings are borrowed from argv. */
+/* Strings are borrowed, from argv or from a copy of the environment that is never freed. */
 struct options {
 	const char *socket_path; /* NULL with fd */
 	int fd;                  /* -1 with socket_path */
 	enum gpu_mode gpu_mode;
-	uint32_t capsets; /* bits 1 << id; 0: all that the mode has */
+	bool is_mode_given; /* also by --virgl */
+	uint32_t capsets;   /* bits 1 << id; 0: all that the mode has */
 	bool use_egl, use_glx, use_surfaceless;
 	bool has_use_gles, use_gles; /* use_gles counts only if it was given */
 	const char *gpu_device;      /* NULL: picked by itself */
@@ -42,4 +43,6 @@ enum options_result {
 	OPTIONS_USAGE, /* one sentence was printed: exit 2 */
 };
 
+/* Reads $VHOST_DEVICE_GPU_OPTIONS, then @argv; without --socket-path and --fd, the socket that the
+ * service manager passed. With --print-capabilities it reads nothing, and answers that. */
 enum options_result options_parse(struct options *ret, int argc, char **argv);

@@ -23,7 +23,8 @@ struct option_type {
 	const char *name;
 	const char *value; /* what help calls it; NULL: takes none; in brackets: may be left out */
 	/* Stores @value, which is NULL if none was given. False if it is not what
-	 * options_value_expected() says. NULL: help or version, which end the program. */
+	 * options_value_expected() says. NULL: something is
+	 * printed instead of a run. */
 	bool (*set)(const struct option_type *type, struct options *options, const char *value);
 	size_t at, size;   /* the field in struct options, in bytes; size 0: has none */
 	uint64_t min, max; /* of a number, in @unit; max 0: the value is not a number */

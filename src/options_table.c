@@ -71,6 +71,7 @@ static bool set_gpu_mode(const struct option_type *type, struct options *options
 {
 	if (strcmp(value, "virgl-renderer") == 0)
 		value = mode_strings[GPU_MODE_VIRGLRENDERER];
+	options->is_mode_given = true;
 	return options_value_set_name(type, options, value);
 }
 
@@ -81,6 +82,7 @@ static bool set_virgl(const struct option_type *type, struct options *options, c
 	(void)value;
 	if (options->gpu_mode == GPU_MODE_AUTO)
 		options->gpu_mode = GPU_MODE_VIRGLRENDERER;
+	options->is_mode_given = true;
 	return true;
 }
 
@@ -105,7 +107,7 @@ const struct option_type options_table[] = {
 	{ 0, "socket-group", "NAME", PATH(socket_group),
 	  .help = "group, by name or number, that may connect too (mode 0660)" },
 	{ 0, "fd", "N", NUMBER(fd, 0, INT32_MAX), .hides_default = true,
-	  .help = "serve the connected socket inherited as descriptor N, then exit" },
+	  .help = "serve the inherited socket N: listening, or one connection, then exit" },
 	{ 'g', "gpu-mode", "MODE", set_gpu_mode, FIELD(gpu_mode), .names = &options_table_modes,
 	  .help = "renderer" },
 	{ 'c', "capset", "A,B", NAME(capsets, options_table_capsets),
@@ -145,6 +147,7 @@ const struct option_type options_table[] = {
 	{ 0, "sandbox", "LEVEL", NAME(sandbox, sandbox_names),
 	  .help = "give up the privileges that are not needed" },
 	{ 0, "log-level", "LEVEL", NAME(log_level, log_names), .help = "lines on standard error" },
+	{ 0, "print-capabilities", NULL, NULL, .help = "print what libvirt asks for, and exit" },
 	{ 'h', "help", NULL, NULL, .help = "print this and exit" },
 	{ 'V', "version", NULL, NULL, .help = "print the version and exit" },
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 
 /* File descriptors with one owner each: auto_fd closes at the end of the scope, fd_steal() hands
  * over. */
@@ -27,6 +28,11 @@ void fd_open_standard(void);
 /* The open descriptors of this process, int, in no order; freed with g_array_unref(). NULL with
  * errno set if they cannot be listed, which takes /proc. */
 GArray *fd_list(void);
+
+/* Whether @fd is a socket on which connections arrive, or one that has a peer; neither if it is no
+ * socket, or not open. */
+bool fd_is_listening(int fd);
+bool fd_is_connected(int fd);
 
 /* Puts @fd (borrowed) into non-blocking, close-on-exec mode. 0 or -errno. */
 int fd_prepare(int fd);

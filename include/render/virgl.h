@@ -10,6 +10,9 @@ struct renderer;
 
 extern const struct renderer_kind virgl_renderer_kind;
 
+/* False in a build without virglrenderer. */
+bool virgl_is_built_in(void);
+
 /* The API of the host that the guest's OpenGL is drawn with. */
 enum virgl_api {
 	VIRGL_API_BEST, /* OpenGL, which gives the guest more; OpenGL ES if that does not start */

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 void fd_close(int *fd)
@@ -59,4 +60,20 @@ GArray *fd_list(void)
 	}
 	closedir(dir);
 	return fds;
+}
+
+bool fd_is_listening(int fd)
+{
+	int is_listening = 0;
+	socklen_t size = sizeof(is_listening);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) == 0 && is_listening;
+}
+
+bool fd_is_connected(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof(peer);
+
+	return getpeername(fd, (struct sockaddr *)&peer, &size) == 0;
 }

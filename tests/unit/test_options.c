@@ -4,7 +4,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -71,11 +75,11 @@ static void assert_same(const struct options *a, const struct options *b)
 
 static void the_defaults_are_those_of_the_device(void **state)
 {
-	struct options options = PARSE("--fd", "7");
+	struct options options = PARSE("-s", "S");
 
 	(void)state;
-	assert_null(options.socket_path);
-	assert_int_equal(options.fd, 7);
+	assert_string_equal(options.socket_path, "S");
+	assert_int_equal(options.fd, -1);
 	assert_int_equal(options.gpu_mode, GPU_MODE_AUTO);
 	assert_true(options.use_egl && options.use_surfaceless);
 	assert_false(options.use_glx || options.has_use_gles || options.use_gles);
@@ -167,6 +171,107 @@ static void a_named_device_asks_for_virglrenderer(void **state)
 	assert_string_equal(options.gpu_device, "/dev/b");
 }
 
+static struct options parse_with_fd(int fd, const char *arg, const char *value)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", fd);
+	return PARSE("--fd", number, arg, value);
+}
+
+/* libvirt's --fd: what it does not ask for, the guest does not get. */
+static void a_connected_descriptor_means_2d_unless_3d_is_asked_for(void **state)
+{
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(parse_with_fd(pair[0], NULL, NULL).gpu_mode, GPU_MODE_2D);
+	assert_int_equal(parse_with_fd(pair[0], "--virgl", NULL).gpu_mode, GPU_MODE_VIRGLRENDERER);
+	assert_int_equal(parse_with_fd(pair[0], "-g", "auto").gpu_mode, GPU_MODE_AUTO);
+	assert_int_equal(parse_with_fd(pair[0], "-g", "null").gpu_mode, GPU_MODE_NULL);
+	assert_int_equal(parse_with_fd(pair[0], "-c", "virgl").gpu_mode, GPU_MODE_AUTO);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void a_render_node_says_nothing_about_3d_with_a_connected_descriptor(void **state)
+{
+	struct options options;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	options = parse_with_fd(pair[0], "--render-node", "/dev/a");
+	assert_int_equal(options.gpu_mode, GPU_MODE_2D);
+	assert_null(options.gpu_device);
+	options = parse_with_fd(pair[0], "--virgl", "--render-node=/dev/a");
+	assert_int_equal(options.gpu_mode, GPU_MODE_VIRGLRENDERER);
+	assert_string_equal(options.gpu_device, "/dev/a");
+	setenv("VHOST_DEVICE_GPU_OPTIONS", "-g auto", 1);
+	options = parse_with_fd(pair[0], "--render-node", "/dev/a");
+	unsetenv("VHOST_DEVICE_GPU_OPTIONS");
+	assert_int_equal(options.gpu_mode, GPU_MODE_AUTO);
+	assert_string_equal(options.gpu_device, "/dev/a");
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void a_listening_descriptor_means_what_a_path_means(void **state)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct sockaddr address = { .sa_family = AF_UNIX }; /* the kernel picks a name */
+
+	(void)state;
+	assert_int_equal(bind(fd, &address, sizeof(address.sa_family)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(parse_with_fd(fd, NULL, NULL).gpu_mode, GPU_MODE_AUTO);
+	assert_int_equal(parse_with_fd(fd, "--render-node", "/dev/a").gpu_mode,
+			 GPU_MODE_VIRGLRENDERER);
+	close(fd);
+}
+
+static void the_environment_is_read_before_the_arguments(void **state)
+{
+	struct options options;
+
+	(void)state;
+	setenv("VHOST_DEVICE_GPU_OPTIONS", " --max-hostmem '3'M -s 'a b' --once # why", 1);
+	options = PARSE("--max-resources", "4");
+	assert_int_equal(options.device.limits.max_hostmem, 3 << 20);
+	assert_int_equal(options.device.limits.max_resources, 4);
+	assert_string_equal(options.socket_path, "a b");
+	assert_true(options.is_once);
+	options = PARSE("-s", "S", "--max-hostmem", "5");
+	assert_int_equal(options.device.limits.max_hostmem, 5);
+	assert_string_equal(options.socket_path, "S");
+	/* As an administrator says: 2D, whatever libvirt asks for. */
+	setenv("VHOST_DEVICE_GPU_OPTIONS", "--gpu-mode 2d", 1);
+	options = PARSE("-s", "S", "--virgl");
+	assert_int_equal(options.gpu_mode, GPU_MODE_2D);
+	setenv("VHOST_DEVICE_GPU_OPTIONS", "", 1);
+	options = PARSE("-s", "S");
+	assert_false(options.is_once);
+	unsetenv("VHOST_DEVICE_GPU_OPTIONS");
+}
+
+static void without_a_socket_that_of_the_service_manager_is_taken(void **state)
+{
+	struct options options;
+	char pid[16];
+
+	(void)state;
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	options = PARSE("-s", "S");
+	assert_int_equal(options.fd, -1);
+	options = PARSE("--once");
+	assert_int_equal(options.fd, 3);
+	assert_int_equal(options.gpu_mode, GPU_MODE_AUTO);
+	assert_null(getenv("LISTEN_FDS"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +282,11 @@ int main(void)
 		cmocka_unit_test(use_gles_is_true_if_its_value_is_left_out),
 		cmocka_unit_test(the_spellings_of_the_rust_daemon_are_understood),
 		cmocka_unit_test(a_named_device_asks_for_virglrenderer),
+		cmocka_unit_test(a_connected_descriptor_means_2d_unless_3d_is_asked_for),
+		cmocka_unit_test(a_render_node_says_nothing_about_3d_with_a_connected_descriptor),
+		cmocka_unit_test(a_listening_descriptor_means_what_a_path_means),
+		cmocka_unit_test(the_environment_is_read_before_the_arguments),
+		cmocka_unit_test(without_a_socket_that_of_the_service_manager_is_taken),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);

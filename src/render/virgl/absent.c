@@ -11,6 +11,11 @@
 
 const struct renderer_kind virgl_renderer_kind = { .needs = 0 };
 
+bool virgl_is_built_in(void)
+{
+	return false;
+}
+
 struct renderer *virgl_new(const struct virgl_options *options, char **ret_message)
 {
 	(void)options;

@@ -260,6 +260,11 @@ const struct renderer_kind virgl_renderer_kind = {
 	.needs = NEEDS_OF_DRIVERS | NEEDS_GPU_DEVICES,
 };
 
+bool virgl_is_built_in(void)
+{
+	return true;
+}
+
 struct renderer *virgl_new(const struct virgl_options *options, char **ret_message)
 {
 	if (is_running) {

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The environment of a service says more than is meant for the daemon: libvirtd is a service itself
+ * and hands its own environment to what it starts. So each variable is checked for the process that
+ * it names: LISTEN_PID for the sockets, SYSTEMD_EXEC_PID for NOTIFY_SOCKET, to which we would else
+ * report the state of libvirtd. Where the latter is missing (systemd before version 248) the socket
+ * is taken to be ours.
+ *
+ * Each state is one datagram on a socket that was connected before the sandbox. The kernel adds who
+ * sent it, so no other process could send it for us.
+ */
+#include "service_manager.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define LOG_MODULE "main"
+#include "base/log.h"
+
+/* The number in the variable, or -1. */
+static gint64 read_number(const char *variable)
+{
+	const char *value = g_getenv(variable);
+	guint64 number;
+
+	if (!value || !g_ascii_string_to_unsigned(value, 10, 0, G_MAXINT32, &number, NULL))
+		return -1;
+	return (gint64)number;
+}
+
+int service_manager_take_sockets(void)
+{
+	bool is_ours = read_number("LISTEN_PID") == getpid();
+	int n = is_ours ? (int)read_number("LISTEN_FDS") : 0;
+
+	if (is_ours) {
+		g_unsetenv("LISTEN_PID");
+		g_unsetenv("LISTEN_FDS");
+		g_unsetenv("LISTEN_FDNAMES");
+	}
+	return MAX(n, 0);
+}
+
+/* The length of the address, or 0: systemd's other kinds of socket are for virtual machines. */
+static socklen_t fill_address(struct sockaddr_un *address, const char *name)
+{
+	size_t length = strlen(name);
+
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if ((name[0] != '/' && name[0] != '@') || length >= sizeof(address->sun_path))
+		return 0;
+	memcpy(address->sun_path, name, length);
+	if (name[0] == '@')
+		address->sun_path[0] = '\0';
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+}
+
+/* A connected descriptor, or -1 with errno set. */
+static int connect_to(const char *name)
+{
+	struct sockaddr_un address;
+	socklen_t length = fill_address(&address, name);
+
+	if (length == 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	auto_fd fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, length) < 0)
+		return -1;
+	return fd_steal(&fd);
+}
+
+void service_manager_open(struct service_manager *manager)
+{
+	const char *name = g_getenv("NOTIFY_SOCKET");
+	gint64 pid = read_number("SYSTEMD_EXEC_PID");
+
+	manager->notify_fd = -1;
+	if (!name)
+		return;
+	if (pid < 0 || pid == getpid()) {
+		manager->notify_fd = connect_to(name);
+		if (manager->notify_fd < 0)
+			log_warn("the service manager cannot be told: %s: %s", name,
+				 g_strerror(errno));
+	}
+	g_unsetenv("NOTIFY_SOCKET");
+}
+
+void service_manager_close(struct service_manager *manager)
+{
+	fd_close(&manager->notify_fd);
+}
+
+void service_manager_notify(const struct service_manager *manager, const char *state)
+{
+	if (manager->notify_fd < 0)
+		return;
+	if (send(manager->notify_fd, state, strlen(state), MSG_NOSIGNAL) < 0)
+		log_debug("the service manager missed \"%s\": %s", state, g_strerror(errno));
+}
