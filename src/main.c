@@ -31,6 +31,8 @@
 #include "render/soft2d.h"
 #include "render/virgl.h"
 #include "sandbox/sandbox.h"
+#include "service_manager.h"
+#include "vhost/peer.h"
 #include "vhost/server.h"
 #include "vhost/socket_file.h"
 #include "vhost/watchdog.h"
@@ -51,6 +53,7 @@
 struct daemon {
 	const struct options *options;
 	struct vhost_socket_file *socket_file; /* NULL with --fd */
+	struct service_manager service_manager;
 	struct loop loop;
 	struct sandbox sandbox;
 	struct state_lock lock;          /* of all that the loop's callbacks touch */
@@ -209,6 +212,17 @@ static bool make_socket_file(const struct options *options, struct vhost_socket_
 	return *ret;
 }
 
+/* For "systemctl status". */
+static void on_session(void *data, const struct vhost_peer *peer)
+{
+	const struct daemon *daemon = data;
+	g_autofree char *name = peer ? vhost_peer_describe(peer) : NULL;
+	g_autofree char *state = peer ? g_strconcat("STATUS=Serving ", name, NULL)
+				      : g_strdup("STATUS=Waiting for a front-end");
+
+	service_manager_notify(&daemon->service_manager, state);
+}
+
 static int serve_front_ends(struct daemon *daemon, struct gpu_device *device, unsigned needs)
 {
 	const struct vhost_server_options server_options = {
@@ -216,8 +230,12 @@ static int serve_front_ends(struct daemon *daemon, struct gpu_device *device, un
 		.fd = daemon->options->fd,
 		.is_once = daemon->options->is_once,
 		.watchdog = daemon->watchdog,
+		.on_session = on_session,
+		.data = daemon,
 	};
 	g_autofree char *message = NULL;
+
+	on_session(daemon, NULL);
 	struct vhost_server *server = vhost_server_new(&daemon->loop, &server_options,
 						       gpu_device_backend(device), &message);
 
@@ -227,9 +245,11 @@ static int serve_front_ends(struct daemon *daemon, struct gpu_device *device, un
 		vhost_server_free(server);
 		return EXIT_FAILURE;
 	}
+	service_manager_notify(&daemon->service_manager, "READY=1");
 	int r = loop_run(&daemon->loop);
 	int status = r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 
+	service_manager_notify(&daemon->service_manager, "STOPPING=1");
 	if (r < 0)
 		log_error("the event loop failed: %s", g_strerror(-r));
 	vhost_watchdog_expect_exit(daemon->watchdog, status);
@@ -344,7 +364,9 @@ int main(int argc, char **argv)
 	options.gpu_device = gpu_device;
 	if (!make_socket_file(&options, &daemon.socket_file))
 		return EXIT_FAILURE;
+	service_manager_open(&daemon.service_manager);
 	int status = run_daemon(&daemon);
+	service_manager_close(&daemon.service_manager);
 	vhost_socket_file_free(daemon.socket_file);
 	return status;
 }

@@ -1,29 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* Where sessions come from: a listening socket, or one inherited connection. One session at a time.
- */
+/* Where sessions come from: a listening socket, of its own or inherited, or one inherited
+ * connection. One session at a time. */
 
 #include <stdbool.h>
 
 struct loop;
 struct vhost_backend;
+struct vhost_peer;
 struct vhost_server;
 struct vhost_socket_file;
 struct vhost_watchdog;
 
 struct vhost_server_options {
 	struct vhost_socket_file *socket_file; /* borrowed; outlives the server; NULL with @fd */
-	int fd;       /* a connected socket, taken also on failure; -1 with @socket_file */
+	int fd;       /* listening or connected, taken also on failure; -1 with @socket_file */
 	bool is_once; /* quit the loop when the first session has ended */
 	struct vhost_watchdog *watchdog; /* borrowed; outlives the server; NULL: none */
+	/* Called when a session begins, with the front-end (borrowed), and when it has ended, with
+	 * NULL; also by vhost_server_new(). NULL: nobody wants to know. */
+	void (*on_session)(void *data, const struct vhost_peer *peer);
+	void *data; /* borrowed */
 };
 
 /*
  * Listens, or starts the session of the inherited connection, which is the only one: the loop ends
  * with LOOP_QUIT after it. On failure returns NULL with one sentence in *@ret_message (the caller
- * frees it with g_free()): somebody listens there, no such directory, @fd is not a connected stream
- * socket, ...
+ * frees it with g_free()): somebody listens there, no such directory, @fd is no stream socket,
+ * ...
  */
 struct vhost_server *vhost_server_new(struct loop *loop, const struct vhost_server_options *options,
 				      struct vhost_backend *backend, char **ret_message);

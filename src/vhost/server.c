@@ -15,6 +15,7 @@
 #include "base/container.h"
 #include "base/fd.h"
 #include "base/loop.h"
+#include "vhost/peer.h"
 #include "vhost/session.h"
 #include "vhost/socket_file.h"
 #include "vhost/watchdog.h"
@@ -35,8 +36,10 @@ struct vhost_server {
 	bool is_once;
 	struct loop_task quit_task;
 
-	const char
-		*path; /* borrowed; what messages call the socket; NULL without a listening one */
+	void (*on_session)(void *data, const struct vhost_peer *peer);
+	void *data;
+
+	char *path;    /* owned; what messages call the socket; NULL without a listening one */
 	int listen_fd; /* owned; -1 with an inherited connection */
 	struct loop_source listen_source;
 	struct loop_timer retry_timer; /* the host had no descriptor left to accept with */
@@ -58,6 +61,12 @@ static void server_listen(struct vhost_server *server, bool is_wanted)
 		log_error("cannot watch %s: %s", server->path, g_strerror(-r));
 }
 
+static void report_session(const struct vhost_server *server, const struct vhost_peer *peer)
+{
+	if (server->on_session)
+		server->on_session(server->data, peer);
+}
+
 static void session_ended(void *data, int error)
 {
 	struct vhost_server *server = data;
@@ -66,6 +75,7 @@ static void session_ended(void *data, int error)
 	vhost_session_free(server->session);
 	server->session = NULL;
 	log_info("front-end disconnected%s", error ? " after an error" : "");
+	report_session(server, NULL);
 	if (server->is_once)
 		loop_queue(server->loop, &server->quit_task, server_quit);
 	else
@@ -75,14 +85,19 @@ static void session_ended(void *data, int error)
 /* Takes @fd. 0 or -errno. */
 static int server_start_session(struct vhost_server *server, int fd)
 {
+	struct vhost_peer peer;
 	int r = 0;
 
+	vhost_peer_look_at(&peer, fd);
 	server->session =
 		vhost_session_new(server->loop, fd, server->backend, session_ended, server, &r);
 	if (!server->session)
 		return r;
 	vhost_watchdog_watch(server->watchdog, fd, server->session);
-	log_info("front-end connected");
+	g_autofree char *name = vhost_peer_describe(&peer);
+
+	log_info("front-end connected: %s", name);
+	report_session(server, &peer);
 	return 0;
 }
 
@@ -110,6 +125,7 @@ static bool make_room(struct vhost_server *server)
 	vhost_watchdog_watch(server->watchdog, server->listen_fd, NULL);
 	vhost_session_free(server->session);
 	server->session = NULL;
+	report_session(server, NULL);
 	return true;
 }
 
@@ -149,31 +165,24 @@ static int server_retry(struct loop_timer *timer)
 }
 
 /* NULL, or a sentence. */
-static char *check_connection(int fd)
+static char *check_socket(int fd)
 {
-	int domain, type, is_listening;
+	int domain, type;
 	socklen_t size = sizeof(int);
-	struct sockaddr_storage peer;
-	socklen_t peer_size = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0)
 		return g_strdup_printf("descriptor %d is no socket: %s", fd, g_strerror(errno));
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || domain != AF_UNIX ||
 	    type != SOCK_STREAM)
 		return g_strdup_printf("descriptor %d is no UNIX stream socket", fd);
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) < 0 || is_listening ||
-	    getpeername(fd, (struct sockaddr *)&peer, &peer_size) < 0)
-		return g_strdup_printf("descriptor %d is not connected", fd);
+	if (!fd_is_listening(fd) && !fd_is_connected(fd))
+		return g_strdup_printf("descriptor %d is neither connected nor listening", fd);
 	return NULL;
 }
 
-static char *server_open_socket(struct vhost_server *server, struct vhost_socket_file *file)
+/* Looks at the connections that arrive on listen_fd. NULL, or a sentence. */
+static char *server_watch(struct vhost_server *server)
 {
-	char *message = vhost_socket_file_listen(file, &server->listen_fd);
-
-	if (message)
-		return message;
-	server->path = vhost_socket_file_path(file);
 	int r = loop_timer_init(server->loop, &server->retry_timer, server_retry);
 
 	if (r == 0)
@@ -187,14 +196,39 @@ static char *server_open_socket(struct vhost_server *server, struct vhost_socket
 	return NULL;
 }
 
+static char *server_open_file(struct vhost_server *server, struct vhost_socket_file *file)
+{
+	char *message = vhost_socket_file_listen(file, &server->listen_fd);
+
+	if (message)
+		return message;
+	server->path = g_strdup(vhost_socket_file_path(file));
+	return server_watch(server);
+}
+
+/* Whoever made the socket removes its file. Takes @fd. */
+static char *server_open_listening(struct vhost_server *server, int fd)
+{
+	int r = fd_prepare(fd);
+
+	server->listen_fd = fd;
+	server->path = g_strdup_printf("descriptor %d", fd);
+	if (r < 0)
+		return g_strdup_printf("cannot watch %s: %s", server->path, g_strerror(-r));
+	return server_watch(server);
+}
+
 /* Takes @fd. */
 static char *server_open_fd(struct vhost_server *server, int fd)
 {
 	auto_fd owned = fd;
-	char *message = check_connection(owned);
+	char *message = check_socket(owned);
 
 	if (message)
 		return message;
+	if (fd_is_listening(owned))
+		return server_open_listening(server, fd_steal(&owned));
+	server->is_once = true;
 	int r = server_start_session(server, fd_steal(&owned));
 
 	return r < 0 ? g_strdup_printf("cannot serve descriptor %d: %s", fd, g_strerror(-r)) : NULL;
@@ -210,9 +244,11 @@ struct vhost_server *vhost_server_new(struct loop *loop, const struct vhost_serv
 	server->backend = backend;
 	server->watchdog = options->watchdog;
 	server->listen_fd = -1;
-	server->is_once = options->is_once || options->fd >= 0;
+	server->is_once = options->is_once;
+	server->on_session = options->on_session;
+	server->data = options->data;
 	message = options->fd >= 0 ? server_open_fd(server, options->fd)
-				   : server_open_socket(server, options->socket_file);
+				   : server_open_file(server, options->socket_file);
 	if (message) {
 		vhost_server_free(server);
 		*ret_message = message;
@@ -232,5 +268,6 @@ void vhost_server_free(struct vhost_server *server)
 	loop_timer_finish(&server->retry_timer);
 	loop_timer_finish(&server->silence_timer);
 	fd_close(&server->listen_fd);
+	g_free(server->path);
 	g_free(server);
 }

@@ -47,6 +47,8 @@ static _Noreturn void become_daemon(const struct daemon *d, char **argv, int kee
 {
 	if (dup2(d->out_fd, 1) < 0 || dup2(d->err_fd, 2) < 0)
 		_exit(126);
+	if (d->script[0] && keep_fd >= 0)
+		keep_fd = dup2(keep_fd, 3); /* the first that a service manager passes */
 	if (keep_fd >= 0) {
 		fcntl(keep_fd, F_SETFD, 0);
 		close_range(3, (unsigned)keep_fd - 1, 0);
@@ -103,8 +105,8 @@ static void guard(struct daemon *d)
 void daemon_start(struct daemon *d, const char *const *args, int keep_fd)
 {
 	const char *binary = getenv("VHOST_DEVICE_GPU");
-	char *argv[MAX_ARGS] = { (char *)binary };
-	unsigned n = 1;
+	char *argv[MAX_ARGS] = { (char *)"/bin/sh", (char *)"-c", d->script, (char *)binary };
+	unsigned first = d->script[0] ? 0 : 3, n = 4;
 
 	if (!binary)
 		vmm_fail("VHOST_DEVICE_GPU does not name the daemon's binary");
@@ -116,7 +118,7 @@ void daemon_start(struct daemon *d, const char *const *args, int keep_fd)
 	fflush(NULL);
 	d->pid = fork();
 	if (d->pid == 0)
-		become_daemon(d, argv, keep_fd);
+		become_daemon(d, argv + first, keep_fd);
 	if (d->pid < 0)
 		vmm_fail("fork: %s", strerror(errno));
 	d->pidfd = pidfd_open(d->pid, 0);

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -119,6 +120,20 @@ int vmm_default_timeout_ms(void)
 
 /* ---- life ---- */
 
+/* Has a shell tell its own pid, which will be the daemon's. The listening descriptor. */
+static int activate_socket(struct daemon *d)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memcpy(address.sun_path, d->socket_path, sizeof(d->socket_path));
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0)
+		vmm_fail("%s: %s", d->socket_path, strerror(errno));
+	snprintf(d->script, sizeof(d->script), "%s",
+		 "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\"");
+	return fd;
+}
+
 static void start_daemon(struct vmm *vmm)
 {
 	static const char *const two_d[] = { "--gpu-mode", "2d", NULL };
@@ -128,6 +143,11 @@ static void start_daemon(struct vmm *vmm)
 	unsigned n = 2;
 	char number[16];
 
+	if (vmm->options.hands_over_listening_fd) {
+		pair[1] = activate_socket(&vmm->daemon);
+		args[0] = args[1] = NULL;
+		n = 0;
+	}
 	if (vmm->options.hands_over_fd) {
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 			vmm_fail("socketpair: %s", strerror(errno));

@@ -38,7 +38,8 @@ struct daemon {
 	int out_fd, err_fd; /* memfds that hold what it printed */
 	pid_t guardian;     /* kills it when this process is gone */
 	int guard_fd;
-	char dir[64]; /* private, removed at the end */
+	char script[128]; /* of a shell that then becomes the daemon; empty: there is none */
+	char dir[64];     /* private, removed at the end */
 	char socket_path[96];
 };
 
@@ -263,6 +264,7 @@ struct vmm_options {
 	const struct vmm_profile *profile; /* NULL: 11.1, or $VMM_PROFILE */
 	const char *const *args;           /* more options for the daemon, NULL-ended */
 	bool hands_over_fd;                /* --fd instead of --socket-path */
+	bool hands_over_listening_fd;      /* LISTEN_FDS, as systemd does it */
 	uint64_t features_off, features_on;
 	unsigned control_size, cursor_size; /* 0: 64 and 16 */
 	void (*adjust)(struct vmm *vmm);    /* called before the daemon is started, may be NULL */

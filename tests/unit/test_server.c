@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "vhost/backend.h"
+#include "vhost/peer.h"
 #include "sandbox_child.h"
 #include "vhost/server.h"
 #include "vhost/socket_file.h"
@@ -245,7 +246,6 @@ static void test_a_socket_file_that_is_not_ours_any_more_stays(void **state)
 static void test_a_descriptor_that_is_no_connection_is_refused_and_closed(void **state)
 {
 	(void)state;
-	struct sockaddr_un address = address_of(path);
 	int pair[2], fd;
 
 	assert_refused(NULL, 1 << 20, "is no socket");
@@ -262,13 +262,52 @@ static void test_a_descriptor_that_is_no_connection_is_refused_and_closed(void *
 	}
 
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_refused(NULL, fd, "not connected");
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 1), 0);
-	assert_refused(NULL, fd, "not connected");
+	assert_refused(NULL, fd, "neither connected nor listening");
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	assert_int_equal(n_opened, 0);
+}
+
+static struct vhost_peer last_peer;
+static int n_reports;
+
+static void note_session(void *data, const struct vhost_peer *peer)
+{
+	assert_ptr_equal(data, &n_reports);
+	last_peer = peer ? *peer : (struct vhost_peer){ 0 };
+	n_reports++;
+}
+
+static void test_an_inherited_listening_socket_is_served_and_its_file_stays(void **state)
+{
+	(void)state;
+	struct sockaddr_un address = address_of(path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct vhost_server_options options = { .fd = fd,
+						.on_session = note_session,
+						.data = &n_reports };
+	char *message = NULL;
+
+	n_reports = 0;
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	struct vhost_server *server = vhost_server_new(&loop, &options, &backend, &message);
+	assert_non_null(server);
+	for (int i = 1; i <= 2; i++) {
+		int vmm = connect_to(path);
+
+		assert_int_equal(turns(), 0);
+		assert_int_equal(n_opened, i);
+		assert_int_equal(n_reports, 2 * i - 1);
+		assert_int_equal(last_peer.pid, getpid());
+		assert_string_equal(last_peer.name, "test_server");
+		close(vmm);
+		assert_int_equal(turns(), 0);
+		assert_int_equal(n_reports, 2 * i);
+		assert_int_equal(last_peer.pid, 0);
+	}
+	stop_serving(server);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
 static void test_the_second_vmm_waits_for_the_first_to_go(void **state)
@@ -374,6 +413,7 @@ int main(void)
 		TEST(test_a_dead_socket_of_another_user_is_left_and_said),
 		TEST(test_a_socket_file_that_is_not_ours_any_more_stays),
 		TEST(test_a_descriptor_that_is_no_connection_is_refused_and_closed),
+		TEST(test_an_inherited_listening_socket_is_served_and_its_file_stays),
 		TEST(test_the_second_vmm_waits_for_the_first_to_go),
 		TEST(test_a_vmm_that_breaks_the_protocol_does_not_end_the_server),
 		TEST(test_without_a_descriptor_left_a_vmm_waits_and_costs_nothing),
