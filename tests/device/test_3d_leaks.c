@@ -22,9 +22,10 @@
 /*
  * At any one moment up to 5 MiB are on their way out of the driver, so the least in a tenth of the
  * rounds is what counts. It moves by 100 KiB at most if what is as large as a picture goes back to
- * the system when it is freed, and by a picture or two if malloc decides that by what it has seen.
+ * the system when it is freed, and by a picture or two if malloc decides that by what it has seen;
+ * with Mesa 25.0 it moves by 500 KiB.
  */
-#define SPARE_KIB_OF_RESETS 512
+#define SPARE_KIB_OF_RESETS 768
 #define FREED_AT_ONCE       "262144" /* bytes, of a block */
 
 static void draw_and_show(struct vmm *vmm, uint32_t id)
@@ -186,6 +187,8 @@ static int run(void)
 	};
 
 	setenv("MALLOC_MMAP_THRESHOLD_", FREED_AT_ONCE, 1);
+	/* Outside of a file tree of the daemon's own it would fill up all the time. */
+	setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
 	return gpu3d_works() ? cmocka_run_group_tests_name("3d leaks", tests, NULL, NULL)
 			     : EXIT_SKIPPED;
 }
