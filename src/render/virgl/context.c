@@ -34,6 +34,25 @@ void virgl_context_init_capsets(struct virgl *virgl, uint32_t wanted)
 	}
 }
 
+/* A capset begins with its version and four masks of formats: for textures, for what is drawn to,
+ * for depth and stencil, for vertices. */
+#define N_FORMAT_MASKS 4
+
+void virgl_context_init_formats(struct virgl *virgl)
+{
+	uint32_t version, size;
+
+	virgl_formats_init(&virgl->formats);
+	virgl_renderer_get_cap_set(VIRTIO_GPU_CAPSET_VIRGL2, &version, &size);
+	g_autofree uint32_t *capset = g_malloc0(size);
+
+	if (size < 4 * (1 + N_FORMAT_MASKS * VIRGL_FORMAT_WORDS))
+		return;
+	virgl_renderer_fill_caps(VIRTIO_GPU_CAPSET_VIRGL2, version, capset);
+	for (unsigned i = 0; i < N_FORMAT_MASKS; i++)
+		virgl_formats_add(&virgl->formats, capset + 1 + i * VIRGL_FORMAT_WORDS);
+}
+
 unsigned virgl_context_capsets(struct renderer *renderer, struct renderer_capset *ret)
 {
 	struct virgl *virgl = virgl_of(renderer);
@@ -68,8 +87,10 @@ int virgl_context_create(struct renderer *renderer, uint32_t ctx_id, uint32_t co
 		r = virgl_renderer_context_create_with_flags(ctx_id, capset, name_size, name);
 	else
 		r = virgl_renderer_context_create(ctx_id, name_size, name);
-	if (r == 0)
+	if (r == 0) {
 		g_hash_table_add(virgl->contexts, GUINT_TO_POINTER(ctx_id));
+		virgl_submit_begin(virgl, ctx_id);
+	}
 	return virgl_response(r);
 }
 
@@ -77,6 +98,7 @@ void virgl_context_free(struct renderer *renderer, uint32_t ctx_id)
 {
 	struct virgl *virgl = virgl_of(renderer);
 
+	virgl_submit_forget(virgl, ctx_id);
 	g_hash_table_remove(virgl->contexts, GUINT_TO_POINTER(ctx_id));
 	virgl_renderer_context_destroy(ctx_id);
 	if (virgl->n_passed != virgl->n_created)
@@ -100,7 +122,11 @@ void virgl_context_detach(struct renderer *renderer, uint32_t ctx_id,
 
 int virgl_context_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size)
 {
-	if (!virgl_check_stream(stream, size / 4))
+	bool is_special;
+
+	if (!virgl_check_stream(virgl_of(renderer), stream, size / 4, &is_special))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (is_special)
+		return virgl_submit_in_pieces(virgl_of(renderer), ctx_id, stream, size / 4);
 	return virgl_readback_submit(virgl_of(renderer), ctx_id, stream, size / 4);
 }

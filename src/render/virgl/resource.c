@@ -86,6 +86,9 @@ int virgl_resource_create(struct renderer *renderer, const struct renderer_resou
 		.flags = args->flags,
 	};
 
+	/* It makes some that it does not know, and asks later what they are. */
+	if (!virgl_formats_has(&virgl_of(renderer)->formats, create.format))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	/* The library counts half of the bytes that it then has OpenGL move. */
 	if (create.format == FORMAT_R8G8_R8B8)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;

@@ -214,6 +214,7 @@ static void virgl_free(struct renderer *renderer)
 
 	virgl_renderer_cleanup(virgl);
 	g_hash_table_unref(virgl->resources);
+	virgl_submit_free(virgl);
 	g_hash_table_unref(virgl->contexts);
 	virgl_readback_forget(virgl);
 	fd_close(&virgl->node);
@@ -293,9 +294,11 @@ struct renderer *virgl_new(const struct virgl_options *options, char **ret_messa
 	if (virgl->node >= 0 || virgl_egl_uses_gpu())
 		virgl->base.needs |= NEEDS_GPU_DEVICES;
 	virgl->resources = g_hash_table_new(NULL, NULL);
+	virgl_submit_init(virgl);
 	virgl->contexts = g_hash_table_new(NULL, NULL);
 	virgl_gl_init(virgl->is_gles);
 	virgl_fresh_init(virgl);
 	virgl_context_init_capsets(virgl, options->capsets);
+	virgl_context_init_formats(virgl);
 	return &virgl->base;
 }

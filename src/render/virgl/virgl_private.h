@@ -9,6 +9,7 @@
 
 #include "base/container.h"
 #include "render/renderer.h"
+#include "render/virgl/stream_private.h"
 
 #define VIRGL_MAX_FENCES 4096 /* a power of two: what numbers them wraps */
 
@@ -20,14 +21,17 @@ struct virgl {
 	int node;                                  /* -1: none, so there are no dma-bufs */
 	bool is_gles;
 	enum virgl_driver driver;
-	GHashTable *resources; /* struct virgl_resource by id; borrowed */
-	GHashTable *contexts;  /* the ids of the guest's */
-	uint32_t own_context;  /* for what is drawn here; 0: there is none */
-	void *scratch;         /* owned: what textures are read to, and its bytes */
+	GHashTable *contexts; /* the ids of the guest's */
+	uint32_t own_context; /* for what is drawn here; 0: there is none */
+	void *scratch;        /* owned: what textures are read to, and its bytes */
 	size_t scratch_size;
 
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
 	unsigned n_capsets;
+	struct virgl_formats formats;
+	GHashTable *resources; /* struct virgl_resource by id; borrowed */
+	GPtrArray *unfinished; /* submit.c's, as the next */
+	GArray *zeroed;
 
 	/* Fence n of the library is fences[n % VIRGL_MAX_FENCES]; those that have not passed
 	 * are n_passed + 1 to n_created, modulo 2^32. */
@@ -75,6 +79,8 @@ int virgl_response(int result);
 
 /* context.c */
 void virgl_context_init_capsets(struct virgl *virgl, uint32_t wanted);
+/* Asks the library which formats it has. */
+void virgl_context_init_formats(struct virgl *virgl);
 unsigned virgl_context_capsets(struct renderer *renderer, struct renderer_capset *ret);
 int virgl_context_fill_capset(struct renderer *renderer, uint32_t id, uint32_t version, void *buf,
 			      uint32_t size);
@@ -86,6 +92,15 @@ int virgl_context_attach(struct renderer *renderer, uint32_t ctx_id,
 void virgl_context_detach(struct renderer *renderer, uint32_t ctx_id,
 			  struct renderer_resource *resource);
 int virgl_context_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size);
+
+/* submit.c */
+void virgl_submit_init(struct virgl *virgl);
+void virgl_submit_free(struct virgl *virgl);
+/* A context is new, or gone. */
+void virgl_submit_begin(struct virgl *virgl, uint32_t ctx_id);
+void virgl_submit_forget(struct virgl *virgl, uint32_t ctx_id);
+/* For a stream that was found to be special. 0 or the guest's error. */
+int virgl_submit_in_pieces(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words);
 
 /* resource.c */
 int virgl_resource_create(struct renderer *renderer, const struct renderer_resource_args *args,
@@ -139,7 +154,6 @@ int virgl_readback_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream
 /* check.c: false for what the library would add up wrongly; strides in bytes, @height and
  * @depth those of the box. */
 bool virgl_check_transfer(uint32_t stride, uint32_t layer_stride, uint32_t height, uint32_t depth);
-bool virgl_check_stream(const uint32_t *stream, size_t n_words);
 
 /* dmabuf.c */
 int virgl_dmabuf_export(struct renderer *renderer, struct renderer_resource *resource,

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Commands that copy between resources, or write to the memory behind one. Levels and layers are
+ * compared with what the guest has made, where that is known: of a blob it is not. What is inside
+ * of a layer is left to OpenGL, since Mesa's older drivers copy from outside now and then.
+ */
+#include <glib.h>
+
+#include "render/virgl/stream_private.h"
+#include "render/virgl/virgl_private.h"
+
+/* struct virgl_memory_info */
+#define MEMORY_INFO_BYTES 24
+
+static const struct virgl_resource *find(const struct virgl *virgl, uint32_t id)
+{
+	return g_hash_table_lookup(virgl->resources, GUINT_TO_POINTER(id));
+}
+
+const struct virgl_resource *virgl_stream_find(const struct virgl *virgl, uint32_t id)
+{
+	const struct virgl_resource *resource = find(virgl, id);
+
+	return resource && resource->args.width > 0 ? resource : NULL;
+}
+
+static uint32_t count_layers(const struct virgl_resource *resource, uint32_t level)
+{
+	if (!resource)
+		return VIRGL_MAX_LAYER;
+	if (resource->args.target == VIRGL_TARGET_3D)
+		return MAX(resource->args.depth >> level, 1);
+	return MAX(resource->args.array_size, 1);
+}
+
+/* @z and @depth are signed: an image can be turned over. */
+static bool check_layers(const struct virgl *virgl, uint32_t id, uint32_t level, uint32_t z,
+			 uint32_t depth)
+{
+	int64_t first = (int32_t)z, last = first + (int32_t)depth, layers;
+
+	if (level > VIRGL_MAX_LEVEL)
+		return false;
+	layers = count_layers(virgl_stream_find(virgl, id), level);
+	return MIN(first, last) >= 0 && MAX(first, last) <= layers;
+}
+
+/* Of each of the two: resource, level, format, then a box. */
+#define WORD_BLIT_DST 4
+#define WORD_BLIT_SRC 13
+
+static bool check_blit_side(const struct virgl *virgl, const uint32_t *side)
+{
+	return virgl_formats_has(&virgl->formats, side[2]) &&
+	       check_layers(virgl, side[0], side[1], side[5], side[8]);
+}
+
+bool virgl_stream_check_blit(const struct virgl *virgl, const uint32_t *command, uint32_t n)
+{
+	(void)n;
+	return check_blit_side(virgl, command + WORD_BLIT_DST) &&
+	       check_blit_side(virgl, command + WORD_BLIT_SRC);
+}
+
+#define WORD_COPY_DST 1
+#define WORD_COPY_SRC 6
+
+static uint32_t count_samples(const struct virgl_resource *resource)
+{
+	return MAX(resource->args.nr_samples, 1);
+}
+
+/* Between textures of different numbers of samples, the library copies from memory that nobody has
+ * written to. A buffer has neither levels nor layers. */
+bool virgl_stream_check_copy(const struct virgl *virgl, const uint32_t *command, uint32_t n)
+{
+	const uint32_t *dst = command + WORD_COPY_DST, *src = command + WORD_COPY_SRC;
+	const struct virgl_resource *to = virgl_stream_find(virgl, dst[0]);
+	const struct virgl_resource *from = virgl_stream_find(virgl, src[0]);
+
+	(void)n;
+	if (to && from && count_samples(to) != count_samples(from))
+		return false;
+	return check_layers(virgl, dst[0], dst[1], dst[4], src[7]) &&
+	       check_layers(virgl, src[0], src[1], src[4], src[7]);
+}
+
+#define WORD_CLEAR 1
+
+bool virgl_stream_check_clear(const struct virgl *virgl, const uint32_t *command, uint32_t n)
+{
+	const uint32_t *clear = command + WORD_CLEAR;
+
+	(void)n;
+	return check_layers(virgl, clear[0], clear[1], clear[4], clear[7]);
+}
+
+/* The library writes to the first piece of the backing, whatever there is. */
+bool virgl_stream_check_memory_info(const struct virgl *virgl, const uint32_t *command, uint32_t n)
+{
+	const struct virgl_resource *resource = find(virgl, command[1]);
+
+	(void)n;
+	return !resource || (resource->n_iov > 0 && resource->iov[0].iov_len >= MEMORY_INFO_BYTES);
+}

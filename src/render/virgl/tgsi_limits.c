@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * What the library's tables hold of a shader, word by word of TGSI.
+ */
+#include <glib.h>
+#include <string.h>
+
+#include "render/virgl/protocol_private.h"
+#include "render/virgl/tgsi_private.h"
+
+/* Kinds of registers, then kinds of what they mean. */
+static const struct tgsi_limit limits[] = {
+	{ "IN", VIRGL_TGSI_MAX_IO, TGSI_READ },
+	{ "OUT", VIRGL_TGSI_MAX_IO, TGSI_BOTH },
+	{ "TEMP", 32767, TGSI_BOTH },
+	{ "CONST", VIRGL_TGSI_MAX_CONST, TGSI_READ },
+	{ "IMM", 1023, TGSI_READ },
+	{ "ADDR", 15, TGSI_WRITE },
+	{ "SAMP", 31, TGSI_READ },
+	{ "SVIEW", 31, TGSI_NONE },
+	{ "IMAGE", 31, TGSI_BOTH },
+	{ "BUFFER", 31, TGSI_BOTH },
+	{ "MEMORY", 31, TGSI_BOTH },
+	{ "SV", 31, TGSI_READ },
+	{ "HWATOMIC", 16383, TGSI_READ },
+	{ "TEXCOORD", 7 },
+	{ "CLIPDIST", 1 },
+	{ "CULLDIST", 1 },
+	{ "BCOLOR", 1 },
+	{ "GENERIC", 63 },
+	{ "PATCH", 31 },
+	{ "FOG", 31 },
+};
+#define MAX_OTHER 63
+
+static const struct tgsi_limit properties[] = {
+	{ "FS_DEPTH_LAYOUT", 4 },
+	{ "GS_INVOCATIONS", 127 },
+	{ "GS_MAX_OUTPUT_VERTICES", 4096 },
+	{ "TCS_VERTICES_OUT", VIRGL_MAX_PATCH },
+	{ "TES_PRIM_MODE", VIRGL_MAX_PRIMITIVE },
+	{ "TES_SPACING", 2 },
+	{ "NUM_CLIPDIST_ENABLED", 8 },
+	{ "NUM_CULLDIST_ENABLED", 8 },
+};
+
+/* Instructions that write no register, so that their first one is read. */
+static const char *const readers[] = { "CASE",    "EMIT",   "ENDPRIM", "IF",
+				       "KILL_IF", "MEMBAR", "SWITCH",  "UIF" };
+
+static const char *const types[VIRGL_N_SHADER_TYPES] = {
+	[VIRGL_SHADER_VERTEX] = "VERT",         [VIRGL_SHADER_FRAGMENT] = "FRAG",
+	[VIRGL_SHADER_GEOMETRY] = "GEOM",       [VIRGL_SHADER_TESS_CTRL] = "TESS_CTRL",
+	[VIRGL_SHADER_TESS_EVAL] = "TESS_EVAL", [VIRGL_SHADER_COMPUTE] = "COMP",
+};
+
+const struct tgsi_limit *virgl_tgsi_limit(const char *word)
+{
+	static const struct tgsi_limit other = { "", MAX_OTHER, TGSI_NONE };
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(limits); i++)
+		if (strcmp(word, limits[i].word) == 0)
+			return &limits[i];
+	return &other;
+}
+
+uint32_t virgl_tgsi_property_max(const char *word)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(properties); i++)
+		if (strcmp(word, properties[i].word) == 0)
+			return properties[i].max;
+	return UINT32_MAX;
+}
+
+bool virgl_tgsi_is_reader(const char *opcode)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(readers); i++)
+		if (strcmp(opcode, readers[i]) == 0)
+			return true;
+	return false;
+}
+
+const char *virgl_tgsi_type(unsigned type)
+{
+	return types[type];
+}
