@@ -21,6 +21,7 @@
 #define DISPLAY_MAX_SCANOUTS  16
 #define DISPLAY_CURSOR_SIZE   64 /* pixels, width and height */
 #define DISPLAY_EDID_MAX_SIZE 1024
+#define DISPLAY_BAND_BYTES    (200 * 1024) /* of pixels that are prepared at once, in bands */
 
 struct display;
 struct display_request;
@@ -64,6 +65,9 @@ struct display_pixels_ops {
 	/* Optional. @r (of the scanout) will be read next: bring it into readable memory.
 	 * 0, or -errno: the damage is dropped. */
 	int (*prepare)(struct display_pixels *pixels, const struct rect *r);
+	/* Many small rectangles cost no more than a large one: none that is prepared has more than
+	 * DISPLAY_BAND_BYTES, or one row, so that no call takes long. */
+	bool prepares_bands;
 	/* The rows of @r one after the other, as at most @max pieces; rows that lie one behind the
 	 * other are joined. Returns how many, or -E2BIG past @max. The pieces stay good until the
 	 * pixels are replaced, prepared again, or told of as changed by display_pixels_changed().

@@ -109,3 +109,11 @@ bool damage_take(struct damage *damage, struct rect *ret)
 	remove_rect(damage, 0);
 	return true;
 }
+
+void damage_put_back(struct damage *damage, const struct rect *r)
+{
+	assert(damage->count < DAMAGE_MAX_RECTS);
+	memmove(&damage->rects[1], &damage->rects[0], damage->count * sizeof(damage->rects[0]));
+	damage->rects[0] = *r;
+	damage->count++;
+}

@@ -19,3 +19,5 @@ struct damage {
 void damage_add(struct damage *damage, const struct rect *r);
 /* Takes the oldest rectangle out. False if there is none. */
 bool damage_take(struct damage *damage, struct rect *ret);
+/* Gives back a part of what damage_take() took last, to be taken next. */
+void damage_put_back(struct damage *damage, const struct rect *r);

@@ -15,6 +15,8 @@ static int picture_prepare(struct display_pixels *source, const struct rect *r)
 {
 	struct picture *picture = container_of(source, struct picture, base);
 
+	assert_true(!source->ops->prepares_bands || r->height == 1 ||
+		    (uint64_t)r->width * r->height * 4 <= DISPLAY_BAND_BYTES);
 	picture->prepares++;
 	picture->prepared = *r;
 	return picture->error;
@@ -53,6 +55,12 @@ int picture_rows(struct display_pixels *source, const struct rect *r, struct iov
 static const struct display_pixels_ops picture_ops = { .rows = picture_rows };
 const struct display_pixels_ops picture_prepared_ops = {
 	.prepare = picture_prepare,
+	.rows = picture_rows,
+};
+
+const struct display_pixels_ops picture_banded_ops = {
+	.prepare = picture_prepare,
+	.prepares_bands = true,
 	.rows = picture_rows,
 };
 

@@ -21,6 +21,8 @@ struct picture {
 
 /* For a picture that is to be prepared, instead of those of picture_init(). */
 extern const struct display_pixels_ops picture_prepared_ops;
+/* The same, a band at a time. */
+extern const struct display_pixels_ops picture_banded_ops;
 
 void picture_init(struct picture *picture, uint32_t width, uint32_t height, uint32_t seed);
 /* Overwrites and frees, so that nobody can go on reading unnoticed. */

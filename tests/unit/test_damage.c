@@ -29,6 +29,24 @@ static void mark(uint8_t *map, const struct rect *r, uint8_t value)
 		memset(map + (size_t)(r->y + y) * SIDE + r->x, value, r->width);
 }
 
+static void test_what_is_given_back_is_taken_next(void **state)
+{
+	struct damage damage = { 0 };
+	struct rect r, rest = { 0, 8, 8, 8 };
+
+	(void)state;
+	for (uint32_t i = 0; i < DAMAGE_MAX_RECTS; i++)
+		damage_add(&damage, &(struct rect){ i * 10000, 0, 8, 16 });
+	assert_int_equal(damage.count, DAMAGE_MAX_RECTS);
+	assert_true(damage_take(&damage, &r));
+	damage_put_back(&damage, &rest);
+	assert_int_equal(damage.count, DAMAGE_MAX_RECTS);
+	assert_true(damage_take(&damage, &r));
+	assert_true(rect_is_equal(&r, &rest));
+	assert_true(damage_take(&damage, &r));
+	assert_int_equal(r.x, 10000);
+}
+
 static void test_no_pixel_is_ever_lost(void **state)
 {
 	static uint8_t map[SIDE * SIDE];
@@ -121,6 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_pixel_is_ever_lost),
+		cmocka_unit_test(test_what_is_given_back_is_taken_next),
 		cmocka_unit_test(
 			test_sixteen_small_rectangles_all_over_a_screen_do_not_become_the_screen),
 		cmocka_unit_test(test_two_far_corners_stay_apart),

@@ -126,6 +126,36 @@ static void test_a_rectangle_is_prepared_once_and_anew_when_its_source_changes(v
 	picture_finish(&picture);
 }
 
+static void test_a_source_that_wants_so_is_prepared_band_by_band(void **state)
+{
+	struct picture picture;
+
+	(void)state;
+	socket_rig_connect_and_negotiate(SOCKET_RIG_SMALL_BUFFER);
+	picture_init(&picture, 256, 444, 1);
+	picture.base.ops = &picture_banded_ops;
+	display_scanout_pixels(socket_rig.display, 0, 256, 444, &picture.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 256, 444);
+	socket_rig_turns(3);
+	assert_int_equal(picture.prepares, 1);
+	socket_rig_expect_update(0, &picture, 0, 0, 256, 200);
+	/* What is left comes before what is new. */
+	display_damage(socket_rig.display, 0, &(struct rect){ 0, 0, 1, 1 });
+	socket_rig_expect_update(0, &picture, 0, 200, 256, 200);
+	socket_rig_expect_update(0, &picture, 0, 400, 256, 44);
+	socket_rig_expect_update(0, &picture, 0, 0, 1, 1);
+	socket_rig_expect_silence();
+	assert_int_equal(picture.prepares, 4);
+	display_damage(socket_rig.display, 0, &(struct rect){ 0, 0, 200, 444 });
+	display_damage(socket_rig.display, 0, &(struct rect){ 255, 0, 1, 444 });
+	socket_rig_expect_update(0, &picture, 0, 0, 200, 256);
+	socket_rig_expect_update(0, &picture, 0, 256, 200, 188);
+	socket_rig_expect_update(0, &picture, 255, 0, 1, 444);
+	socket_rig_expect_silence();
+	display_reset(socket_rig.display);
+	picture_finish(&picture);
+}
+
 static void test_two_scanouts_of_one_source_do_not_prepare_it_under_each_other(void **state)
 {
 	struct picture picture;
@@ -310,6 +340,7 @@ int main(void)
 		ALONE(test_damage_outside_the_scanout_is_clipped),
 		ALONE(test_scanout_is_sent_only_when_the_size_changes),
 		ALONE(test_a_rectangle_is_prepared_once_and_anew_when_its_source_changes),
+		ALONE(test_a_source_that_wants_so_is_prepared_band_by_band),
 		ALONE(test_two_scanouts_of_one_source_do_not_prepare_it_under_each_other),
 		ALONE(test_a_scanout_goes_from_pixels_to_dmabuf_and_back),
 		ALONE(test_a_new_peer_is_sent_everything),

@@ -2,7 +2,8 @@
 /*
  * Which part of a picture goes into the next UPDATE: the first rows of a damaged rectangle, as many
  * as a message has room for. A rectangle is taken out of the damage when it is begun, and prepared
- * once; what cannot be in its messages (the right half of one that is too wide) is damage again.
+ * once; what cannot be in its messages (the right half of one that is too wide) is damage again,
+ * and so is what is below its first message if its source wants to prepare no more than that.
  */
 #include <errno.h>
 
@@ -22,6 +23,21 @@ static bool pixels_are_busy(struct socket_display *sd, const struct socket_scano
 	return false;
 }
 
+/* Leaves what one message has no room for below @r for the next time. */
+static void keep_first_band(struct socket_scanout *s, struct rect *r)
+{
+	uint32_t rows = DISPLAY_BAND_BYTES / PIXEL_BYTES / r->width;
+	struct rect rest = *r;
+
+	rows = rows > 0 ? rows : 1;
+	if (r->height <= rows)
+		return;
+	r->height = rows;
+	rest.y += rows;
+	rest.height -= rows;
+	damage_put_back(&s->damage, &rest);
+}
+
 /* Takes the next damaged rectangle to send, and prepares it. */
 static bool begin_rect(struct socket_display *sd, struct socket_scanout *s)
 {
@@ -31,6 +47,8 @@ static bool begin_rect(struct socket_display *sd, struct socket_scanout *s)
 	if (s->damage.count == 0 || (ops->prepare && pixels_are_busy(sd, s)))
 		return false;
 	while (damage_take(&s->damage, &r)) {
+		if (ops->prepares_bands)
+			keep_first_band(s, &r);
 		if (!ops->prepare || ops->prepare(s->pixels, &r) == 0) {
 			s->sending = r;
 			return true;

@@ -22,7 +22,7 @@
 /* The pixels of one UPDATE at most. The peer blocks its main loop until it has read all of one, so
  * it must not wait for us to wake up in between: the whole fits into the socket's buffer. It also
  * stays in the processor's cache between our write and the peer's read. */
-#define SOCKET_BAND_BYTES (200 * 1024)
+#define SOCKET_BAND_BYTES DISPLAY_BAND_BYTES
 
 /* What the socket is asked to hold: the kernel doubles it, so two bands. While the peer reads one
  * we write the next, and wake up half as often. What Linux allows unless it is told otherwise is
