@@ -87,6 +87,16 @@ void vring_memory_changed(struct vring *vring);
 void vring_set_call(struct vring *vring, int fd);
 void vring_set_err(struct vring *vring, int fd);
 
+/* Whether it runs and is not broken. */
+static inline bool vring_is_usable(const struct vring *vring)
+{
+	return vring->is_running && !vring->is_broken;
+}
+
+/* How far the guest says that it has made chains available: last_avail if there are none, or if the
+ * ring is not usable; the guest's word, which may be wrong. */
+uint16_t vring_avail_index(const struct vring *vring);
+
 /* Takes the next chain: true if there is one. Chains that are wrong are answered on the way (so
  * call vring_notify() after a false one too), at most VRING_MAX_SKIPPED: after them it is false
  * although there may be more, and vring_enable_kicks() says so. */

@@ -269,9 +269,9 @@ static bool vring_walk(struct vring *vring, uint16_t head, struct vring_chain *r
 	return true;
 }
 
-static bool vring_is_usable(const struct vring *vring)
+uint16_t vring_avail_index(const struct vring *vring)
 {
-	return vring->is_running && !vring->is_broken;
+	return vring_is_usable(vring) ? load16_acquire(&vring->avail->idx) : vring->last_avail;
 }
 
 /* The next available head. False if there is none, or if the ring has just been found broken. */
