@@ -102,6 +102,9 @@ struct renderer_ops {
 				    const struct renderer_blob_args *args,
 				    struct renderer_resource **ret); /* optional */
 	void (*resource_free)(struct renderer *renderer, struct renderer_resource *resource);
+	/* Optional, for resources that take long to free: gives back some of the memory of one that
+	 * will only be freed, in less than a millisecond. False: resource_free() is quick now. */
+	bool (*resource_shrink)(struct renderer *renderer, struct renderer_resource *resource);
 	/* @iov is borrowed until it is detached or attached anew. Optional: transfers bring their
 	 * iov. */
 	int (*resource_attach)(struct renderer *renderer, struct renderer_resource *resource,
@@ -110,10 +113,13 @@ struct renderer_ops {
 				struct renderer_resource *resource); /* optional */
 	int (*transfer_to_host)(struct renderer *renderer, struct renderer_resource *resource,
 				const struct renderer_transfer *transfer);
+	/* A 2D box costs no more if it is transferred a few rows at a time, with an iov each. */
+	bool splits_transfers;
 	int (*transfer_from_host)(struct renderer *renderer, struct renderer_resource *resource,
 				  const struct renderer_transfer *transfer); /* optional */
 	/* Copies the pixels of @r to @data, a8r8g8b8 or x8r8g8b8 in rows of @stride bytes: all
-	 * of them, or there is an error and @data holds nothing that is to be seen. Optional: for resources that the CPU cannot read in place. */
+	 * of them, or there is an error and @data holds nothing that is to be seen. Optional: for
+	 * resources that the CPU cannot read in place. */
 	int (*read_pixels)(struct renderer *renderer, struct renderer_resource *resource,
 			   const struct rect *r, void *data, uint32_t stride);
 	/* Where the pixels lie, if the CPU can read them in place. */

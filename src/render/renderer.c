@@ -15,6 +15,9 @@ void renderer_init(struct renderer *renderer, const struct renderer_ops *ops)
 	assert(ops->name && ops->free);
 	assert(ops->resource_create && ops->resource_free && ops->transfer_to_host);
 	assert(!ops->resource_attach == !ops->resource_detach);
+	/* What waits for resource_shrink() holds no iovec, and outlives a reset. */
+	assert(!ops->resource_shrink || (!ops->resource_attach && !ops->reset));
+	assert(!ops->splits_transfers || !ops->resource_attach);
 	assert(!ops->capsets == !ops->capset_fill);
 	assert(!ops->context_create == !ops->context_free);
 	assert(!ops->context_create == !ops->context_attach);

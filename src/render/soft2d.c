@@ -28,9 +28,13 @@
 
 /* From here on a copy is mapped by itself: pages that no transfer touches are never there. */
 #define MAP_MIN_SIZE (128 * 1024)
-/* From here on, what is a screen most likely, it may have huge pages: both the copy into it and the
- * copy out of it that the kernel makes look up far fewer addresses. */
+/* Between these, what is a screen most likely, it may have huge pages: both the copy into it and
+ * the copy out of it that the kernel makes look up far fewer addresses. A larger one would make the
+ * device wait more often, in a virtual machine for 10 ms, while the kernel clears a huge page. */
 #define HUGE_MIN_SIZE (4 * 1024 * 1024)
+#define HUGE_MAX_SIZE (64 * 1024 * 1024)
+/* What is unmapped at once when a copy is freed: some 100 microseconds, more with small pages. */
+#define UNMAP_SIZE (2 * 1024 * 1024)
 
 struct soft2d_resource {
 	struct renderer_resource base;
@@ -60,7 +64,7 @@ static int new_data(size_t size, uint8_t **ret)
 		data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (data == MAP_FAILED)
 			data = NULL;
-		else if (size >= HUGE_MIN_SIZE)
+		else if (size >= HUGE_MIN_SIZE && size <= HUGE_MAX_SIZE)
 			(void)madvise(data, size, MADV_HUGEPAGE);
 	}
 	if (!data)
@@ -126,6 +130,23 @@ static void soft2d_resource_free(struct renderer *renderer, struct renderer_reso
 	g_free(resource);
 }
 
+/* From its end; what is left is of no height, so that nothing can reach what is gone. */
+static bool soft2d_resource_shrink(struct renderer *renderer, struct renderer_resource *handle)
+{
+	struct soft2d_resource *resource = to_soft2d(handle);
+
+	(void)renderer;
+	resource->height = 0;
+	if (resource->size <= UNMAP_SIZE)
+		return false;
+
+	size_t left = (resource->size - 1) / UNMAP_SIZE * UNMAP_SIZE;
+
+	munmap(resource->data + left, resource->size - left);
+	resource->size = left;
+	return true;
+}
+
 static int soft2d_transfer_to_host(struct renderer *renderer, struct renderer_resource *handle,
 				   const struct renderer_transfer *transfer)
 {
@@ -185,7 +206,9 @@ static const struct renderer_ops soft2d_ops = {
 	.free = soft2d_free,
 	.resource_create = soft2d_resource_create,
 	.resource_free = soft2d_resource_free,
+	.resource_shrink = soft2d_resource_shrink,
 	.transfer_to_host = soft2d_transfer_to_host,
+	.splits_transfers = true,
 	.pixels = soft2d_pixels,
 };
 

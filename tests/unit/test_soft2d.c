@@ -325,6 +325,37 @@ static void test_a_new_resource_is_black(void **state)
 	(void)state;
 }
 
+static void test_a_large_resource_shrinks_bit_by_bit_and_cannot_be_reached(void **state)
+{
+	struct fixture f;
+	const uint8_t pixel[4] = { 1, 2, 3, 4 };
+	const size_t cuts[] = { 4 };
+	unsigned n = 0;
+
+	(void)state;
+	setup_resource(&f, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 1920, 4096);
+	setup_backing(&f, pixel, sizeof(pixel), cuts, 1);
+	assert_int_equal(transfer(&f, 0, 0, 1, 1, 0), 0);
+	while (f.renderer->ops->resource_shrink(f.renderer, f.resource))
+		n++;
+	assert_in_range(n, 8, 30);
+	assert_false(f.renderer->ops->resource_shrink(f.renderer, f.resource));
+	assert_int_equal(transfer(&f, 0, 0, 1, 1, 0), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	assert_true(f.renderer->ops->pixels(f.renderer, f.resource, &f.pixels));
+	assert_int_equal(f.pixels.height, 0);
+	teardown(&f);
+}
+
+static void test_a_small_resource_does_not_shrink(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup_resource(&f, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 16, 16);
+	assert_false(f.renderer->ops->resource_shrink(f.renderer, f.resource));
+	teardown(&f);
+}
+
 static void test_the_null_renderer_accepts_everything(void **state)
 {
 	const struct renderer_resource_args args = { .id = 1, .target = 99 };
@@ -358,6 +389,8 @@ int main(void)
 		cmocka_unit_test(test_an_offset_need_not_match_the_box),
 		cmocka_unit_test(test_a_stride_of_the_guest_is_honoured),
 		cmocka_unit_test(test_a_new_resource_is_black),
+		cmocka_unit_test(test_a_large_resource_shrinks_bit_by_bit_and_cannot_be_reached),
+		cmocka_unit_test(test_a_small_resource_does_not_shrink),
 		cmocka_unit_test(test_the_null_renderer_accepts_everything),
 	};
 
