@@ -22,6 +22,7 @@
 #include "display/socket.h"
 #include "fuzz.h"
 #include "gpu/device_private.h"
+#include "gpu/resource.h"
 #include "render/renderer.h"
 #include "strict_renderer.h"
 #include "vhost/backend.h"
@@ -273,6 +274,7 @@ void harness_end(struct harness *harness)
 		stop_rings(harness);
 		backend(harness)->ops->reset(backend(harness));
 	}
+	resource_reap_all(harness->device);
 	check_empty(harness);
 	if (harness->has_socket_display) {
 		display_set_socket(harness->display, -1);

@@ -39,8 +39,8 @@ struct vhost_backend_ops {
 	 * kick may have come before. */
 	void (*queue_kicked)(struct vhost_backend *backend, unsigned index);
 
-	/* The guest's memory has changed: look every backing up again, at once. A running ring
-	 * whose memory went is broken already. */
+	/* The guest's memory has changed: what was taken of it before is not to be used after this
+	 * call. A running ring whose memory went is broken already. */
 	void (*memory_changed)(struct vhost_backend *backend);
 
 	/* The guest reset the device: free all that it made. The queues are stopped. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * A backing keeps the guest's own addresses, not only ours: when the VMM changes the memory table
- * under a live resource, the iovecs are made anew from them. Until the pages are back, or for ever,
- * the backing has no iovecs and transfers fail; it never points at what was unmapped.
+ * under a live resource, the iovecs are made anew from them, before they are used the next time
+ * (resource_find_memory()). Until the pages are back, or for ever, the backing has no iovecs and
+ * transfers fail; what was unmapped is never looked at.
  *
  * Pages that are neighbours in our address space become one piece, so a framebuffer that the guest
  * allocated in one go is copied in one go.
@@ -52,17 +53,25 @@ static int collect_pieces(const struct backing *backing, const struct guest_memo
 	return n;
 }
 
+/* For a backing that has no iovecs. 0 or the guest's error, as backing_attach() returns it. */
+static int make_pieces(struct backing *backing, const struct guest_memory *memory)
+{
+	int n = collect_pieces(backing, memory, NULL);
+
+	if (n <= 0)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	backing->iov = g_try_new(struct iovec, (size_t)n);
+	if (!backing->iov)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	backing->n_iov = collect_pieces(backing, memory, backing->iov);
+	return 0;
+}
+
 void backing_resolve(struct backing *backing, const struct guest_memory *memory)
 {
 	g_clear_pointer(&backing->iov, g_free);
 	backing->n_iov = 0;
-
-	int n = collect_pieces(backing, memory, NULL);
-	if (n <= 0)
-		return;
-	backing->iov = g_try_new(struct iovec, (size_t)n);
-	if (backing->iov)
-		backing->n_iov = collect_pieces(backing, memory, backing->iov);
+	(void)make_pieces(backing, memory);
 }
 
 int backing_attach(struct backing *backing, const struct guest_memory *memory,
@@ -72,13 +81,11 @@ int backing_attach(struct backing *backing, const struct guest_memory *memory,
 
 	for (uint32_t i = 0; i < n_entries; i++)
 		fresh.size += entries[i].length;
-	if (collect_pieces(&fresh, memory, NULL) <= 0)
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	backing_resolve(&fresh, memory);
-	if (!fresh.iov)
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	*backing = fresh;
-	return 0;
+	int r = make_pieces(&fresh, memory);
+
+	if (r == 0)
+		*backing = fresh;
+	return r;
 }
 
 void backing_detach(struct backing *backing)

@@ -15,6 +15,7 @@ struct backing {
 	uint64_t size;     /* bytes of all entries */
 	struct iovec *iov; /* owned; NULL: part of it is not in guest memory */
 	int n_iov;
+	uint64_t version; /* of guest memory that iov is good for */
 };
 
 /* Takes @entries (from g_malloc) unless it fails. 0; VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER if they

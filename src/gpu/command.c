@@ -5,8 +5,13 @@
  * The request is copied out of guest memory before anything looks at it. Its handler answers at
  * once or holds it; a held command keeps only the head of its chain, which is walked (and checked)
  * again when the answer is there, because memory may have changed meanwhile. A command that is done
- * while its ring stands still waits in queue::finished: a guest that is stopped and continued still
+ * while its queue is stopped waits in queue::finished: a guest that is stopped and continued still
  * gets every answer. With a fence the response is written at once, and only the giving back waits.
+ *
+ * A command that takes long does a part of its work in each turn, and stays in queue::unfinished in
+ * between. Its queue takes no other chain before it is done, so that a flush never overtakes its
+ * transfer. It goes on from its copied request and a number, and looks up everything else anew:
+ * what it works on may be gone by then, and so may the memory.
  *
  * Nothing is allocated per command: commands are reused, and there are never more of them than a
  * guest that plays by the rules can have under way.
@@ -21,8 +26,8 @@
 #include "base/container.h"
 #include "base/iov.h"
 #include "gpu/device_private.h"
-#include "gpu/fence.h"
 #include "gpu/command_table.h"
+#include "gpu/fence.h"
 #include "vhost/session.h"
 #include "vhost/vring.h"
 
@@ -37,6 +42,11 @@
  * sends. */
 #define TURN_BUDGET    64
 #define BYTES_PER_UNIT 65536
+
+/* Long commands move so many bytes in a turn, a frame of 1920x1080, unless that takes too long:
+ * pages that are touched for the first time take ten times as long as others. */
+#define TURN_BYTES (8 * 1024 * 1024)
+#define TURN_US    1000
 
 static struct vring *command_vring(const struct gpu_command *command)
 {
@@ -66,13 +76,40 @@ static void command_free(struct gpu_command *command)
 	g_queue_push_head_link(&command->device->free_commands, &command->link);
 }
 
+static void begin_turn(struct gpu_device *device)
+{
+	device->turn = (struct turn){ .budget = TURN_BUDGET };
+}
+
+static bool is_turn_over(struct turn *turn)
+{
+	if (turn->bytes < COMMAND_PIECE_BYTES)
+		return false; /* no need to look at the clock */
+	int64_t now = g_get_monotonic_time();
+
+	if (turn->end == 0)
+		turn->end = now + TURN_US;
+	return turn->bytes >= TURN_BYTES || now >= turn->end;
+}
+
 void command_charge(struct gpu_device *device, uint64_t bytes)
 {
-	uint64_t units = bytes / BYTES_PER_UNIT;
+	struct turn *turn = &device->turn;
+	uint64_t before = turn->bytes / BYTES_PER_UNIT;
 
-	/* However large, it leaves one unit: a flush goes with its transfer, in one turn and with
-	 * one interrupt. */
-	device->turn_budget -= (int)MIN(units, TURN_BUDGET - 2);
+	turn->bytes += bytes;
+	turn->is_over = is_turn_over(turn);
+	uint64_t units = turn->is_over ? TURN_BUDGET : turn->bytes / BYTES_PER_UNIT - before;
+
+	/* Always leave one unit, so that the flush after a large transfer runs in the same turn and
+	 * shares its interrupt. */
+	if (turn->budget > 1)
+		turn->budget = units < (unsigned)turn->budget ? turn->budget - (int)units : 1;
+}
+
+bool command_has_to_pause(const struct gpu_device *device)
+{
+	return device->turn.is_over || loop_has_to_turn(device->loop);
 }
 
 size_t command_read(const struct gpu_command *command, size_t offset, void *buf, size_t size)
@@ -151,6 +188,18 @@ static void complete_command(struct gpu_command *command, int result)
 	command_give_back(command);
 }
 
+static void take_result(struct gpu_command *command, int result)
+{
+	struct gpu_device *device = command->device;
+
+	if (result == COMMAND_UNFINISHED) {
+		g_queue_push_head_link(&device->queues[command->queue].unfinished, &command->link);
+		device->turn.budget = 0;
+	} else if (result != COMMAND_HELD) {
+		complete_command(command, result);
+	}
+}
+
 static void run_handler(struct gpu_device *device, struct gpu_command *command)
 {
 	union gpu_request *request = &command->request;
@@ -159,13 +208,13 @@ static void run_handler(struct gpu_device *device, struct gpu_command *command)
 
 	memset((uint8_t *)request + size, 0, sizeof(*request) - size);
 	command->is_answered = false;
+	command->progress = 0;
 
 	const struct command_type *type = command_table_find(request->hdr.type);
 	if (type && size >= type->request_size &&
 	    (type->feature == FEATURE_NONE || device_has_feature(device, (unsigned)type->feature)))
 		result = type->run(device, command);
-	if (result != COMMAND_HELD)
-		complete_command(command, result);
+	take_result(command, result);
 }
 
 void command_hold(struct gpu_command *command)
@@ -195,19 +244,27 @@ bool command_resume(struct gpu_command *command)
 	g_queue_unlink(&device->held, &command->link);
 	if (!command_vring(command)->is_running) {
 		command->is_to_run_again = true;
-		g_queue_push_tail_link(&device->queues[command->queue].finished, &command->link);
+		g_queue_push_tail_link(&device->queues[command->queue].unfinished, &command->link);
 		return false;
 	}
 	reload_chain(command);
 	return true;
 }
 
-static int on_serve_again(struct loop_task *task)
+void command_continue(struct gpu_device *device, unsigned index)
 {
-	struct queue *queue = container_of(task, struct queue, again);
+	struct queue *queue = &device->queues[index];
+	struct gpu_command *command = g_queue_pop_head_link(&queue->unfinished)->data;
 
-	command_serve(queue->device, queue->index);
-	return 0;
+	reload_chain(command);
+	if (command->is_to_run_again) {
+		command->is_to_run_again = false;
+		run_handler(device, command);
+	} else {
+		const struct command_type *type = command_table_find(command->request.hdr.type);
+
+		take_result(command, type->run(device, command));
+	}
 }
 
 /* The next chain. Those that were wrong, and are skipped, are work too. */
@@ -216,33 +273,62 @@ static bool pop_chain(struct gpu_device *device, struct vring *vring, struct vri
 	uint16_t before = vring->next_used;
 	bool is_there = vring_pop(vring, ret);
 
-	device->turn_budget -= 1 + (uint16_t)(vring->next_used - before);
+	device->turn.budget -= 1 + (uint16_t)(vring->next_used - before);
 	return is_there;
 }
 
-void command_serve(struct gpu_device *device, unsigned index)
+static void start_command(struct queue *queue, struct vring *vring, const struct vring_chain *chain)
 {
-	struct vring *vring = vhost_session_vring(device->session, index);
+	struct gpu_command *command = command_new(queue->device);
+
+	if (!command) {
+		vring_push(vring, chain->head, 0);
+		return;
+	}
+	command->queue = queue->index;
+	command->head = chain->head;
+	command->chain = *chain;
+	run_handler(queue->device, command);
+}
+
+/* One step of the queue's work. False if there is none. */
+static bool serve_next(struct queue *queue, struct vring *vring)
+{
+	struct gpu_device *device = queue->device;
 	struct vring_chain chain;
 
-	device->turn_budget = TURN_BUDGET;
+	if (!g_queue_is_empty(&queue->unfinished)) {
+		if (!vring_is_usable(vring))
+			return false;
+		device->turn.budget--;
+		command_continue(device, queue->index);
+		return true;
+	}
+	if (!pop_chain(device, vring, &chain))
+		return false;
+	start_command(queue, vring, &chain);
+	return true;
+}
+
+/* Nothing is begun while memory is being freed: until then it counts as the guest's. */
+static bool may_serve(struct gpu_device *device)
+{
+	return device->turn.budget > 0 && g_queue_is_empty(&device->dying) &&
+	       !loop_has_to_turn(device->loop);
+}
+
+static void serve_queue(struct gpu_device *device, unsigned index)
+{
+	struct vring *vring = vhost_session_vring(device->session, index);
+	struct queue *queue = &device->queues[index];
+
+	begin_turn(device);
 	vring_disable_kicks(vring);
 	do {
-		while (device->turn_budget > 0 && !loop_has_to_turn(device->loop) &&
-		       pop_chain(device, vring, &chain)) {
-			struct gpu_command *command = command_new(device);
-
-			if (!command) {
-				vring_push(vring, chain.head, 0);
-				continue;
-			}
-			command->queue = index;
-			command->head = chain.head;
-			command->chain = chain;
-			run_handler(device, command);
-		}
-		if (device->turn_budget <= 0 || loop_has_to_turn(device->loop)) {
-			loop_queue(device->loop, &device->queues[index].again, on_serve_again);
+		while (may_serve(device) && serve_next(queue, vring))
+			;
+		if (!may_serve(device)) {
+			command_serve_later(device, index);
 			break;
 		}
 	} while (vring_enable_kicks(vring));
@@ -250,22 +336,42 @@ void command_serve(struct gpu_device *device, unsigned index)
 	command_notify_all(device);
 }
 
-void command_queue_started(struct gpu_device *device, unsigned index)
+/* Tasks that are queued before those of a turn are run are run in that turn: a queue that was
+ * kicked has had its part by then. */
+static int on_serve_again(struct loop_task *task)
+{
+	struct queue *queue = container_of(task, struct queue, again);
+
+	if (queue->was_kicked)
+		loop_queue(queue->device->loop, task, on_serve_again);
+	else
+		serve_queue(queue->device, queue->index);
+	queue->was_kicked = false;
+	return 0;
+}
+
+void command_serve_later(struct gpu_device *device, unsigned index)
+{
+	if (vhost_session_vring(device->session, index)->is_running)
+		loop_queue(device->loop, &device->queues[index].again, on_serve_again);
+}
+
+void command_kicked(struct gpu_device *device, unsigned index)
 {
 	struct queue *queue = &device->queues[index];
+
+	if (queue->again.loop)
+		return; /* it is served as often as may be */
+	serve_queue(device, index);
+	queue->was_kicked = queue->again.loop;
+}
+
+void command_queue_started(struct gpu_device *device, unsigned index)
+{
 	GList *link;
 
-	while ((link = g_queue_pop_head_link(&queue->finished))) {
-		struct gpu_command *command = link->data;
-
-		if (command->is_to_run_again) {
-			command->is_to_run_again = false;
-			reload_chain(command);
-			run_handler(device, command);
-		} else {
-			command_give_back(command);
-		}
-	}
+	while ((link = g_queue_pop_head_link(&device->queues[index].finished)))
+		command_give_back(link->data);
 	vring_notify(vhost_session_vring(device->session, index));
 }
 
@@ -301,6 +407,7 @@ void command_drop_all(struct gpu_device *device)
 	for (unsigned i = 0; i < N_QUEUES; i++) {
 		loop_unqueue(&device->queues[i].again);
 		drop_list(&device->queues[i].finished);
+		drop_list(&device->queues[i].unfinished);
 	}
 }
 

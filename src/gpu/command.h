@@ -17,6 +17,10 @@ struct gpu_device;
 /* What a handler returns if the command is answered later; apart from 0 (OK_NODATA, or what
  * command_reply() said), VIRTIO_GPU_RESP_ERR_* and -errno. */
 #define COMMAND_HELD 1
+/* The handler has done a part of its work and is called again in the next turn; until then its
+ * queue serves nothing else. The request stays as it was copied, gpu_command::progress as the
+ * handler left it; all else may have changed meanwhile and is looked up and checked anew. */
+#define COMMAND_UNFINISHED 2
 
 /* The guest's bytes, copied once. */
 union gpu_request {
@@ -43,22 +47,25 @@ union gpu_request {
 };
 
 struct gpu_command {
-	GList link; /* gpu_device::held or ::free_commands, queue::finished or timeline::commands */
+	GList link; /* gpu_device::held or ::free_commands, queue::finished or ::unfinished, or
+		     * timeline::commands */
 	struct gpu_device *device;
 	unsigned queue;
 	uint16_t head;
 	union gpu_request request;
 	struct vring_chain chain; /* good only while a handler runs */
 	bool is_answered;
-	bool is_to_run_again; /* in queue::finished: its answer came while the queue stood still */
+	bool is_to_run_again; /* in queue::unfinished, and from its start: its answer came while
+			       * the queue was stopped */
 	uint32_t written;     /* bytes of response */
 	uint64_t fence_seq;   /* its place in its timeline */
 	uint16_t flush_left;  /* bit i: RESOURCE_FLUSH has still to show scanout i */
+	uint32_t progress;    /* of one that is unfinished; 0 at its start */
 	struct display_request display_request;
 };
 
-/* Serves @queue until it is empty or the turn's budget is spent. */
-void command_serve(struct gpu_device *device, unsigned queue);
+/* The guest kicked @queue: serves it until it is empty or the turn's budget is spent. */
+void command_kicked(struct gpu_device *device, unsigned queue);
 
 /* Copies @size bytes that follow the fixed part of the request; returns how many there were. */
 size_t command_read(const struct gpu_command *command, size_t offset, void *buf, size_t size);
@@ -90,5 +97,15 @@ void command_drop_all(struct gpu_device *device);
 /* Frees the spare commands; all must have been dropped. */
 void command_finish(struct gpu_device *device);
 
-/* Takes @bytes of work off the turn's budget. */
+/* Goes on with the command that is unfinished on @queue, whose ring runs. */
+void command_continue(struct gpu_device *device, unsigned queue);
+/* Serves @queue at the end of this turn, or in the next one. */
+void command_serve_later(struct gpu_device *device, unsigned queue);
+
+/* Long work is done in pieces of about so many bytes. Each is charged, and before each the handler
+ * asks whether it has to pause, and returns COMMAND_UNFINISHED then. */
+#define COMMAND_PIECE_BYTES (128 * 1024)
+bool command_has_to_pause(const struct gpu_device *device);
+
+/* Takes @bytes of work off what may be done in this turn. */
 void command_charge(struct gpu_device *device, uint64_t bytes);

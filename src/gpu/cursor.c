@@ -20,9 +20,9 @@
 
 #define IMAGE_SIZE (DISPLAY_CURSOR_SIZE * DISPLAY_CURSOR_SIZE * PIXEL_BYTES)
 
-static int read_blob(const struct resource *blob, uint32_t *image)
+static int read_blob(struct gpu_device *device, struct resource *blob, uint32_t *image)
 {
-	if (!blob->backing.iov)
+	if (!resource_find_memory(device, blob))
 		return VIRTIO_GPU_RESP_ERR_UNSPEC; /* the memory behind it is gone */
 	iov_read(blob->backing.iov, blob->backing.n_iov, 0, image, IMAGE_SIZE);
 	return 0;
@@ -42,7 +42,7 @@ static int read_image(struct gpu_device *device, struct resource *resource,
 	struct renderer_pixels pixels;
 
 	if (resource_is_in_guest_memory(resource))
-		return read_blob(resource, image);
+		return read_blob(device, resource, image);
 	memset(image, 0, IMAGE_SIZE);
 	if (ops->read_pixels) {
 		const struct rect all = { .width = resource->width, .height = resource->height };

@@ -117,7 +117,7 @@ static void queue_stopped(struct vhost_backend *backend, unsigned index)
 
 static void queue_kicked(struct vhost_backend *backend, unsigned index)
 {
-	command_serve(to_device(backend), index);
+	command_kicked(to_device(backend), index);
 }
 
 static void memory_changed(struct vhost_backend *backend)
@@ -174,6 +174,7 @@ void gpu_device_free(struct gpu_device *device)
 		return;
 	assert(!device->session);
 	command_finish(device);
+	resource_reap_all(device);
 	fence_finish(device);
 	g_hash_table_destroy(device->contexts);
 	g_hash_table_destroy(device->resources);

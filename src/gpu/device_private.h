@@ -41,7 +41,17 @@ struct queue {
 	struct gpu_device *device;
 	unsigned index;
 	struct loop_task again; /* more to serve in the next turn */
-	GQueue finished;        /* gpu_command::link; done while the queue stood still */
+	bool was_kicked;        /* served in this turn already, before its tasks */
+	GQueue finished;        /* gpu_command::link; done while the queue was stopped */
+	GQueue unfinished;      /* gpu_command::link; go on, in this order, before the next chain */
+};
+
+/* What a queue may still do in this turn of the loop (command.c). */
+struct turn {
+	int budget;     /* units of work that are left */
+	uint64_t bytes; /* of work done */
+	int64_t end;    /* microseconds of g_get_monotonic_time(); 0: nobody has looked yet */
+	bool is_over;   /* long work goes on in the next one */
 };
 
 struct gpu_device {
@@ -56,12 +66,15 @@ struct gpu_device {
 	struct vhost_session *session; /* NULL: nobody is connected */
 	uint64_t features;             /* that the guest accepted */
 	struct queue queues[N_QUEUES];
-	int turn_budget; /* work left in this turn of the loop */
+	struct turn turn;
 
-	GHashTable *contexts;  /* id -> struct context, owned */
-	GHashTable *resources; /* id -> struct resource, owned */
-	uint64_t hostmem;      /* bytes that they take of limits.max_hostmem */
-	unsigned n_dmabufs;    /* of resources, open */
+	GHashTable *contexts;    /* id -> struct context, owned */
+	GHashTable *resources;   /* id -> struct resource, owned */
+	uint64_t hostmem;        /* bytes that they and the dying take of limits.max_hostmem */
+	uint64_t memory_version; /* grows whenever guest memory changes */
+	GQueue dying;            /* resource::link, owned; being freed, a part in each turn */
+	struct loop_task reap;
+	unsigned n_dmabufs; /* of resources, open */
 	struct scanout scanouts[VIRTIO_GPU_MAX_SCANOUTS];
 	struct display_info info; /* as the display said last */
 

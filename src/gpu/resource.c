@@ -4,11 +4,20 @@
  * the renderer's resource lives; its backing lives in here, so a renderer that keeps a pointer to
  * the iovecs is told before they go. What a resource may cost is charged when it is made, before
  * anything is allocated, and given back when it is freed.
+ *
+ * When guest memory changes, a renderer that keeps iovecs has them replaced at once. All others are
+ * only marked as old: a guest may have so many that to look them all up takes half a second.
+ *
+ * To give memory back to the kernel takes long too. A large resource, and all resources at a reset,
+ * are taken out of the table at once and then die, a part in each turn. Until they are dead they
+ * count as the guest's, and no queue is served: the guest's next command finds as much room as it
+ * made, only later.
  */
 #include "gpu/resource.h"
 
 #include <string.h>
 
+#include "base/container.h"
 #include "base/fd.h"
 #include "gpu/command.h"
 #include "gpu/device_private.h"
@@ -17,6 +26,13 @@
 
 /* Looking up one entry takes as long as copying this many bytes. */
 #define BYTES_PER_ENTRY 512
+
+/* Copying one byte takes as long as freeing this many. */
+#define BYTES_PER_FREED 4
+
+/* A resource that takes more than this is not freed in one turn. */
+#define DYING_MIN_BYTES (2 * 1024 * 1024)
+#define REAP_US         1000
 
 struct resource *resource_find(struct gpu_device *device, uint32_t id)
 {
@@ -39,13 +55,19 @@ void resource_forget_backing(struct gpu_device *device, struct backing *backing)
 	backing_detach(backing);
 }
 
-static void detach_backing(struct gpu_device *device, struct resource *resource)
+/* The renderer, if it keeps the backing's iovecs, uses them no longer. */
+static void detach_from_renderer(struct gpu_device *device, struct resource *resource)
 {
 	const struct renderer_ops *ops = device->renderer->ops;
 
-	scanout_memory_changes(device, resource);
 	if (resource->backing.iov && resource->handle && ops->resource_detach)
 		renderer_call_void(device->renderer, resource_detach, resource->handle);
+}
+
+static void detach_backing(struct gpu_device *device, struct resource *resource)
+{
+	scanout_memory_changes(device, resource);
+	detach_from_renderer(device, resource);
 	resource_forget_backing(device, &resource->backing);
 }
 
@@ -58,15 +80,61 @@ void resource_forget_dmabuf(struct gpu_device *device, struct resource *resource
 	device->n_dmabufs--;
 }
 
-static void resource_free(struct gpu_device *device, struct resource *resource)
+/* What is left of a resource that nothing refers to. */
+static void finish_resource(struct gpu_device *device, struct resource *resource)
 {
-	scanout_forget(device, resource);
-	resource_forget_dmabuf(device, resource);
-	detach_backing(device, resource);
 	if (resource->handle)
 		renderer_call_void(device->renderer, resource_free, resource->handle);
+	resource_forget_backing(device, &resource->backing);
 	device->hostmem -= resource->hostmem;
 	g_free(resource);
+}
+
+/* Frees some of what is dying. */
+static void reap_some(struct gpu_device *device)
+{
+	struct resource *resource = device->dying.head->data;
+
+	if (resource->handle && renderer_call(device->renderer, resource_shrink, resource->handle))
+		return;
+	g_queue_unlink(&device->dying, &resource->link);
+	finish_resource(device, resource);
+}
+
+static int on_reap(struct loop_task *task)
+{
+	struct gpu_device *device = container_of(task, struct gpu_device, reap);
+	int64_t end = g_get_monotonic_time() + REAP_US;
+
+	while (!g_queue_is_empty(&device->dying) && g_get_monotonic_time() < end)
+		reap_some(device);
+	if (!g_queue_is_empty(&device->dying))
+		loop_queue(device->loop, task, on_reap);
+	return 0;
+}
+
+void resource_reap_all(struct gpu_device *device)
+{
+	while (!g_queue_is_empty(&device->dying))
+		reap_some(device);
+	loop_unqueue(&device->reap);
+}
+
+/* Takes it out of use and frees it, at once if the renderer cannot do so bit by bit. */
+static void resource_free(struct gpu_device *device, struct resource *resource, uint64_t at_once)
+{
+	uint64_t size = resource->hostmem + backing_cost(resource->backing.n_entries);
+
+	scanout_forget(device, resource);
+	resource_forget_dmabuf(device, resource);
+	detach_from_renderer(device, resource);
+	if (size <= at_once || !device->renderer->ops->resource_shrink) {
+		finish_resource(device, resource);
+		return;
+	}
+	resource->link.data = resource;
+	g_queue_push_tail_link(&device->dying, &resource->link);
+	loop_queue(device->loop, &device->reap, on_reap);
 }
 
 void resource_free_all(struct gpu_device *device)
@@ -77,19 +145,30 @@ void resource_free_all(struct gpu_device *device)
 	g_hash_table_iter_init(&iter, device->resources);
 	while (g_hash_table_iter_next(&iter, NULL, &resource)) {
 		g_hash_table_iter_remove(&iter);
-		resource_free(device, resource);
+		resource_free(device, resource, 0);
 	}
+}
+
+static void resolve_backing(struct gpu_device *device, struct resource *resource)
+{
+	backing_resolve(&resource->backing, memory_of(device));
+	resource->backing.version = device->memory_version;
+}
+
+bool resource_find_memory(struct gpu_device *device, struct resource *resource)
+{
+	if (resource->backing.version != device->memory_version) {
+		command_charge(device, resource->backing.n_entries * (uint64_t)BYTES_PER_ENTRY);
+		resolve_backing(device, resource);
+	}
+	return resource->backing.iov;
 }
 
 static void reattach_backing(struct gpu_device *device, struct resource *resource)
 {
-	const struct renderer_ops *ops = device->renderer->ops;
-
-	scanout_memory_changes(device, resource);
-	if (resource->backing.iov && resource->handle && ops->resource_detach)
-		renderer_call_void(device->renderer, resource_detach, resource->handle);
-	backing_resolve(&resource->backing, memory_of(device));
-	if (resource->backing.iov && resource->handle && ops->resource_attach &&
+	detach_from_renderer(device, resource);
+	resolve_backing(device, resource);
+	if (resource->backing.iov &&
 	    renderer_call(device->renderer, resource_attach, resource->handle,
 			  resource->backing.iov, resource->backing.n_iov) != 0)
 		g_clear_pointer(&resource->backing.iov, g_free);
@@ -100,11 +179,15 @@ void resource_memory_changed(struct gpu_device *device)
 	GHashTableIter iter;
 	void *value;
 
+	scanout_memory_changes(device, NULL);
+	device->memory_version++;
+	if (!device->renderer->ops->resource_attach)
+		return;
 	g_hash_table_iter_init(&iter, device->resources);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		struct resource *resource = value;
 
-		if (backing_is_attached(&resource->backing))
+		if (resource->handle && backing_is_attached(&resource->backing))
 			reattach_backing(device, resource);
 	}
 }
@@ -136,7 +219,8 @@ int resource_unref(struct gpu_device *device, struct gpu_command *command)
 	if (!resource)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	g_hash_table_remove(device->resources, GUINT_TO_POINTER(id));
-	resource_free(device, resource);
+	command_charge(device, resource->hostmem / BYTES_PER_FREED);
+	resource_free(device, resource, DYING_MIN_BYTES);
 	return 0;
 }
 
@@ -160,6 +244,7 @@ int resource_read_backing(struct gpu_device *device, const struct gpu_command *c
 	if (r != 0)
 		return r;
 	g_steal_pointer(&entries);
+	backing->version = device->memory_version;
 	device->hostmem += backing_cost(n_entries);
 	return 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
+#include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -19,6 +20,7 @@ enum resource_kind {
 
 /* An image or buffer of the guest's. */
 struct resource {
+	GList link; /* gpu_device::dying */
 	uint32_t id;
 	enum resource_kind kind;
 	uint32_t target, width, height, depth, array_size, last_level; /* 0 for a blob */
@@ -28,7 +30,7 @@ struct resource {
 	uint8_t uuid[16];
 	uint16_t scanouts;      /* bit i: shown on scanout i */
 	bool is_readable;       /* the renderer has read pixels of it for a scanout */
-	struct backing backing; /* the guest memory behind it */
+	struct backing backing; /* the guest memory behind it, see resource_find_memory() */
 	struct renderer_resource
 		*handle; /* the renderer's; NULL for a blob that it need not know */
 	bool has_dmabuf;
@@ -65,10 +67,16 @@ void resource_forget_backing(struct gpu_device *device, struct backing *backing)
 /* Closes its dma-buf, if it has one. */
 void resource_forget_dmabuf(struct gpu_device *device, struct resource *resource);
 
-/* Frees all, their scanouts go off. */
+/* Frees all, their scanouts go off. Their memory may take some turns to go. */
 void resource_free_all(struct gpu_device *device);
-/* Looks every backing up again after guest memory changed. */
+/* Waits until all memory of freed resources has gone. */
+void resource_reap_all(struct gpu_device *device);
+
+/* Guest memory has changed: what was taken of it is used no more. */
 void resource_memory_changed(struct gpu_device *device);
+/* Makes backing.iov good for guest memory as it is now, until it changes again. False if part of
+ * the backing is not in guest memory. */
+bool resource_find_memory(struct gpu_device *device, struct resource *resource);
 
 /* Command handlers (VIRTIO 1.2, 5.7.6.8). */
 int resource_create_2d(struct gpu_device *device, struct gpu_command *command);

@@ -4,17 +4,76 @@
  * mipmap level, or that begins behind the end of the backing, is refused here; a 2D box is also
  * compared with the backing to its last byte. How many bytes a 3D format takes is the renderer's
  * to know, and where its copy ends too.
+ *
+ * A large 2D box is copied row by row, some rows at a time, in as many turns as it takes. When such
+ * a copy goes on, all is checked again: the resource may be another one with the same id.
  */
-#include "gpu/command.h"
+#include "base/iov.h"
 #include "base/pixel.h"
+#include "gpu/command.h"
 #include "gpu/context.h"
 #include "gpu/device_private.h"
 #include "gpu/resource.h"
 
+/* Copies the rows of @r from @first_row on, the whole of which was checked, until the turn is over.
+ * How many were done is noted in @command. */
+static int copy_rows(struct gpu_device *device, struct gpu_command *command,
+		     const struct resource *resource, const struct rect *r)
+{
+	uint64_t offset = command->request.transfer_2d.offset;
+	uint64_t stride = (uint64_t)resource->width * PIXEL_BYTES;
+	uint32_t row = r->width * PIXEL_BYTES, at_once = MAX(COMMAND_PIECE_BYTES / row, 1);
+	struct iov_cursor cursor = { resource->backing.iov, resource->backing.n_iov, 0 };
+
+	(void)iov_cursor_skip(&cursor, offset + command->progress * stride);
+	while (command->progress < r->height) {
+		uint32_t n_rows = MIN(at_once, r->height - command->progress);
+		const struct renderer_transfer transfer = {
+			.offset = cursor.skipped,
+			.box = { r->x, r->y + command->progress, 0, r->width, n_rows, 1 },
+			.iov = cursor.iov,
+			.n_iov = cursor.n_iov,
+		};
+
+		if (command_has_to_pause(device))
+			return COMMAND_UNFINISHED;
+		int error = renderer_call(device->renderer, transfer_to_host, resource->handle,
+					  &transfer);
+		if (error != 0)
+			return error;
+		(void)iov_cursor_skip(&cursor, n_rows * stride);
+		command->progress += n_rows;
+		command_charge(device, (uint64_t)n_rows * row);
+	}
+	return 0;
+}
+
+/* By a renderer that cannot do it bit by bit. */
+static int copy_box(struct gpu_device *device, struct gpu_command *command,
+		    const struct resource *resource, const struct rect *r)
+{
+	const struct renderer_transfer transfer = {
+		.offset = command->request.transfer_2d.offset,
+		.box = { r->x, r->y, 0, r->width, r->height, 1 },
+	};
+
+	command_charge(device, (uint64_t)r->width * r->height * PIXEL_BYTES);
+	return renderer_call(device->renderer, transfer_to_host, resource->handle, &transfer);
+}
+
+/* Whether the backing holds the box from its first byte to its last one, if the first is at
+ * @offset; its rows are as wide as the resource. */
+static bool backing_holds(const struct resource *resource, uint64_t offset, const struct rect *r)
+{
+	uint64_t stride = (uint64_t)resource->width * PIXEL_BYTES;
+	uint64_t size = (r->height - 1) * stride + (uint64_t)r->width * PIXEL_BYTES;
+
+	return offset <= resource->backing.size && size <= resource->backing.size - offset;
+}
+
 int resource_transfer_to_host_2d(struct gpu_device *device, struct gpu_command *command)
 {
 	const struct virtio_gpu_transfer_to_host_2d *request = &command->request.transfer_2d;
-	const struct renderer_ops *ops = device->renderer->ops;
 	struct resource *resource = resource_find(device, request->resource_id);
 	struct rect r = { request->r.x, request->r.y, request->r.width, request->r.height };
 
@@ -22,29 +81,16 @@ int resource_transfer_to_host_2d(struct gpu_device *device, struct gpu_command *
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	if (resource_is_in_guest_memory(resource)) /* the display reads it there */
 		return 0;
-	if (!resource->backing.iov)
+	if (!resource_find_memory(device, resource))
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	if (rect_is_empty(&r) || !rect_is_within(&r, resource->width, resource->height))
+	if (!rect_is_within(&r, resource->width, resource->height))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-
-	/* From the first byte of the box to its last one; the backing's rows are as wide as the
-	 * resource. */
-	uint64_t stride = (uint64_t)resource->width * PIXEL_BYTES;
-	uint64_t size = (r.height - 1) * stride + (uint64_t)r.width * PIXEL_BYTES;
-	if (request->offset > resource->backing.size ||
-	    size > resource->backing.size - request->offset)
+	if (rect_is_empty(&r)) /* right, and nothing is to be done */
+		return 0;
+	if (!backing_holds(resource, request->offset, &r))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-
-	struct renderer_transfer transfer = {
-		.offset = request->offset,
-		.box = { .x = r.x, .y = r.y, .width = r.width, .height = r.height, .depth = 1 },
-	};
-	if (!ops->resource_attach) {
-		transfer.iov = resource->backing.iov;
-		transfer.n_iov = resource->backing.n_iov;
-	}
-	command_charge(device, (uint64_t)r.width * r.height * PIXEL_BYTES);
-	return renderer_call(device->renderer, transfer_to_host, resource->handle, &transfer);
+	return device->renderer->ops->splits_transfers ? copy_rows(device, command, resource, &r)
+						       : copy_box(device, command, resource, &r);
 }
 
 /* Whether [@first, @first + @count) lies within [0, @size). */
@@ -85,7 +131,7 @@ static int check_3d(struct gpu_device *device, struct gpu_command *command,
 		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
 	if (!resource || !resource->handle)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (!resource->backing.iov)
+	if (!resource_find_memory(device, resource))
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	if ((!resource_is_blob(resource) && !is_box_within(resource, box, request->level)) ||
 	    request->offset >= resource->backing.size)

@@ -63,12 +63,15 @@ void scanout_forget(struct gpu_device *device, struct resource *resource)
 			turn_off(device, i);
 }
 
-void scanout_memory_changes(struct gpu_device *device, struct resource *resource)
+void scanout_memory_changes(struct gpu_device *device, const struct resource *resource)
 {
-	for (unsigned i = 0; i < VIRTIO_GPU_MAX_SCANOUTS && resource_is_in_guest_memory(resource);
-	     i++)
-		if (resource->scanouts >> i & 1)
-			display_pixels_changed(device->display, &device->scanouts[i].pixels);
+	for (unsigned i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+		struct scanout *scanout = &device->scanouts[i];
+
+		if (scanout->resource && (!resource || scanout->resource == resource) &&
+		    resource_is_in_guest_memory(scanout->resource))
+			display_pixels_changed(device->display, &scanout->pixels);
+	}
 }
 
 /* Exports the resource, the first time, and keeps the descriptor. */

@@ -8,8 +8,9 @@ struct resource;
 void scanout_init_all(struct gpu_device *device);
 /* @resource is about to go: no scanout shows it any more. */
 void scanout_forget(struct gpu_device *device, struct resource *resource);
-/* The memory behind @resource is about to change: the display finishes with the old one. */
-void scanout_memory_changes(struct gpu_device *device, struct resource *resource);
+/* The memory behind @resource (NULL: any of the guest's) is about to change: the display finishes
+ * with the old one. */
+void scanout_memory_changes(struct gpu_device *device, const struct resource *resource);
 
 /* Command handlers (VIRTIO 1.2, 5.7.6.8). */
 int scanout_set(struct gpu_device *device, struct gpu_command *command);

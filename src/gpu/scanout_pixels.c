@@ -7,7 +7,9 @@
  * blob: guest memory. Rows are sent from the guest's pages.
  * shadow: what lies on the GPU, or in another format, is copied into a shadow of the scanout, only
  * the damaged box of it, and only when the display begins to send that box. The box lies there
- * without gaps: a small one touches few pages, and is sent as one piece.
+ * without gaps: a small one touches few pages, and is sent as one piece. The GPU is asked for the
+ * whole box at once, for it has to finish its work each time; guest memory is converted band by
+ * band, each right before it is sent.
  */
 #include "gpu/scanout_pixels.h"
 
@@ -75,12 +77,13 @@ static int blob_rows(struct display_pixels *pixels, const struct rect *r, struct
 {
 	struct scanout *scanout = to_scanout(pixels);
 	const struct backing *backing = &scanout->resource->backing;
-	struct iov_cursor cursor = read_backing(backing);
 	size_t size = (size_t)r->width * PIXEL_BYTES;
 	int n = 0;
 
-	if (!backing->iov)
+	if (!resource_find_memory(scanout->device, scanout->resource))
 		return -EFAULT; /* the memory behind it is gone */
+	struct iov_cursor cursor = read_backing(backing);
+
 	if (size == scanout->stride)
 		return iov_slice(backing->iov, backing->n_iov, blob_offset(scanout, r),
 				 size * r->height, iov, max);
@@ -133,13 +136,15 @@ static int prepare_from_renderer(struct display_pixels *pixels, const struct rec
 static int prepare_from_blob(struct display_pixels *pixels, const struct rect *r)
 {
 	struct scanout *scanout = to_scanout(pixels);
-	const struct backing *backing = &scanout->resource->backing;
-	struct iov_cursor cursor = read_backing(backing);
 	uint32_t stride;
 	uint8_t *data = hold_in_shadow(scanout, r, &stride);
 
-	if (!backing->iov)
+	if ((uint64_t)stride * r->height > scanout->shadow_size)
+		return -E2BIG;
+	if (!resource_find_memory(scanout->device, scanout->resource))
 		return -EFAULT;
+	struct iov_cursor cursor = read_backing(&scanout->resource->backing);
+
 	(void)iov_cursor_skip(&cursor, blob_offset(scanout, r));
 	for (uint32_t y = 0; y < r->height; y++) {
 		(void)iov_cursor_read(&cursor, data + (size_t)y * stride, stride);
@@ -152,14 +157,18 @@ static int prepare_from_blob(struct display_pixels *pixels, const struct rect *r
 static const struct display_pixels_ops mapped_ops = { .rows = mapped_rows };
 static const struct display_pixels_ops blob_ops = { .rows = blob_rows };
 static const struct display_pixels_ops converted_blob_ops = { .prepare = prepare_from_blob,
+							      .prepares_bands = true,
 							      .rows = shadow_rows };
 static const struct display_pixels_ops read_back_ops = { .prepare = prepare_from_renderer,
 							 .rows = shadow_rows };
 
 static int new_shadow(struct gpu_device *device, struct scanout *scanout)
 {
-	uint64_t size = (uint64_t)scanout->rect.width * scanout->rect.height * PIXEL_BYTES;
+	uint64_t row = (uint64_t)scanout->rect.width * PIXEL_BYTES;
+	uint64_t size = row * scanout->rect.height;
 
+	if (scanout->pixels.ops->prepares_bands)
+		size = MIN(size, MAX(row, DISPLAY_BAND_BYTES));
 	if (size > device->limits.max_hostmem - device->hostmem)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	scanout->shadow = g_try_malloc0(size);

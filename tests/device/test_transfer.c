@@ -37,6 +37,16 @@ static void transfer_of_a_box_outside_is_refused(void **state)
 	assert_ok(gpu_transfer_2d(*state, 1, image_rect(&i), 0));
 }
 
+static void transfer_of_nothing_is_right(void **state)
+{
+	image_new(*state, 1, BGRX, 64, 32);
+	assert_ok(gpu_transfer_2d(*state, 1, gpu_rect(0, 0, 0, 0), 0));
+	assert_ok(gpu_transfer_2d(*state, 1, gpu_rect(64, 0, 0, 32), 0));
+	assert_ok(gpu_transfer_2d(*state, 1, gpu_rect(0, 32, 64, 0), UINT64_MAX));
+	assert_response(gpu_transfer_2d(*state, 1, gpu_rect(65, 0, 0, 1), 0),
+			RESP_INVALID_PARAMETER);
+}
+
 static void transfer_beyond_the_backing_is_refused(void **state)
 {
 	struct vmm *vmm = *state;
@@ -248,6 +258,7 @@ static int run(void)
 		BOOTED_TEST(transfer_to_nothing_is_refused),
 		BOOTED_TEST(transfer_without_a_backing_is_refused),
 		BOOTED_TEST(transfer_of_a_box_outside_is_refused),
+		BOOTED_TEST(transfer_of_nothing_is_right),
 		BOOTED_TEST(transfer_beyond_the_backing_is_refused),
 		BOOTED_TEST(every_format_arrives_as_x8r8g8b8),
 		BOOTED_TEST(a_box_changes_its_own_pixels_only),

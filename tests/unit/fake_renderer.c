@@ -16,10 +16,12 @@
 
 #include "base/container.h"
 #include "base/fd.h"
+#include "base/iov.h"
 
 struct fake_resource {
 	struct renderer_resource base;
 	uint32_t id;
+	unsigned n_shrinks;
 	const struct iovec *iov; /* the device's; NULL: nothing is attached */
 };
 
@@ -110,6 +112,41 @@ static int transfer_box(struct renderer *renderer, struct renderer_resource *han
 
 	(void)renderer, (void)transfer;
 	assert_non_null(resource->iov);
+	return 0;
+}
+
+/* By the CPU: the guest's memory has to be there. */
+static int transfer_rows(struct renderer *renderer, struct renderer_resource *handle,
+			 const struct renderer_transfer *transfer)
+{
+	struct fake_renderer *fake = get_fake(renderer);
+	uint64_t bytes = (uint64_t)transfer->box.width * transfer->box.height * 4;
+
+	(void)handle;
+	assert_true(transfer->iov && transfer->n_iov > 0);
+	iov_touch(transfer->iov, 1);
+	fake->n_rows += transfer->box.height;
+	fake->next_row = transfer->box.y + transfer->box.height;
+	fake->largest_piece = MAX(fake->largest_piece, bytes);
+	return 0;
+}
+
+/* Longer than anything may take in one turn. */
+static bool shrink_resource(struct renderer *renderer, struct renderer_resource *handle)
+{
+	if (get_resource(handle)->n_shrinks++ >= get_fake(renderer)->shrinks)
+		return false;
+	g_usleep(2000);
+	return true;
+}
+
+static int read_rows(struct renderer *renderer, struct renderer_resource *resource,
+		     const struct rect *r, void *data, uint32_t stride)
+{
+	(void)resource;
+	for (uint32_t y = 0; y < r->height; y++)
+		for (uint32_t x = 0; x < r->width; x++)
+			((uint32_t *)data)[y * (size_t)stride / 4 + x] = get_fake(renderer)->n_rows;
 	return 0;
 }
 
@@ -254,6 +291,24 @@ static const struct renderer_ops fake_ops = {
 	.poll = poll_fences,
 	.reset = reset_renderer,
 };
+
+static const struct renderer_ops fake_cpu_ops = {
+	.name = "fake CPU",
+	.free = free_renderer,
+	.resource_create = create_resource,
+	.resource_free = free_resource,
+	.resource_shrink = shrink_resource,
+	.transfer_to_host = transfer_rows,
+	.splits_transfers = true,
+	.read_pixels = read_rows,
+};
+
+void fake_renderer_init_cpu(struct fake_renderer *fake)
+{
+	memset(fake, 0, sizeof(*fake));
+	renderer_init(&fake->base, &fake_cpu_ops);
+	fake->poll_fd = -1;
+}
 
 void fake_renderer_init(struct fake_renderer *fake)
 {

@@ -22,7 +22,15 @@ struct fake_renderer {
 	struct renderer_fence fences[FAKE_RENDERER_MAX_FENCES]; /* all that were created */
 	unsigned n_fences;
 	struct renderer_fence passing; /* told by the next poll */
+
+	/* What was transferred. A picture that is read back has the number of rows as its pixels.
+	 */
+	uint32_t n_rows, next_row; /* next_row: below the last piece */
+	uint64_t largest_piece;    /* bytes */
+	unsigned shrinks;          /* of each resource until it is free; each takes long */
 };
 
 /* renderer_free() ends it. */
 void fake_renderer_init(struct fake_renderer *fake);
+/* One that keeps no iovecs and works bit by bit, as the CPU's does. */
+void fake_renderer_init_cpu(struct fake_renderer *fake);

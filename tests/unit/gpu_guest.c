@@ -121,6 +121,23 @@ uint32_t gpu_guest_attach(uint32_t id, uint64_t gpa, uint32_t size)
 	return RUN(message);
 }
 
+uint32_t gpu_guest_attach_repeated(uint32_t id, uint64_t gpa, uint32_t size, uint32_t n)
+{
+	struct {
+		struct virtio_gpu_resource_attach_backing request;
+		struct virtio_gpu_mem_entry entries[64];
+	} message = {
+		.request = { .hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
+			     .resource_id = id,
+			     .nr_entries = n },
+	};
+
+	assert_true(n <= 64);
+	for (uint32_t i = 0; i < n; i++)
+		message.entries[i] = (struct virtio_gpu_mem_entry){ gpa, size, 0 };
+	return RUN(message);
+}
+
 uint32_t gpu_guest_detach(uint32_t id)
 {
 	const struct virtio_gpu_resource_detach_backing request = {
@@ -182,6 +199,17 @@ uint32_t gpu_guest_show_blob(uint32_t id, uint32_t width, uint32_t height)
 	};
 
 	return RUN(request);
+}
+
+void gpu_guest_offer_transfer(unsigned slot, uint32_t id, uint32_t width, uint32_t height)
+{
+	const struct virtio_gpu_transfer_to_host_2d request = {
+		.hdr.type = VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D,
+		.r = { 0, 0, width, height },
+		.resource_id = id,
+	};
+
+	gpu_guest_offer(0, slot, &request, sizeof(request));
 }
 
 void gpu_guest_offer_flush(unsigned slot, uint32_t id, uint32_t flags, uint64_t fence_id)

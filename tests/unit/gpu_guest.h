@@ -30,11 +30,15 @@ uint32_t gpu_guest_run(const void *request, uint32_t size);
 uint32_t gpu_guest_create_2d(uint32_t id, uint32_t width, uint32_t height);
 uint32_t gpu_guest_unref(uint32_t id);
 uint32_t gpu_guest_attach(uint32_t id, uint64_t gpa, uint32_t size);
+/* @n times the same memory. */
+uint32_t gpu_guest_attach_repeated(uint32_t id, uint64_t gpa, uint32_t size, uint32_t n);
 uint32_t gpu_guest_detach(uint32_t id);
 uint32_t gpu_guest_set_scanout(uint32_t scanout, uint32_t id, uint32_t width, uint32_t height);
 uint32_t gpu_guest_context(uint32_t type, uint32_t ctx_id); /* CTX_CREATE or CTX_DESTROY */
 uint32_t gpu_guest_create_blob(uint32_t id, uint64_t gpa, uint32_t size);
 uint32_t gpu_guest_show_blob(uint32_t id, uint32_t width, uint32_t height);
 
+/* TRANSFER_TO_HOST_2D of the left upper corner. */
+void gpu_guest_offer_transfer(unsigned slot, uint32_t id, uint32_t width, uint32_t height);
 /* RESOURCE_FLUSH of the left upper 64x64; it may be held. */
 void gpu_guest_offer_flush(unsigned slot, uint32_t id, uint32_t flags, uint64_t fence_id);

@@ -57,6 +57,7 @@ extern struct gpu_rig {
 int gpu_rig_setup(void **state);
 int gpu_rig_setup_with(const struct gpu_limits *limits);
 int gpu_rig_setup_renderer(const struct gpu_limits *limits, bool hides_poll_fd);
+int gpu_rig_setup_cpu(void **state); /* with fake_renderer_init_cpu() */
 int gpu_rig_teardown(void **state);
 
 void gpu_rig_turn(void); /* the loop, as often as anything here takes */
@@ -65,6 +66,8 @@ void gpu_rig_turn(void); /* the loop, as often as anything here takes */
 void gpu_rig_tell(uint32_t request, const void *payload, uint32_t size, int fd);
 void gpu_rig_tell_memory(uint32_t request); /* ADD_MEM_REG or REM_MEM_REG of the guest's memory */
 void gpu_rig_set_features(uint64_t features);
+void gpu_rig_stop_queue(unsigned queue);
+void gpu_rig_start_queue(unsigned queue);
 void gpu_rig_stop(void); /* both queues */
 void gpu_rig_cont(void);
 void gpu_rig_reset_device(void);
