@@ -28,6 +28,7 @@
 #include "gpu/device_private.h"
 #include "gpu/command_table.h"
 #include "gpu/fence.h"
+#include "gpu/order.h"
 #include "vhost/session.h"
 #include "vhost/vring.h"
 
@@ -207,7 +208,7 @@ static void run_handler(struct gpu_device *device, struct gpu_command *command)
 	int result = VIRTIO_GPU_RESP_ERR_UNSPEC;
 
 	memset((uint8_t *)request + size, 0, sizeof(*request) - size);
-	command->is_answered = false;
+	command->is_answered = command->is_ordered = false;
 	command->progress = 0;
 
 	const struct command_type *type = command_table_find(request->hdr.type);
@@ -297,6 +298,8 @@ static bool serve_next(struct queue *queue, struct vring *vring)
 	struct gpu_device *device = queue->device;
 	struct vring_chain chain;
 
+	if (queue->index == QUEUE_CONTROL)
+		order_run_due(device);
 	if (!g_queue_is_empty(&queue->unfinished)) {
 		if (!vring_is_usable(vring))
 			return false;
@@ -323,12 +326,14 @@ static void serve_queue(struct gpu_device *device, unsigned index)
 	struct queue *queue = &device->queues[index];
 
 	begin_turn(device);
+	queue->is_asleep = false;
 	vring_disable_kicks(vring);
 	do {
 		while (may_serve(device) && serve_next(queue, vring))
 			;
 		if (!may_serve(device)) {
-			command_serve_later(device, index);
+			if (!queue->is_asleep)
+				command_serve_later(device, index);
 			break;
 		}
 	} while (vring_enable_kicks(vring));
@@ -403,6 +408,7 @@ static void drop_list(GQueue *list)
 void command_drop_all(struct gpu_device *device)
 {
 	fence_drop_all(device);
+	order_restart(device);
 	drop_list(&device->held);
 	for (unsigned i = 0; i < N_QUEUES; i++) {
 		loop_unqueue(&device->queues[i].again);

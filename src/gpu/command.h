@@ -61,6 +61,8 @@ struct gpu_command {
 	uint64_t fence_seq;   /* its place in its timeline */
 	uint16_t flush_left;  /* bit i: RESOURCE_FLUSH has still to show scanout i */
 	uint32_t progress;    /* of one that is unfinished; 0 at its start */
+	bool is_ordered;      /* it waits for the control queue (order.c), up to there: */
+	uint16_t control_end;
 	struct display_request display_request;
 };
 

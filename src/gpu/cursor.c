@@ -16,6 +16,7 @@
 #include "base/pixel.h"
 #include "gpu/command.h"
 #include "gpu/device_private.h"
+#include "gpu/order.h"
 #include "gpu/resource.h"
 
 #define IMAGE_SIZE (DISPLAY_CURSOR_SIZE * DISPLAY_CURSOR_SIZE * PIXEL_BYTES)
@@ -77,12 +78,15 @@ int cursor_update(struct gpu_device *device, struct gpu_command *command)
 				    false);
 		return 0;
 	}
+	int r = order_wait(device, command);
+	if (r != 0)
+		return r;
 	resource = resource_find(device, request->resource_id);
 	if (!resource)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	if (!is_image(resource))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	int r = read_image(device, resource, cursor.pixels);
+	r = read_image(device, resource, cursor.pixels);
 	if (r == 0)
 		display_cursor_set(device->display, request->pos.scanout_id, &cursor);
 	return r;

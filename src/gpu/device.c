@@ -19,6 +19,7 @@
 #include "gpu/context.h"
 #include "gpu/device_private.h"
 #include "gpu/fence.h"
+#include "gpu/order.h"
 #include "gpu/output.h"
 #include "gpu/resource.h"
 #include "gpu/scanout.h"
@@ -107,7 +108,11 @@ static void session_closed(struct vhost_backend *backend)
 
 static void queue_started(struct vhost_backend *backend, unsigned index)
 {
-	command_queue_started(to_device(backend), index);
+	struct gpu_device *device = to_device(backend);
+
+	command_queue_started(device, index);
+	if (index == QUEUE_CONTROL)
+		order_restart(device);
 }
 
 static void queue_stopped(struct vhost_backend *backend, unsigned index)
@@ -161,7 +166,7 @@ struct gpu_device *gpu_device_new(struct loop *loop, struct renderer *renderer,
 	scanout_init_all(device);
 	output_init(device);
 	capset_init(device);
-	if (fence_init(device) < 0) {
+	if (fence_init(device) < 0 || order_init(device) < 0) {
 		gpu_device_free(device);
 		return NULL;
 	}
@@ -175,6 +180,7 @@ void gpu_device_free(struct gpu_device *device)
 	assert(!device->session);
 	command_finish(device);
 	resource_reap_all(device);
+	order_finish(device);
 	fence_finish(device);
 	g_hash_table_destroy(device->contexts);
 	g_hash_table_destroy(device->resources);

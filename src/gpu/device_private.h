@@ -44,6 +44,7 @@ struct queue {
 	bool was_kicked;        /* served in this turn already, before its tasks */
 	GQueue finished;        /* gpu_command::link; done while the queue was stopped */
 	GQueue unfinished;      /* gpu_command::link; go on, in this order, before the next chain */
+	bool is_asleep;         /* what it waits for will tell: not to be served every turn */
 };
 
 /* What a queue may still do in this turn of the loop (command.c). */
@@ -52,6 +53,12 @@ struct turn {
 	uint64_t bytes; /* of work done */
 	int64_t end;    /* microseconds of g_get_monotonic_time(); 0: nobody has looked yet */
 	bool is_over;   /* long work goes on in the next one */
+};
+
+/* Where a cursor command waits for the control queue (order.c). */
+struct order {
+	struct loop_timer timer;
+	bool has_given_up; /* the control queue is stopped, and was for too long */
 };
 
 struct gpu_device {
@@ -67,6 +74,7 @@ struct gpu_device {
 	uint64_t features;             /* that the guest accepted */
 	struct queue queues[N_QUEUES];
 	struct turn turn;
+	struct order order;
 
 	GHashTable *contexts;    /* id -> struct context, owned */
 	GHashTable *resources;   /* id -> struct resource, owned */

@@ -126,13 +126,16 @@ static void note_change(struct display *display, struct display_pixels *source)
 static void set_cursor(struct display *display, unsigned scanout,
 		       const struct display_cursor *cursor)
 {
-	(void)display, (void)scanout, (void)cursor;
+	(void)scanout;
+	get_fake(display)->n_cursors++;
+	get_fake(display)->cursor_pixel = cursor->pixels[0];
 }
 
 static void move_cursor(struct display *display, unsigned scanout, uint32_t x, uint32_t y,
 			bool is_visible)
 {
-	(void)display, (void)scanout, (void)x, (void)y, (void)is_visible;
+	(void)scanout, (void)x, (void)y, (void)is_visible;
+	get_fake(display)->n_moves++;
 }
 
 static const struct display_ops fake_ops = {

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * A cursor command that reads a resource comes after what the guest made available on the control
+ * queue before it, however long that takes, and before what came after it; and it waits for nothing
+ * that does not come. The fake renderer's picture is the number of rows that were transferred.
+ */
+#include "gpu_rig.h"
+
+#include <glib.h>
+#include <string.h>
+
+#include "gpu_guest.h"
+#include "vhost/session.h"
+#include "vhost/vring.h"
+#include "vhost/vhost_user.h"
+
+/* 64 MiB, which are at least eight turns; one kick of the rig's is four. */
+#define SIDE      4096u
+#define N_ENTRIES 64u
+#define ENTRY     (1024 * 1024u)
+
+static int setup(void **state)
+{
+	int r = gpu_rig_setup_cpu(state);
+
+	assert_int_equal(gpu_guest_create_2d(1, SIDE, SIDE), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_attach_repeated(1, GPA + DATA_AT, ENTRY, N_ENTRIES),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_create_2d(2, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	return r;
+}
+
+static void offer_cursor(unsigned slot, uint32_t type, uint32_t id)
+{
+	const struct virtio_gpu_update_cursor request = {
+		.hdr.type = type,
+		.resource_id = id,
+	};
+
+	gpu_guest_offer(1, slot, &request, sizeof(request));
+}
+
+static void offer_unref(unsigned slot, uint32_t id)
+{
+	const struct virtio_gpu_resource_unref request = {
+		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_UNREF,
+		.resource_id = id,
+	};
+
+	gpu_guest_offer(0, slot, &request, sizeof(request));
+}
+
+static uint16_t n_used(void)
+{
+	return gpu_guest_used(1)->idx;
+}
+
+static void wait_for_cursor(uint16_t due)
+{
+	for (unsigned i = 0; i < 400 && n_used() != due; i++)
+		gpu_rig_turn();
+	assert_int_equal(n_used(), due);
+}
+
+/* Taken while the transfer is under way, or before it was even looked at. */
+static void begin_both(void)
+{
+	gpu_guest_offer_transfer(1, 1, SIDE, SIDE);
+	offer_cursor(1, VIRTIO_GPU_CMD_UPDATE_CURSOR, 2);
+	gpu_guest_kick(1);
+	assert_int_equal(n_used(), 0);
+	assert_in_range(gpu_rig.renderer.n_rows, 1, SIDE - 1);
+}
+
+static void test_a_cursor_comes_after_a_transfer_that_nobody_kicked_yet(void **state)
+{
+	(void)state;
+	begin_both();
+	wait_for_cursor(1);
+	assert_int_equal(gpu_guest_reply(1, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_rig.display.cursor_pixel, SIDE);
+}
+
+static void test_a_hundred_cursors_after_two_transfers_show_the_new_image(void **state)
+{
+	unsigned n_new = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		gpu_rig.renderer.n_rows = 0;
+		for (unsigned slot = 1; slot <= 3; slot++)
+			gpu_guest_offer_transfer(slot, 1, SIDE, 256); /* 4 MiB */
+		offer_cursor(1, VIRTIO_GPU_CMD_UPDATE_CURSOR, 2);
+		if (i % 2)
+			gpu_guest_kick(0);
+		gpu_guest_kick(1);
+		wait_for_cursor((uint16_t)(i + 1));
+		n_new += gpu_rig.display.cursor_pixel == 3 * 256;
+		gpu_rig_turn();
+	}
+	assert_int_equal(n_new, 100);
+}
+
+static void test_a_cursor_waits_for_nothing_where_there_is_nothing(void **state)
+{
+	struct vhost_backend *backend = gpu_device_backend(gpu_rig.device);
+
+	(void)state;
+	offer_cursor(1, VIRTIO_GPU_CMD_UPDATE_CURSOR, 2);
+	backend->ops->queue_kicked(backend, 1);
+	assert_int_equal(n_used(), 1);
+}
+
+static void test_a_cursor_comes_before_what_was_offered_after_it(void **state)
+{
+	(void)state;
+	begin_both();
+	offer_unref(3, 2);
+	gpu_guest_offer_transfer(2, 1, SIDE, 16);
+	gpu_guest_kick(0);
+	wait_for_cursor(1);
+	assert_int_equal(gpu_guest_reply(1, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_rig.display.cursor_pixel, SIDE);
+	gpu_rig_turn();
+	assert_int_equal(gpu_guest_reply(0, 3)->type, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+static void test_a_move_waits_for_its_own_queue_alone(void **state)
+{
+	(void)state;
+	offer_cursor(3, VIRTIO_GPU_CMD_MOVE_CURSOR, 2);
+	offer_cursor(4, VIRTIO_GPU_CMD_UPDATE_CURSOR, 0);
+	gpu_guest_offer_transfer(1, 1, SIDE, SIDE);
+	gpu_guest_kick(1);
+	assert_int_equal(gpu_rig.renderer.n_rows, 0);
+	assert_int_equal(n_used(), 2);
+	offer_cursor(1, VIRTIO_GPU_CMD_UPDATE_CURSOR, 2);
+	offer_cursor(2, VIRTIO_GPU_CMD_MOVE_CURSOR, 2);
+	gpu_guest_kick(1);
+	assert_int_equal(gpu_rig.display.n_moves, 2); /* one of them hides */
+	assert_int_equal(gpu_rig.display.n_cursors, 0);
+	wait_for_cursor(4);
+	assert_int_equal(gpu_rig.display.n_moves, 3);
+	assert_int_equal(gpu_rig.display.cursor_pixel, SIDE);
+}
+
+static void test_a_cursor_does_not_wait_for_a_broken_control_queue(void **state)
+{
+	(void)state;
+	begin_both();
+	/* As when its memory is taken away. */
+	vhost_session_vring(gpu_rig.session, 0)->is_broken = true;
+	wait_for_cursor(1);
+	assert_int_equal(gpu_guest_reply(1, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
+	assert_in_range(gpu_rig.renderer.n_rows, 1, SIDE - 1);
+	offer_cursor(2, VIRTIO_GPU_CMD_UPDATE_CURSOR, 2);
+	gpu_guest_kick(1);
+	assert_int_equal(n_used(), 2);
+}
+
+static void test_a_cursor_does_not_wait_for_an_index_that_cannot_be(void **state)
+{
+	(void)state;
+	gpu_guest_avail(0)->idx += 0x8000;
+	offer_cursor(1, VIRTIO_GPU_CMD_UPDATE_CURSOR, 2);
+	gpu_guest_kick(1);
+	assert_int_equal(n_used(), 1);
+}
+
+/* What was made available is taken back again. */
+static void test_a_cursor_does_not_wait_for_what_never_comes(void **state)
+{
+	(void)state;
+	gpu_guest_offer_transfer(2, 1, SIDE, SIDE);
+	begin_both();
+	gpu_guest_avail(0)->idx--;
+	wait_for_cursor(1);
+	assert_int_equal(gpu_rig.renderer.n_rows, SIDE);
+}
+
+/* As a cursor queue is that was stopped while the control queue went on. */
+static void test_a_cursor_does_not_wait_for_what_came_later(void **state)
+{
+	(void)state;
+	begin_both();
+	gpu_rig_stop_queue(1);
+	for (unsigned i = 0; i < 400 && gpu_guest_reply(0, 1)->type == 0; i++)
+		gpu_rig_turn();
+	for (unsigned slot = 2; slot < 18; slot++)
+		gpu_guest_offer_transfer(slot, 1, SIDE, SIDE);
+	gpu_guest_kick(0);
+	gpu_rig_start_queue(1);
+	assert_int_equal(n_used(), 1);
+	assert_int_equal(gpu_guest_reply(0, 17)->type, 0);
+}
+
+static void test_stop_and_cont_keep_the_order(void **state)
+{
+	(void)state;
+	begin_both();
+	gpu_rig_stop_queue(0);
+	gpu_rig_turn();
+	assert_int_equal(n_used(), 0);
+	gpu_rig_stop_queue(1);
+	gpu_rig_start_queue(0);
+	gpu_rig_start_queue(1);
+	wait_for_cursor(1);
+	assert_int_equal(gpu_rig.display.cursor_pixel, SIDE);
+}
+
+static void test_a_control_queue_that_comes_back_wakes_the_cursor(void **state)
+{
+	(void)state;
+	begin_both();
+	gpu_rig_stop_queue(0);
+	gpu_rig_turn();
+	gpu_rig_start_queue(0);
+	wait_for_cursor(1);
+	assert_int_equal(gpu_rig.display.cursor_pixel, SIDE);
+}
+
+/* It sleeps meanwhile, and so does the loop. */
+static void test_a_cursor_waits_a_second_for_a_stopped_control_queue(void **state)
+{
+	(void)state;
+	begin_both();
+	gpu_rig_stop_queue(0);
+	gpu_rig_turn();
+	assert_null(gpu_rig.device->queues[1].again.loop);
+	int64_t start = g_get_monotonic_time();
+
+	while (n_used() == 0 && g_get_monotonic_time() - start < 10 * G_USEC_PER_SEC)
+		assert_int_equal(loop_turn(&gpu_rig.loop, 10000), 0);
+	assert_in_range(g_get_monotonic_time() - start, 500 * 1000, 3 * G_USEC_PER_SEC);
+	assert_int_equal(n_used(), 1);
+	assert_in_range(gpu_rig.display.cursor_pixel, 1, SIDE - 1); /* the old image */
+	offer_cursor(2, VIRTIO_GPU_CMD_UPDATE_CURSOR, 2);
+	gpu_guest_kick(1);
+	assert_int_equal(n_used(), 2); /* no second wait */
+}
+
+static void test_a_reset_drops_a_cursor_that_waits(void **state)
+{
+	(void)state;
+	begin_both();
+	gpu_rig_reset_device();
+	gpu_rig_turn();
+	assert_int_equal(n_used(), 0);
+	assert_int_equal(gpu_rig.display.n_cursors, 0);
+	assert_int_equal(gpu_guest_create_2d(2, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
+	offer_cursor(1, VIRTIO_GPU_CMD_UPDATE_CURSOR, 2);
+	gpu_guest_kick(1);
+	assert_int_equal(n_used(), 1);
+}
+
+static void test_a_session_that_ends_drops_a_cursor_that_waits(void **state)
+{
+	(void)state;
+	begin_both();
+	gpu_rig_stop_queue(0); /* its time-out is set */
+	gpu_rig_close_session();
+	gpu_rig_turn();
+	assert_int_equal(gpu_rig.display.n_cursors, 0);
+	assert_false(gpu_rig.device->order.timer.is_armed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, gpu_rig_teardown)
+		TEST(test_a_cursor_comes_after_a_transfer_that_nobody_kicked_yet),
+		TEST(test_a_hundred_cursors_after_two_transfers_show_the_new_image),
+		TEST(test_a_cursor_waits_for_nothing_where_there_is_nothing),
+		TEST(test_a_cursor_comes_before_what_was_offered_after_it),
+		TEST(test_a_move_waits_for_its_own_queue_alone),
+		TEST(test_a_cursor_does_not_wait_for_a_broken_control_queue),
+		TEST(test_a_cursor_does_not_wait_for_an_index_that_cannot_be),
+		TEST(test_a_cursor_does_not_wait_for_what_never_comes),
+		TEST(test_a_cursor_does_not_wait_for_what_came_later),
+		TEST(test_stop_and_cont_keep_the_order),
+		TEST(test_a_control_queue_that_comes_back_wakes_the_cursor),
+		TEST(test_a_cursor_waits_a_second_for_a_stopped_control_queue),
+		TEST(test_a_reset_drops_a_cursor_that_waits),
+		TEST(test_a_session_that_ends_drops_a_cursor_that_waits),
+#undef TEST
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
