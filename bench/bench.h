@@ -81,7 +81,8 @@ struct bench_case {
 	bool has_variants; /* of the limit: the best one counts */
 };
 
-extern const struct bench_case cases_2d[], cases_control[], cases_life[], cases_3d[], cases_many[];
+extern const struct bench_case cases_2d[], cases_control[], cases_worst[], cases_life[], cases_3d[],
+	cases_many[];
 
 extern const char *gl_kmscube_path; /* gl_script.c */
 
