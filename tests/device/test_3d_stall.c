@@ -12,6 +12,10 @@
 #define SIDE     8192
 #define N_COPIES 290
 
+/* What ends within the test: seconds on a busy machine, and more than WAIT_MS on any. */
+#define N_FEW_COPIES 100
+#define WAIT_MS      300
+
 static struct vmm *boot(void **state, const char *max_stall)
 {
 	const char *const args[] = { "--gpu-mode", "virglrenderer", "--max-stall",
@@ -20,6 +24,7 @@ static struct vmm *boot(void **state, const char *max_stall)
 	struct vmm_options options = { .args = args };
 	struct vmm *vmm = fixture_boot(state, &options);
 
+	vmm->timeout_ms = 60000;
 	assert_ok(gpu_ctx_create(vmm, 1, VIRTIO_GPU_CAPSET_VIRGL2));
 	for (uint32_t id = 1; id <= 2; id++) {
 		assert_ok(gpu_create_3d(vmm, gpu_texture(id, SIDE, SIDE)));
@@ -39,7 +44,7 @@ static struct chain *keep_busy(struct vmm *vmm, unsigned n)
 	struct chain *c = gpu_stream_later(vmm, header, &s);
 
 	ring_kick(&vmm->rings[CONTROL]);
-	assert_false(gpu_wait_ms(vmm, c, 300));
+	assert_false(gpu_wait_ms(vmm, c, WAIT_MS));
 	return c;
 }
 
@@ -69,7 +74,7 @@ static void a_signal_ends_a_daemon_whose_renderer_is_busy(void **state)
 static void a_queue_is_stopped_when_the_call_has_returned(void **state)
 {
 	struct vmm *vmm = boot(state, "60");
-	struct chain *c = keep_busy(vmm, 20);
+	struct chain *c = keep_busy(vmm, N_FEW_COPIES);
 
 	vhost_stop_ring(vmm, CONTROL);
 	vhost_start_ring(vmm, CONTROL);
@@ -79,7 +84,7 @@ static void a_queue_is_stopped_when_the_call_has_returned(void **state)
 static void a_queue_is_stopped_between_two_long_commands(void **state)
 {
 	struct vmm *vmm = boot(state, "60");
-	struct chain *first = keep_busy(vmm, 20), *second = keep_busy(vmm, 200);
+	struct chain *first = keep_busy(vmm, N_FEW_COPIES), *second = keep_busy(vmm, N_COPIES);
 
 	vhost_stop_ring(vmm, CONTROL);
 	assert_true(gpu_finish(vmm, first, NULL, 0) == RESP_OK);
