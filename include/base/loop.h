@@ -83,7 +83,7 @@ void loop_timer_finish(struct loop_timer *timer);
 void loop_timer_arm(struct loop_timer *timer, uint32_t milliseconds);
 void loop_timer_disarm(struct loop_timer *timer);
 
-/* From any thread: changes whenever the loop waits and whenever it has waited. */
+/* From any thread: changes when callbacks begin, and when they have ended. */
 static inline unsigned loop_turns(struct loop *loop)
 {
 	return atomic_load(&loop->turns);

@@ -173,18 +173,9 @@ static void count_turn(struct loop *loop, bool is_in_callback)
 		atomic_store_explicit(&loop->turns, turns + 1, memory_order_release);
 }
 
-int loop_turn(struct loop *loop, int timeout_ms)
+/* One round of callbacks for the first @n events of the batch. */
+static int run_callbacks(struct loop *loop, int n)
 {
-	bool has_tasks = !g_queue_is_empty(&loop->tasks);
-	/* Every source is asked once before the work that was put off goes on. */
-	bool was_asked_to_turn = loop_has_to_turn(loop);
-
-	count_turn(loop, false);
-	int n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, has_tasks ? 0 : timeout_ms);
-
-	count_turn(loop, true);
-	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
 	loop->batch_len = n;
 	for (int i = 0; i < n; i++) {
 		struct loop_source *source = loop->batch[i].data.ptr;
@@ -196,9 +187,27 @@ int loop_turn(struct loop *loop, int timeout_ms)
 		}
 	}
 	loop->batch_len = 0;
+	return 0;
+}
+
+int loop_turn(struct loop *loop, int timeout_ms)
+{
+	bool has_tasks = !g_queue_is_empty(&loop->tasks);
+	/* Every source is asked once before the work that was put off goes on. */
+	bool was_asked_to_turn = loop_has_to_turn(loop);
+	int n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, has_tasks ? 0 : timeout_ms);
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	count_turn(loop, true);
+	int r = run_callbacks(loop, n);
+
 	if (was_asked_to_turn)
 		atomic_store_explicit(&loop->is_to_turn, false, memory_order_relaxed);
-	return run_tasks(loop);
+	if (r == 0)
+		r = run_tasks(loop);
+	count_turn(loop, false);
+	return r;
 }
 
 int loop_run(struct loop *loop)

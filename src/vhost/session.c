@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/bits.h"
 #include "base/container.h"
@@ -126,6 +127,16 @@ static bool wants_answer(const struct vhost_session *s)
 	       (s->protocol_features & BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK));
 }
 
+/* The message is out of the socket, where the watchdog would not see it any more, and its handler
+ * may take long. */
+static void wake_watchdog(const struct vhost_session *s)
+{
+	const uint64_t one = 1;
+
+	if (s->wake_fd >= 0)
+		(void)!write(s->wake_fd, &one, sizeof(one));
+}
+
 /* Handles the message that is in. 0, or -errno if the session cannot go on. */
 static int session_handle(struct vhost_session *s)
 {
@@ -147,6 +158,8 @@ static int session_handle(struct vhost_session *s)
 	if (m->n_fds < request->min_fds || m->n_fds > request->max_fds)
 		return session_refuse(s, -EPROTO, "wrong number of descriptors");
 
+	if (!request->is_quick)
+		wake_watchdog(s);
 	s->is_handling = true;
 	r = request->fn(s, m);
 	s->is_handling = false;
@@ -272,6 +285,7 @@ struct vhost_session *vhost_session_new(struct loop *loop, int fd, struct vhost_
 	s->ended = ended;
 	s->ended_data = data;
 	s->backend_req_fd = -1;
+	s->wake_fd = -1;
 	vhost_channel_init(&s->channel, fd);
 	r = session_watch(s);
 	if (r < 0) {

@@ -36,6 +36,7 @@ struct vhost_session {
 	int error;          /* for ended() */
 	const char *reason; /* of the handler that refused, for the log; NULL: the errno says it */
 	bool has_spoken;    /* a whole message has come */
+	int wake_fd;        /* borrowed: an eventfd of the watchdog; -1: none */
 	bool is_handling;   /* a handler runs; it may be in a call of the renderer's library */
 
 	uint64_t protocol_features; /* as accepted */

@@ -158,17 +158,18 @@ static void begin_stall(struct vhost_watchdog *w, unsigned turn)
 /* Returns how long to sleep until the next look, in milliseconds. */
 static int look(struct vhost_watchdog *w)
 {
-	unsigned turn = loop_turns(w->options.loop);
 	bool has_event = wait_for_event(w, 0);
+	unsigned turn = loop_turns(w->options.loop);
 
+	/* While callbacks run, one of them may be the handler of a message that was never seen
+	 * here. */
+	if (!has_event && !loop_is_in_callback(turn)) {
+		w->is_stalled = false;
+		return 0;
+	}
 	if (w->is_stalled && turn == w->stalled_turn && loop_is_in_callback(turn)) {
 		serve_stall(w);
 		return LOOK_MS;
-	}
-	/* The event that woke us may be in a handler already, which is worth a second look. */
-	if (!has_event && (w->is_stalled || !loop_is_in_callback(turn))) {
-		w->is_stalled = false;
-		return 0;
 	}
 	if (w->is_stalled && turn == w->stalled_turn)
 		return IDLE_LOOK_MS;
@@ -254,6 +255,8 @@ void vhost_watchdog_watch(struct vhost_watchdog *w, int fd, struct vhost_session
 	if (!w)
 		return;
 	w->session = session;
+	if (session)
+		session->wake_fd = w->wake_fd;
 	atomic_store(&w->watched_fd, fd);
 	wake(w);
 }

@@ -255,13 +255,25 @@ static void test_work_that_is_put_off_goes_on_after_every_source_was_asked(void 
 	loop_remove(&source);
 }
 
+static unsigned turns_in_task;
+
+static int note_turns(struct loop_task *task)
+{
+	(void)task;
+	turns_in_task = loop_turns(&loop);
+	return 0;
+}
+
 static void test_the_number_of_turns_says_whether_callbacks_run(void **state)
 {
 	unsigned before = loop_turns(&loop);
+	struct loop_task task = { 0 };
 
 	(void)state;
+	loop_queue(&loop, &task, note_turns);
 	assert_int_equal(loop_turn(&loop, 0), 0);
-	assert_true(loop_is_in_callback(loop_turns(&loop)));
+	assert_true(loop_is_in_callback(turns_in_task));
+	assert_false(loop_is_in_callback(loop_turns(&loop)));
 	assert_int_not_equal(loop_turns(&loop), before);
 }
 
