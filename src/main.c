@@ -21,6 +21,7 @@
 #include "base/loop.h"
 #include "base/needs.h"
 #include "base/state_lock.h"
+#include "base/stderr_pipe.h"
 #include "display/display.h"
 #include "display/socket.h"
 #include "display/headless.h"
@@ -74,7 +75,7 @@ static int on_signal(struct loop_source *source, uint32_t events)
 
 static int fail_start(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Why the daemon does not serve, in the one form that such a sentence has. The exit status. */
+/* Why the daemon does not serve, after what libraries said of it. The exit status. */
 static int fail_start(const char *format, ...)
 {
 	va_list args;
@@ -82,7 +83,8 @@ static int fail_start(const char *format, ...)
 	va_start(args, format);
 	g_autofree char *sentence = g_strdup_vprintf(format, args);
 	va_end(args);
-	fprintf(stderr, "vhost-device-gpu: %s\n", sentence);
+	stderr_pipe_drain();
+	log_fatal("%s", sentence);
 	return EXIT_FAILURE;
 }
 
@@ -246,7 +248,9 @@ static int serve_front_ends(struct daemon *daemon, struct gpu_device *device, un
 		return EXIT_FAILURE;
 	}
 	service_manager_notify(&daemon->service_manager, "READY=1");
-	int r = loop_run(&daemon->loop);
+	int r = stderr_pipe_watch(&daemon->loop);
+	if (r == 0)
+		r = loop_run(&daemon->loop);
 	int status = r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 
 	service_manager_notify(&daemon->service_manager, "STOPPING=1");
@@ -332,6 +336,7 @@ static int run_daemon(struct daemon *daemon)
 				  g_strerror(r < 0 ? -r : errno));
 	state_lock_init(&daemon->lock);
 	int status = run_renderer(daemon);
+	stderr_pipe_close();
 	state_lock_finish(&daemon->lock);
 	loop_remove(&signals);
 	loop_finish(&daemon->loop);
@@ -356,6 +361,9 @@ int main(int argc, char **argv)
 	}
 	log_set_level(options.log_level);
 	fd_open_standard();
+	int r = stderr_pipe_open();
+	if (r < 0)
+		return fail_start("cannot keep standard error: %s", g_strerror(-r));
 
 	/* Before the working directory changes. */
 	g_autofree char *gpu_device =

@@ -31,11 +31,20 @@ struct log_site {
 void log_set_level(enum log_level level);
 bool log_is_enabled(enum log_level level);
 
+/* Not a control character, which a line of the log never has. */
+static inline bool log_is_printable(char c)
+{
+	return c == '\t' || ((unsigned char)c >= ' ' && c != 0x7f);
+}
+
 extern const char *const log_level_names[LOG_LEVEL_DEBUG + 1];
 
 /* From any thread. @module and @format are kept: they live as long as the process. */
 void log_write(struct log_site *site, enum log_level level, const char *module, const char *format,
 	       ...) __attribute__((format(printf, 4, 5)));
+
+/* Why the daemon does not serve, at whatever level: one line, "vhost-device-gpu: text". */
+void log_fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #define log_at(level, ...)                                                                         \
 	do {                                                                                       \

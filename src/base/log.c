@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * One line per event, written with one write(2), so that lines of several daemons on one journal do
- * not mix and a reader never sees half a line. Standard error may be a pipe that nobody reads: it
- * is the caller's terminal or journal, and the only place where this daemon may wait for somebody.
+ * One line per event, written in one call (base/log_output.c), so that lines of several daemons on
+ * one journal do not mix and a reader never sees half a line.
  *
  * A guest can make the daemon say the same thing a million times a second, so what one place in the
  * source says is limited by a token bucket. The bucket is one number, the time at which it is full:
@@ -21,13 +20,14 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-#define LINE_MAX_BYTES 1024
-#define NS_PER_S       UINT64_C(1000000000)
-#define NS_PER_LINE    (NS_PER_S / LOG_PER_SECOND)
-#define NS_BURST       (NS_PER_LINE * LOG_BURST)
+#include "base/log_output.h"
+
+#define NS_PER_S    UINT64_C(1000000000)
+#define NS_PER_LINE (NS_PER_S / LOG_PER_SECOND)
+#define NS_BURST    (NS_PER_LINE * LOG_BURST)
 
 const char *const log_level_names[] = {
 	[LOG_LEVEL_ERROR] = "error",
@@ -51,21 +51,28 @@ bool log_is_enabled(enum log_level level)
 	return level <= current_level;
 }
 
+/* Makes @text, which has @len bytes, or more than its @size and is cut, one line. Parts of it may
+ * be a guest's: they begin no line of their own, and tell a terminal nothing. */
+static size_t end_line(char *text, size_t len, size_t size)
+{
+	if (len > size - 2)
+		len = size - 2;
+	for (size_t i = 0; i < len; i++)
+		if (!log_is_printable(text[i]))
+			text[i] = '?';
+	text[len] = '\n';
+	return len + 1;
+}
+
 static void write_line(enum log_level level, const char *module, const char *format, va_list args)
 {
-	char line[LINE_MAX_BYTES];
-	int used = snprintf(line, sizeof(line), "%s %s: ", log_level_names[level], module);
-	int text = vsnprintf(line + used, sizeof(line) - (size_t)used - 1, format, args);
+	char text[LOG_OUTPUT_MAX_BYTES];
+	const size_t size = sizeof(text) - strlen(log_level_names[level]) - 1;
+	int used = snprintf(text, size, "%s: ", module);
+	int rest = vsnprintf(text + used, size - (size_t)used, format, args);
 
-	if (text < 0)
-		return;
-
-	size_t len = (size_t)used + (size_t)text;
-	if (len > sizeof(line) - 2)
-		len = sizeof(line) - 2;
-	line[len++] = '\n';
-	if (write(STDERR_FILENO, line, len) < 0)
-		return; /* there is nobody left to tell */
+	if (rest >= 0)
+		log_output_write(level, text, end_line(text, (size_t)used + (size_t)rest, size));
 }
 
 static void write_formatted(enum log_level level, const char *module, const char *format, ...)
@@ -142,5 +149,23 @@ void log_write(struct log_site *site, enum log_level level, const char *module, 
 	} else {
 		count_drop(site, level, module, format);
 	}
+	pthread_mutex_unlock(&lock);
+}
+
+void log_fatal(const char *format, ...)
+{
+	char text[LOG_OUTPUT_MAX_BYTES];
+	va_list args;
+	int used = snprintf(text, sizeof(text), "vhost-device-gpu: ");
+
+	va_start(args, format);
+	int rest = vsnprintf(text + used, sizeof(text) - (size_t)used, format, args);
+	va_end(args);
+	if (rest < 0)
+		return;
+	size_t len = end_line(text, (size_t)used + (size_t)rest, sizeof(text));
+
+	pthread_mutex_lock(&lock);
+	log_output_write_plain(text, len);
 	pthread_mutex_unlock(&lock);
 }

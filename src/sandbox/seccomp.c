@@ -34,6 +34,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "base/log_output.h"
 #include "sandbox/sandbox_private.h"
 
 #define MAX_DENIALS_TOLD 20
@@ -176,8 +177,8 @@ static bool unlisted_kills;
 #define RESULT(context)   ((context)->uc_mcontext.regs[0])
 #endif
 
-/* In whatever state the interrupted thread is: only what a signal handler may do, and not log.c,
- * which takes a lock. */
+/* In whatever state the interrupted thread is: only what a signal handler may do. log.c takes a
+ * lock. */
 static void report_call(const char *level, int number, const ucontext_t *context, const char *end)
 {
 	char line[160];
@@ -191,8 +192,7 @@ static void report_call(const char *level, int number, const ucontext_t *context
 	(void)context;
 #endif
 	n += snprintf(line + n, sizeof(line) - (size_t)n, " is not in the profile: %s\n", end);
-	if (write(STDERR_FILENO, line, (size_t)n) < 0)
-		return;
+	log_output_write_last(line, (size_t)n);
 }
 
 static _Noreturn void end_process(void)

@@ -54,6 +54,8 @@ static _Noreturn void become_daemon(const struct daemon *d, char **argv, int kee
 		close_range(3, (unsigned)keep_fd - 1, 0);
 	}
 	close_range(keep_fd >= 0 ? (unsigned)keep_fd + 1 : 3, ~0u, 0);
+	if (d->before_exec)
+		d->before_exec();
 	execv(argv[0], argv);
 	dprintf(2, "exec %s: %s\n", argv[0], strerror(errno));
 	_exit(127);
@@ -114,7 +116,8 @@ void daemon_start(struct daemon *d, const char *const *args, int keep_fd)
 		argv[n++] = (char *)*args;
 
 	d->out_fd = memfd_create("daemon-stdout", MFD_CLOEXEC);
-	d->err_fd = memfd_create("daemon-stderr", MFD_CLOEXEC);
+	if (d->err_fd <= 0)
+		d->err_fd = memfd_create("daemon-stderr", MFD_CLOEXEC);
 	fflush(NULL);
 	d->pid = fork();
 	if (d->pid == 0)

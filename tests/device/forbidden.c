@@ -2,7 +2,7 @@
 /*
  * Loaded into the daemon with LD_PRELOAD: does what an attacker would do once he has the process.
  * That is at the daemon's first look at the VMM's socket, when all that it gives up is given up.
- * What came of it is said on standard error.
+ * What came of it is said on what was standard error when the daemon started.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +14,13 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+static int out = STDERR_FILENO;
+
+__attribute__((constructor)) static void keep_stderr(void)
+{
+	out = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+}
 
 static long attempt(const char *what)
 {
@@ -60,7 +67,7 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 
 		n = snprintf(line, sizeof(line), "forbidden %s: %s\n", what,
 			     r == -1 ? strerrorname_np(errno) : "done");
-		if (write(STDERR_FILENO, line, (size_t)n) < 0)
+		if (write(out, line, (size_t)n) < 0)
 			errno = 0;
 		unsetenv("VMM_FORBIDDEN");
 	}

@@ -35,8 +35,10 @@ int vmm_default_timeout_ms(void); /* VMM_TIMEOUT_MS in the environment, else 500
 struct daemon {
 	pid_t pid;
 	int pidfd;
-	int out_fd, err_fd; /* memfds that hold what it printed */
-	pid_t guardian;     /* kills it when this process is gone */
+	int out_fd, err_fd; /* memfds that hold what it printed; err_fd may be given, if > 0 */
+	/* Called in its process just before the program is run; may be NULL. */
+	void (*before_exec)(void);
+	pid_t guardian; /* kills it when this process is gone */
 	int guard_fd;
 	char script[128]; /* of a shell that then becomes the daemon; empty: there is none */
 	char dir[64];     /* private, removed at the end */

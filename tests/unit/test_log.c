@@ -145,6 +145,21 @@ static void test_a_long_line_is_cut_and_ends(void **state)
 	assert_int_equal(text[1022], '\n');
 }
 
+static void test_a_line_has_no_control_characters(void **state)
+{
+	(void)state;
+	log_info("%s", "one\nerror test: forged\033[2J\x7f\ttwo \xc3\xa9");
+	assert_string_equal(printed(), "info test: one?error test: forged?[2J?\ttwo \xc3\xa9\n");
+}
+
+static void test_the_last_sentence_is_said_at_any_level(void **state)
+{
+	(void)state;
+	log_set_level(LOG_LEVEL_ERROR);
+	log_fatal("there is no %s", "socket");
+	assert_string_equal(printed(), "vhost-device-gpu: there is no socket\n");
+}
+
 static void *flood_from_thread(void *argument)
 {
 	for (unsigned i = 0; i < FLOOD; i++)
@@ -166,18 +181,16 @@ static void test_threads_share_the_limit_of_a_place(void **state)
 
 int main(void)
 {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, capture, release)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_a_flood_is_cut_off_and_the_count_is_told_later,
-						capture, release),
-		cmocka_unit_test_setup_teardown(test_a_flood_leaves_room_for_what_other_places_say,
-						capture, release),
-		cmocka_unit_test_setup_teardown(
-			test_as_many_lines_as_fit_in_a_burst_are_all_printed, capture, release),
-		cmocka_unit_test_setup_teardown(test_a_line_below_the_level_takes_no_token, capture,
-						release),
-		cmocka_unit_test_setup_teardown(test_a_long_line_is_cut_and_ends, capture, release),
-		cmocka_unit_test_setup_teardown(test_threads_share_the_limit_of_a_place, capture,
-						release),
+		TEST(test_a_flood_is_cut_off_and_the_count_is_told_later),
+		TEST(test_a_flood_leaves_room_for_what_other_places_say),
+		TEST(test_as_many_lines_as_fit_in_a_burst_are_all_printed),
+		TEST(test_a_line_below_the_level_takes_no_token),
+		TEST(test_a_long_line_is_cut_and_ends),
+		TEST(test_a_line_has_no_control_characters),
+		TEST(test_the_last_sentence_is_said_at_any_level),
+		TEST(test_threads_share_the_limit_of_a_place),
 	};
 
 	real_stderr = dup(STDERR_FILENO);

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Drivers and their helpers print to standard error what they think of a guest's shaders, as often
+ * as the guest likes and at any level of ours. The invariant: no such text goes further than into
+ * this pipe without passing the log's level and its limits, and no writer waits: the pipe is full
+ * for one that writes more than the loop reads.
+ *
+ * The last words of the process are an exception, because no turn of the loop comes after them: an
+ * assertion's text, malloc()'s, a library's before it calls exit(). A handler of the signals that
+ * mean the end writes what is in the pipe, at most 64 KiB, to where the log goes. It takes no lock.
+ * A signal that a sanitizer handles is left to it: its report goes straight to the log's
+ * descriptor.
+ *
+ * A child has these descriptors until it closes them. None of ours lives on with them.
+ */
+#include "base/stderr_pipe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* GCC's and Clang's: where the report goes that ends the process. In other builds there is no such
+ * function. */
+#if __has_include(<sanitizer/common_interface_defs.h>)
+#include <sanitizer/common_interface_defs.h>
+#pragma weak __sanitizer_set_report_fd
+#define CAN_DIRECT_SANITIZER (&__sanitizer_set_report_fd != NULL)
+#else
+#define CAN_DIRECT_SANITIZER         false
+#define __sanitizer_set_report_fd(x) (void)(x)
+#endif
+
+#include "base/fd.h"
+#include "base/log_output.h"
+#include "base/loop.h"
+
+#define LOG_MODULE "stderr"
+#include "base/log.h"
+
+#define CHUNK_BYTES 4096
+/* To empty a pipe takes no more, and ends also if somebody fills it all the while. */
+#define MAX_CHUNKS 16
+#define LINE_BYTES 512
+
+static int read_fd = -1;
+static struct loop_source source;
+static bool is_serving; /* a guest can have a part in what is printed */
+static char line[LINE_BYTES];
+static size_t line_len;
+
+static void log_one_line(void)
+{
+	if (line_len > 0 && is_serving)
+		log_debug("%.*s", (int)line_len, line);
+	else if (line_len > 0)
+		log_info("%.*s", (int)line_len, line);
+	line_len = 0;
+}
+
+static void log_text(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] != '\n')
+			line[line_len++] = text[i];
+		if (text[i] == '\n' || line_len == sizeof(line))
+			log_one_line();
+	}
+}
+
+/* Then a writer was told so, and what it had to say is gone. */
+static bool is_full(void)
+{
+	struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&room, 1, 0) == 0;
+}
+
+/* False if there was nothing. */
+static bool read_chunk(void)
+{
+	char chunk[CHUNK_BYTES];
+	bool has_lost = is_full();
+	ssize_t n = read(read_fd, chunk, sizeof(chunk));
+
+	if (n <= 0)
+		return false;
+	log_text(chunk, (size_t)n);
+	/* What has no newline has none to come: there is no more. */
+	if ((size_t)n < sizeof(chunk))
+		log_one_line();
+	if (has_lost)
+		log_debug("some text was lost: it came faster than it was read");
+	return true;
+}
+
+static int on_readable(struct loop_source *unused, uint32_t events)
+{
+	(void)unused;
+	(void)events;
+	read_chunk();
+	return 0;
+}
+
+void stderr_pipe_drain(void)
+{
+	for (unsigned i = 0; i < MAX_CHUNKS && read_chunk(); i++)
+		;
+}
+
+/* As a line of the log, by what a signal handler may do. */
+static void write_last_line(const char *text, size_t len)
+{
+	static const char head[] = "error stderr: ";
+	char out[sizeof(head) + LINE_BYTES];
+	size_t used = sizeof(head) - 1;
+
+	memcpy(out, head, used);
+	for (size_t i = 0; i < len; i++)
+		out[used++] = (char)(log_is_printable(text[i]) ? text[i] : '?');
+	out[used++] = '\n';
+	log_output_write_last(out, used);
+}
+
+static void write_last_text(const char *text, size_t len)
+{
+	while (len > 0) {
+		const char *end = memchr(text, '\n', len);
+		size_t n = end ? (size_t)(end - text) : len;
+
+		if (n > LINE_BYTES)
+			n = LINE_BYTES;
+		if (n > 0)
+			write_last_line(text, n);
+		n += n < len && text[n] == '\n';
+		text += n;
+		len -= n;
+	}
+}
+
+/* In a signal handler, or in exit(). */
+static void write_last_words(void)
+{
+	char chunk[CHUNK_BYTES];
+	ssize_t n;
+
+	write_last_text(line, line_len);
+	line_len = 0;
+	for (unsigned i = 0; i < MAX_CHUNKS && (n = read(read_fd, chunk, sizeof(chunk))) > 0; i++)
+		write_last_text(chunk, (size_t)n);
+}
+
+static void on_fatal(int number, siginfo_t *info, void *context)
+{
+	const struct sigaction usual = { .sa_handler = SIG_DFL };
+	int saved = errno;
+
+	(void)context;
+	write_last_words();
+	/* A fault comes again when this returns, and ends the process. Not by SA_RESETHAND: a later
+	 * handler may be the one that calls this. */
+	sigaction(number, &usual, NULL);
+	if (info->si_code <= 0 || number == SIGTRAP)
+		raise(number);
+	errno = saved;
+}
+
+static void on_exit_of_library(void)
+{
+	if (read_fd >= 0)
+		write_last_words();
+}
+
+/* A descriptor of its own, for UBSan closes the one it has when it finds its first error. */
+static void direct_sanitizer(void)
+{
+	int fd = CAN_DIRECT_SANITIZER ? fcntl(log_output_fd(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
+				      : -1;
+
+	if (fd >= 0)
+		__sanitizer_set_report_fd((void *)(intptr_t)fd);
+}
+
+static void catch_the_end(void)
+{
+	static const int fatal[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP };
+	const struct sigaction action = { .sa_sigaction = on_fatal, .sa_flags = SA_SIGINFO };
+	struct sigaction before;
+
+	for (unsigned i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		if (sigaction(fatal[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+			sigaction(fatal[i], &action, NULL);
+	direct_sanitizer();
+	atexit(on_exit_of_library);
+}
+
+int stderr_pipe_open(void)
+{
+	int pair[2];
+	int r = log_output_start();
+
+	if (r < 0)
+		return r;
+	if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	if (dup2(pair[1], STDERR_FILENO) < 0 || dup2(pair[1], STDOUT_FILENO) < 0)
+		r = -errno;
+	close(pair[1]);
+	read_fd = pair[0];
+	if (r == 0)
+		catch_the_end();
+	return r;
+}
+
+int stderr_pipe_watch(struct loop *loop)
+{
+	stderr_pipe_drain();
+	is_serving = true;
+	return loop_add(loop, &source, read_fd, EPOLLIN, on_readable);
+}
+
+void stderr_pipe_close(void)
+{
+	if (read_fd < 0)
+		return;
+	stderr_pipe_drain();
+	loop_remove(&source);
+	/* dup2() is not in the filter of 2D. */
+	dup3(log_output_fd(), STDERR_FILENO, 0);
+	dup3(log_output_fd(), STDOUT_FILENO, 0);
+	fd_close(&read_fd);
+}
