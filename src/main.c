@@ -316,17 +316,30 @@ static int run_renderer(struct daemon *daemon)
 	return status;
 }
 
+/* @ret_set: those that end the daemon. A hangup does not if the parent ignores it, as nohup does.
+ */
+static void prepare_signals(sigset_t *ret_set)
+{
+	static const int ignored[] = { SIGPIPE, SIGUSR1, SIGUSR2 };
+	struct sigaction hangup;
+
+	sigemptyset(ret_set);
+	sigaddset(ret_set, SIGTERM);
+	sigaddset(ret_set, SIGINT);
+	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+		sigaddset(ret_set, SIGHUP);
+	sigprocmask(SIG_BLOCK, ret_set, NULL);
+	for (unsigned i = 0; i < G_N_ELEMENTS(ignored); i++)
+		signal(ignored[i], SIG_IGN);
+}
+
 /* The loop, and the signals that end it. */
 static int run_daemon(struct daemon *daemon)
 {
 	struct loop_source signals = { 0 };
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	prepare_signals(&set);
 	daemon->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	int r = loop_init(&daemon->loop);
 	if (daemon->signal_fd >= 0 && r == 0)

@@ -66,26 +66,58 @@ static void assert_ends_on(struct vmm *vmm, int signal)
 	assert_false(socket_exists(vmm));
 }
 
+static const int endings[] = { SIGINT, SIGTERM, SIGHUP };
+
 static void a_signal_ends_an_idle_daemon(void **state)
 {
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < ARRAY_LENGTH(endings); i++) {
 		struct vmm *vmm = fixture_new(state, NULL);
 
 		close(daemon_connect(&vmm->daemon));
-		assert_ends_on(vmm, i ? SIGTERM : SIGINT);
+		assert_ends_on(vmm, endings[i]);
 		fixture_end(state);
 	}
 }
 
 static void a_signal_ends_a_daemon_at_work(void **state)
 {
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < ARRAY_LENGTH(endings); i++) {
 		struct vmm *vmm = fixture_boot(state, NULL);
 
 		assert_alive(vmm);
-		assert_ends_on(vmm, i ? SIGTERM : SIGINT);
+		assert_ends_on(vmm, endings[i]);
 		fixture_end(state);
 	}
+}
+
+static void ignore_hangup(void)
+{
+	signal(SIGHUP, SIG_IGN);
+}
+
+static void start_ignoring_hangup(struct vmm *vmm)
+{
+	vmm->daemon.before_exec = ignore_hangup;
+}
+
+static void a_hangup_that_the_parent_ignores_is_ignored(void **state)
+{
+	struct vmm_options options = { .adjust = start_ignoring_hangup };
+	struct vmm *vmm = fixture_boot(state, &options);
+
+	kill(vmm->daemon.pid, SIGHUP);
+	assert_int_equal(daemon_wait(&vmm->daemon, 50), -1);
+	assert_alive(vmm);
+}
+
+static void a_signal_for_statistics_does_not_end_the_daemon(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, NULL);
+
+	kill(vmm->daemon.pid, SIGUSR1);
+	kill(vmm->daemon.pid, SIGUSR2);
+	assert_int_equal(daemon_wait(&vmm->daemon, 50), -1);
+	assert_alive(vmm);
 }
 
 static void a_signal_ends_a_daemon_whose_display_is_stuck(void **state)
@@ -457,6 +489,8 @@ static int run(void)
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(a_signal_ends_an_idle_daemon),
 		DEVICE_TEST(a_signal_ends_a_daemon_at_work),
+		DEVICE_TEST(a_hangup_that_the_parent_ignores_is_ignored),
+		DEVICE_TEST(a_signal_for_statistics_does_not_end_the_daemon),
 		DEVICE_TEST(a_signal_ends_a_daemon_whose_display_is_stuck),
 		DEVICE_TEST(a_vmm_that_is_gone_does_not_end_the_daemon),
 		DEVICE_TEST(once_is_once),
