@@ -283,6 +283,7 @@ struct renderer *virgl_new(const struct virgl_options *options, char **ret_messa
 	};
 	virgl->node = -1;
 	take_log();
+	virgl_threads_limit();
 	*ret_message = start_best(virgl, options);
 	if (*ret_message) {
 		fd_close(&virgl->node);

@@ -168,3 +168,8 @@ void virgl_fence_repeat(struct virgl *virgl);
 int virgl_fence_poll_fd(struct renderer *renderer);
 void virgl_fence_poll(struct renderer *renderer);
 void virgl_fence_reset(struct renderer *renderer);
+
+/* threads.c */
+/* Before the library starts: where not all threads can be made that it and Mesa's llvmpipe would
+ * make, keeps them from waiting for these, and warns. */
+void virgl_threads_limit(void);

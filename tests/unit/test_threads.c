@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The count of threads that can be made, as a user who has no other process: then the limit of
+ * processes says what is due.
+ */
+#include <grp.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/threads.h"
+#include "sandbox_child.h"
+
+#define USER 54322
+
+static void *wait_for_end(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+/* @data: the limit. This process is one of it. */
+static void count_within_limit(const void *data)
+{
+	const unsigned limit = *(const unsigned *)data;
+	const struct rlimit processes = { limit, limit };
+	pthread_t thread;
+
+	if (geteuid() != 0)
+		_exit(NO_VERDICT);
+	CHECK(setgroups(0, NULL) == 0 && setrlimit(RLIMIT_NPROC, &processes) == 0);
+	CHECK(setresgid(USER, USER, USER) == 0 && setresuid(USER, USER, USER) == 0);
+
+	unsigned n = threads_count_available(12);
+
+	CHECK(n <= limit - 1 && n <= 12);
+	/* One alone may be taken for none: the child that tries takes its place. */
+	CHECK(n + 1 >= limit || n == 12 || limit == 2);
+	for (unsigned i = 0; i < n; i++)
+		CHECK(pthread_create(&thread, NULL, wait_for_end, NULL) == 0);
+}
+
+static void test_the_count_is_what_the_limit_leaves(void **state)
+{
+	(void)state;
+	for (unsigned limit = 1; limit < 16; limit++) {
+		int result = sandbox_child_run(count_within_limit, &limit);
+
+		if (result == NO_VERDICT)
+			skip();
+		if (result != 0)
+			fail_msg("limit %u: %d", limit, result);
+	}
+}
+
+static void test_without_a_limit_all_that_are_wanted_are_there(void **state)
+{
+	(void)state;
+	assert_int_equal(threads_count_available(1), 1);
+	assert_int_equal(threads_count_available(70), 70);
+}
+
+/* As some parents leave it: a child then leaves no status behind. */
+static void test_children_that_are_ignored_are_waited_for(void **state)
+{
+	struct sigaction after;
+
+	(void)state;
+	signal(SIGCHLD, SIG_IGN);
+	assert_int_equal(threads_count_available(5), 5);
+	assert_return_code(sigaction(SIGCHLD, NULL, &after), 0);
+	assert_ptr_equal(after.sa_handler, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_count_is_what_the_limit_leaves),
+		cmocka_unit_test(test_without_a_limit_all_that_are_wanted_are_there),
+		cmocka_unit_test(test_children_that_are_ignored_are_waited_for),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
