@@ -374,6 +374,10 @@ int main(int argc, char **argv)
 	}
 	log_set_level(options.log_level);
 	fd_open_standard();
+	if (options.fd == STDOUT_FILENO || options.fd == STDERR_FILENO)
+		return fail_start("--fd %d: that is where the log goes", options.fd);
+	if (options.fd >= 0)
+		fd_reserve(options.fd);
 	int r = stderr_pipe_open();
 	if (r < 0)
 		return fail_start("cannot keep standard error: %s", g_strerror(-r));

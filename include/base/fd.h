@@ -25,6 +25,9 @@ static inline int fd_steal(int *fd)
  */
 void fd_open_standard(void);
 
+/* Opens /dev/null as @fd if nothing is open there, so that nothing else gets its number. */
+void fd_reserve(int fd);
+
 /* The open descriptors of this process, int, in no order; freed with g_array_unref(). NULL with
  * errno set if they cannot be listed, which takes /proc. */
 GArray *fd_list(void);

@@ -43,6 +43,19 @@ void fd_open_standard(void)
 	fd_close(&fd);
 }
 
+void fd_reserve(int fd)
+{
+	if (fcntl(fd, F_GETFD) >= 0)
+		return;
+
+	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null == fd)
+		fd_steal(&null);
+	else if (null >= 0)
+		dup3(null, fd, O_CLOEXEC);
+}
+
 GArray *fd_list(void)
 {
 	DIR *dir = opendir("/proc/self/fd");

@@ -217,6 +217,38 @@ static void what_is_no_connection_is_refused(void **state)
 	}
 }
 
+/* A descriptor that the daemon opens itself gets no number that it was told to serve. */
+static void a_number_that_nothing_is_open_at_is_refused(void **state)
+{
+	const char *args[] = { "--gpu-mode", "2d", "--fd", "3", NULL };
+	char number[16], *text;
+
+	(void)state;
+	for (int fd = 3; fd < 24; fd++) {
+		snprintf(number, sizeof(number), "%d", fd);
+		args[3] = number;
+		assert_int_equal(run_another(args, -1, &text), 1);
+		assert_is_one_sentence(text);
+		assert_non_null(strstr(text, number));
+		free(text);
+	}
+}
+
+static void standard_output_and_error_are_no_connection(void **state)
+{
+	static const char *const numbers[] = { "1", "2" };
+	const char *args[] = { "--gpu-mode", "2d", "--fd", NULL, NULL };
+	char *text;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LENGTH(numbers); i++) {
+		args[3] = numbers[i];
+		assert_int_equal(run_another(args, -1, &text), 1);
+		assert_non_null(strstr(text, "that is where the log goes"));
+		free(text);
+	}
+}
+
 /* ---- the socket file ---- */
 
 static int refused_path(const char *path)
@@ -498,6 +530,8 @@ static int run(void)
 		DEVICE_TEST(an_inherited_connection_is_served_and_ends_the_daemon),
 		DEVICE_TEST(a_signal_ends_a_daemon_with_an_inherited_connection),
 		DEVICE_TEST(what_is_no_connection_is_refused),
+		DEVICE_TEST(a_number_that_nothing_is_open_at_is_refused),
+		DEVICE_TEST(standard_output_and_error_are_no_connection),
 		DEVICE_TEST(a_stale_socket_file_is_replaced),
 		DEVICE_TEST(the_socket_of_a_living_daemon_is_left_alone),
 		DEVICE_TEST(what_is_no_socket_is_left_alone),
