@@ -19,8 +19,8 @@ struct vhost_socket_file_options {
 
 /*
  * Starts the keeper, in a process without threads; nothing is at the path yet. If the host allows
- * no process the file is made at once, with a warning that it will stay. NULL with one sentence in
- * *@ret_message (freed with g_free()) if there can be no such file.
+ * no process the file is made at once and listened on, with a warning that it will stay. NULL with
+ * one sentence in *@ret_message (freed with g_free()) if there can be no such file.
  */
 struct vhost_socket_file *vhost_socket_file_new(const struct vhost_socket_file_options *options,
 						char **ret_message);
@@ -28,7 +28,7 @@ struct vhost_socket_file *vhost_socket_file_new(const struct vhost_socket_file_o
 /* Borrowed: the path as it was given. */
 const char *vhost_socket_file_path(const struct vhost_socket_file *file);
 
-/* Makes the file and listens: *@ret_fd is the caller's. A socket file whose owner is dead is
+/* Listens, then makes the file: *@ret_fd is the caller's. A socket file whose owner is dead is
  * replaced. NULL, or one sentence (freed with g_free()): somebody listens there, no such
  * directory, ... */
 char *vhost_socket_file_listen(struct vhost_socket_file *file, int *ret_fd);

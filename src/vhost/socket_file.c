@@ -4,126 +4,31 @@
  * file ever does.
  *
  * The keeper is forked before the sandbox, so that it sees the directory that the daemon will not
- * see. It has one end of a socket pair: the first request makes the file, anything after that, or
- * the end of the daemon (EOF), removes it. It is out of reach of the terminal and of signals that
- * mean the daemon: a session of its own, all signals blocked. When the file is there the keeper has
- * two descriptors, the socket pair and an O_PATH one of the file: as long as that is open no other
- * file can have the same inode number.
- *
- * A file at the path is replaced only if it is a socket and a connection to it is refused: then its
- * owner is dead. One that lives, or that is no socket, is not ours to remove. The file gets the
- * permissions that the umask leaves (0755 in most places), and to connect takes the permission to
- * write: by default only the daemon's own user can.
+ * see. It has one end of a socket pair: the first request makes the file, the second gives it its
+ * name (socket_name.c), anything after that, or the end of the daemon (EOF), removes it. Between
+ * the two the daemon calls listen(), and not the keeper, whose pid a peer would be told. The keeper
+ * is out of reach of the terminal and of signals that mean the daemon: a session of its own, all
+ * signals blocked. When the file has its name the keeper has two descriptors, the socket pair and
+ * an O_PATH one of the file: as long as that is open no other file can have the same inode number.
  */
-#include "vhost/socket_file.h"
-
 #include <errno.h>
-#include <fcntl.h>
 #include <glib.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "vhost/socket_file_private.h"
 
 #define LOG_MODULE "server"
 #include "base/log.h"
 
 #define MAX_SENTENCE 1024
-
-struct vhost_socket_file {
-	char *path;
-	bool has_group;
-	gid_t group;
-	int listen_fd; /* not listening yet; -1 once handed over */
-	int keeper;    /* the socket pair's end of this process; -1: there is no keeper */
-	bool is_made;
-	int inode; /* O_PATH of the file, in the process that made it; else -1 */
-};
-
-/* Removes the file at the address if it is a socket whose owner is dead. NULL, or a sentence. */
-static char *remove_stale(const struct sockaddr_un *address)
-{
-	const char *path = address->sun_path;
-	struct stat st;
-
-	if (lstat(path, &st) < 0)
-		return errno == ENOENT
-			       ? NULL
-			       : g_strdup_printf("cannot look at %s: %s", path, g_strerror(errno));
-	if (!S_ISSOCK(st.st_mode))
-		return g_strdup_printf("%s exists and is no socket", path);
-
-	/* Connecting with SOCK_DGRAM fails with EPROTOTYPE if somebody listens. A stream connection
-	 * would start a session, and could end a daemon with --once. */
-	auto_fd fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return g_strdup_printf("cannot create a socket: %s", g_strerror(errno));
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-	    errno == EPROTOTYPE)
-		return g_strdup_printf("%s is in use by another process", path);
-	if (errno != ECONNREFUSED)
-		return g_strdup_printf("%s exists, and its owner cannot be asked: %s", path,
-				       g_strerror(errno));
-	if (unlink(path) < 0 && errno != ENOENT)
-		return g_strdup_printf("cannot remove the stale socket %s: %s", path,
-				       g_strerror(errno));
-	return NULL;
-}
-
-/* 0, also if the file is not there any more, or an errno. Allocates nothing: see confine. */
-static int remove_file(const struct vhost_socket_file *file)
-{
-	struct stat mine, there;
-
-	if (file->inode < 0 || fstat(file->inode, &mine) < 0 || lstat(file->path, &there) < 0 ||
-	    mine.st_dev != there.st_dev || mine.st_ino != there.st_ino)
-		return 0;
-	return unlink(file->path) < 0 ? errno : 0;
-}
-
-/* Nobody can connect before listen(), so the group may come after the mode. NULL, or a sentence. */
-static char *bind_file(struct vhost_socket_file *file, const struct sockaddr_un *address)
-{
-	mode_t umask_before = file->has_group ? umask(0117) : 0;
-	int r = bind(file->listen_fd, (const struct sockaddr *)address, sizeof(*address));
-	int error = errno;
-
-	if (file->has_group)
-		umask(umask_before);
-	if (r < 0)
-		return g_strdup_printf("cannot bind to %s: %s", file->path, g_strerror(error));
-	file->inode = open(file->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (file->inode < 0)
-		return g_strdup_printf("cannot look at %s: %s", file->path, g_strerror(errno));
-	if (file->has_group && lchown(file->path, (uid_t)-1, file->group) < 0)
-		return g_strdup_printf("cannot give %s to group %u: %s", file->path, file->group,
-				       g_strerror(errno));
-	return NULL;
-}
-
-/* NULL, or a sentence, and then there is no file. */
-static char *make_file(struct vhost_socket_file *file)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	memcpy(address.sun_path, file->path, strlen(file->path));
-
-	char *sentence = remove_stale(&address);
-
-	if (!sentence)
-		sentence = bind_file(file, &address);
-	if (sentence)
-		remove_file(file);
-	return sentence;
-}
+#define MAX_PATH     (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
 static void close_from(unsigned first)
 {
@@ -159,24 +64,43 @@ static bool receive_byte(int fd)
 	return n == 1;
 }
 
+static void send_answer(const char *text)
+{
+	send(0, text, MIN(strlen(text), MAX_SENTENCE - 1) + 1, MSG_NOSIGNAL);
+}
+
+/* A step that ends with a sentence is the last. */
+static void take_step(struct vhost_socket_file *file, char *(*step)(struct vhost_socket_file *))
+{
+	if (!receive_byte(0)) {
+		if (file->temporary[0])
+			socket_name_remove(file);
+		_exit(EXIT_SUCCESS);
+	}
+
+	const char *sentence = step(file);
+
+	if (!sentence)
+		return;
+	send_answer(sentence);
+	_exit(EXIT_SUCCESS);
+}
+
 /* The whole life of the keeper. It answers with a sentence, or with an errno as a character; either
  * is an empty string if all is well. */
 static _Noreturn void keep_file(struct vhost_socket_file *file, int channel, void (*confine)(void))
 {
 	leave_parent(file, channel);
-	if (!receive_byte(0))
-		_exit(EXIT_SUCCESS);
-
-	char *sentence = make_file(file);
-	const char *answer = sentence ? sentence : "";
-
+	take_step(file, socket_name_make);
 	fd_close(&file->listen_fd);
+	send_answer("");
+	take_step(file, socket_name_publish);
 	if (confine)
 		confine();
-	send(0, answer, MIN(strlen(answer), MAX_SENTENCE - 1) + 1, MSG_NOSIGNAL);
+	send_answer("");
 	receive_byte(0);
 
-	const char error[] = { (char)remove_file(file), '\0' };
+	const char error[] = { (char)socket_name_remove(file), '\0' };
 
 	send(0, error, sizeof(error), MSG_NOSIGNAL);
 	_exit(EXIT_SUCCESS);
@@ -216,12 +140,65 @@ static int start_keeper(struct vhost_socket_file *file, void (*confine)(void))
 }
 
 /* NULL, or a sentence. */
+static char *start_listening(const struct vhost_socket_file *file)
+{
+	if (listen(file->listen_fd, 1) == 0)
+		return NULL;
+	return g_strdup_printf("cannot listen on %s: %s", file->path, g_strerror(errno));
+}
+
+/* NULL, or a sentence. */
+static char *take_keepers_step(const struct vhost_socket_file *file)
+{
+	char sentence[MAX_SENTENCE] = "";
+
+	if (!ask_keeper(file, sentence))
+		return g_strdup_printf("cannot bind to %s: the process that does it ended",
+				       file->path);
+	return sentence[0] ? g_strdup(sentence) : NULL;
+}
+
+/* NULL, or a sentence. */
+static char *listen_with_keeper(struct vhost_socket_file *file)
+{
+	char *sentence = take_keepers_step(file);
+
+	if (!sentence)
+		sentence = start_listening(file);
+	return sentence ? sentence : take_keepers_step(file);
+}
+
+/* At once, for there will be no directory in the sandbox: front-ends wait until they are served.
+ * NULL, or a sentence. */
+static char *listen_alone(struct vhost_socket_file *file)
+{
+	char *sentence = socket_name_make(file);
+
+	if (!sentence)
+		sentence = start_listening(file);
+	return sentence ? sentence : socket_name_publish(file);
+}
+
+/* NULL, or a sentence. */
+static char *check_path(const struct vhost_socket_file *file)
+{
+	const size_t len = strlen(file->path);
+
+	if (len == 0 || len > MAX_PATH)
+		return g_strdup_printf("a socket path has 1 to %zu bytes: \"%s\"", MAX_PATH,
+				       file->path);
+	if (!file->name[0])
+		return g_strdup_printf("%s names a directory, and no socket in it", file->path);
+	return NULL;
+}
+
+/* NULL, or a sentence. */
 static char *prepare_file(struct vhost_socket_file *file, void (*confine)(void))
 {
-	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+	char *sentence = check_path(file);
 
-	if (!file->path[0] || strlen(file->path) > max)
-		return g_strdup_printf("a socket path has 1 to %zu bytes: \"%s\"", max, file->path);
+	if (sentence)
+		return sentence;
 	file->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (file->listen_fd < 0)
 		return g_strdup_printf("cannot create a socket: %s", g_strerror(errno));
@@ -231,18 +208,20 @@ static char *prepare_file(struct vhost_socket_file *file, void (*confine)(void))
 		return NULL;
 	log_warn("%s may stay when the daemon ends: no process to remove it: %s", file->path,
 		 g_strerror(-r));
-	return make_file(file);
+	return listen_alone(file);
 }
 
 struct vhost_socket_file *vhost_socket_file_new(const struct vhost_socket_file_options *options,
 						char **ret_message)
 {
 	struct vhost_socket_file *file = g_new0(struct vhost_socket_file, 1);
+	const char *slash = strrchr(options->path, '/');
 
 	file->path = g_strdup(options->path);
+	file->name = file->path + (slash ? slash + 1 - options->path : 0);
 	file->has_group = options->group;
 	file->group = options->group ? *options->group : 0;
-	file->listen_fd = file->keeper = file->inode = -1;
+	file->listen_fd = file->keeper = file->inode = file->directory = -1;
 	*ret_message = prepare_file(file, options->confine);
 	if (!*ret_message)
 		return file;
@@ -257,16 +236,11 @@ const char *vhost_socket_file_path(const struct vhost_socket_file *file)
 
 char *vhost_socket_file_listen(struct vhost_socket_file *file, int *ret_fd)
 {
-	char answer[MAX_SENTENCE] = "";
+	char *sentence = file->keeper < 0 ? NULL : listen_with_keeper(file);
 
-	if (file->keeper >= 0 && !ask_keeper(file, answer))
-		return g_strdup_printf("cannot bind to %s: the process that does it ended",
-				       file->path);
-	if (answer[0])
-		return g_strdup(answer);
+	if (sentence)
+		return sentence;
 	file->is_made = true;
-	if (listen(file->listen_fd, 1) < 0)
-		return g_strdup_printf("cannot listen on %s: %s", file->path, g_strerror(errno));
 	*ret_fd = fd_steal(&file->listen_fd);
 	return NULL;
 }
@@ -278,7 +252,7 @@ void vhost_socket_file_free(struct vhost_socket_file *file)
 	if (!file)
 		return;
 	if (file->keeper < 0)
-		answer[0] = (char)remove_file(file);
+		answer[0] = (char)socket_name_remove(file);
 	else if (file->is_made && !ask_keeper(file, answer))
 		answer[0] = ESRCH;
 	if (answer[0])
@@ -286,6 +260,7 @@ void vhost_socket_file_free(struct vhost_socket_file *file)
 	fd_close(&file->keeper);
 	fd_close(&file->listen_fd);
 	fd_close(&file->inode);
+	fd_close(&file->directory);
 	g_free(file->path);
 	g_free(file);
 }

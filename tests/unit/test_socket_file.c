@@ -12,9 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -27,9 +30,11 @@
 
 static char *directory, *path;
 
+/* A keeper that a failed test leaves behind would be waited for. */
 static int setup(void **state)
 {
 	(void)state;
+	alarm(20);
 	directory = g_dir_make_tmp("socket-file-XXXXXX", NULL);
 	path = g_build_filename(directory, "socket", NULL);
 	return chmod(directory, 0777);
@@ -131,6 +136,230 @@ static void test_a_file_in_its_place_stays(void **state)
 	assert_int_equal(sandbox_child_run(be_replaced_and_killed, NULL), BY_SIGNAL + SIGKILL);
 	assert_true(waitpid(-1, NULL, 0) > 0);
 	assert_return_code(unlink(path), errno);
+}
+
+static struct sockaddr_un address_of_path(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
+	return address;
+}
+
+static int try_connect(void)
+{
+	struct sockaddr_un address = address_of_path();
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void leave_behind(void)
+{
+	struct sockaddr_un address = address_of_path();
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_return_code(bind(fd, (struct sockaddr *)&address, sizeof(address)), errno);
+	close(fd);
+}
+
+/* As a VMM does that waits for the file. */
+static _Noreturn void connect_when_it_is_there(void)
+{
+	alarm(10);
+	while (try_connect() < 0)
+		if (errno != ENOENT)
+			_exit(errno);
+	_exit(0);
+}
+
+static void test_who_waits_for_the_file_is_never_refused(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		int status = -1;
+		pid_t waiter = fork();
+
+		if (waiter == 0)
+			connect_when_it_is_there();
+		struct vhost_socket_file *file = new_file(NULL);
+		int fd = listen_on(file);
+
+		pid_t ended = waitpid(waiter, &status, 0);
+
+		close(fd);
+		vhost_socket_file_free(file);
+		assert_int_equal(ended, waiter);
+		if (status != 0)
+			fail_msg("start %u: %s", i, g_strerror(WEXITSTATUS(status)));
+	}
+}
+
+#define DAEMONS  4
+#define HAS_PATH 2 /* exit status */
+
+/* Waits for the end of file. */
+static void wait_for(int fd)
+{
+	char byte;
+
+	while (read(fd, &byte, 1) > 0)
+		;
+	close(fd);
+}
+
+struct race {
+	int go[2], tried[2], done[2]; /* pipes; what they mean has come when nobody can write */
+};
+
+static _Noreturn void start_one_of_many(struct race *race)
+{
+	const struct vhost_socket_file_options options = { .path = path };
+	char *message = NULL;
+	int fd = -1;
+
+	close(race->go[1]);
+	close(race->done[1]);
+	struct vhost_socket_file *file = vhost_socket_file_new(&options, &message);
+
+	wait_for(race->go[0]);
+	if (file)
+		message = vhost_socket_file_listen(file, &fd);
+	close(race->tried[1]);
+	wait_for(race->done[0]);
+	vhost_socket_file_free(file);
+	_exit(message ? 1 : HAS_PATH);
+}
+
+/* Starts them, waits until each has tried, looks whether one answers, then lets them end. How many
+ * had the path. */
+static unsigned start_many(bool *ret_answers)
+{
+	struct race race;
+	unsigned n = 0;
+
+	assert_return_code(pipe2(race.go, O_CLOEXEC), errno);
+	assert_return_code(pipe2(race.tried, O_CLOEXEC), errno);
+	assert_return_code(pipe2(race.done, O_CLOEXEC), errno);
+	for (unsigned i = 0; i < DAEMONS; i++)
+		if (fork() == 0)
+			start_one_of_many(&race);
+	close(race.go[0]);
+	close(race.tried[1]);
+	close(race.done[0]);
+	close(race.go[1]);
+	wait_for(race.tried[0]);
+	int fd = try_connect();
+
+	*ret_answers = fd >= 0;
+	close(fd);
+	close(race.done[1]);
+	for (int status; waitpid(-1, &status, 0) > 0;)
+		n += WIFEXITED(status) && WEXITSTATUS(status) == HAS_PATH;
+	return n;
+}
+
+static void test_of_daemons_that_start_at_one_path_one_has_it(void **state)
+{
+	(void)state;
+	/* Without the lock two have it once in about 500 times; that there is one is tested below.
+	 */
+	for (unsigned i = 0; i < 200; i++) {
+		bool answers;
+
+		leave_behind();
+		unsigned n = start_many(&answers);
+
+		if (n != 1 || !answers)
+			fail_msg("start %u: %u have the path, who answers: %d", i, n, answers);
+		assert_false(is_socket());
+	}
+}
+
+static void test_a_peer_is_told_the_daemon_and_not_its_keeper(void **state)
+{
+	struct vhost_socket_file *file = new_file(NULL);
+	int fd = listen_on(file), connection = try_connect();
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+
+	(void)state;
+	assert_return_code(getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size), errno);
+	assert_int_equal(peer.pid, getpid());
+	close(connection);
+	close(fd);
+	vhost_socket_file_free(file);
+}
+
+/* No room for a temporary name in the same directory. */
+static void test_a_path_may_have_all_of_its_bytes(void **state)
+{
+	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+	char *whole = path;
+
+	(void)state;
+	for (size_t name_len = 1; name_len < 40; name_len += 37) {
+		g_autofree char *dir_name = g_strnfill(max - strlen(directory) - 2 - name_len, 'd');
+		g_autofree char *name = g_strnfill(name_len, 'n');
+		g_autofree char *dir = g_build_filename(directory, dir_name, NULL);
+
+		assert_return_code(mkdir(dir, 0700), errno);
+		path = g_build_filename(dir, name, NULL);
+		assert_int_equal(strlen(path), max);
+		struct vhost_socket_file *file = new_file(NULL);
+		int fd = listen_on(file), connection = try_connect();
+
+		assert_true(is_socket() && connection >= 0);
+		close(connection);
+		close(fd);
+		vhost_socket_file_free(file);
+		g_free(path);
+		assert_return_code(rmdir(dir), errno);
+	}
+	path = whole;
+}
+
+static int lock_directory(void)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_return_code(flock(fd, LOCK_EX), errno);
+	return fd;
+}
+
+static void test_a_directory_that_stays_locked_is_an_error(void **state)
+{
+	struct vhost_socket_file *file = new_file(NULL);
+	int lock = lock_directory(), fd = -1;
+	g_autofree char *message = vhost_socket_file_listen(file, &fd);
+
+	(void)state;
+	assert_non_null(message);
+	assert_non_null(strstr(message, "locked its directory"));
+	close(lock);
+	vhost_socket_file_free(file);
+}
+
+static void test_a_directory_that_is_locked_for_a_moment_is_waited_for(void **state)
+{
+	int lock = lock_directory();
+	pid_t holder = fork();
+
+	(void)state;
+	if (holder == 0) {
+		usleep(100000);
+		_exit(0);
+	}
+	close(lock);
+	struct vhost_socket_file *file = new_file(NULL);
+	int fd = listen_on(file);
+
+	assert_true(fd >= 0 && is_socket());
+	close(fd);
+	vhost_socket_file_free(file);
 }
 
 /* The only child of this process. */
@@ -238,6 +467,33 @@ static void do_without_a_keeper(const void *unused)
 	CHECK(!is_socket());
 }
 
+static void listen_in_unreadable_directory(const void *unused)
+{
+	(void)unused;
+	if (geteuid() == 0 &&
+	    (setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0))
+		_exit(NO_VERDICT);
+	struct vhost_socket_file *file = new_file(NULL);
+
+	if (access(directory, R_OK) == 0 || access(directory, W_OK) < 0)
+		_exit(NO_VERDICT);
+	CHECK(listen_on(file) >= 0 && is_socket());
+	vhost_socket_file_free(file);
+	CHECK(!is_socket());
+}
+
+static void test_a_directory_that_cannot_be_read_will_do(void **state)
+{
+	(void)state;
+	assert_return_code(chmod(directory, 0333), errno);
+	int result = sandbox_child_run(listen_in_unreadable_directory, NULL);
+
+	assert_return_code(chmod(directory, 0777), errno);
+	if (result == NO_VERDICT)
+		skip();
+	assert_int_equal(result, 0);
+}
+
 static void test_without_a_process_for_the_keeper_there_is_a_file(void **state)
 {
 	(void)state;
@@ -254,6 +510,13 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_there_is_no_file_before_the_daemon_listens),
 		TEST(test_the_file_goes_before_the_daemon_does),
+		TEST(test_who_waits_for_the_file_is_never_refused),
+		TEST(test_of_daemons_that_start_at_one_path_one_has_it),
+		TEST(test_a_peer_is_told_the_daemon_and_not_its_keeper),
+		TEST(test_a_path_may_have_all_of_its_bytes),
+		TEST(test_a_directory_that_stays_locked_is_an_error),
+		TEST(test_a_directory_that_is_locked_for_a_moment_is_waited_for),
+		TEST(test_a_directory_that_cannot_be_read_will_do),
 		TEST(test_the_file_of_a_daemon_that_is_killed_goes_too),
 		TEST(test_a_file_in_its_place_stays),
 		TEST(test_the_keeper_holds_its_pair_and_the_file_and_no_more),
