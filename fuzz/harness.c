@@ -257,8 +257,8 @@ static void check_empty(const struct harness *harness)
 {
 	const struct gpu_device *device = harness->device;
 
-	CHECK(g_hash_table_size(device->resources) == 0 && device->hostmem == 0);
-	CHECK(g_hash_table_size(device->contexts) == 0);
+	CHECK(device->resources.n == 0 && device->hostmem.used == 0);
+	CHECK(device->contexts.n == 0);
 	CHECK(device->n_fences == 0 && device->held.length == 0);
 	CHECK(device->free_commands.length == device->n_commands);
 	for (unsigned i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++)

@@ -152,9 +152,9 @@ static void check_limits(const struct gpu_device *device)
 {
 	const struct gpu_limits *limits = &device->limits;
 
-	CHECK(device->hostmem <= limits->max_hostmem);
-	CHECK(g_hash_table_size(device->resources) <= limits->max_resources);
-	CHECK(g_hash_table_size(device->contexts) <= limits->max_contexts);
+	CHECK(device->hostmem.used <= limits->max_hostmem);
+	CHECK(device->resources.n <= limits->max_resources);
+	CHECK(device->contexts.n <= limits->max_contexts);
 	CHECK(device->n_fences <= limits->max_fences);
 }
 

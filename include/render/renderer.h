@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 
 #include "base/dmabuf.h"
+#include "base/hostmem.h"
 #include "base/rect.h"
 #include "base/state_lock.h"
 
@@ -95,6 +96,10 @@ struct renderer_ops {
 	const char *name;
 	void (*free)(struct renderer *renderer);
 
+	/* Bytes of host memory that a resource takes, rounded as the driver does it; at least those
+	 * of its pixels. Optional: four bytes a pixel. */
+	uint64_t (*resource_cost)(struct renderer *renderer,
+				  const struct renderer_resource_args *args);
 	/* @args is checked; *@ret is the handle. */
 	int (*resource_create)(struct renderer *renderer, const struct renderer_resource_args *args,
 			       struct renderer_resource **ret);
@@ -165,6 +170,12 @@ struct renderer {
 	unsigned needs; /* enum needs: what this one does need; never more than its kind */
 	renderer_fence_fn fence_fn;
 	void *fence_data;
+	/* Borrowed; the device's account, to which renderers charge what contexts and streams make;
+	 * NULL: there is no limit. */
+	struct hostmem *hostmem;
+	/* Bytes that libraries may keep for themselves beside what is charged. 0: all is charged,
+	 * so that nothing need be measured. */
+	uint64_t library_bytes;
 	struct state_lock *lock; /* borrowed; NULL: nobody shares the daemon's state */
 };
 
@@ -191,6 +202,10 @@ void renderer_report_fence(struct renderer *renderer, const struct renderer_fenc
 
 /* For renderers, once: asserts that the hooks are complete. */
 void renderer_init(struct renderer *renderer, const struct renderer_ops *ops);
+
+/* What resource_cost() says, or else four bytes a pixel. @args is checked: this fits 63 bits. */
+uint64_t renderer_resource_cost(struct renderer *renderer,
+				const struct renderer_resource_args *args);
 
 /* NULL is fine. */
 void renderer_free(struct renderer *renderer);

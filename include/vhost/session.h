@@ -32,6 +32,9 @@ void vhost_session_free(struct vhost_session *session);
 /* Whether the front-end has sent a whole message yet. */
 bool vhost_session_has_spoken(const struct vhost_session *session);
 
+/* For the back-end: the session cannot go on. Logs why, and ends when the loop comes round. */
+void vhost_session_abandon(struct vhost_session *session, int error, const char *why);
+
 /* Borrowed; @index < the back-end's n_queues. */
 struct vring *vhost_session_vring(struct vhost_session *session, unsigned index);
 const struct guest_memory *vhost_session_memory(struct vhost_session *session);

@@ -41,26 +41,25 @@ static int create_handle(struct gpu_device *device,
 int blob_create(struct gpu_device *device, struct gpu_command *command)
 {
 	const struct virtio_gpu_resource_create_blob *request = &command->request.create_blob;
-	struct resource resource = {
-		.id = request->resource_id,
-		.kind = RESOURCE_BLOB_GUEST,
-		.blob_size = request->size,
-	};
+	g_autofree struct resource *resource = NULL;
 
 	if (request->blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST || request->blob_flags & ~KNOWN_FLAGS ||
 	    request->size == 0)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	int r = resource_check(device, resource.id, 0);
-	if (r == 0)
-		r = resource_read_backing(device, command, sizeof(*request), request->nr_entries,
-					  &resource.backing);
+	int r = resource_new(device, request->resource_id, 0, &resource);
 	if (r != 0)
 		return r;
-	r = create_handle(device, request, &resource);
+	resource->kind = RESOURCE_BLOB_GUEST;
+	resource->blob_size = request->size;
+	r = resource_read_backing(device, command, sizeof(*request), request->nr_entries,
+				  &resource->backing);
+	if (r != 0)
+		return r;
+	r = create_handle(device, request, resource);
 	if (r != 0) {
-		resource_forget_backing(device, &resource.backing);
+		resource_forget_backing(device, &resource->backing);
 		return r;
 	}
-	resource_add(device, &resource);
+	resource_add(device, g_steal_pointer(&resource));
 	return 0;
 }

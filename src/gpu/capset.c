@@ -46,7 +46,9 @@ int capset_get(struct gpu_device *device, struct gpu_command *command)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 
 	size_t size = sizeof(struct virtio_gpu_resp_capset) + capset->max_size;
-	g_autofree struct virtio_gpu_resp_capset *response = g_malloc0(size);
+	g_autofree struct virtio_gpu_resp_capset *response = g_try_malloc0(size);
+	if (!response)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	int r = device->renderer->ops->capset_fill(device->renderer, capset->id,
 						   request->capset_version, response->capset_data,
 						   capset->max_size);

@@ -37,6 +37,9 @@
 
 /* Two full queues of the largest size. */
 #define MAX_COMMANDS 2048
+/* Made before there is a guest: with a host that has no memory left its commands are still
+ * answered, unless it lets so many wait. */
+#define N_RESERVED 64
 
 /* Work of one turn: each command is one unit, and so is each piece of this many bytes that it
  * moves, so that the vhost-user socket is served within a millisecond or two whatever the guest
@@ -49,9 +52,25 @@
 #define TURN_BYTES (8 * 1024 * 1024)
 #define TURN_US    1000
 
+/* 3D commands between two looks at the process's memory. */
+#define COMMANDS_PER_LOOK 256
+
 static struct vring *command_vring(const struct gpu_command *command)
 {
 	return vhost_session_vring(command->device->session, command->queue);
+}
+
+/* NULL if the host has no memory. */
+static struct gpu_command *make_command(struct gpu_device *device)
+{
+	struct gpu_command *command = g_try_new0(struct gpu_command, 1);
+
+	if (!command)
+		return NULL;
+	device->n_commands++;
+	command->device = device;
+	command->link.data = command;
+	return command;
 }
 
 /* NULL if as many commands as there may be are under way. */
@@ -61,15 +80,7 @@ static struct gpu_command *command_new(struct gpu_device *device)
 
 	if (link)
 		return link->data;
-	if (device->n_commands == MAX_COMMANDS)
-		return NULL;
-
-	struct gpu_command *command = g_new0(struct gpu_command, 1);
-
-	device->n_commands++;
-	command->device = device;
-	command->link.data = command;
-	return command;
+	return device->n_commands < MAX_COMMANDS ? make_command(device) : NULL;
 }
 
 static void command_free(struct gpu_command *command)
@@ -91,6 +102,18 @@ static bool is_turn_over(struct turn *turn)
 	if (turn->end == 0)
 		turn->end = now + TURN_US;
 	return turn->bytes >= TURN_BYTES || now >= turn->end;
+}
+
+bool command_init(struct gpu_device *device)
+{
+	for (unsigned i = 0; i < N_RESERVED; i++) {
+		struct gpu_command *command = make_command(device);
+
+		if (!command)
+			return false;
+		command_free(command);
+	}
+	return true;
 }
 
 void command_charge(struct gpu_device *device, uint64_t bytes)
@@ -201,6 +224,19 @@ static void take_result(struct gpu_command *command, int result)
 	}
 }
 
+/* After a 3D command: a driver allocates what nobody can reckon. */
+static void watch_memory(struct gpu_device *device)
+{
+	if (++device->n_unmeasured >= COMMANDS_PER_LOOK) {
+		device->n_unmeasured = 0;
+		(void)hostmem_look(&device->hostmem);
+	}
+	if (hostmem_is_over(&device->hostmem))
+		vhost_session_abandon(device->session, -ENOMEM,
+				      "the guest has made this process take far more memory "
+				      "than --max-hostmem allows");
+}
+
 static void run_handler(struct gpu_device *device, struct gpu_command *command)
 {
 	union gpu_request *request = &command->request;
@@ -215,6 +251,8 @@ static void run_handler(struct gpu_device *device, struct gpu_command *command)
 	if (type && size >= type->request_size &&
 	    (type->feature == FEATURE_NONE || device_has_feature(device, (unsigned)type->feature)))
 		result = type->run(device, command);
+	if (type && type->feature == VIRTIO_GPU_F_VIRGL)
+		watch_memory(device);
 	take_result(command, result);
 }
 

@@ -66,6 +66,8 @@ struct gpu_command {
 	struct display_request display_request;
 };
 
+/* False if the host has no memory. */
+bool command_init(struct gpu_device *device);
 /* The guest kicked @queue: serves it until it is empty or the turn's budget is spent. */
 void command_kicked(struct gpu_device *device, unsigned queue);
 

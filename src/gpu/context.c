@@ -25,7 +25,7 @@
 
 struct context *context_find(struct gpu_device *device, uint32_t id)
 {
-	return g_hash_table_lookup(device->contexts, GUINT_TO_POINTER(id));
+	return id_table_find(&device->contexts, id);
 }
 
 static void context_free(struct gpu_device *device, struct context *context)
@@ -39,14 +39,11 @@ static void context_free(struct gpu_device *device, struct context *context)
 
 void context_free_all(struct gpu_device *device)
 {
-	GHashTableIter iter;
-	void *context;
+	uint32_t cursor = 0;
+	struct context *context;
 
-	g_hash_table_iter_init(&iter, device->contexts);
-	while (g_hash_table_iter_next(&iter, NULL, &context)) {
-		g_hash_table_iter_remove(&iter);
+	while ((context = id_table_take_next(&device->contexts, &cursor)))
 		context_free(device, context);
-	}
 }
 
 int context_create(struct gpu_device *device, struct gpu_command *command)
@@ -64,27 +61,29 @@ int context_create(struct gpu_device *device, struct gpu_command *command)
 		init = request->context_init & VIRTIO_GPU_CONTEXT_INIT_CAPSET_ID_MASK;
 	if (request->nlen > sizeof(request->debug_name) || (init && !capset_find(device, init)))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	if (g_hash_table_size(device->contexts) >= device->limits.max_contexts)
+	if (device->contexts.n >= device->limits.max_contexts || !device_may_allocate(device) ||
+	    !id_table_reserve(&device->contexts))
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	g_autofree struct context *context = g_try_new0(struct context, 1);
+	if (!context)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	int r = renderer_call(device->renderer, context_create, id, init, request->debug_name,
 			      request->nlen);
 	if (r != 0)
 		return r;
 
-	struct context *context = g_new0(struct context, 1);
 	context->id = id;
-	g_hash_table_insert(device->contexts, GUINT_TO_POINTER(id), context);
+	id_table_add(&device->contexts, id, g_steal_pointer(&context));
 	return 0;
 }
 
 int context_destroy(struct gpu_device *device, struct gpu_command *command)
 {
 	uint32_t id = command->request.hdr.ctx_id;
-	struct context *context = context_find(device, id);
+	struct context *context = id_table_remove(&device->contexts, id);
 
 	if (!context)
 		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
-	g_hash_table_remove(device->contexts, GUINT_TO_POINTER(id));
 	context_free(device, context);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "gpu/device.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <glib.h>
 #include <string.h>
 
@@ -101,6 +102,9 @@ static void session_closed(struct vhost_backend *backend)
 	struct gpu_device *device = to_device(backend);
 
 	reset(backend);
+	g_clear_pointer(&device->stream, g_free);
+	device->stream_size = 0;
+	hostmem_settle(&device->hostmem);
 	display_set_socket(device->display, -1);
 	device->features = 0;
 	device->session = NULL;
@@ -145,6 +149,17 @@ static const struct vhost_backend_ops backend_ops = {
 	.reset = reset,
 };
 
+/* Before the filter, which would not let the file be opened. */
+static void measure_memory(struct gpu_device *device)
+{
+	uint64_t library_bytes = device->renderer->library_bytes;
+	int r = library_bytes > 0 ? hostmem_measure(&device->hostmem, -1, library_bytes) : 0;
+
+	if (r < 0 && r != -ENOTSUP)
+		log_warn("the daemon's memory cannot be measured, only reckoned: %s",
+			 g_strerror(-r));
+}
+
 struct gpu_device *gpu_device_new(struct loop *loop, struct renderer *renderer,
 				  struct display *display, const struct gpu_device_options *options)
 {
@@ -158,15 +173,16 @@ struct gpu_device *gpu_device_new(struct loop *loop, struct renderer *renderer,
 		.limits = options->limits,
 		.n_scanouts = options->n_scanouts,
 		.scanout_mode = options->scanout_mode,
-		.contexts = g_hash_table_new(NULL, NULL),
-		.resources = g_hash_table_new(NULL, NULL),
 	};
 	for (unsigned i = 0; i < N_QUEUES; i++)
 		device->queues[i] = (struct queue){ .device = device, .index = i };
+	hostmem_init(&device->hostmem, options->limits.max_hostmem);
+	renderer->hostmem = &device->hostmem;
+	measure_memory(device);
 	scanout_init_all(device);
 	output_init(device);
 	capset_init(device);
-	if (fence_init(device) < 0 || order_init(device) < 0) {
+	if (!command_init(device) || fence_init(device) < 0 || order_init(device) < 0) {
 		gpu_device_free(device);
 		return NULL;
 	}
@@ -182,8 +198,10 @@ void gpu_device_free(struct gpu_device *device)
 	resource_reap_all(device);
 	order_finish(device);
 	fence_finish(device);
-	g_hash_table_destroy(device->contexts);
-	g_hash_table_destroy(device->resources);
+	id_table_finish(&device->contexts);
+	id_table_finish(&device->resources);
+	device->renderer->hostmem = NULL;
+	hostmem_finish(&device->hostmem);
 	g_free(device->stream);
 	g_free(device);
 }

@@ -4,10 +4,13 @@
 /* All that the device keeps, for the files of this room. */
 
 #include <glib.h>
+#include <limits.h>
 #include <linux/virtio_gpu.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/hostmem.h"
+#include "base/id_table.h"
 #include "base/loop.h"
 #include "display/display.h"
 #include "gpu/device.h"
@@ -76,11 +79,12 @@ struct gpu_device {
 	struct turn turn;
 	struct order order;
 
-	GHashTable *contexts;    /* id -> struct context, owned */
-	GHashTable *resources;   /* id -> struct resource, owned */
-	uint64_t hostmem;        /* bytes that they and the dying take of limits.max_hostmem */
-	uint64_t memory_version; /* grows whenever guest memory changes */
-	GQueue dying;            /* resource::link, owned; being freed, a part in each turn */
+	struct id_table contexts;  /* struct context, owned */
+	struct id_table resources; /* struct resource, owned */
+	struct hostmem hostmem;    /* what they, and the dying, take of limits.max_hostmem */
+	unsigned n_unmeasured;     /* 3D commands since the process's memory was looked at */
+	uint64_t memory_version;   /* grows whenever guest memory changes */
+	GQueue dying;              /* resource::link, owned; being freed, a part in each turn */
 	struct loop_task reap;
 	unsigned n_dmabufs; /* of resources, open */
 	struct scanout scanouts[VIRTIO_GPU_MAX_SCANOUTS];
@@ -101,6 +105,18 @@ struct gpu_device {
 	GQueue free_commands; /* gpu_command::link */
 	unsigned n_commands;  /* that exist, free or not */
 };
+
+/* False while the process is seen to have more memory than it may. */
+static inline bool device_may_allocate(struct gpu_device *device)
+{
+	return !hostmem_is_short(&device->hostmem) || hostmem_look(&device->hostmem);
+}
+
+/* The next 3D command to end is followed by a look at the process's memory. */
+static inline void device_measure_soon(struct gpu_device *device)
+{
+	device->n_unmeasured = UINT_MAX / 2;
+}
 
 static inline bool device_has_feature(const struct gpu_device *device, unsigned bit)
 {

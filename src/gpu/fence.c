@@ -43,13 +43,16 @@ static struct timeline *find_timeline(GQueue *timelines, uint8_t ring_idx)
 	return NULL;
 }
 
+/* NULL if the host has no memory. */
 static struct timeline *find_or_add_timeline(GQueue *timelines, uint8_t ring_idx)
 {
 	struct timeline *timeline = find_timeline(timelines, ring_idx);
 
 	if (timeline)
 		return timeline;
-	timeline = g_new0(struct timeline, 1);
+	timeline = g_try_new0(struct timeline, 1);
+	if (!timeline)
+		return NULL;
 	timeline->link.data = timeline;
 	timeline->ring_idx = ring_idx;
 	g_queue_push_tail_link(timelines, &timeline->link);
@@ -97,14 +100,16 @@ int fence_wait(struct gpu_command *command)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (device->n_fences >= device->limits.max_fences)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	struct timeline *timeline = find_or_add_timeline(timelines, fence.ring_idx);
+	if (!timeline)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	int r = renderer_call(renderer, fence_create, &fence);
 	if (r != 0)
 		return r;
 	device->last_fence_seq = fence.id;
 	device->n_fences++;
 	command->fence_seq = fence.id;
-	g_queue_push_tail_link(&find_or_add_timeline(timelines, fence.ring_idx)->commands,
-			       &command->link);
+	g_queue_push_tail_link(&timeline->commands, &command->link);
 	arm_timer(device);
 	return COMMAND_HELD;
 }
@@ -201,14 +206,10 @@ static void drop_timelines(struct gpu_device *device, GQueue *timelines)
 
 void fence_drop_all(struct gpu_device *device)
 {
-	GHashTableIter iter;
-	void *value;
+	uint32_t cursor = 0;
+	struct context *context;
 
 	drop_timelines(device, &device->timelines);
-	g_hash_table_iter_init(&iter, device->contexts);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		struct context *context = value;
-
+	while ((context = id_table_next(&device->contexts, &cursor)))
 		drop_timelines(device, &context->timelines);
-	}
 }

@@ -15,7 +15,9 @@
  */
 #include "gpu/resource.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/container.h"
 #include "base/fd.h"
@@ -34,9 +36,13 @@
 #define DYING_MIN_BYTES (2 * 1024 * 1024)
 #define REAP_US         1000
 
+/* What each takes besides its pixels: the struct, the allocator's share, its place in the table
+ * (which is half empty after it has grown, and exists twice while it grows). */
+#define RESOURCE_BYTES (sizeof(struct resource) + 16 + 6 * sizeof(struct id_slot))
+
 struct resource *resource_find(struct gpu_device *device, uint32_t id)
 {
-	return g_hash_table_lookup(device->resources, GUINT_TO_POINTER(id));
+	return id_table_find(&device->resources, id);
 }
 
 static const struct guest_memory *memory_of(struct gpu_device *device)
@@ -51,7 +57,7 @@ static uint64_t backing_cost(uint32_t n_entries)
 
 void resource_forget_backing(struct gpu_device *device, struct backing *backing)
 {
-	device->hostmem -= backing_cost(backing->n_entries);
+	hostmem_release(&device->hostmem, backing_cost(backing->n_entries));
 	backing_detach(backing);
 }
 
@@ -86,7 +92,7 @@ static void finish_resource(struct gpu_device *device, struct resource *resource
 	if (resource->handle)
 		renderer_call_void(device->renderer, resource_free, resource->handle);
 	resource_forget_backing(device, &resource->backing);
-	device->hostmem -= resource->hostmem;
+	hostmem_release(&device->hostmem, resource->hostmem);
 	g_free(resource);
 }
 
@@ -139,14 +145,11 @@ static void resource_free(struct gpu_device *device, struct resource *resource, 
 
 void resource_free_all(struct gpu_device *device)
 {
-	GHashTableIter iter;
-	void *resource;
+	uint32_t cursor = 0;
+	struct resource *resource;
 
-	g_hash_table_iter_init(&iter, device->resources);
-	while (g_hash_table_iter_next(&iter, NULL, &resource)) {
-		g_hash_table_iter_remove(&iter);
+	while ((resource = id_table_take_next(&device->resources, &cursor)))
 		resource_free(device, resource, 0);
-	}
 }
 
 static void resolve_backing(struct gpu_device *device, struct resource *resource)
@@ -176,49 +179,48 @@ static void reattach_backing(struct gpu_device *device, struct resource *resourc
 
 void resource_memory_changed(struct gpu_device *device)
 {
-	GHashTableIter iter;
-	void *value;
+	uint32_t cursor = 0;
+	struct resource *resource;
 
 	scanout_memory_changes(device, NULL);
 	device->memory_version++;
 	if (!device->renderer->ops->resource_attach)
 		return;
-	g_hash_table_iter_init(&iter, device->resources);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		struct resource *resource = value;
-
+	while ((resource = id_table_next(&device->resources, &cursor)))
 		if (resource->handle && backing_is_attached(&resource->backing))
 			reattach_backing(device, resource);
-	}
 }
 
-int resource_check(struct gpu_device *device, uint32_t id, uint64_t hostmem)
+int resource_new(struct gpu_device *device, uint32_t id, uint64_t hostmem, struct resource **ret)
 {
+	uint64_t charge = hostmem + RESOURCE_BYTES;
+
 	if (id == 0 || resource_find(device, id))
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (g_hash_table_size(device->resources) >= device->limits.max_resources ||
-	    hostmem > device->limits.max_hostmem - device->hostmem)
+	if (device->resources.n >= device->limits.max_resources ||
+	    !hostmem_has(&device->hostmem, charge) || !id_table_reserve(&device->resources))
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	*ret = g_try_new0(struct resource, 1);
+	if (!*ret)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	(*ret)->id = id;
+	(*ret)->hostmem = charge;
 	return 0;
 }
 
-void resource_add(struct gpu_device *device, const struct resource *resource)
+void resource_add(struct gpu_device *device, struct resource *resource)
 {
-	struct resource *copy = g_new(struct resource, 1);
-
-	*copy = *resource;
-	device->hostmem += resource->hostmem;
-	g_hash_table_insert(device->resources, GUINT_TO_POINTER(resource->id), copy);
+	hostmem_charge_anyway(&device->hostmem, resource->hostmem);
+	id_table_add(&device->resources, resource->id, resource);
 }
 
 int resource_unref(struct gpu_device *device, struct gpu_command *command)
 {
 	uint32_t id = command->request.unref.resource_id;
-	struct resource *resource = resource_find(device, id);
+	struct resource *resource = id_table_remove(&device->resources, id);
 
 	if (!resource)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	g_hash_table_remove(device->resources, GUINT_TO_POINTER(id));
 	command_charge(device, resource->hostmem / BYTES_PER_FREED);
 	resource_free(device, resource, DYING_MIN_BYTES);
 	return 0;
@@ -232,7 +234,7 @@ int resource_read_backing(struct gpu_device *device, const struct gpu_command *c
 	if (n_entries == 0 || n_entries > device->limits.max_backing_entries ||
 	    size > command->chain.out_size - offset)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	if (backing_cost(n_entries) > device->limits.max_hostmem - device->hostmem)
+	if (!hostmem_has(&device->hostmem, backing_cost(n_entries)))
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 
 	g_autofree struct virtio_gpu_mem_entry *entries = g_try_malloc(size);
@@ -245,7 +247,7 @@ int resource_read_backing(struct gpu_device *device, const struct gpu_command *c
 		return r;
 	g_steal_pointer(&entries);
 	backing->version = device->memory_version;
-	device->hostmem += backing_cost(n_entries);
+	(void)hostmem_charge(&device->hostmem, backing_cost(n_entries));
 	return 0;
 }
 
@@ -286,18 +288,14 @@ int resource_detach_backing(struct gpu_device *device, struct gpu_command *comma
 	return 0;
 }
 
-/* A random UUID, version 4 (RFC 4122), from GLib's text form of one. */
-static void make_uuid(uint8_t uuid[16])
+/* A random UUID, version 4 (RFC 4122). 0 or -errno. */
+static int make_uuid(uint8_t uuid[16])
 {
-	g_autofree char *text = g_uuid_string_random();
-	unsigned n = 0;
-
-	for (const char *c = text; *c && n < 32; c++) {
-		if (*c == '-')
-			continue;
-		uuid[n / 2] = (uint8_t)(uuid[n / 2] << 4 | g_ascii_xdigit_value(*c));
-		n++;
-	}
+	if (getrandom(uuid, 16, GRND_NONBLOCK) != 16)
+		return -errno;
+	uuid[6] = (uuid[6] & 0x0f) | 0x40;
+	uuid[8] = (uuid[8] & 0x3f) | 0x80;
+	return 0;
 }
 
 int resource_assign_uuid(struct gpu_device *device, struct gpu_command *command)
@@ -307,8 +305,9 @@ int resource_assign_uuid(struct gpu_device *device, struct gpu_command *command)
 
 	if (!resource)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (!resource->has_uuid)
-		make_uuid(resource->uuid);
+	int r = resource->has_uuid ? 0 : make_uuid(resource->uuid);
+	if (r < 0)
+		return r;
 	resource->has_uuid = true;
 	memcpy(response.uuid, resource->uuid, sizeof(response.uuid));
 	return command_reply(command, VIRTIO_GPU_RESP_OK_RESOURCE_UUID, &response,

@@ -52,10 +52,11 @@ static inline bool resource_is_in_guest_memory(const struct resource *resource)
 /* NULL if there is none with this id. */
 struct resource *resource_find(struct gpu_device *device, uint32_t id);
 
-/* Whether a new resource may have this id and take @hostmem bytes: 0 or the guest's error. */
-int resource_check(struct gpu_device *device, uint32_t id, uint64_t hostmem);
-/* Puts a copy of @resource, which was checked, into the table. */
-void resource_add(struct gpu_device *device, const struct resource *resource);
+/* Makes *@ret for @id, with @hostmem bytes behind it and all else zero, to be freed with g_free()
+ * if it comes to nothing. 0 or the guest's error. */
+int resource_new(struct gpu_device *device, uint32_t id, uint64_t hostmem, struct resource **ret);
+/* Puts @resource (takes), the last one that was made, into the table, and charges it. */
+void resource_add(struct gpu_device *device, struct resource *resource);
 /* Copies the entries that follow the first @offset bytes of the request and attaches them to
  * @backing. 0 or the guest's error. */
 int resource_read_backing(struct gpu_device *device, const struct gpu_command *command,

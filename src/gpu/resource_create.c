@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * How resources are made. The renderer sees only ids that are free, sizes within the limits and,
- * for 2D, formats that the spec names. The memory that a 3D resource takes is an estimate, for the
- * driver lays it out, but one that a guest cannot make small by its choice of format.
+ * for 2D, formats that the spec names. What a resource takes of the host's memory is the renderer's
+ * to say, which knows its driver; that there is so much left is seen here, before it is made.
  */
 #include <stddef.h>
 
@@ -18,32 +18,42 @@
 /* Of one resource: their bytes fit 63 bits, whatever the format. */
 #define MAX_PIXELS (UINT64_C(1) << 57)
 
+/* From here on it is measured at once what a resource took. */
+#define LARGE_BYTES 65536
+
 static bool is_dimension(const struct gpu_device *device, uint32_t pixels)
 {
 	return pixels > 0 && pixels <= device->limits.max_dimension;
 }
 
-/* Makes the renderer's resource for @args, which are checked but for the id, and adds it. */
-static int create_resource(struct gpu_device *device, const struct renderer_resource_args *args,
-			   uint64_t hostmem)
+static void fill_resource(struct resource *resource, const struct renderer_resource_args *args)
 {
-	struct resource resource = {
-		.id = args->id,
-		.kind = args->is_2d ? RESOURCE_2D : RESOURCE_3D,
-		.target = args->target,
-		.width = args->width,
-		.height = args->height,
-		.depth = args->depth,
-		.array_size = args->array_size,
-		.last_level = args->last_level,
-		.hostmem = hostmem,
-	};
-	int r = resource_check(device, args->id, hostmem);
+	resource->kind = args->is_2d ? RESOURCE_2D : RESOURCE_3D;
+	resource->target = args->target;
+	resource->width = args->width;
+	resource->height = args->height;
+	resource->depth = args->depth;
+	resource->array_size = args->array_size;
+	resource->last_level = args->last_level;
+}
 
+/* Makes the renderer's resource for @args, which are checked but for the id, and adds it. */
+static int create_resource(struct gpu_device *device, const struct renderer_resource_args *args)
+{
+	uint64_t hostmem = renderer_resource_cost(device->renderer, args);
+	g_autofree struct resource *resource = NULL;
+	int r = resource_new(device, args->id, hostmem, &resource);
+
+	if (r != 0)
+		return r;
+	if (!device_may_allocate(device))
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	fill_resource(resource, args);
+	r = renderer_call(device->renderer, resource_create, args, &resource->handle);
 	if (r == 0)
-		r = renderer_call(device->renderer, resource_create, args, &resource.handle);
-	if (r == 0)
-		resource_add(device, &resource);
+		resource_add(device, g_steal_pointer(&resource));
+	if (hostmem >= LARGE_BYTES)
+		device_measure_soon(device);
 	return r;
 }
 
@@ -64,20 +74,17 @@ int resource_create_2d(struct gpu_device *device, struct gpu_command *command)
 	if (!pixels_has_format(args.format) || !is_dimension(device, args.width) ||
 	    !is_dimension(device, args.height))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	return create_resource(device, &args, (uint64_t)args.width * args.height * PIXEL_BYTES);
+	return create_resource(device, &args);
 }
 
-/* Bytes, at least one and at most 2^63; false if the sizes are not those of any resource. */
-static bool estimate_hostmem(const struct gpu_device *device,
-			     const struct renderer_resource_args *args, uint64_t *ret)
+/* False if the sizes are not those of any resource. */
+static bool check_sizes(const struct gpu_device *device, const struct renderer_resource_args *args)
 {
 	if (args->target >= RENDERER_N_TARGETS || args->last_level > MAX_LEVEL ||
 	    args->nr_samples > MAX_SAMPLES || args->array_size == 0)
 		return false;
-	if (args->target == RENDERER_TARGET_BUFFER) {
-		*ret = args->width;
+	if (args->target == RENDERER_TARGET_BUFFER)
 		return args->width > 0 && args->height == 1 && args->depth == 1;
-	}
 	if (!is_dimension(device, args->width) || !is_dimension(device, args->height) ||
 	    !is_dimension(device, args->depth) || !is_dimension(device, args->array_size))
 		return false;
@@ -85,12 +92,7 @@ static bool estimate_hostmem(const struct gpu_device *device,
 	uint64_t pixels = (uint64_t)args->width * args->height;
 	uint64_t layers = (uint64_t)args->depth * args->array_size * MAX(args->nr_samples, 1);
 
-	if (layers > MAX_PIXELS / pixels)
-		return false;
-	*ret = pixels * layers * pixels_size(args->format);
-	if (args->last_level > 0)
-		*ret += *ret / 3; /* each level has a quarter of the one before */
-	return true;
+	return layers <= MAX_PIXELS / pixels;
 }
 
 int resource_create_3d(struct gpu_device *device, struct gpu_command *command)
@@ -109,11 +111,10 @@ int resource_create_3d(struct gpu_device *device, struct gpu_command *command)
 		.nr_samples = request->nr_samples,
 		.flags = request->flags,
 	};
-	uint64_t hostmem;
 
-	if (!estimate_hostmem(device, &args, &hostmem))
+	if (!check_sizes(device, &args))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (args.target == RENDERER_TARGET_BUFFER) /* zeros may be copied there */
-		command_charge(device, hostmem);
-	return create_resource(device, &args, hostmem);
+		command_charge(device, args.width);
+	return create_resource(device, &args);
 }

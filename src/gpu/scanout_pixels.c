@@ -169,13 +169,13 @@ static int new_shadow(struct gpu_device *device, struct scanout *scanout)
 
 	if (scanout->pixels.ops->prepares_bands)
 		size = MIN(size, MAX(row, DISPLAY_BAND_BYTES));
-	if (size > device->limits.max_hostmem - device->hostmem)
+	if (!hostmem_has(&device->hostmem, size))
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	scanout->shadow = g_try_malloc0(size);
 	if (!scanout->shadow)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	scanout->shadow_size = size;
-	device->hostmem += size;
+	(void)hostmem_charge(&device->hostmem, size);
 	return 0;
 }
 
@@ -232,7 +232,7 @@ int scanout_pixels_init(struct gpu_device *device, struct scanout *scanout)
 
 void scanout_pixels_finish(struct gpu_device *device, struct scanout *scanout)
 {
-	device->hostmem -= scanout->shadow_size;
+	hostmem_release(&device->hostmem, scanout->shadow_size);
 	scanout->shadow_size = 0;
 	g_clear_pointer(&scanout->shadow, g_free);
 	scanout->pixels.ops = NULL;

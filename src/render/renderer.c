@@ -10,6 +10,8 @@
 
 #include <assert.h>
 
+#include "base/pixel.h"
+
 void renderer_init(struct renderer *renderer, const struct renderer_ops *ops)
 {
 	assert(ops->name && ops->free);
@@ -34,6 +36,16 @@ void renderer_report_fence(struct renderer *renderer, const struct renderer_fenc
 	state_lock_take(renderer->lock);
 	renderer->fence_fn(renderer->fence_data, fence);
 	state_lock_release(renderer->lock);
+}
+
+uint64_t renderer_resource_cost(struct renderer *renderer,
+				const struct renderer_resource_args *args)
+{
+	if (renderer->ops->resource_cost)
+		return renderer->ops->resource_cost(renderer, args);
+	if (args->target == RENDERER_TARGET_BUFFER)
+		return args->width;
+	return (uint64_t)args->width * args->height * args->depth * args->array_size * PIXEL_BYTES;
 }
 
 void renderer_free(struct renderer *renderer)

@@ -19,6 +19,7 @@
 #include <linux/virtio_gpu.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/container.h"
 #include "base/iov.h"
@@ -87,6 +88,19 @@ static void soft2d_free(struct renderer *renderer)
 	g_free(renderer);
 }
 
+/* Whole pages where it is mapped by itself; the struct, and what malloc() adds to both. */
+static uint64_t soft2d_resource_cost(struct renderer *renderer,
+				     const struct renderer_resource_args *args)
+{
+	uint64_t size = (uint64_t)args->width * args->height * PIXEL_BYTES;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	(void)renderer;
+	if (size >= MAP_MIN_SIZE)
+		size = (size + page - 1) / page * page;
+	return size + sizeof(struct soft2d_resource) + 32;
+}
+
 static int soft2d_resource_create(struct renderer *renderer,
 				  const struct renderer_resource_args *args,
 				  struct renderer_resource **ret)
@@ -107,7 +121,11 @@ static int soft2d_resource_create(struct renderer *renderer,
 	if (r != 0)
 		return r;
 
-	struct soft2d_resource *resource = g_new(struct soft2d_resource, 1);
+	struct soft2d_resource *resource = g_try_new(struct soft2d_resource, 1);
+	if (!resource) {
+		free_data(data, size);
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	}
 	*resource = (struct soft2d_resource){
 		.base = { renderer },
 		.format = args->format,
@@ -204,6 +222,7 @@ static bool soft2d_pixels(struct renderer *renderer, struct renderer_resource *h
 static const struct renderer_ops soft2d_ops = {
 	.name = "2d",
 	.free = soft2d_free,
+	.resource_cost = soft2d_resource_cost,
 	.resource_create = soft2d_resource_create,
 	.resource_free = soft2d_resource_free,
 	.resource_shrink = soft2d_resource_shrink,

@@ -121,6 +121,11 @@ void session_fail(struct vhost_session *s, int error, const char *problem)
 	session_end(s, error);
 }
 
+void vhost_session_abandon(struct vhost_session *s, int error, const char *why)
+{
+	session_fail(s, error, why);
+}
+
 static bool wants_answer(const struct vhost_session *s)
 {
 	return (s->channel.in.header.flags & VHOST_USER_NEED_REPLY) &&

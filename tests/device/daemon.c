@@ -264,6 +264,11 @@ long daemon_rss_kib(const struct daemon *d)
 	return read_status(d, "RssAnon:");
 }
 
+long daemon_size_kib(const struct daemon *d)
+{
+	return read_status(d, "VmSize:");
+}
+
 /* In force, and so that it cannot be got rid of by running another program. */
 bool daemon_has_filter(const struct daemon *d)
 {

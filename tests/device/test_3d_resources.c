@@ -163,7 +163,8 @@ static void there_are_as_many_resources_as_the_limit_says(void **state)
 
 static void resources_take_as_much_memory_as_the_limit_says(void **state)
 {
-	struct vmm *vmm = boot(state, "--max-hostmem", "1M");
+	/* 12 KiB for what a resource takes beside its pixels. */
+	struct vmm *vmm = boot(state, "--max-hostmem", "1036K");
 	create_3d_t args = gpu_texture(2, 16, 16);
 
 	assert_response(gpu_create_3d(vmm, gpu_texture(1, 512, 513)), RESP_OUT_OF_MEMORY);
@@ -172,15 +173,15 @@ static void resources_take_as_much_memory_as_the_limit_says(void **state)
 	assert_ok(gpu_unref(vmm, 1));
 	/* Depth, layers, samples and the bytes of a buffer count too. */
 	args.target = TARGET_TEXTURE_3D;
-	args.depth = 1025;
+	args.depth = 1032;
 	assert_response(gpu_create_3d(vmm, args), RESP_OUT_OF_MEMORY);
 	args = gpu_texture(2, 16, 16);
-	args.array_size = 1025;
+	args.array_size = 1032;
 	assert_response(gpu_create_3d(vmm, args), RESP_OUT_OF_MEMORY);
 	args = gpu_texture(2, 512, 512);
 	args.nr_samples = 2;
 	assert_response(gpu_create_3d(vmm, args), RESP_OUT_OF_MEMORY);
-	args = gpu_texture(2, (1 << 20) + 1, 1);
+	args = gpu_texture(2, (1 << 20) + 8192, 1);
 	args.target = TARGET_BUFFER;
 	assert_response(gpu_create_3d(vmm, args), RESP_OUT_OF_MEMORY);
 	args = gpu_texture(2, 16384, 16384);
@@ -204,7 +205,7 @@ static void resources_take_as_much_memory_as_the_limit_says(void **state)
 	for (unsigned k = 0; k < 4; k++) {
 		assert_ok(gpu_create_3d(vmm, gpu_texture(3, 512, 256)));
 		assert_ok(gpu_set_scanout(vmm, 0, 3, gpu_rect(0, 0, 512, 256)));
-		assert_response(gpu_set_scanout(vmm, 1, 3, gpu_rect(0, 0, 1, 1)),
+		assert_response(gpu_set_scanout(vmm, 1, 3, gpu_rect(0, 0, 64, 64)),
 				RESP_OUT_OF_MEMORY);
 		assert_ok(gpu_unref(vmm, 3));
 	}

@@ -216,7 +216,7 @@ static void limits_are_obeyed(void **state)
 	static const char *const args[] = { "--gpu-mode",
 					    "2d",
 					    "--max-hostmem",
-					    "1M",
+					    "1028K", /* with what each takes beside its pixels */
 					    "--max-resources",
 					    "3",
 					    "--max-dimension",

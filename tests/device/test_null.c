@@ -102,7 +102,7 @@ static void blobs_are_there_and_3d_is_not(void **state)
 static void limits_hold_without_any_memory_behind_them(void **state)
 {
 	static const char *const args[] = {
-		"--gpu-mode", "null", "--max-hostmem", "64K", "--max-resources", "4", NULL
+		"--gpu-mode", "null", "--max-hostmem", "66048", "--max-resources", "4", NULL
 	};
 	struct vmm_options options = { .args = args };
 	struct vmm *vmm = fixture_boot(state, &options);

@@ -6,6 +6,7 @@
 #include "fixture.h"
 
 #include <string.h>
+#include <sys/resource.h>
 
 static const uint32_t formats[] = {
 	VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
@@ -235,6 +236,62 @@ static void uuid_of_nothing_is_refused(void **state)
 			RESP_INVALID_RESOURCE_ID);
 }
 
+/* ---- a host without memory ---- */
+
+#define LEFT_BYTES (UINT64_C(64) << 20)
+
+static void limit_memory(struct vmm *vmm, uint64_t left)
+{
+	uint64_t bytes = (uint64_t)daemon_size_kib(&vmm->daemon) * 1024 + left;
+	const struct rlimit limit = { bytes, RLIM_INFINITY };
+
+	assert_int_equal(prlimit(vmm->daemon.pid, RLIMIT_AS, &limit, NULL), 0);
+}
+
+/* As many of each size as there is memory for, and then smaller ones. Returns the last id. */
+static uint32_t fill_with_resources(struct vmm *vmm)
+{
+	uint32_t id = 1;
+
+	for (uint32_t width = 8192; width > 0; width /= 2) {
+		while (gpu_create_2d(vmm, id, BGRX, width, 1) == RESP_OK)
+			id++;
+		assert_response(gpu_create_2d(vmm, id, BGRX, width, 1), RESP_OUT_OF_MEMORY);
+	}
+	return id - 1;
+}
+
+static void a_host_without_memory_is_told_to_the_guest(void **state)
+{
+	const char *const args[] = { "--gpu-mode", "2d", "--max-hostmem", "8G", NULL };
+	struct vmm_options options = { .args = args };
+	struct vmm *vmm = fixture_boot(state, &options);
+	uint8_t uuid[16];
+	uint32_t last;
+
+	if (daemon_has_sanitizer(&vmm->daemon))
+		skip();
+	struct image image = image_new(vmm, 1u << 20, BGRX, 64, 64);
+
+	limit_memory(vmm, LEFT_BYTES);
+	for (uint32_t side = 8192; side > 1024; side /= 2)
+		(void)gpu_create_2d(vmm, 1u << 21 | side, BGRX, side, side);
+	last = fill_with_resources(vmm);
+	print_message("%u small resources\n", last);
+	/* What is there goes on. */
+	assert_ok(image_transfer(vmm, &image, image_rect(&image)));
+	assert_ok(gpu_set_scanout(vmm, 0, image.id, image_rect(&image)));
+	assert_ok(gpu_flush(vmm, image.id, image_rect(&image)));
+	image_wait_shown(vmm, &image, 0, image_rect(&image));
+	assert_ok(gpu_update_cursor(vmm, 0, 1, 1, image.id, 0, 0));
+	if (vmm->offered & BIT64(VIRTIO_GPU_F_RESOURCE_UUID))
+		assert_response(gpu_assign_uuid(vmm, last, uuid), VIRTIO_GPU_RESP_OK_RESOURCE_UUID);
+	for (uint32_t id = last; id > last / 2; id--)
+		assert_ok(gpu_unref(vmm, id));
+	assert_ok(gpu_create_2d(vmm, last, BGRX, 1, 1));
+	assert_alive(vmm);
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +311,7 @@ static int run(void)
 		BOOTED_TEST(detach_keeps_what_was_transferred),
 		BOOTED_TEST(uuids_are_stable_and_unique),
 		BOOTED_TEST(uuid_of_nothing_is_refused),
+		DEVICE_TEST(a_host_without_memory_is_told_to_the_guest),
 	};
 
 	return cmocka_run_group_tests_name("resources", tests, NULL, NULL);

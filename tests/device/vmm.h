@@ -62,6 +62,7 @@ unsigned daemon_count_fds(const struct daemon *d);
 unsigned daemon_count_threads(const struct daemon *d);
 unsigned daemon_count_mappings(const struct daemon *d);
 long daemon_rss_kib(const struct daemon *d);
+long daemon_size_kib(const struct daemon *d);   /* of its address space */
 bool daemon_has_filter(const struct daemon *d); /* of system calls */
 bool daemon_has_sanitizer(const struct daemon *d);
 int daemon_connect(struct daemon *d); /* waits until it listens */

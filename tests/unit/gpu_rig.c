@@ -187,7 +187,7 @@ int gpu_rig_teardown(void **state)
 	(void)state;
 	if (gpu_rig.session)
 		gpu_rig_close_session();
-	assert_true(gpu_rig.device->hostmem == 0 || gpu_rig.device->dying.length > 0);
+	assert_true(gpu_rig.device->hostmem.used == 0 || gpu_rig.device->dying.length > 0);
 	assert_int_equal(gpu_rig.device->n_fences, 0);
 	assert_int_equal(gpu_rig.device->n_commands,
 			 g_queue_get_length(&gpu_rig.device->free_commands));

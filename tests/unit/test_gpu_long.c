@@ -324,10 +324,10 @@ static void test_a_converted_blob_takes_the_memory_of_one_band(void **state)
 
 	(void)state;
 	assert_int_equal(gpu_guest_create_blob(2, OTHER_GPA, ENTRY), VIRTIO_GPU_RESP_OK_NODATA);
-	uint64_t before = gpu_rig.device->hostmem;
+	uint64_t before = gpu_rig.device->hostmem.used;
 
 	assert_int_equal(RUN(show), VIRTIO_GPU_RESP_OK_NODATA);
-	assert_int_equal(gpu_rig.device->hostmem - before, DISPLAY_BAND_BYTES);
+	assert_int_equal(gpu_rig.device->hostmem.used - before, DISPLAY_BAND_BYTES);
 	struct display_pixels *pixels = gpu_rig.display.sources[0];
 
 	assert_int_equal(pixels->ops->prepare(pixels, &r), 0);
@@ -351,11 +351,11 @@ static void test_memory_is_freed_over_many_turns(void **state)
 	gpu_rig.renderer.shrinks = 20;
 	assert_int_equal(gpu_guest_unref(1), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(gpu_rig.renderer.n_resources, 1);
-	assert_int_not_equal(gpu_rig.device->hostmem, 0);
+	assert_int_not_equal(gpu_rig.device->hostmem.used, 0);
 	for (unsigned i = 0; i < 8; i++)
 		gpu_rig_turn();
 	assert_int_equal(gpu_rig.renderer.n_resources, 0);
-	assert_int_equal(gpu_rig.device->hostmem, 0);
+	assert_int_equal(gpu_rig.device->hostmem.used, 0);
 }
 
 /* Or a guest that resizes its only large picture would sometimes have no room. */

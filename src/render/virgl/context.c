@@ -82,15 +82,18 @@ int virgl_context_create(struct renderer *renderer, uint32_t ctx_id, uint32_t co
 
 	if (capset != 0 && !find_capset(virgl, capset))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	r = virgl_account_begin(virgl, ctx_id);
+	if (r != 0)
+		return r;
 	virgl_fresh_leave_context(virgl, ctx_id);
 	if (capset != 0)
 		r = virgl_renderer_context_create_with_flags(ctx_id, capset, name_size, name);
 	else
 		r = virgl_renderer_context_create(ctx_id, name_size, name);
-	if (r == 0) {
-		g_hash_table_add(virgl->contexts, GUINT_TO_POINTER(ctx_id));
+	if (r == 0)
 		virgl_submit_begin(virgl, ctx_id);
-	}
+	else
+		virgl_account_end(virgl, ctx_id);
 	return virgl_response(r);
 }
 
@@ -99,8 +102,8 @@ void virgl_context_free(struct renderer *renderer, uint32_t ctx_id)
 	struct virgl *virgl = virgl_of(renderer);
 
 	virgl_submit_forget(virgl, ctx_id);
-	g_hash_table_remove(virgl->contexts, GUINT_TO_POINTER(ctx_id));
 	virgl_renderer_context_destroy(ctx_id);
+	virgl_account_end(virgl, ctx_id);
 	if (virgl->n_passed != virgl->n_created)
 		virgl_fence_repeat(virgl);
 }
@@ -120,13 +123,30 @@ void virgl_context_detach(struct renderer *renderer, uint32_t ctx_id,
 	virgl_renderer_ctx_detach_resource((int)ctx_id, (int)virgl_resource_of(resource)->args.id);
 }
 
+static int run_stream(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words,
+		      bool is_special)
+{
+	return is_special ? virgl_submit_in_pieces(virgl, ctx_id, stream, n_words)
+			  : virgl_readback_submit(virgl, ctx_id, stream, n_words);
+}
+
 int virgl_context_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size)
 {
-	bool is_special;
+	struct virgl *virgl = virgl_of(renderer);
+	size_t n_words = size / 4;
+	bool is_special, changes;
+	uint64_t freed = 0;
+	int r;
 
-	if (!virgl_check_stream(virgl_of(renderer), stream, size / 4, &is_special))
+	if (!virgl_check_stream(virgl, stream, n_words, &is_special))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	if (is_special)
-		return virgl_submit_in_pieces(virgl_of(renderer), ctx_id, stream, size / 4);
-	return virgl_readback_submit(virgl_of(renderer), ctx_id, stream, size / 4);
+	r = virgl_account_check(virgl, ctx_id, stream, n_words, &changes);
+	if (r != 0)
+		return r;
+	if (changes)
+		freed = virgl_account_follow(virgl, ctx_id, stream, n_words);
+	r = run_stream(virgl, ctx_id, stream, n_words, is_special);
+	if (changes)
+		virgl_account_settle(virgl, ctx_id, freed, r == 0);
+	return r;
 }

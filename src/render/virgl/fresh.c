@@ -180,7 +180,7 @@ static bool get_context(struct virgl *virgl)
 
 	if (virgl->own_context != 0)
 		return true;
-	while (g_hash_table_contains(virgl->contexts, GUINT_TO_POINTER(id)))
+	while (id_table_find(&virgl->contexts, id))
 		id--;
 	if (virgl_renderer_context_create(id, 0, "") != 0)
 		return false;

@@ -230,6 +230,8 @@ static int read_by_copy(struct virgl *virgl, const struct virgl_resource *resour
 	struct iovec buffer = { .iov_len = MIN(MAX(l->level, l->row * l->rows), INT_MAX) };
 	int r = 0;
 
+	if (l->row * l->rows > MAX_SCRATCH && !hostmem_has(virgl->base.hostmem, l->row * l->rows))
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	buffer.iov_base = get_scratch(virgl, buffer.iov_len);
 	if (!buffer.iov_base)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;

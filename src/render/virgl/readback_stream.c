@@ -99,11 +99,6 @@ static int read_back(struct virgl *virgl, uint32_t ctx_id, const uint32_t *comma
 	return r == VIRTIO_GPU_RESP_ERR_UNSPEC ? 0 : r;
 }
 
-static int submit(uint32_t ctx_id, uint32_t *stream, size_t n_words)
-{
-	return virgl_response(virgl_renderer_submit_cmd(stream, (int)ctx_id, (int)n_words));
-}
-
 int virgl_readback_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words)
 {
 	size_t n = find_readback(stream, n_words);
@@ -111,10 +106,10 @@ int virgl_readback_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream
 
 	/* Most streams have none; an empty one is the library's to judge. */
 	if (n == n_words)
-		return submit(ctx_id, stream, n_words);
+		return virgl_account_submit(virgl, ctx_id, stream, n_words);
 	for (; n_words > 0 && r == 0; n = find_readback(stream, n_words)) {
 		if (n > 0) {
-			r = submit(ctx_id, stream, n);
+			r = virgl_account_submit(virgl, ctx_id, stream, n);
 		} else {
 			r = read_back(virgl, ctx_id, stream);
 			n = command_words(stream);

@@ -143,32 +143,14 @@ static bool check_query_buffer(const struct virgl *virgl, const uint32_t *comman
 	return command[WORD_QBO_TYPE] <= MAX_QUERY_TYPE;
 }
 
-#define WORD_RESOURCE_TARGET  1
-#define WORD_RESOURCE_FORMAT  2
-#define WORD_RESOURCE_WIDTH   4
-#define WORD_RESOURCE_HEIGHT  5
-#define WORD_RESOURCE_DEPTH   6
-#define WORD_RESOURCE_LAYERS  7
-#define WORD_RESOURCE_LEVELS  8
-#define WORD_RESOURCE_SAMPLES 9
-
-/* A resource without a number of its own, until a blob takes it. A buffer's elements are bytes: of
- * a format with larger ones the library would read more than there is. */
-static bool check_resource(const struct virgl *virgl, const uint32_t *command, uint32_t n)
+/* It would wait for a blob of the host's memory to take it. There are none, and the library never
+ * frees one that was not taken. */
+static bool refuse_resource(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
-	bool is_buffer = command[WORD_RESOURCE_TARGET] == VIRGL_TARGET_BUFFER;
-
+	(void)virgl;
+	(void)command;
 	(void)n;
-	if (is_buffer)
-		return command[WORD_RESOURCE_FORMAT] == VIRGL_FORMAT_R8_UNORM;
-	return command[WORD_RESOURCE_TARGET] < VIRGL_N_TARGETS &&
-	       virgl_formats_has(&virgl->formats, command[WORD_RESOURCE_FORMAT]) &&
-	       command[WORD_RESOURCE_WIDTH] <= VIRGL_MAX_SIZE &&
-	       command[WORD_RESOURCE_HEIGHT] <= VIRGL_MAX_SIZE &&
-	       command[WORD_RESOURCE_DEPTH] <= VIRGL_MAX_LAYER &&
-	       command[WORD_RESOURCE_LAYERS] <= VIRGL_MAX_LAYER &&
-	       command[WORD_RESOURCE_LEVELS] <= VIRGL_MAX_LEVEL &&
-	       command[WORD_RESOURCE_SAMPLES] <= VIRGL_MAX_SAMPLES;
+	return false;
 }
 
 #define WORD_TYPE_FORMAT 2
@@ -208,7 +190,7 @@ static const struct row rows[VIRGL_N_COMMANDS] = {
 	[VIRGL_TRANSFER3D] = { 13, check_transfer },
 	[VIRGL_COPY_TRANSFER3D] = { 14, check_transfer },
 	[VIRGL_CLEAR_TEXTURE] = { 12, virgl_stream_check_clear },
-	[VIRGL_PIPE_RESOURCE_CREATE] = { 11, check_resource },
+	[VIRGL_PIPE_RESOURCE_CREATE] = { 0, refuse_resource },
 	[VIRGL_PIPE_RESOURCE_SET_TYPE] = { 8, check_resource_type },
 	[VIRGL_GET_MEMORY_INFO] = { 1, virgl_stream_check_memory_info },
 };

@@ -28,6 +28,10 @@
 
 #define LINE_SIZE 256
 
+/* Of the library, the driver and its compiler, once they are in use. */
+#define LIBRARY_BYTES_OF_CPU (UINT64_C(64) << 20)
+#define LIBRARY_BYTES_OF_GPU (UINT64_C(256) << 20)
+
 static bool is_running;
 
 /* The last line that the library printed in this thread. */
@@ -215,7 +219,7 @@ static void virgl_free(struct renderer *renderer)
 	virgl_renderer_cleanup(virgl);
 	g_hash_table_unref(virgl->resources);
 	virgl_submit_free(virgl);
-	g_hash_table_unref(virgl->contexts);
+	id_table_finish(&virgl->contexts);
 	virgl_readback_forget(virgl);
 	fd_close(&virgl->node);
 	g_free(virgl);
@@ -231,6 +235,7 @@ static void virgl_reset(struct renderer *renderer)
 const struct renderer_ops virgl_ops = {
 	.name = "virglrenderer",
 	.free = virgl_free,
+	.resource_cost = virgl_cost_of_resource,
 	.resource_create = virgl_resource_create,
 	.resource_create_blob = virgl_resource_create_blob,
 	.resource_free = virgl_resource_free,
@@ -295,10 +300,11 @@ struct renderer *virgl_new(const struct virgl_options *options, char **ret_messa
 	if (virgl->node >= 0 || virgl_egl_uses_gpu())
 		virgl->base.needs |= NEEDS_GPU_DEVICES;
 	virgl->resources = g_hash_table_new(NULL, NULL);
-	virgl_submit_init(virgl);
-	virgl->contexts = g_hash_table_new(NULL, NULL);
 	virgl_gl_init(virgl->is_gles);
 	virgl_fresh_init(virgl);
+	virgl_submit_init(virgl);
+	virgl->base.library_bytes =
+		virgl->driver == VIRGL_DRIVER_CPU ? LIBRARY_BYTES_OF_CPU : LIBRARY_BYTES_OF_GPU;
 	virgl_context_init_capsets(virgl, options->capsets);
 	virgl_context_init_formats(virgl);
 	return &virgl->base;

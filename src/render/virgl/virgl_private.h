@@ -8,6 +8,7 @@
 #include <virglrenderer.h>
 
 #include "base/container.h"
+#include "base/id_table.h"
 #include "render/renderer.h"
 #include "render/virgl/stream_private.h"
 
@@ -21,9 +22,10 @@ struct virgl {
 	int node;                                  /* -1: none, so there are no dma-bufs */
 	bool is_gles;
 	enum virgl_driver driver;
-	GHashTable *contexts; /* the ids of the guest's */
-	uint32_t own_context; /* for what is drawn here; 0: there is none */
-	void *scratch;        /* owned: what textures are read to, and its bytes */
+	struct id_table contexts; /* struct virgl_context, of the guest's; account.c's */
+	unsigned n_draws;         /* since the memory of the process was looked at */
+	uint32_t own_context;     /* for what is drawn here; 0: there is none */
+	void *scratch;            /* owned: what textures are read to, and its bytes */
 	size_t scratch_size;
 
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
@@ -92,6 +94,34 @@ int virgl_context_attach(struct renderer *renderer, uint32_t ctx_id,
 void virgl_context_detach(struct renderer *renderer, uint32_t ctx_id,
 			  struct renderer_resource *resource);
 int virgl_context_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size);
+
+/* cost.c: bytes of host memory. */
+
+/* Of a context or a sub-context. */
+#define VIRGL_COST_OF_CONTEXT (UINT64_C(5) << 19)
+uint64_t virgl_cost_of_resource(struct renderer *renderer,
+				const struct renderer_resource_args *args);
+/* Of one that a stream makes; @text_bytes of a shader's text. */
+uint64_t virgl_cost_of_object(uint32_t object, uint32_t text_bytes);
+/* Of what a driver may make of a shader when it is drawn with. */
+uint64_t virgl_cost_of_code(uint32_t text_bytes);
+
+/* account.c: charges what contexts and streams make to the device's account */
+
+/* A context is about to be made: 0 or the guest's error. And it is gone, or could not be made. */
+int virgl_account_begin(struct virgl *virgl, uint32_t ctx_id);
+void virgl_account_end(struct virgl *virgl, uint32_t ctx_id);
+/* Whether there is memory for what a stream makes: 0 or the guest's error. *@ret_changes: it is for
+ * virgl_account_follow(). */
+int virgl_account_check(struct virgl *virgl, uint32_t ctx_id, const uint32_t *stream,
+			size_t n_words, bool *ret_changes);
+/* Charges what the stream, which was checked, makes. Returns what it frees. */
+uint64_t virgl_account_follow(struct virgl *virgl, uint32_t ctx_id, const uint32_t *stream,
+			      size_t n_words);
+/* The library has run it, or has not run all of it: gives back what it @freed. */
+void virgl_account_settle(struct virgl *virgl, uint32_t ctx_id, uint64_t freed, bool is_done);
+/* Has the library run @stream, with looks at the process's memory. 0 or the guest's error. */
+int virgl_account_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words);
 
 /* submit.c */
 void virgl_submit_init(struct virgl *virgl);

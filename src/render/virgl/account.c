@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * What the guest makes with streams is the library's, and nobody but the library knows when it is
+ * gone; so it is followed here: sub-contexts, and the objects of each by their number. Before the
+ * library gets a stream, all that the stream makes has to fit what is left of the device's account;
+ * what it destroys is given back only when the library has run all of it. After a stream that
+ * failed, it is not known how far the library came: from then on nothing of that context is given
+ * back until it is destroyed, and then all of it is.
+ *
+ * A number that is made a second time stands for the new object; the library frees the old one. The
+ * number 0 is refused: some versions lose what they make under it.
+ *
+ * What a draw makes a driver compile can only be measured: llvmpipe keeps a megabyte for a small
+ * shader in a new combination of state. So a stream is cut before every so many draws, and the
+ * memory of the process is looked at.
+ */
+#include <linux/virtio_gpu.h>
+
+#include "render/virgl/virgl_private.h"
+
+#define MAX_DRAWS_PER_LOOK 256
+/* What one draw may have compiled, if its shaders are not large: there are fewer draws between two
+ * looks the less is left. */
+#define BYTES_PER_DRAW (UINT64_C(4) << 20)
+
+#define WORD_HANDLE 1
+#define WORD_TYPE   2
+#define WORD_LENGTH 3
+#define IS_MORE     (1u << 31)
+
+struct sub_context {
+	uint32_t id;
+	struct id_table objects; /* their cost, as a number */
+	uint64_t objects_cost;
+};
+
+struct virgl_context {
+	struct virgl *virgl;
+	uint64_t cost; /* of all that is in it */
+	bool is_unsure;
+	GPtrArray *subs; /* struct sub_context; the first one is number 0 */
+	struct sub_context *current;
+};
+
+static struct sub_context *find_sub(const struct virgl_context *context, uint32_t id)
+{
+	for (unsigned i = 0; i < context->subs->len; i++) {
+		struct sub_context *sub = context->subs->pdata[i];
+
+		if (sub->id == id)
+			return sub;
+	}
+	return NULL;
+}
+
+static void free_sub(void *data)
+{
+	struct sub_context *sub = data;
+
+	id_table_finish(&sub->objects);
+	g_free(sub);
+}
+
+static void charge(struct virgl_context *context, uint64_t bytes)
+{
+	context->cost += bytes;
+	hostmem_charge_anyway(context->virgl->base.hostmem, bytes);
+}
+
+static void add_sub(struct virgl_context *context, uint32_t id)
+{
+	struct sub_context *sub = g_new0(struct sub_context, 1);
+
+	sub->id = id;
+	g_ptr_array_add(context->subs, sub);
+	context->current = sub;
+	charge(context, VIRGL_COST_OF_CONTEXT);
+}
+
+int virgl_account_begin(struct virgl *virgl, uint32_t ctx_id)
+{
+	if (!hostmem_has(virgl->base.hostmem, VIRGL_COST_OF_CONTEXT) ||
+	    !id_table_reserve(&virgl->contexts))
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+
+	struct virgl_context *context = g_new0(struct virgl_context, 1);
+
+	context->virgl = virgl;
+	context->subs = g_ptr_array_new_with_free_func(free_sub);
+	add_sub(context, 0);
+	id_table_add(&virgl->contexts, ctx_id, context);
+	return 0;
+}
+
+void virgl_account_end(struct virgl *virgl, uint32_t ctx_id)
+{
+	struct virgl_context *context = id_table_remove(&virgl->contexts, ctx_id);
+
+	if (!context)
+		return;
+	hostmem_release(virgl->base.hostmem, context->cost);
+	g_ptr_array_unref(context->subs);
+	g_free(context);
+}
+
+/* ---- what a stream needs ---- */
+
+static bool is_continuation(const uint32_t *command)
+{
+	return VIRGL_OBJECT(command[0]) == VIRGL_OBJECT_SHADER &&
+	       VIRGL_N_WORDS(command[0]) >= WORD_LENGTH && command[WORD_LENGTH] & IS_MORE;
+}
+
+static uint32_t text_bytes(const uint32_t *command)
+{
+	return VIRGL_OBJECT(command[0]) == VIRGL_OBJECT_SHADER &&
+			       VIRGL_N_WORDS(command[0]) >= WORD_LENGTH
+		       ? command[WORD_LENGTH] & ~IS_MORE
+		       : 0;
+}
+
+static uint64_t cost_of(const uint32_t *command)
+{
+	return is_continuation(command)
+		       ? 0
+		       : virgl_cost_of_object(VIRGL_OBJECT(command[0]), text_bytes(command));
+}
+
+static bool is_draw(uint32_t command)
+{
+	return command == VIRGL_DRAW_VBO || command == VIRGL_LAUNCH_GRID || command == VIRGL_BLIT ||
+	       command == VIRGL_LINK_SHADER || command == VIRGL_CLEAR_TEXTURE;
+}
+
+static bool is_followed(uint32_t command)
+{
+	return command == VIRGL_CREATE_OBJECT || command == VIRGL_DESTROY_OBJECT ||
+	       (command >= VIRGL_SET_SUB_CTX && command <= VIRGL_DESTROY_SUB_CTX);
+}
+
+struct need {
+	uint64_t bytes, code_bytes; /* all that is made; of the largest shader, if it is drawn */
+	bool grows;
+	bool changes; /* something is made, destroyed or chosen that has a number */
+};
+
+static int add_need(const struct virgl_context *context, const uint32_t *command, struct need *need)
+{
+	uint32_t n = VIRGL_N_WORDS(command[0]), op = VIRGL_COMMAND(command[0]);
+
+	need->grows |= is_draw(op);
+	need->changes |= is_followed(op);
+	if (n < WORD_HANDLE)
+		return 0;
+	if (op == VIRGL_CREATE_SUB_CTX && !find_sub(context, command[1])) {
+		need->bytes += VIRGL_COST_OF_CONTEXT;
+		need->grows = true;
+	} else if (op == VIRGL_CREATE_OBJECT) {
+		if (command[WORD_HANDLE] == 0)
+			return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+		need->bytes += cost_of(command);
+		need->code_bytes = MAX(need->code_bytes, virgl_cost_of_code(text_bytes(command)));
+		need->grows = true;
+	}
+	return 0;
+}
+
+static int add_needs(const struct virgl_context *context, const uint32_t *stream, size_t n_words,
+		     struct need *need)
+{
+	size_t n;
+	int r = 0;
+
+	for (; n_words > 0 && r == 0; stream += n, n_words -= n) {
+		n = (size_t)VIRGL_N_WORDS(stream[0]) + 1;
+		if (n > n_words)
+			break;
+		r = add_need(context, stream, need);
+	}
+	return r;
+}
+
+int virgl_account_check(struct virgl *virgl, uint32_t ctx_id, const uint32_t *stream,
+			size_t n_words, bool *ret_changes)
+{
+	const struct virgl_context *context = id_table_find(&virgl->contexts, ctx_id);
+	struct hostmem *hostmem = virgl->base.hostmem;
+	struct need need = { 0 };
+	int r;
+
+	*ret_changes = false;
+	if (!context)
+		return 0;
+	r = add_needs(context, stream, n_words, &need);
+	if (r != 0)
+		return r;
+	if (!hostmem_has(hostmem, need.bytes + need.code_bytes))
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	if (need.grows && hostmem_headroom(hostmem) <= need.code_bytes) {
+		(void)hostmem_look(hostmem);
+		if (hostmem_headroom(hostmem) <= need.code_bytes)
+			return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	}
+	*ret_changes = need.changes;
+	return 0;
+}
+
+/* ---- what it makes and destroys ---- */
+
+/* Forgets an object. Returns what it cost. */
+static uint64_t take_object(struct sub_context *sub, uint32_t handle)
+{
+	uint64_t cost = (uintptr_t)id_table_remove(&sub->objects, handle);
+
+	sub->objects_cost -= cost;
+	return cost;
+}
+
+/* One that finds no place in the table is charged until its context goes. */
+static uint64_t put_object(struct virgl_context *context, const uint32_t *command)
+{
+	struct sub_context *sub = context->current;
+	uint64_t cost = cost_of(command), old;
+
+	if (cost == 0)
+		return 0;
+	old = take_object(sub, command[WORD_HANDLE]);
+	charge(context, cost);
+	if (id_table_reserve(&sub->objects)) {
+		id_table_add(&sub->objects, command[WORD_HANDLE], (void *)(uintptr_t)cost);
+		sub->objects_cost += cost;
+	}
+	return old;
+}
+
+/* Returns what it cost. */
+static uint64_t take_sub(struct virgl_context *context, uint32_t id)
+{
+	struct sub_context *sub = id == 0 ? NULL : find_sub(context, id);
+	uint64_t cost;
+
+	if (!sub)
+		return 0;
+	cost = VIRGL_COST_OF_CONTEXT + sub->objects_cost;
+	if (context->current == sub)
+		context->current = context->subs->pdata[0];
+	g_ptr_array_remove(context->subs, sub);
+	return cost;
+}
+
+/* Follows the library. Returns what is freed. */
+static uint64_t follow(struct virgl_context *context, const uint32_t *command)
+{
+	struct sub_context *sub;
+
+	if (VIRGL_N_WORDS(command[0]) == 0)
+		return 0;
+	switch (VIRGL_COMMAND(command[0])) {
+	case VIRGL_CREATE_SUB_CTX:
+		if (!find_sub(context, command[1]))
+			add_sub(context, command[1]);
+		return 0;
+	case VIRGL_SET_SUB_CTX:
+		sub = find_sub(context, command[1]);
+		if (sub)
+			context->current = sub;
+		return 0;
+	case VIRGL_DESTROY_SUB_CTX:
+		return take_sub(context, command[1]);
+	case VIRGL_CREATE_OBJECT:
+		return put_object(context, command);
+	case VIRGL_DESTROY_OBJECT:
+		return take_object(context->current, command[WORD_HANDLE]);
+	}
+	return 0;
+}
+
+uint64_t virgl_account_follow(struct virgl *virgl, uint32_t ctx_id, const uint32_t *stream,
+			      size_t n_words)
+{
+	struct virgl_context *context = id_table_find(&virgl->contexts, ctx_id);
+	uint64_t freed = 0;
+	size_t n;
+
+	for (; context && n_words > 0; stream += n, n_words -= n) {
+		n = (size_t)VIRGL_N_WORDS(stream[0]) + 1;
+		if (n > n_words)
+			break;
+		freed += follow(context, stream);
+	}
+	return freed;
+}
+
+void virgl_account_settle(struct virgl *virgl, uint32_t ctx_id, uint64_t freed, bool is_done)
+{
+	struct virgl_context *context = id_table_find(&virgl->contexts, ctx_id);
+
+	if (!context)
+		return;
+	context->is_unsure |= !is_done;
+	if (context->is_unsure)
+		return;
+	context->cost -= freed;
+	hostmem_release(virgl->base.hostmem, freed);
+}
+
+/* ---- what draws compile ---- */
+
+static unsigned draws_per_look(const struct virgl *virgl)
+{
+	uint64_t n = hostmem_headroom(virgl->base.hostmem) / BYTES_PER_DRAW;
+
+	return (unsigned)CLAMP(n, 1, MAX_DRAWS_PER_LOOK);
+}
+
+/* The words up to the draw before which memory is to be looked at, or all. */
+static size_t find_look(struct virgl *virgl, const uint32_t *stream, size_t n_words)
+{
+	unsigned n_draws = draws_per_look(virgl);
+	size_t at = 0;
+
+	while (at < n_words) {
+		if (is_draw(VIRGL_COMMAND(stream[at])) && virgl->n_draws++ >= n_draws)
+			return at;
+		at += (size_t)VIRGL_N_WORDS(stream[at]) + 1;
+	}
+	return n_words;
+}
+
+int virgl_account_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words)
+{
+	size_t n = find_look(virgl, stream, n_words);
+	int r = 0;
+
+	if (n > 0 || n_words == 0)
+		r = virgl_response(virgl_renderer_submit_cmd(stream, (int)ctx_id, (int)n));
+	while (n < n_words && r == 0) {
+		stream += n;
+		n_words -= n;
+		virgl->n_draws = 0;
+		if (!hostmem_look(virgl->base.hostmem))
+			return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+		n = find_look(virgl, stream, n_words);
+		r = virgl_response(virgl_renderer_submit_cmd(stream, (int)ctx_id, (int)n));
+	}
+	return r;
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The table of things by number, against an array that does the same without any care.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <glib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/id_table.h"
+
+#define N      2000
+#define STEPS  200000
+#define SPREAD 0x9e3779b1u /* numbers all over the 32 bits */
+
+static uint8_t things[N]; /* the value of number i * SPREAD is &things[i] */
+
+static void add(struct id_table *table, uint32_t i)
+{
+	assert_true(id_table_reserve(table));
+	id_table_add(table, i * SPREAD, &things[i]);
+}
+
+static void check(const struct id_table *table, const bool *is_there)
+{
+	uint32_t n = 0, cursor = 0;
+	bool seen[N] = { false };
+	uint8_t *thing;
+
+	for (uint32_t i = 0; i < N; i++) {
+		assert_ptr_equal(id_table_find(table, i * SPREAD), is_there[i] ? &things[i] : NULL);
+		n += is_there[i];
+	}
+	assert_int_equal(table->n, n);
+	while ((thing = id_table_next(table, &cursor))) {
+		assert_true(is_there[thing - things] && !seen[thing - things]);
+		seen[thing - things] = true;
+		n--;
+	}
+	assert_int_equal(n, 0);
+}
+
+static void test_what_was_added_is_found_until_it_is_removed(void **state)
+{
+	struct id_table table = { 0 };
+	bool is_there[N] = { false };
+
+	(void)state;
+	srand(1);
+	check(&table, is_there);
+	for (unsigned step = 0; step < STEPS; step++) {
+		/* It fills and empties again. */
+		uint32_t i = (uint32_t)rand() % (1 + step % (N / 2) * 2);
+
+		if (is_there[i])
+			assert_ptr_equal(id_table_remove(&table, i * SPREAD), &things[i]);
+		else
+			add(&table, i);
+		is_there[i] = !is_there[i];
+		assert_null(id_table_remove(&table, N * SPREAD));
+		if (step % 1000 == 0)
+			check(&table, is_there);
+	}
+	check(&table, is_there);
+	id_table_finish(&table);
+}
+
+static void test_all_can_be_taken_one_after_the_other(void **state)
+{
+	(void)state;
+	for (uint32_t n = 0; n < 200; n++) {
+		struct id_table table = { 0 };
+		bool seen[N] = { false };
+		uint32_t cursor = 0, taken = 0;
+		uint8_t *thing;
+
+		for (uint32_t i = 0; i < n; i++)
+			add(&table, i);
+		while ((thing = id_table_take_next(&table, &cursor))) {
+			assert_false(seen[thing - things]);
+			seen[thing - things] = true;
+			/* What is taken is gone, and the rest is there, whatever is called. */
+			for (uint32_t i = 0; i < n; i++)
+				assert_ptr_equal(id_table_find(&table, i * SPREAD),
+						 seen[i] ? NULL : &things[i]);
+			taken++;
+		}
+		assert_int_equal(taken, n);
+		assert_int_equal(table.n, 0);
+		id_table_finish(&table);
+	}
+}
+
+static void test_a_large_table_that_is_empty_takes_nothing(void **state)
+{
+	struct id_table table = { 0 };
+
+	(void)state;
+	for (uint32_t i = 0; i < N; i++)
+		add(&table, i);
+	for (uint32_t i = 0; i < N; i++)
+		assert_non_null(id_table_remove(&table, i * SPREAD));
+	assert_null(table.slots);
+	assert_int_equal(table.n_slots, 0);
+}
+
+/* Numbers that differ in their high bits alone lie apart. */
+static void test_numbers_that_are_chosen_badly_are_found_fast(void **state)
+{
+	struct id_table table = { 0 };
+	gint64 start = g_get_monotonic_time();
+
+	(void)state;
+	for (uint32_t i = 0; i < 1u << 16; i++) {
+		assert_true(id_table_reserve(&table));
+		id_table_add(&table, i << 16, things);
+	}
+	for (uint32_t i = 0; i < 1u << 16; i++)
+		assert_non_null(id_table_find(&table, i << 16));
+	assert_true(g_get_monotonic_time() - start < G_USEC_PER_SEC);
+	id_table_finish(&table);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_was_added_is_found_until_it_is_removed),
+		cmocka_unit_test(test_all_can_be_taken_one_after_the_other),
+		cmocka_unit_test(test_a_large_table_that_is_empty_takes_nothing),
+		cmocka_unit_test(test_numbers_that_are_chosen_badly_are_found_fast),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
