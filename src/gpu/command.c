@@ -26,6 +26,7 @@
 #include "base/container.h"
 #include "base/iov.h"
 #include "gpu/device_private.h"
+#include "gpu/command_pool.h"
 #include "gpu/command_table.h"
 #include "gpu/fence.h"
 #include "gpu/order.h"
@@ -34,12 +35,6 @@
 
 #define LOG_MODULE "command"
 #include "base/log.h"
-
-/* Two full queues of the largest size. */
-#define MAX_COMMANDS 2048
-/* Made before there is a guest: with a host that has no memory left its commands are still
- * answered, unless it lets so many wait. */
-#define N_RESERVED 64
 
 /* Work of one turn: each command is one unit, and so is each piece of this many bytes that it
  * moves, so that the vhost-user socket is served within a millisecond or two whatever the guest
@@ -60,34 +55,6 @@ static struct vring *command_vring(const struct gpu_command *command)
 	return vhost_session_vring(command->device->session, command->queue);
 }
 
-/* NULL if the host has no memory. */
-static struct gpu_command *make_command(struct gpu_device *device)
-{
-	struct gpu_command *command = g_try_new0(struct gpu_command, 1);
-
-	if (!command)
-		return NULL;
-	device->n_commands++;
-	command->device = device;
-	command->link.data = command;
-	return command;
-}
-
-/* NULL if as many commands as there may be are under way. */
-static struct gpu_command *command_new(struct gpu_device *device)
-{
-	GList *link = g_queue_pop_head_link(&device->free_commands);
-
-	if (link)
-		return link->data;
-	return device->n_commands < MAX_COMMANDS ? make_command(device) : NULL;
-}
-
-static void command_free(struct gpu_command *command)
-{
-	g_queue_push_head_link(&command->device->free_commands, &command->link);
-}
-
 static void begin_turn(struct gpu_device *device)
 {
 	device->turn = (struct turn){ .budget = TURN_BUDGET };
@@ -102,18 +69,6 @@ static bool is_turn_over(struct turn *turn)
 	if (turn->end == 0)
 		turn->end = now + TURN_US;
 	return turn->bytes >= TURN_BYTES || now >= turn->end;
-}
-
-bool command_init(struct gpu_device *device)
-{
-	for (unsigned i = 0; i < N_RESERVED; i++) {
-		struct gpu_command *command = make_command(device);
-
-		if (!command)
-			return false;
-		command_free(command);
-	}
-	return true;
 }
 
 void command_charge(struct gpu_device *device, uint64_t bytes)
@@ -196,7 +151,7 @@ void command_give_back(struct gpu_command *command)
 	/* A ring that came back smaller has no place for it. */
 	if (command->head < vring->size)
 		vring_push(vring, command->head, command->written);
-	command_free(command);
+	command_pool_put(command);
 }
 
 static void complete_command(struct gpu_command *command, int result)
@@ -318,7 +273,7 @@ static bool pop_chain(struct gpu_device *device, struct vring *vring, struct vri
 
 static void start_command(struct queue *queue, struct vring *vring, const struct vring_chain *chain)
 {
-	struct gpu_command *command = command_new(queue->device);
+	struct gpu_command *command = command_pool_take(queue->device);
 
 	if (!command) {
 		vring_push(vring, chain->head, 0);
@@ -432,7 +387,7 @@ void command_drop(struct gpu_command *command)
 {
 	display_cancel(&command->display_request);
 	command->is_to_run_again = false;
-	command_free(command);
+	command_pool_put(command);
 }
 
 static void drop_list(GQueue *list)
@@ -453,15 +408,4 @@ void command_drop_all(struct gpu_device *device)
 		drop_list(&device->queues[i].finished);
 		drop_list(&device->queues[i].unfinished);
 	}
-}
-
-void command_finish(struct gpu_device *device)
-{
-	GList *link;
-
-	while ((link = g_queue_pop_head_link(&device->free_commands))) {
-		g_free(link->data);
-		device->n_commands--;
-	}
-	assert(device->n_commands == 0);
 }

@@ -66,8 +66,6 @@ struct gpu_command {
 	struct display_request display_request;
 };
 
-/* False if the host has no memory. */
-bool command_init(struct gpu_device *device);
 /* The guest kicked @queue: serves it until it is empty or the turn's budget is spent. */
 void command_kicked(struct gpu_device *device, unsigned queue);
 
@@ -98,8 +96,6 @@ void command_notify_all(struct gpu_device *device);
 void command_drop(struct gpu_command *command);
 /* Forgets every command that the guest still waits for. */
 void command_drop_all(struct gpu_device *device);
-/* Frees the spare commands; all must have been dropped. */
-void command_finish(struct gpu_device *device);
 
 /* Goes on with the command that is unfinished on @queue, whose ring runs. */
 void command_continue(struct gpu_device *device, unsigned queue);

@@ -17,6 +17,7 @@
 #include "base/container.h"
 #include "gpu/capset.h"
 #include "gpu/command.h"
+#include "gpu/command_pool.h"
 #include "gpu/context.h"
 #include "gpu/device_private.h"
 #include "gpu/fence.h"
@@ -182,7 +183,7 @@ struct gpu_device *gpu_device_new(struct loop *loop, struct renderer *renderer,
 	scanout_init_all(device);
 	output_init(device);
 	capset_init(device);
-	if (!command_init(device) || fence_init(device) < 0 || order_init(device) < 0) {
+	if (!command_pool_init(device) || fence_init(device) < 0 || order_init(device) < 0) {
 		gpu_device_free(device);
 		return NULL;
 	}
@@ -194,7 +195,7 @@ void gpu_device_free(struct gpu_device *device)
 	if (!device)
 		return;
 	assert(!device->session);
-	command_finish(device);
+	command_pool_finish(device);
 	resource_reap_all(device);
 	order_finish(device);
 	fence_finish(device);

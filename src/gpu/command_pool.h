@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+#include <stdbool.h>
+
+struct gpu_command;
+struct gpu_device;
+
+/* False if the host has no memory. */
+bool command_pool_init(struct gpu_device *device);
+/* NULL if as many commands as there may be are under way, or the host has no memory. */
+struct gpu_command *command_pool_take(struct gpu_device *device);
+/* @command is in no list. */
+void command_pool_put(struct gpu_command *command);
+/* Frees the spare commands; all must have been dropped. */
+void command_pool_finish(struct gpu_device *device);
