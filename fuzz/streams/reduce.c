@@ -184,6 +184,8 @@ static void drop_lines(struct reduction *reduction, unsigned record, unsigned at
 
 		if (i >= g_strv_length(lines))
 			return;
+		if (!lines[i][0])
+			continue;
 		for (unsigned j = 0; lines[j]; j++)
 			if (j != i && lines[j][0])
 				g_string_append_printf(rest, "%s\n", lines[j]);
