@@ -43,6 +43,9 @@ struct scan {
 	bool is_declaration;   /* between DCL and its register */
 	char file[MAX_WORD];   /* of the last declaration */
 	unsigned n_in, n_out;  /* declarations */
+	uint64_t out_first;    /* bit n: an output is declared from register n on */
+	uint64_t out_arrays;   /* the same of outputs that are in an array */
+	uint64_t out_unnamed;  /* bit n: the library may have no name for output register n */
 	uint32_t system_values;
 	struct counters counters[MAX_COUNTERS];
 	unsigned n_counters;
@@ -182,6 +185,59 @@ static bool declare_counters(struct scan *scan, const struct place *place)
 	return true;
 }
 
+/* Registers from @first to @last, of those that have a bit. */
+static uint64_t bits_of(const struct range *range)
+{
+	uint64_t bits = 0;
+
+	for (uint32_t i = range->first; !range->is_empty && i <= range->last && i < 64; i++)
+		bits |= UINT64_C(1) << i;
+	return bits;
+}
+
+/* The word behind the next comma, in upper case; empty if there is none. Moves behind it. */
+static void peek_word(const char **at, char *ret)
+{
+	struct scan scan = { .at = *at };
+
+	skip_space(&scan);
+	if (*scan.at == ',')
+		scan.at++;
+	skip_space(&scan);
+	take_word(&scan);
+	memcpy(ret, scan.word, MAX_WORD);
+	*at = scan.at;
+}
+
+/* In tessellation, the library reads no output that every vertex has of its own, and looks at the
+ * name that it has not made if the instruction is one for doubles. */
+static bool is_unnamed(const char *meaning)
+{
+	return meaning[0] == '\0' || strcmp(meaning, "POSITION") == 0 ||
+	       strcmp(meaning, "PSIZE") == 0 || strcmp(meaning, "LOCAL") == 0;
+}
+
+/* Of two outputs that begin at the same register, the library forgets the second if both mean the
+ * same, though it may be longer. */
+static void declare_output(struct scan *scan, const struct range *range)
+{
+	const char *at = scan->at + (*scan->at == '.' ? 1 + strspn(scan->at + 1, "xyzwXYZW") : 0);
+	uint64_t bits = bits_of(range), first = bits & ~(bits - 1);
+	uint64_t *declared = &scan->out_first;
+	char meaning[MAX_WORD];
+
+	peek_word(&at, meaning);
+	if (strcmp(meaning, "ARRAY") == 0) {
+		declared = &scan->out_arrays;
+		at += strcspn(at, ",\n");
+		peek_word(&at, meaning);
+	}
+	if (is_unnamed(meaning))
+		scan->out_unnamed |= bits;
+	scan->result->outputs |= *declared & first ? first : bits;
+	*declared |= first;
+}
+
 static bool declare(struct scan *scan, const struct place *place)
 {
 	const struct range *range = &place->range;
@@ -196,8 +252,7 @@ static bool declare(struct scan *scan, const struct place *place)
 		scan->system_values |= 1u << range->first;
 	if (!is_word(scan, "OUT"))
 		return true;
-	for (uint32_t i = range->first; !range->is_empty && i <= range->last && i < 64; i++)
-		scan->result->outputs |= UINT64_C(1) << i;
+	declare_output(scan, range);
 	return ++scan->n_out <= MAX_DECLARATIONS;
 }
 
@@ -231,8 +286,17 @@ static bool wants_immediate(const struct scan *scan)
 	       strcmp(scan->opcode, "MEMBAR") == 0;
 }
 
+static bool is_nameless(const struct scan *scan, const struct place *place)
+{
+	return scan->type == VIRGL_SHADER_TESS_CTRL && is_word(scan, "OUT") &&
+	       virgl_tgsi_reads_doubles(scan->opcode) && use_of_operand(scan) == TGSI_READ &&
+	       (place->range.first >= 64 || (scan->out_unnamed >> place->range.first & 1));
+}
+
 static bool use(const struct scan *scan, const struct place *place)
 {
+	if (is_nameless(scan, place))
+		return false;
 	if (wants_immediate(scan) && !is_word(scan, "IMM"))
 		return false;
 	if (is_word(scan, "SV") && !(scan->system_values >> (place->range.first & 31) & 1))
@@ -291,7 +355,8 @@ static bool is_immediate(const struct scan *scan, const char *word_before)
 {
 	const char *end = strchr(scan->at, ']');
 
-	if (!end || !is_word(scan, "IMM") || virgl_tgsi_is_reader(word_before))
+	if (!end || !is_word(scan, "IMM") || scan->is_declaration ||
+	    virgl_tgsi_is_reader(word_before))
 		return false;
 	end += 1 + strspn(end + 1, " \t\n");
 	return is_letter(*end);

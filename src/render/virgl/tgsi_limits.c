@@ -48,6 +48,9 @@ static const struct tgsi_limit properties[] = {
 static const char *const readers[] = { "CASE",    "EMIT",   "ENDPRIM", "IF",
 				       "KILL_IF", "MEMBAR", "SWITCH",  "UIF" };
 
+/* Instructions for doubles begin with D, and so do these. */
+static const char *const no_doubles[] = { "DDX", "DDY", "DIV", "DP", "DST" };
+
 static const char *const types[VIRGL_N_SHADER_TYPES] = {
 	[VIRGL_SHADER_VERTEX] = "VERT",         [VIRGL_SHADER_FRAGMENT] = "FRAG",
 	[VIRGL_SHADER_GEOMETRY] = "GEOM",       [VIRGL_SHADER_TESS_CTRL] = "TESS_CTRL",
@@ -78,6 +81,14 @@ bool virgl_tgsi_is_reader(const char *opcode)
 		if (strcmp(opcode, readers[i]) == 0)
 			return true;
 	return false;
+}
+
+bool virgl_tgsi_reads_doubles(const char *opcode)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(no_doubles); i++)
+		if (g_str_has_prefix(opcode, no_doubles[i]))
+			return false;
+	return opcode[0] == 'D';
 }
 
 const char *virgl_tgsi_type(unsigned type)

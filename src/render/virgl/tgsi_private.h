@@ -41,5 +41,7 @@ const struct tgsi_limit *virgl_tgsi_limit(const char *word);
 uint32_t virgl_tgsi_property_max(const char *word);
 /* Whether the first register of an instruction is not written but read. */
 bool virgl_tgsi_is_reader(const char *opcode);
+/* Whether its operands are doubles. */
+bool virgl_tgsi_reads_doubles(const char *opcode);
 /* The word that begins a shader of @type. */
 const char *virgl_tgsi_type(unsigned type);
