@@ -68,7 +68,7 @@ static int read_private(struct hostmem *hostmem, uint64_t *ret)
 
 int hostmem_measure(struct hostmem *hostmem, int statm_fd, uint64_t reserve)
 {
-	uint64_t now;
+	uint64_t now = 0;
 	int r;
 
 	if (statm_fd < 0 && !CAN_MEASURE)

@@ -70,7 +70,7 @@ int context_create(struct gpu_device *device, struct gpu_command *command)
 	int r = renderer_call(device->renderer, context_create, id, init, request->debug_name,
 			      request->nlen);
 	if (r != 0)
-		return r;
+		return r; /* NOLINT(clang-analyzer-unix.Malloc): the cleanup attribute frees it */
 
 	context->id = id;
 	id_table_add(&device->contexts, id, g_steal_pointer(&context));

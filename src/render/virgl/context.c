@@ -44,10 +44,10 @@ void virgl_context_init_formats(struct virgl *virgl)
 
 	virgl_formats_init(&virgl->formats);
 	virgl_renderer_get_cap_set(VIRTIO_GPU_CAPSET_VIRGL2, &version, &size);
-	g_autofree uint32_t *capset = g_malloc0(size);
-
 	if (size < 4 * (1 + N_FORMAT_MASKS * VIRGL_FORMAT_WORDS))
 		return;
+	g_autofree uint32_t *capset = g_malloc0(size);
+
 	virgl_renderer_fill_caps(VIRTIO_GPU_CAPSET_VIRGL2, version, capset);
 	for (unsigned i = 0; i < N_FORMAT_MASKS; i++)
 		virgl_formats_add(&virgl->formats, capset + 1 + i * VIRGL_FORMAT_WORDS);

@@ -332,7 +332,7 @@ static char char_before(const struct scan *scan, const char *at)
 {
 	while (at > scan->text && strchr(" \t\n-|", at[-1]))
 		at--;
-	return at > scan->text ? at[-1] : '\0';
+	return (char)(at > scan->text ? at[-1] : '\0');
 }
 
 /* Whether the word at @at, which brackets follow, is an operand, and of which instruction: the word
