@@ -195,7 +195,6 @@ static bool make_socket_file(const struct options *options, struct vhost_socket_
 		.path = options->socket_path,
 		.confine = options->sandbox == SANDBOX_OFF ? NULL : sandbox_confine_keeper,
 	};
-	g_autofree char *message = NULL;
 	gid_t group;
 
 	if (!options->socket_path)
@@ -208,6 +207,8 @@ static bool make_socket_file(const struct options *options, struct vhost_socket_
 		}
 		file_options.group = &group;
 	}
+	g_autofree char *message = NULL;
+
 	*ret = vhost_socket_file_new(&file_options, &message);
 	if (!*ret)
 		fail_start("%s", message);
