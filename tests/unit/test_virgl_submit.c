@@ -298,70 +298,7 @@ static void parts_go_with_their_context(void **state)
 /* Blue, and red as well if any of the constants behind the first is not zero. */
 #define N_CONSTANTS 60
 
-static char *read_constants(void)
-{
-	GString *text = g_string_new("FRAG\nDCL OUT[0], COLOR\n");
-	unsigned line = 0;
-
-	g_string_append_printf(text, "DCL CONST[0..%u]\nDCL TEMP[0..1]\n", N_CONSTANTS);
-	g_string_append(text, "IMM[0] UINT32 {0, 1065353216, 0, 0}\n");
-	g_string_append_printf(text, "  %u: MOV TEMP[0], IMM[0].xxxx\n", line++);
-	for (unsigned i = 1; i <= N_CONSTANTS; i++)
-		g_string_append_printf(text, "  %u: OR TEMP[0], TEMP[0], CONST[%u]\n", line++, i);
-	g_string_append_printf(text, "  %u: OR TEMP[0], TEMP[0], TEMP[0].zwxy\n", line++);
-	g_string_append_printf(text, "  %u: OR TEMP[0], TEMP[0], TEMP[0].yxyx\n", line++);
-	g_string_append_printf(text, "  %u: USNE TEMP[1], TEMP[0], IMM[0].xxxx\n", line++);
-	g_string_append_printf(text, "  %u: AND TEMP[1], TEMP[1], IMM[0].yyyy\n", line++);
-	g_string_append_printf(text, "  %u: MOV OUT[0], IMM[0].xxyy\n", line++);
-	g_string_append_printf(text, "  %u: MOV OUT[0].x, TEMP[1].xxxx\n", line++);
-	g_string_append_printf(text, "  %u: END\n", line++);
-	return g_string_free(text, FALSE);
-}
-
 #define NO_SUB_CTX UINT32_MAX
-
-static void draw_constants(struct stream *s, uint32_t sub_ctx)
-{
-	g_autofree char *text = read_constants();
-
-	add_state(s);
-	assert_int_equal(submit(s), 0);
-	if (sub_ctx != NO_SUB_CTX)
-		ADD(s, VIRGL_SET_SUB_CTX, 0, sub_ctx);
-	add_shader(s, FRAGMENT_SHADER, VIRGL_SHADER_FRAGMENT, text);
-	assert_int_equal(submit(s), 0);
-	ADD(s, VIRGL_SET_CONSTANT_BUFFER, 0, VIRGL_SHADER_FRAGMENT, 0, ONE, ONE, ONE, ONE);
-	ADD(s, VIRGL_CLEAR, 0, CLEAR_COLOR0, ONE, 0, 0, ONE, 0, 0, 0);
-	add_draw(s, FRAGMENT_SHADER);
-	assert_int_equal(submit(s), 0);
-}
-
-static void constants_that_the_guest_did_not_send_are_zero(void **state)
-{
-	struct stream s;
-
-	(void)state;
-	set_up(&s);
-	draw_constants(&s, NO_SUB_CTX);
-	assert_color(BLUE);
-	ADD(&s, VIRGL_CREATE_SUB_CTX, 0, 7);
-	ADD(&s, VIRGL_SET_SUB_CTX, 0, 7);
-	draw_constants(&s, 7);
-	assert_color(BLUE);
-	/* The library switches to a new one. */
-	ADD(&s, VIRGL_CREATE_SUB_CTX, 0, 8);
-	draw_constants(&s, NO_SUB_CTX);
-	assert_color(BLUE);
-	/* It has that one already, and stays where it is. */
-	ADD(&s, VIRGL_CREATE_SUB_CTX, 0, 9, VIRGL_HEADER(VIRGL_SET_SUB_CTX, 0, 1), 8,
-	    VIRGL_HEADER(VIRGL_CREATE_SUB_CTX, 0, 1), 9);
-	s.words[0] = VIRGL_HEADER(VIRGL_CREATE_SUB_CTX, 0, 1);
-	add_shader(&s, OTHER, VIRGL_SHADER_FRAGMENT, ALL_RED);
-	ADD(&s, VIRGL_SET_SUB_CTX, 0, 9);
-	draw_constants(&s, 9);
-	assert_color(BLUE);
-	tear_down();
-}
 
 #define FIRST_CONSTANT                                                                             \
 	"FRAG\nDCL OUT[0], COLOR\nDCL CONST[0]\n  0: MOV OUT[0], CONST[0]\n  1: END\n"
@@ -395,7 +332,6 @@ static int run(void)
 		cmocka_unit_test(a_whole_that_is_bad_is_refused_with_its_last_part),
 		cmocka_unit_test(a_part_that_goes_on_with_nothing_is_refused),
 		cmocka_unit_test(parts_go_with_their_context),
-		cmocka_unit_test(constants_that_the_guest_did_not_send_are_zero),
 		cmocka_unit_test(constants_that_the_guest_has_sent_stay),
 	};
 

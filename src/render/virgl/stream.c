@@ -226,7 +226,8 @@ bool virgl_check_stream(const struct virgl *virgl, const uint32_t *stream, size_
 			continue;
 		if (!rows[command].check(virgl, stream, (uint32_t)(n - 1)))
 			return false;
-		*ret_is_special |= is_special(stream[0]);
+		*ret_is_special |=
+			is_special(stream[0]) && virgl_stream_is_part(stream, (uint32_t)n - 1);
 	}
 	return true;
 }

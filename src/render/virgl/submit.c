@@ -118,39 +118,6 @@ static int submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *words, size_t 
 	return n_words > 0 ? virgl_readback_submit(virgl, ctx_id, words, n_words) : 0;
 }
 
-static int submit_zeros(struct virgl *virgl, uint32_t ctx_id, uint32_t type)
-{
-	/* Type, a number that nobody reads, then the constants. */
-	static uint32_t words[3 + 4 * VIRGL_TGSI_MAX_CONST];
-
-	words[0] = VIRGL_HEADER(VIRGL_SET_CONSTANT_BUFFER, 0, G_N_ELEMENTS(words) - 1);
-	words[1] = type;
-	return submit(virgl, ctx_id, words, G_N_ELEMENTS(words));
-}
-
-static bool has_zeros(const struct virgl *virgl, const struct cursor *cursor, uint32_t type)
-{
-	const struct virgl_zeroed *zeroed = find_zeroed(virgl, cursor->ctx_id, cursor->sub_ctx);
-
-	return cursor->is_known && zeroed && (zeroed->types >> type & 1);
-}
-
-/* For a shader of @type, which comes next. */
-static int prepare_shader(struct virgl *virgl, const struct cursor *cursor, uint32_t type)
-{
-	struct virgl_zeroed *zeroed = find_zeroed(virgl, cursor->ctx_id, cursor->sub_ctx);
-
-	if (cursor->is_known && !zeroed && virgl->zeroed->len < MAX_ZEROED) {
-		const struct virgl_zeroed new = { cursor->ctx_id, cursor->sub_ctx };
-
-		g_array_append_val(virgl->zeroed, new);
-		zeroed = find_zeroed(virgl, cursor->ctx_id, cursor->sub_ctx);
-	}
-	if (cursor->is_known && zeroed)
-		zeroed->types |= 1u << type;
-	return submit_zeros(virgl, cursor->ctx_id, type);
-}
-
 /* A sub-context comes or goes: what its number stood for is over. */
 static void forget_sub_context(struct virgl *virgl, struct cursor *cursor, uint32_t sub_ctx)
 {
@@ -290,8 +257,7 @@ static void follow(struct virgl *virgl, struct cursor *cursor, const uint32_t *c
 }
 
 /* Whether the library gets @command with what is around it. */
-static bool is_plain(const struct virgl *virgl, const struct cursor *cursor,
-		     const uint32_t *command)
+static bool is_plain(const uint32_t *command)
 {
 	uint32_t n = VIRGL_N_WORDS(command[0]);
 
@@ -299,7 +265,7 @@ static bool is_plain(const struct virgl *virgl, const struct cursor *cursor,
 	    VIRGL_OBJECT(command[0]) != VIRGL_OBJECT_SHADER || n <= WORD_TYPE ||
 	    command[WORD_TYPE] >= VIRGL_N_SHADER_TYPES)
 		return true;
-	return has_zeros(virgl, cursor, command[WORD_TYPE]) && !virgl_stream_is_part(command, n);
+	return !virgl_stream_is_part(command, n);
 }
 
 /* One piece after the other: what lies in between, and each command that needs more. */
@@ -316,12 +282,10 @@ int virgl_submit_in_pieces(struct virgl *virgl, uint32_t ctx_id, uint32_t *strea
 		if (n > n_words - at)
 			break;
 		follow(virgl, &cursor, command);
-		if (is_plain(virgl, &cursor, command))
+		if (is_plain(command))
 			continue;
 		r = submit(virgl, ctx_id, stream + done, at - done);
 		done = at;
-		if (r == 0 && !has_zeros(virgl, &cursor, command[WORD_TYPE]))
-			r = prepare_shader(virgl, &cursor, command[WORD_TYPE]);
 		if (r == 0 && virgl_stream_is_part(command, (uint32_t)n - 1)) {
 			r = submit_part(virgl, &cursor, command);
 			done = at + n;
