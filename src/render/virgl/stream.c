@@ -195,18 +195,11 @@ static const struct row rows[VIRGL_N_COMMANDS] = {
 	[VIRGL_GET_MEMORY_INFO] = { 1, virgl_stream_check_memory_info },
 };
 
-/* Shaders, and the sub-contexts that they are for. */
-static bool is_special(uint32_t header)
+/* A shader of which more is to come, or that goes on. */
+static bool is_part_of_shader(const uint32_t *command, uint32_t n)
 {
-	switch (VIRGL_COMMAND(header)) {
-	case VIRGL_CREATE_SUB_CTX:
-	case VIRGL_DESTROY_SUB_CTX:
-		return true;
-	case VIRGL_CREATE_OBJECT:
-		return VIRGL_OBJECT(header) == VIRGL_OBJECT_SHADER;
-	default:
-		return false;
-	}
+	return VIRGL_COMMAND(command[0]) == VIRGL_CREATE_OBJECT &&
+	       VIRGL_OBJECT(command[0]) == VIRGL_OBJECT_SHADER && virgl_stream_is_part(command, n);
 }
 
 bool virgl_check_stream(const struct virgl *virgl, const uint32_t *stream, size_t n_words,
@@ -226,8 +219,7 @@ bool virgl_check_stream(const struct virgl *virgl, const uint32_t *stream, size_
 			continue;
 		if (!rows[command].check(virgl, stream, (uint32_t)(n - 1)))
 			return false;
-		*ret_is_special |=
-			is_special(stream[0]) && virgl_stream_is_part(stream, (uint32_t)n - 1);
+		*ret_is_special |= is_part_of_shader(stream, (uint32_t)(n - 1));
 	}
 	return true;
 }
