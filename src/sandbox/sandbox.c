@@ -153,7 +153,8 @@ static void check_filter(struct sandbox *sandbox)
 	sandbox->is_filter_tried = r == 0;
 }
 
-/* What Mesa and NVIDIA's driver would complain about: there is no place for their caches. */
+/* In a file tree of its own the daemon has no place for them, and elsewhere they are the user's:
+ * other programs run what is in there. */
 static void forbid_shader_caches(void)
 {
 	if (!getenv("MESA_SHADER_CACHE_DIR"))
@@ -192,7 +193,7 @@ static void take_privileges(struct sandbox *sandbox)
 	sandbox->has_no_capabilities = r == 0;
 	if (r < 0)
 		add_missing(sandbox, "capabilities cannot be dropped", g_strerror(-r));
-	if ((sandbox->options.needs & NEEDS_FILES) && sandbox->has_rootfs)
+	if (sandbox->options.needs & NEEDS_FILES)
 		forbid_shader_caches();
 }
 

@@ -187,8 +187,6 @@ static int run(void)
 	};
 
 	setenv("MALLOC_MMAP_THRESHOLD_", FREED_AT_ONCE, 1);
-	/* Outside of a file tree of the daemon's own it would fill up all the time. */
-	setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
 	return gpu3d_works() ? cmocka_run_group_tests_name("3d leaks", tests, NULL, NULL)
 			     : EXIT_SKIPPED;
 }

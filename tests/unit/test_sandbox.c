@@ -294,6 +294,20 @@ static void refuse_glx_when_strict(void)
 	CHECK(!sandbox_start(&sandbox, &options));
 }
 
+/* There the user's own cache would be in reach. */
+static void have_no_shader_cache_without_a_file_tree(void)
+{
+	struct sandbox_options options = strict_gl;
+	struct sandbox sandbox;
+
+	options.uses_x11 = true;
+	options.level = SANDBOX_AUTO;
+	unsetenv("MESA_SHADER_CACHE_DIR");
+	CHECK(sandbox_start(&sandbox, &options));
+	CHECK(!sandbox.has_rootfs);
+	CHECK(g_strcmp0(getenv("MESA_SHADER_CACHE_DISABLE"), "true") == 0);
+}
+
 struct trial {
 	void (*be)(void);
 	void (*then)(void);
@@ -358,6 +372,12 @@ static void test_limits_are_what_the_daemon_needs(void **state)
 {
 	(void)state;
 	assert_good_for_all(be_limited);
+}
+
+static void test_without_a_file_tree_there_is_no_shader_cache_either(void **state)
+{
+	(void)state;
+	assert_good_for_all(have_no_shader_cache_without_a_file_tree);
 }
 
 static void test_strict_refuses_glx(void **state)
@@ -455,6 +475,7 @@ int main(void)
 		cmocka_unit_test(test_a_file_with_a_lock_of_ours_stays_open_and_locked),
 		cmocka_unit_test(test_limits_are_what_the_daemon_needs),
 		cmocka_unit_test(test_strict_refuses_glx),
+		cmocka_unit_test(test_without_a_file_tree_there_is_no_shader_cache_either),
 		cmocka_unit_test(test_without_namespaces_strict_refuses_and_auto_goes_on),
 		cmocka_unit_test(test_without_processes_auto_still_has_the_filter),
 		cmocka_unit_test(test_off_changes_nothing),
