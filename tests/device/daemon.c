@@ -43,6 +43,15 @@ void daemon_make_dir(struct daemon *d)
 	snprintf(d->socket_path, sizeof(d->socket_path), "%s/gpu.sock", d->dir);
 }
 
+/* Signals do what they do in a shell: nohup and a script's "&" ignore some. */
+static void reset_signals(void)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE };
+
+	for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], SIG_DFL);
+}
+
 static _Noreturn void become_daemon(const struct daemon *d, char **argv, int keep_fd)
 {
 	if (dup2(d->out_fd, 1) < 0 || dup2(d->err_fd, 2) < 0)
@@ -54,6 +63,7 @@ static _Noreturn void become_daemon(const struct daemon *d, char **argv, int kee
 		close_range(3, (unsigned)keep_fd - 1, 0);
 	}
 	close_range(keep_fd >= 0 ? (unsigned)keep_fd + 1 : 3, ~0u, 0);
+	reset_signals();
 	if (d->before_exec)
 		d->before_exec();
 	execv(argv[0], argv);
