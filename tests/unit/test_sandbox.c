@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <glib.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -16,7 +15,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -28,8 +26,8 @@
 #include "sandbox/sandbox_private.h"
 #include "sandbox/sandbox.h"
 #include "sandbox_child.h"
+#include "sandbox_starter.h"
 
-#define NOBODY      65534
 #define MAX_FDS     333
 #define MAX_THREADS 77
 #define ALL_NEEDS   (NEEDS_FILES | NEEDS_THREADS | NEEDS_GENERATED_CODE | NEEDS_GPU_DEVICES)
@@ -50,54 +48,11 @@ static const struct sandbox_options strict_gl = {
 	.max_threads = MAX_THREADS,
 };
 
-/* Who the daemon is started by. */
-static void be_oneself(void)
-{
-}
-
-static void be_nobody(void)
-{
-	if (geteuid() != 0)
-		_exit(NO_VERDICT);
-	CHECK(setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
-	      setresuid(NOBODY, NOBODY, NOBODY) == 0);
-	prctl(PR_SET_DUMPABLE, 1); /* its /proc is its own, as after exec */
-}
-
-/* Root of a namespace that may have none inside: the kernel refuses as where they are off. */
-static void be_without_user_namespaces(void)
-{
-	int fd;
-
-	if (namespaces_enter_user(NULL) < 0)
-		_exit(NO_VERDICT);
-	fd = open("/proc/sys/user/max_user_namespaces", O_WRONLY);
-	CHECK(fd >= 0 && write(fd, "0", 1) == 1);
-	close(fd);
-}
-
-static void be_without_anything(void)
-{
-	be_without_user_namespaces();
-	CHECK(privileges_drop() == 0);
-}
-
-/* Without the code under test: a sandbox that does not start where it could is a failure. */
-static int have_namespaces(const void *unused)
-{
-	const int flags = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC;
-
-	(void)unused;
-	if (unshare(CLONE_NEWUSER | flags) < 0 && unshare(flags) < 0)
-		return -errno;
-	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
-}
-
 static void start(struct sandbox *sandbox, const struct sandbox_options *options)
 {
 	signal(SIGCHLD, SIG_IGN); /* as some parents leave it */
 	CHECK(chdir(directory) == 0);
-	if (try_in_child(have_namespaces, NULL) < 0)
+	if (try_in_child(starter_have_namespaces, NULL) < 0)
 		_exit(NO_VERDICT);
 	CHECK(sandbox_start(sandbox, options));
 }
@@ -323,7 +278,8 @@ static void run_trial(const void *data)
 
 static void assert_good_for_all(void (*then)(void))
 {
-	void (*const beings[])(void) = { be_oneself, be_nobody, be_without_user_namespaces };
+	void (*const beings[])(void) = { starter_be_oneself, starter_be_nobody,
+					 starter_be_without_user_namespaces };
 	unsigned n_good = 0;
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(beings); i++) {
@@ -404,7 +360,7 @@ static void live_without_namespaces(void)
 
 static void test_without_namespaces_strict_refuses_and_auto_goes_on(void **state)
 {
-	const struct trial trial = { be_without_anything, live_without_namespaces };
+	const struct trial trial = { starter_be_without_anything, live_without_namespaces };
 	int result = sandbox_child_run(run_trial, &trial);
 
 	(void)state;
@@ -429,7 +385,7 @@ static void live_without_processes(void)
 
 static void test_without_processes_auto_still_has_the_filter(void **state)
 {
-	const struct trial trial = { be_nobody, live_without_processes };
+	const struct trial trial = { starter_be_nobody, live_without_processes };
 	int result = sandbox_child_run(run_trial, &trial);
 
 	(void)state;
