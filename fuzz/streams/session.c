@@ -122,12 +122,10 @@ static bool is_broken(struct player *player)
 
 static void submit(struct player *player, const uint32_t *words, size_t n_words)
 {
-	bool is_special;
-
 	if (n_words == 0)
 		return;
 	player->counts->streams++;
-	if (!virgl_check_stream(virgl_of(player->renderer), words, n_words, &is_special)) {
+	if (!virgl_check_stream(virgl_of(player->renderer), words, n_words)) {
 		player->counts->refused++;
 		return;
 	}

@@ -84,21 +84,6 @@ static uint32_t add_states_and_destroy_others(unsigned round)
 	return guest_submit(1);
 }
 
-/* What comes behind the command that fails is never run. */
-static uint32_t add_states_and_fail(unsigned round)
-{
-	uint32_t first = g.handle + 1, type;
-
-	(void)round;
-	for (unsigned i = 0; i < 300; i++)
-		ADD(CREATE_OBJECT, DSA, ++g.handle, 0, 0, 0, 0);
-	ADD(SET_SUB_CTX, 0, 0, 0);
-	for (unsigned i = 0; i < 300; i++)
-		ADD(DESTROY_OBJECT, DSA, first + i);
-	type = guest_submit(1);
-	return type == RESP_INVALID_PARAMETER ? RESP_OK : type;
-}
-
 /* A row of one pixel takes 64 bytes, and there are four at least. */
 static uint32_t add_thin_textures(unsigned round)
 {
@@ -193,13 +178,6 @@ static void what_is_not_there_is_not_given_back(void **state)
 			1, FEW_ROUNDS);
 }
 
-static void a_stream_that_fails_gives_nothing_back(void **state)
-{
-	assert_in_range(
-		fill(state, "states of streams that fail", add_states_and_fail, RESP_OUT_OF_MEMORY),
-		1, FEW_ROUNDS);
-}
-
 static void thin_textures_are_charged_as_the_driver_makes_them(void **state)
 {
 	fill(state, "1x1x2048 textures", add_thin_textures, RESP_OUT_OF_MEMORY);
@@ -250,7 +228,6 @@ static int run(void)
 		DEVICE_TEST(sampler_states_are_charged),
 		DEVICE_TEST(states_are_charged),
 		DEVICE_TEST(what_is_not_there_is_not_given_back),
-		DEVICE_TEST(a_stream_that_fails_gives_nothing_back),
 		DEVICE_TEST(thin_textures_are_charged_as_the_driver_makes_them),
 		DEVICE_TEST(small_buffers_are_charged_as_the_driver_makes_them),
 		DEVICE_TEST(objects_that_are_destroyed_are_given_back),

@@ -1,372 +1,184 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Which command streams the library is given. Each row of the tables has a command as Mesa sends
- * it, and a word in it that once killed the library, or that it would use as an index or a count.
+ * Which command streams the library is given. Each row of the table has a command as Mesa sends it,
+ * and a word in it that once killed the library, or that it would use as an index or a count.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <glib.h>
 #include <linux/virtio_gpu.h>
 #include <string.h>
 
-#include "render/virgl/virgl_private.h"
+#include "stream_rig.h"
 
-#define MAX_WORDS 24
-
-/* Resources that the guest has made. */
-enum { BUFFER = 1, TEXTURE, VOLUME, SAMPLES, SHORT, UNKNOWN };
-
-static struct virgl virgl;
-static struct virgl_resource resources[UNKNOWN];
-static struct iovec backing = { .iov_len = 4096 };
-
-static void add_resource(uint32_t id, struct renderer_resource_args args)
-{
-	resources[id].args = args;
-	g_hash_table_insert(virgl.resources, GUINT_TO_POINTER(id), &resources[id]);
-}
-
-static int make_resources(void **state)
-{
-	(void)state;
-	virgl_formats_init(&virgl.formats);
-	virgl.resources = g_hash_table_new(NULL, NULL);
-	add_resource(BUFFER, (struct renderer_resource_args){ .width = 4096, .array_size = 1 });
-	resources[BUFFER].iov = &backing;
-	resources[BUFFER].n_iov = 1;
-	add_resource(TEXTURE, (struct renderer_resource_args){
-				      .target = VIRGL_TARGET_2D, .width = 64, .array_size = 1 });
-	add_resource(VOLUME, (struct renderer_resource_args){
-				     .target = VIRGL_TARGET_3D, .width = 64, .depth = 8 });
-	add_resource(SAMPLES, (struct renderer_resource_args){ .target = VIRGL_TARGET_2D,
-							       .width = 64,
-							       .array_size = 1,
-							       .nr_samples = 4 });
-	add_resource(SHORT, (struct renderer_resource_args){ .width = 8, .array_size = 1 });
-	return 0;
-}
-
-static int free_resources(void **state)
-{
-	(void)state;
-	g_hash_table_unref(virgl.resources);
-	return 0;
-}
-
-static bool is_accepted(const uint32_t *words, size_t n)
-{
-	bool is_special;
-
-	return virgl_check_stream(&virgl, words, n, &is_special);
-}
-
-/* A command that is accepted, until its word @at is @bad. */
-struct refusal {
-	const char *what;
-	uint8_t command, object, n, at;
-	uint32_t bad;
-	uint32_t words[MAX_WORDS]; /* word 0 is the header's place */
-};
-
-#define OBJECT VIRGL_CREATE_OBJECT
-#define BLEND  (1 | 1 << 4 | 0x11 << 9 | 1 << 17 | 0x11 << 22)
-
+/* clang-format off */
 static const struct refusal refusals[] = {
-	{ "an image's format",
-	  VIRGL_SET_SHADER_IMAGES,
-	  0,
-	  7,
-	  3,
-	  0x3f000000,
+	{ "an image's format", VIRGL_SET_SHADER_IMAGES, 0, 7, 3, 0x3f000000,
 	  { 0, 1, 0, 67, 0, 0, 0, TEXTURE } },
-	{ "an image's format that is a hole",
-	  VIRGL_SET_SHADER_IMAGES,
-	  0,
-	  7,
-	  3,
-	  309,
+	{ "an image's format that is a hole", VIRGL_SET_SHADER_IMAGES, 0, 7, 3, 309,
 	  { 0, 1, 0, 67, 0, 0, 0, TEXTURE } },
-	{ "a second image's format",
-	  VIRGL_SET_SHADER_IMAGES,
-	  0,
-	  12,
-	  8,
-	  512,
+	{ "a second image's format", VIRGL_SET_SHADER_IMAGES, 0, 12, 8, 512,
 	  { 0, 1, 0, 67, 0, 0, 0, TEXTURE, 67, 0, 0, 0, TEXTURE } },
-	{ "a view's format",
-	  OBJECT,
-	  VIRGL_OBJECT_SAMPLER_VIEW,
-	  6,
-	  3,
-	  0x400013b,
-	  { 0, 1, TEXTURE, 67, 0, 0, 0 } },
-	{ "a view's target",
-	  OBJECT,
-	  VIRGL_OBJECT_SAMPLER_VIEW,
-	  6,
-	  3,
-	  67 | 9u << 24,
-	  { 0, 1, TEXTURE, 67, 0, 0, 0 } },
-	{ "a view of no level",
-	  OBJECT,
-	  VIRGL_OBJECT_SAMPLER_VIEW,
-	  6,
-	  5,
-	  1,
-	  { 0, 1, VOLUME, 125, 0, 1 << 8, 0 } },
-	{ "a view of no layer",
-	  OBJECT,
-	  VIRGL_OBJECT_SAMPLER_VIEW,
-	  6,
-	  4,
-	  1,
-	  { 0, 1, TEXTURE, 67, 1 << 16, 0, 0 } },
-	{ "a view's swizzle",
-	  OBJECT,
-	  VIRGL_OBJECT_SAMPLER_VIEW,
-	  6,
-	  6,
-	  6,
-	  { 0, 1, TEXTURE, 67, 0, 0, 5 } },
-	{ "a surface's format",
-	  OBJECT,
-	  VIRGL_OBJECT_SURFACE,
-	  5,
-	  3,
-	  322,
-	  { 0, 1, TEXTURE, 1, 0, 0 } },
-	{ "a surface of no layer",
-	  OBJECT,
-	  VIRGL_OBJECT_SURFACE,
-	  5,
-	  5,
-	  1,
-	  { 0, 1, TEXTURE, 1, 0, 0 } },
-	{ "a surface's samples",
-	  OBJECT,
-	  VIRGL_OBJECT_MSAA_SURFACE,
-	  6,
-	  6,
-	  33,
-	  { 0, 1, TEXTURE, 1, 0, 0, 4 } },
-	{ "a vertex element's format",
-	  OBJECT,
-	  VIRGL_OBJECT_VERTEX_ELEMENTS,
-	  5,
-	  5,
-	  0x7fffffff,
-	  { 0, 1, 0, 0, 0, 31 } },
-	{ "a vertex element's buffer",
-	  OBJECT,
-	  VIRGL_OBJECT_VERTEX_ELEMENTS,
-	  5,
-	  4,
-	  32,
-	  { 0, 1, 0, 0, 31, 31 } },
-	{ "a factor of a blend",
-	  OBJECT,
-	  VIRGL_OBJECT_BLEND,
-	  11,
-	  4,
-	  BLEND | 0x1f << 4,
-	  { 0, 1, 0, 0, BLEND } },
-	{ "a function of a blend",
-	  OBJECT,
-	  VIRGL_OBJECT_BLEND,
-	  11,
-	  11,
-	  BLEND | 5 << 1,
-	  { 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, BLEND } },
-	{ "a query's type", OBJECT, VIRGL_OBJECT_QUERY, 4, 2, 14, { 0, 1, 12, 0, BUFFER } },
-	{ "a query's index", OBJECT, VIRGL_OBJECT_QUERY, 4, 2, 17 << 16, { 0, 1, 0, 0, BUFFER } },
-	{ "a query's result that has no room",
-	  OBJECT,
-	  VIRGL_OBJECT_QUERY,
-	  4,
-	  4,
-	  SHORT,
-	  { 0, 1, 0, 0, BUFFER } },
-	{ "a primitive", VIRGL_DRAW_VBO, 0, 12, 3, 15, { 0, 0, 3, 4, 0, 1 } },
-	{ "the number of vertices", VIRGL_DRAW_VBO, 0, 12, 2, 0x7fffffff, { 0, 0, 3, 4, 0, 1 } },
-	{ "the number of instances", VIRGL_DRAW_VBO, 0, 12, 5, 0x7fffffff, { 0, 0, 3, 4, 0, 1 } },
-	{ "the number of vertices of all instances",
-	  VIRGL_DRAW_VBO,
-	  0,
-	  12,
-	  5,
-	  1 << 20,
+	{ "a primitive", VIRGL_DRAW_VBO, 0, 12, 3, 15,
+	  { 0, 0, 3, 4, 0, 1 } },
+	{ "the number of vertices", VIRGL_DRAW_VBO, 0, 12, 2, 0x7fffffff,
+	  { 0, 0, 3, 4, 0, 1 } },
+	{ "the number of instances", VIRGL_DRAW_VBO, 0, 12, 5, 0x7fffffff,
+	  { 0, 0, 3, 4, 0, 1 } },
+	{ "the number of vertices of all instances", VIRGL_DRAW_VBO, 0, 12, 5, 1 << 20,
 	  { 0, 0, 1 << 20, 4, 0, 1 } },
-	{ "vertices of a patch",
-	  VIRGL_DRAW_VBO,
-	  0,
-	  14,
-	  13,
-	  33,
+	{ "vertices of a patch", VIRGL_DRAW_VBO, 0, 14, 13, 33,
 	  { 0, 0, 3, 14, 0, 1, 0, 0, 0, 0, 0, 0, 0, 32 } },
-	{ "the number of draws", VIRGL_DRAW_VBO, 0, 20, 18, 0xffffffff, { 0, 0, 3, 4, 0, 1 } },
-	{ "an index's size", VIRGL_SET_INDEX_BUFFER, 0, 3, 2, 3, { 0, BUFFER, 2, 0 } },
-	{ "the format that is blitted to",
-	  VIRGL_BLIT,
-	  0,
-	  21,
-	  6,
-	  0xffff,
+	{ "the number of draws", VIRGL_DRAW_VBO, 0, 20, 18, 0xffffffff,
+	  { 0, 0, 3, 4, 0, 1 } },
+	{ "an index's size", VIRGL_SET_INDEX_BUFFER, 0, 3, 2, 3,
+	  { 0, BUFFER, 2, 0 } },
+	{ "the format that is blitted to", VIRGL_BLIT, 0, 21, 6, 0xffff,
 	  { 0, 0, 0, 0, TEXTURE, 0, 1, 0, 0, 0, 4, 4, 1, TEXTURE, 0, 1, 0, 0, 0, 4, 4, 1 } },
-	{ "the format that is blitted from",
-	  VIRGL_BLIT,
-	  0,
-	  21,
-	  15,
-	  0x80000000,
+	{ "the format that is blitted from", VIRGL_BLIT, 0, 21, 15, 0x80000000,
 	  { 0, 0, 0, 0, TEXTURE, 0, 1, 0, 0, 0, 4, 4, 1, TEXTURE, 0, 1, 0, 0, 0, 4, 4, 1 } },
-	{ "the layers that are blitted to",
-	  VIRGL_BLIT,
-	  0,
-	  21,
-	  12,
-	  0x7fffffff,
+	{ "the layers that are blitted to", VIRGL_BLIT, 0, 21, 12, 0x7fffffff,
 	  { 0, 0, 0, 0, UNKNOWN, 0, 1, 0, 0, 0, 4, 4, 1, TEXTURE, 0, 1, 0, 0, 0, 4, 4, 1 } },
-	{ "the level that is blitted from", VIRGL_BLIT, 0, 21, 14, 17, { 0, 0, 0, 0,       TEXTURE,
-									 0, 1, 0, 0,       0,
-									 4, 4, 1, UNKNOWN, 0,
-									 1, 0, 0, 0,       4,
-									 4, 1 } },
-	{ "a layer behind the last one", VIRGL_BLIT, 0, 21, 9, 1, { 0, 0, 0, 0, TEXTURE, 0, 1, 0, 0,
-								    0, 4, 4, 1, TEXTURE, 0, 1, 0, 0,
-								    0, 4, 4, 1 } },
-	{ "the layers that are copied",
-	  VIRGL_RESOURCE_COPY_REGION,
-	  0,
-	  13,
-	  13,
-	  0x7fffffff,
+	{ "the level that is blitted from", VIRGL_BLIT, 0, 21, 14, 17,
+	  { 0, 0, 0, 0, TEXTURE, 0, 1, 0, 0, 0, 4, 4, 1, UNKNOWN, 0, 1, 0, 0, 0, 4, 4, 1 } },
+	{ "a layer behind the last one", VIRGL_BLIT, 0, 21, 9, 1,
+	  { 0, 0, 0, 0, TEXTURE, 0, 1, 0, 0, 0, 4, 4, 1, TEXTURE, 0, 1, 0, 0, 0, 4, 4, 1 } },
+	{ "the layers that are copied", VIRGL_RESOURCE_COPY_REGION, 0, 13, 13, 0x7fffffff,
 	  { 0, UNKNOWN, 0, 0, 0, 0, UNKNOWN, 0, 0, 0, 0, 4, 4, 1 } },
-	{ "more layers than there are",
-	  VIRGL_RESOURCE_COPY_REGION,
-	  0,
-	  13,
-	  13,
-	  9,
+	{ "more layers than there are", VIRGL_RESOURCE_COPY_REGION, 0, 13, 13, 9,
 	  { 0, VOLUME, 0, 0, 0, 0, VOLUME, 0, 0, 0, 0, 4, 4, 8 } },
-	{ "more layers than a level has",
-	  VIRGL_RESOURCE_COPY_REGION,
-	  0,
-	  13,
-	  7,
-	  2,
+	{ "more layers than a level has", VIRGL_RESOURCE_COPY_REGION, 0, 13, 7, 2,
 	  { 0, VOLUME, 1, 0, 0, 0, VOLUME, 1, 0, 0, 0, 4, 4, 4 } },
-	{ "a copy from samples",
-	  VIRGL_RESOURCE_COPY_REGION,
-	  0,
-	  13,
-	  6,
-	  SAMPLES,
+	{ "a copy from samples", VIRGL_RESOURCE_COPY_REGION, 0, 13, 6, SAMPLES,
 	  { 0, TEXTURE, 0, 0, 0, 0, TEXTURE, 0, 0, 0, 0, 4, 4, 1 } },
-	{ "the layers that are cleared",
-	  VIRGL_CLEAR_TEXTURE,
-	  0,
-	  12,
-	  8,
-	  2,
+	{ "the layers that are cleared", VIRGL_CLEAR_TEXTURE, 0, 12, 8, 2,
 	  { 0, TEXTURE, 0, 0, 0, 0, 4, 4, 1 } },
-	{ "a condition's mode", VIRGL_SET_RENDER_CONDITION, 0, 3, 3, 4, { 0, 1, 0, 3 } },
-	{ "a result's type", VIRGL_GET_QUERY_RESULT_QBO, 0, 6, 4, 4, { 0, 1, BUFFER, 0, 3, 0, 0 } },
-	{ "the number of work groups",
-	  VIRGL_LAUNCH_GRID,
-	  0,
-	  8,
-	  6,
-	  0xffff,
+	{ "a condition's mode", VIRGL_SET_RENDER_CONDITION, 0, 3, 3, 4,
+	  { 0, 1, 0, 3 } },
+	{ "a result's type", VIRGL_GET_QUERY_RESULT_QBO, 0, 6, 4, 4,
+	  { 0, 1, BUFFER, 0, 3, 0, 0 } },
+	{ "the number of work groups", VIRGL_LAUNCH_GRID, 0, 8, 6, 0xffff,
 	  { 0, 1, 1, 1, 0xffff, 0xffff, 1 } },
-	{ "an image's format (planes)",
-	  VIRGL_PIPE_RESOURCE_SET_TYPE,
-	  0,
-	  10,
-	  2,
-	  0x1000,
-	  { 0, TEXTURE, 1, 2, 64, 64 } },
-	{ "memory information without a backing",
-	  VIRGL_GET_MEMORY_INFO,
-	  0,
-	  1,
-	  1,
-	  TEXTURE,
+	{ "memory information without a backing", VIRGL_GET_MEMORY_INFO, 0, 1, 1, TEXTURE,
 	  { 0, BUFFER } },
-	{ "a transfer's level",
-	  VIRGL_TRANSFER3D,
-	  0,
-	  13,
-	  2,
-	  0x80000000,
+	{ "a transfer's level", VIRGL_TRANSFER3D, 0, 13, 2, 0x80000000,
 	  { 0, TEXTURE, 0, 0, 256, 0, 0, 0, 0, 64, 64, 1, 0, 1 } },
-	{ "a copy's level",
-	  VIRGL_COPY_TRANSFER3D,
-	  0,
-	  14,
-	  2,
-	  17,
-	  { 0, VOLUME, 16, 0, 256, 4096, 0, 0, 0, 64, 16, 2, BUFFER, 0, 0 } },
-	{ "a write's level",
-	  VIRGL_RESOURCE_INLINE_WRITE,
-	  0,
-	  12,
-	  2,
-	  0xffffffff,
+	{ "a copy's level", VIRGL_COPY_TRANSFER3D, 0, 14, 2, 17,
+	  { 0, VOLUME, 16, 0, 256, 4096, 0, 0, 0, 64, 16, 1, BUFFER, 0, 0 } },
+	{ "a write's level", VIRGL_RESOURCE_INLINE_WRITE, 0, 12, 2, 0xffffffff,
 	  { 0, TEXTURE, 0, 0, 4, 0, 0, 0, 0, 1, 64, 1, 0 } },
-	{ "a transfer's stride",
-	  VIRGL_TRANSFER3D,
-	  0,
-	  13,
-	  4,
-	  0x40000000,
+	{ "a transfer's stride", VIRGL_TRANSFER3D, 0, 13, 4, 0x40000000,
 	  { 0, TEXTURE, 0, 0, 256, 0, 0, 0, 0, 64, 64, 1, 0, 1 } },
-	{ "a transfer's layer stride",
-	  VIRGL_COPY_TRANSFER3D,
-	  0,
-	  14,
-	  5,
-	  0xfffffff0,
+	{ "a transfer's layer stride", VIRGL_COPY_TRANSFER3D, 0, 14, 5, 0xfffffff0,
 	  { 0, VOLUME, 0, 0, 256, 4096, 0, 0, 0, 64, 16, 2, BUFFER, 0, 0 } },
-	{ "a write's stride",
-	  VIRGL_RESOURCE_INLINE_WRITE,
-	  0,
-	  12,
-	  4,
-	  0x80000000,
+	{ "a write's stride", VIRGL_RESOURCE_INLINE_WRITE, 0, 12, 4, 0x80000000,
+	  { 0, TEXTURE, 0, 0, 4, 0, 0, 0, 0, 1, 64, 1, 0 } },
+	{ "a layer in front of the first one", VIRGL_TRANSFER3D, 0, 13, 8, 0xffffffff,
+	  { 0, VOLUME, 0, 0, 256, 4096, 0, 0, 0, 64, 16, 2, 0, 1 } },
+	{ "a negative number of layers", VIRGL_COPY_TRANSFER3D, 0, 14, 11, 0xfffffff0,
+	  { 0, VOLUME, 0, 0, 0, 0, 0, 0, 0, 64, 16, 2, BUFFER, 0, 0 } },
+	{ "layers of a texture that is not known", VIRGL_TRANSFER3D, 0, 13, 11, 0x80000000,
+	  { 0, UNKNOWN, 0, 0, 0, 0, 0, 0, 0, 4, 4, 1, 0, 1 } },
+	{ "a layer behind the last one that is written", VIRGL_RESOURCE_INLINE_WRITE, 0, 12, 8, 1,
 	  { 0, TEXTURE, 0, 0, 4, 0, 0, 0, 0, 1, 64, 1, 0 } },
 };
+/* clang-format on */
 
 static void commands_are_refused_for_one_word(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < G_N_ELEMENTS(refusals); i++) {
-		const struct refusal *refusal = &refusals[i];
-		uint32_t words[MAX_WORDS];
+	stream_check_refusals(refusals, G_N_ELEMENTS(refusals));
+}
 
-		memcpy(words, refusal->words, sizeof(words));
-		words[0] = VIRGL_HEADER(refusal->command, refusal->object, refusal->n);
-		if (!is_accepted(words, refusal->n + 1))
-			fail_msg("%s: refused as it should be", refusal->what);
-		words[refusal->at] = refusal->bad;
-		if (is_accepted(words, refusal->n + 1))
-			fail_msg("%s: accepted as %x", refusal->what, refusal->bad);
-	}
+static void a_command_that_is_cut_off_is_left_to_the_library(void **state)
+{
+	(void)state;
+	stream_cut_refusals(refusals, G_N_ELEMENTS(refusals));
 }
 
 /* However little there is of it. */
 static void resources_in_streams_are_refused(void **state)
 {
-	const uint32_t command[] = {
+	const uint32_t create[] = {
 		VIRGL_HEADER(VIRGL_PIPE_RESOURCE_CREATE, 0, 11), 2, 1, 2, 64, 64, 1, 1, 0, 0, 0, 1
 	};
-	uint32_t none = VIRGL_HEADER(VIRGL_PIPE_RESOURCE_CREATE, 0, 0);
+	const uint32_t type[] = { VIRGL_HEADER(VIRGL_PIPE_RESOURCE_SET_TYPE, 0, 10),
+				  TEXTURE,
+				  1,
+				  2,
+				  64,
+				  64,
+				  0,
+				  0,
+				  0,
+				  256,
+				  0 };
 
 	(void)state;
-	assert_false(is_accepted(command, G_N_ELEMENTS(command)));
-	assert_false(is_accepted(&none, 1));
+	assert_false(stream_is_accepted(create, G_N_ELEMENTS(create)));
+	assert_false(stream_is_accepted(type, G_N_ELEMENTS(type)));
+	for (unsigned i = 0; i < 2; i++) {
+		const uint32_t none = VIRGL_HEADER(VIRGL_PIPE_RESOURCE_CREATE + i, 0, 0);
+
+		assert_false(stream_is_accepted(&none, 1));
+	}
+}
+
+static void textures_are_cleared_only_where_opengl_can(void **state)
+{
+	const uint32_t clear[] = {
+		VIRGL_HEADER(VIRGL_CLEAR_TEXTURE, 0, 12), TEXTURE, 0, 0, 0, 0, 4, 4, 1, 0, 0, 0, 0
+	};
+
+	(void)state;
+	assert_true(stream_is_accepted(clear, G_N_ELEMENTS(clear)));
+	stream_virgl.can_clear_texture = false;
+	assert_false(stream_is_accepted(clear, G_N_ELEMENTS(clear)));
+	stream_virgl.can_clear_texture = true;
+}
+
+/* A copy of resource @id's level: @x, @y, @width, @height. */
+static bool is_outside(uint32_t id, uint32_t level, const uint32_t *box)
+{
+	const uint32_t copy[] = { VIRGL_HEADER(VIRGL_RESOURCE_COPY_REGION, 0, 13),
+				  TEXTURE,
+				  0,
+				  0,
+				  0,
+				  0,
+				  id,
+				  level,
+				  box[0],
+				  box[1],
+				  0,
+				  box[2],
+				  box[3],
+				  1 };
+
+	assert_true(stream_is_accepted(copy, G_N_ELEMENTS(copy)));
+	return virgl_stream_is_outside(&stream_virgl, copy);
+}
+
+#define BOX(...) ((const uint32_t[4]){ __VA_ARGS__ })
+
+static void copies_from_outside_of_a_picture_are_found(void **state)
+{
+	const uint32_t cut_off[] = { VIRGL_HEADER(VIRGL_RESOURCE_COPY_REGION, 0, 0) };
+
+	(void)state;
+	assert_false(is_outside(TEXTURE, 0, BOX(0, 0, 64, 64)));
+	assert_false(is_outside(TEXTURE, 0, BOX(60, 63, 4, 1)));
+	assert_true(is_outside(TEXTURE, 0, BOX(0, 0, 65, 64)));
+	assert_true(is_outside(TEXTURE, 0, BOX(0, 1, 64, 64)));
+	assert_true(is_outside(TEXTURE, 0, BOX(0xffffffff, 0, 4, 4)));
+	assert_true(is_outside(TEXTURE, 0, BOX(0, 0, 4, 0x80000000)));
+	assert_true(is_outside(TEXTURE, 0, BOX(0x7fffffff, 0, 0x7fffffff, 4)));
+	assert_false(is_outside(TEXTURE, 5, BOX(0, 0, 2, 2)));
+	assert_true(is_outside(TEXTURE, 5, BOX(0, 0, 4, 4)));
+	/* A block is whole. */
+	assert_false(is_outside(BLOCKS, 5, BOX(0, 0, 4, 4)));
+	assert_true(is_outside(BLOCKS, 5, BOX(0, 0, 8, 4)));
+	assert_false(is_outside(BUFFER, 0, BOX(4000, 0, 96, 1)));
+	assert_false(is_outside(UNKNOWN, 0, BOX(0, 0, 1000, 1000)));
+	assert_false(virgl_stream_is_outside(&stream_virgl, cut_off));
 }
 
 static void a_bad_command_is_found_behind_others(void **state)
@@ -380,27 +192,9 @@ static void a_bad_command_is_found_behind_others(void **state)
 			     0 };
 
 	(void)state;
-	assert_false(is_accepted(words, G_N_ELEMENTS(words)));
+	assert_false(stream_is_accepted(words, G_N_ELEMENTS(words)));
 	words[5] = 4;
-	assert_true(is_accepted(words, G_N_ELEMENTS(words)));
-}
-
-/* The library refuses it, and nobody may read behind its end. */
-static void a_command_that_is_cut_off_is_left_to_the_library(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < G_N_ELEMENTS(refusals); i++) {
-		const struct refusal *refusal = &refusals[i];
-
-		for (uint32_t n = 0; n < refusal->n; n++) {
-			g_autofree uint32_t *words = g_memdup2(refusal->words, 4 * (n + 1));
-
-			words[0] = VIRGL_HEADER(refusal->command, refusal->object, n);
-			(void)is_accepted(words, n + 1);
-			words[0] = VIRGL_HEADER(refusal->command, refusal->object, refusal->n);
-			assert_true(is_accepted(words, n + 1));
-		}
-	}
+	assert_true(stream_is_accepted(words, G_N_ELEMENTS(words)));
 }
 
 static void commands_that_are_not_known_are_left_to_the_library(void **state)
@@ -409,23 +203,8 @@ static void commands_that_are_not_known_are_left_to_the_library(void **state)
 	for (uint32_t command = VIRGL_N_COMMANDS; command < 256; command++) {
 		const uint32_t words[] = { VIRGL_HEADER(command, 0xff, 2), 0xffffffff, 0xffffffff };
 
-		assert_true(is_accepted(words, G_N_ELEMENTS(words)));
+		assert_true(stream_is_accepted(words, G_N_ELEMENTS(words)));
 	}
-}
-
-static void formats_that_the_library_announces_are_accepted(void **state)
-{
-	const uint32_t mask[VIRGL_FORMAT_WORDS] = { [12] = 1u << 16 }, format = 12 * 32 + 16;
-	uint32_t words[] = {
-		VIRGL_HEADER(OBJECT, VIRGL_OBJECT_SURFACE, 5), 1, TEXTURE, format, 0, 0
-	};
-
-	(void)state;
-	assert_false(is_accepted(words, G_N_ELEMENTS(words)));
-	virgl_formats_add(&virgl.formats, mask);
-	assert_true(is_accepted(words, G_N_ELEMENTS(words)));
-	words[3] = format + 1;
-	assert_false(is_accepted(words, G_N_ELEMENTS(words)));
 }
 
 /* ---- what was recorded ---- */
@@ -454,7 +233,7 @@ static unsigned check_recorded(const uint8_t *bytes, size_t size)
 			continue;
 		g_autofree uint32_t *words = g_memdup2(content + SUBMIT_AT, submit.size);
 
-		assert_true(is_accepted(words, submit.size / 4));
+		assert_true(stream_is_accepted(words, submit.size / 4));
 		n++;
 	}
 	return n;
@@ -474,13 +253,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands_are_refused_for_one_word),
-		cmocka_unit_test(resources_in_streams_are_refused),
-		cmocka_unit_test(a_bad_command_is_found_behind_others),
 		cmocka_unit_test(a_command_that_is_cut_off_is_left_to_the_library),
+		cmocka_unit_test(resources_in_streams_are_refused),
+		cmocka_unit_test(textures_are_cleared_only_where_opengl_can),
+		cmocka_unit_test(copies_from_outside_of_a_picture_are_found),
+		cmocka_unit_test(a_bad_command_is_found_behind_others),
 		cmocka_unit_test(commands_that_are_not_known_are_left_to_the_library),
 		cmocka_unit_test(recorded_streams_are_accepted),
-		cmocka_unit_test(formats_that_the_library_announces_are_accepted),
 	};
 
-	return cmocka_run_group_tests(tests, make_resources, free_resources);
+	return cmocka_run_group_tests(tests, stream_make_resources, stream_free_resources);
 }

@@ -4,18 +4,23 @@
  * gone; so it is followed here: sub-contexts, and the objects of each by their number. Before the
  * library gets a stream, all that the stream makes has to fit what is left of the device's account;
  * what it destroys is given back only when the library has run all of it. After a stream that
- * failed, it is not known how far the library came: from then on nothing of that context is given
- * back until it is destroyed, and then all of it is.
+ * failed, it is not known how far the library came: the context takes no more (submit.c), and what
+ * is in it is given back when it is destroyed.
+ *
+ * This follows the library to the letter: a new sub-context is the current one at once, one that is
+ * there already is not made again, and one that is not there cannot become the current one.
  *
  * A number that is made a second time stands for the new object; the library frees the old one. The
  * number 0 is refused: some versions lose what they make under it.
  *
  * What a draw makes a driver compile can only be measured: llvmpipe keeps a megabyte for a small
  * shader in a new combination of state. So a stream is cut before every so many draws, and the
- * memory of the process is looked at.
+ * memory of the process is looked at. If there is too little, the draws that are left are left out,
+ * but nothing else is: the context stays what the guest takes it for.
  */
 #include <linux/virtio_gpu.h>
 
+#include "render/virgl/submit_private.h"
 #include "render/virgl/virgl_private.h"
 
 #define MAX_DRAWS_PER_LOOK 256
@@ -28,24 +33,10 @@
 #define WORD_LENGTH 3
 #define IS_MORE     (1u << 31)
 
-struct sub_context {
-	uint32_t id;
-	struct id_table objects; /* their cost, as a number */
-	uint64_t objects_cost;
-};
-
-struct virgl_context {
-	struct virgl *virgl;
-	uint64_t cost; /* of all that is in it */
-	bool is_unsure;
-	GPtrArray *subs; /* struct sub_context; the first one is number 0 */
-	struct sub_context *current;
-};
-
-static struct sub_context *find_sub(const struct virgl_context *context, uint32_t id)
+static struct virgl_sub_context *find_sub(const struct virgl_context *context, uint32_t id)
 {
 	for (unsigned i = 0; i < context->subs->len; i++) {
-		struct sub_context *sub = context->subs->pdata[i];
+		struct virgl_sub_context *sub = context->subs->pdata[i];
 
 		if (sub->id == id)
 			return sub;
@@ -55,9 +46,10 @@ static struct sub_context *find_sub(const struct virgl_context *context, uint32_
 
 static void free_sub(void *data)
 {
-	struct sub_context *sub = data;
+	struct virgl_sub_context *sub = data;
 
 	id_table_finish(&sub->objects);
+	g_free(sub->bindings);
 	g_free(sub);
 }
 
@@ -69,7 +61,7 @@ static void charge(struct virgl_context *context, uint64_t bytes)
 
 static void add_sub(struct virgl_context *context, uint32_t id)
 {
-	struct sub_context *sub = g_new0(struct sub_context, 1);
+	struct virgl_sub_context *sub = g_new0(struct virgl_sub_context, 1);
 
 	sub->id = id;
 	g_ptr_array_add(context->subs, sub);
@@ -86,6 +78,7 @@ int virgl_account_begin(struct virgl *virgl, uint32_t ctx_id)
 	struct virgl_context *context = g_new0(struct virgl_context, 1);
 
 	context->virgl = virgl;
+	context->id = ctx_id;
 	context->subs = g_ptr_array_new_with_free_func(free_sub);
 	add_sub(context, 0);
 	id_table_add(&virgl->contexts, ctx_id, context);
@@ -132,16 +125,9 @@ static bool is_draw(uint32_t command)
 	       command == VIRGL_LINK_SHADER || command == VIRGL_CLEAR_TEXTURE;
 }
 
-static bool is_followed(uint32_t command)
-{
-	return command == VIRGL_CREATE_OBJECT || command == VIRGL_DESTROY_OBJECT ||
-	       (command >= VIRGL_SET_SUB_CTX && command <= VIRGL_DESTROY_SUB_CTX);
-}
-
 struct need {
 	uint64_t bytes, code_bytes; /* all that is made; of the largest shader, if it is drawn */
 	bool grows;
-	bool changes; /* something is made, destroyed or chosen that has a number */
 };
 
 static int add_need(const struct virgl_context *context, const uint32_t *command, struct need *need)
@@ -149,7 +135,6 @@ static int add_need(const struct virgl_context *context, const uint32_t *command
 	uint32_t n = VIRGL_N_WORDS(command[0]), op = VIRGL_COMMAND(command[0]);
 
 	need->grows |= is_draw(op);
-	need->changes |= is_followed(op);
 	if (n < WORD_HANDLE)
 		return 0;
 	if (op == VIRGL_CREATE_SUB_CTX && !find_sub(context, command[1])) {
@@ -180,15 +165,14 @@ static int add_needs(const struct virgl_context *context, const uint32_t *stream
 	return r;
 }
 
-int virgl_account_check(struct virgl *virgl, uint32_t ctx_id, const uint32_t *stream,
-			size_t n_words, bool *ret_changes)
+int virgl_account_check(const struct virgl *virgl, uint32_t ctx_id, const uint32_t *stream,
+			size_t n_words)
 {
 	const struct virgl_context *context = id_table_find(&virgl->contexts, ctx_id);
 	struct hostmem *hostmem = virgl->base.hostmem;
 	struct need need = { 0 };
 	int r;
 
-	*ret_changes = false;
 	if (!context)
 		return 0;
 	r = add_needs(context, stream, n_words, &need);
@@ -201,14 +185,13 @@ int virgl_account_check(struct virgl *virgl, uint32_t ctx_id, const uint32_t *st
 		if (hostmem_headroom(hostmem) <= need.code_bytes)
 			return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	}
-	*ret_changes = need.changes;
 	return 0;
 }
 
 /* ---- what it makes and destroys ---- */
 
 /* Forgets an object. Returns what it cost. */
-static uint64_t take_object(struct sub_context *sub, uint32_t handle)
+static uint64_t take_object(struct virgl_sub_context *sub, uint32_t handle)
 {
 	uint64_t cost = (uintptr_t)id_table_remove(&sub->objects, handle);
 
@@ -219,7 +202,7 @@ static uint64_t take_object(struct sub_context *sub, uint32_t handle)
 /* One that finds no place in the table is charged until its context goes. */
 static uint64_t put_object(struct virgl_context *context, const uint32_t *command)
 {
-	struct sub_context *sub = context->current;
+	struct virgl_sub_context *sub = context->current;
 	uint64_t cost = cost_of(command), old;
 
 	if (cost == 0)
@@ -236,7 +219,7 @@ static uint64_t put_object(struct virgl_context *context, const uint32_t *comman
 /* Returns what it cost. */
 static uint64_t take_sub(struct virgl_context *context, uint32_t id)
 {
-	struct sub_context *sub = id == 0 ? NULL : find_sub(context, id);
+	struct virgl_sub_context *sub = id == 0 ? NULL : find_sub(context, id);
 	uint64_t cost;
 
 	if (!sub)
@@ -248,10 +231,9 @@ static uint64_t take_sub(struct virgl_context *context, uint32_t id)
 	return cost;
 }
 
-/* Follows the library. Returns what is freed. */
-static uint64_t follow(struct virgl_context *context, const uint32_t *command)
+uint64_t virgl_account_follow(struct virgl_context *context, const uint32_t *command)
 {
-	struct sub_context *sub;
+	struct virgl_sub_context *sub;
 
 	if (VIRGL_N_WORDS(command[0]) == 0)
 		return 0;
@@ -275,33 +257,12 @@ static uint64_t follow(struct virgl_context *context, const uint32_t *command)
 	return 0;
 }
 
-uint64_t virgl_account_follow(struct virgl *virgl, uint32_t ctx_id, const uint32_t *stream,
-			      size_t n_words)
+void virgl_account_settle(struct virgl_context *context, uint64_t freed)
 {
-	struct virgl_context *context = id_table_find(&virgl->contexts, ctx_id);
-	uint64_t freed = 0;
-	size_t n;
-
-	for (; context && n_words > 0; stream += n, n_words -= n) {
-		n = (size_t)VIRGL_N_WORDS(stream[0]) + 1;
-		if (n > n_words)
-			break;
-		freed += follow(context, stream);
-	}
-	return freed;
-}
-
-void virgl_account_settle(struct virgl *virgl, uint32_t ctx_id, uint64_t freed, bool is_done)
-{
-	struct virgl_context *context = id_table_find(&virgl->contexts, ctx_id);
-
-	if (!context)
-		return;
-	context->is_unsure |= !is_done;
-	if (context->is_unsure)
+	if (context->is_broken)
 		return;
 	context->cost -= freed;
-	hostmem_release(virgl->base.hostmem, freed);
+	hostmem_release(context->virgl->base.hostmem, freed);
 }
 
 /* ---- what draws compile ---- */
@@ -327,6 +288,13 @@ static size_t find_look(struct virgl *virgl, const uint32_t *stream, size_t n_wo
 	return n_words;
 }
 
+static void leave_out_draws(uint32_t *stream, size_t n_words)
+{
+	for (size_t at = 0; at < n_words; at += (size_t)VIRGL_N_WORDS(stream[at]) + 1)
+		if (is_draw(VIRGL_COMMAND(stream[at])))
+			stream[at] = VIRGL_HEADER(VIRGL_NOP, 0, VIRGL_N_WORDS(stream[at]));
+}
+
 int virgl_account_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words)
 {
 	size_t n = find_look(virgl, stream, n_words);
@@ -338,8 +306,10 @@ int virgl_account_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream,
 		stream += n;
 		n_words -= n;
 		virgl->n_draws = 0;
-		if (!hostmem_look(virgl->base.hostmem))
-			return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+		if (!hostmem_look(virgl->base.hostmem)) {
+			virgl->lacks_memory = true;
+			leave_out_draws(stream, n_words);
+		}
 		n = find_look(virgl, stream, n_words);
 		r = virgl_response(virgl_renderer_submit_cmd(stream, (int)ctx_id, (int)n));
 	}

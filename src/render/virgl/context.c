@@ -36,7 +36,9 @@ void virgl_context_init_capsets(struct virgl *virgl, uint32_t wanted)
 
 /* A capset begins with its version and four masks of formats: for textures, for what is drawn to,
  * for depth and stencil, for vertices. */
-#define N_FORMAT_MASKS 4
+#define N_FORMAT_MASKS    4
+#define WORD_CAPABILITIES 98
+#define CAN_CLEAR_TEXTURE (1u << 30)
 
 void virgl_context_init_formats(struct virgl *virgl)
 {
@@ -44,11 +46,12 @@ void virgl_context_init_formats(struct virgl *virgl)
 
 	virgl_formats_init(&virgl->formats);
 	virgl_renderer_get_cap_set(VIRTIO_GPU_CAPSET_VIRGL2, &version, &size);
-	if (size < 4 * (1 + N_FORMAT_MASKS * VIRGL_FORMAT_WORDS))
+	if (size < 4 * (1 + WORD_CAPABILITIES))
 		return;
 	g_autofree uint32_t *capset = g_malloc0(size);
 
 	virgl_renderer_fill_caps(VIRTIO_GPU_CAPSET_VIRGL2, version, capset);
+	virgl->can_clear_texture = capset[WORD_CAPABILITIES] & CAN_CLEAR_TEXTURE;
 	for (unsigned i = 0; i < N_FORMAT_MASKS; i++)
 		virgl_formats_add(&virgl->formats, capset + 1 + i * VIRGL_FORMAT_WORDS);
 }
@@ -90,9 +93,7 @@ int virgl_context_create(struct renderer *renderer, uint32_t ctx_id, uint32_t co
 		r = virgl_renderer_context_create_with_flags(ctx_id, capset, name_size, name);
 	else
 		r = virgl_renderer_context_create(ctx_id, name_size, name);
-	if (r == 0)
-		virgl_submit_begin(virgl, ctx_id);
-	else
+	if (r != 0)
 		virgl_account_end(virgl, ctx_id);
 	return virgl_response(r);
 }
@@ -123,30 +124,14 @@ void virgl_context_detach(struct renderer *renderer, uint32_t ctx_id,
 	virgl_renderer_ctx_detach_resource((int)ctx_id, (int)virgl_resource_of(resource)->args.id);
 }
 
-static int run_stream(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words,
-		      bool is_special)
-{
-	return is_special ? virgl_submit_in_pieces(virgl, ctx_id, stream, n_words)
-			  : virgl_readback_submit(virgl, ctx_id, stream, n_words);
-}
-
 int virgl_context_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size)
 {
 	struct virgl *virgl = virgl_of(renderer);
 	size_t n_words = size / 4;
-	bool is_special, changes;
-	uint64_t freed = 0;
 	int r;
 
-	if (!virgl_check_stream(virgl, stream, n_words, &is_special))
+	if (!virgl_check_stream(virgl, stream, n_words))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	r = virgl_account_check(virgl, ctx_id, stream, n_words, &changes);
-	if (r != 0)
-		return r;
-	if (changes)
-		freed = virgl_account_follow(virgl, ctx_id, stream, n_words);
-	r = run_stream(virgl, ctx_id, stream, n_words, is_special);
-	if (changes)
-		virgl_account_settle(virgl, ctx_id, freed, r == 0);
-	return r;
+	r = virgl_account_check(virgl, ctx_id, stream, n_words);
+	return r ? r : virgl_submit(virgl, ctx_id, stream, n_words);
 }

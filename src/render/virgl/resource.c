@@ -131,6 +131,7 @@ void virgl_resource_free(struct renderer *renderer, struct renderer_resource *ha
 {
 	struct virgl_resource *resource = virgl_resource_of(handle);
 
+	virgl_submit_release(virgl_of(renderer), resource->args.id);
 	g_hash_table_remove(virgl_of(renderer)->resources, GUINT_TO_POINTER(resource->args.id));
 	virgl_renderer_resource_unref(resource->args.id);
 	g_free(resource);

@@ -15,10 +15,14 @@
 
 #include "render/virgl/virgl_private.h"
 
+#define LOG_MODULE "virgl"
+#include "base/log.h"
+
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
 /* A row needs @min_words behind the header for its check to read. */
 struct row {
+	const char *name;
 	uint8_t min_words;
 	bool (*check)(const struct virgl *virgl, const uint32_t *command, uint32_t n);
 };
@@ -46,24 +50,6 @@ void virgl_formats_add(struct virgl_formats *formats, const uint32_t *mask)
 bool virgl_formats_has(const struct virgl_formats *formats, uint32_t format)
 {
 	return format < VIRGL_FORMAT_WORDS * 32 && (formats->bits[format / 32] >> format % 32 & 1);
-}
-
-/* Level, usage, stride, layer stride, then x, y, z, width, height, depth of a box. The library has
- * levels that are signed, and writes to the place of a negative one. */
-#define WORD_TRANSFER_LEVEL        2
-#define WORD_TRANSFER_STRIDE       4
-#define WORD_TRANSFER_LAYER_STRIDE 5
-#define WORD_TRANSFER_HEIGHT       10
-#define WORD_TRANSFER_DEPTH        11
-
-static bool check_transfer(const struct virgl *virgl, const uint32_t *command, uint32_t n)
-{
-	(void)virgl;
-	(void)n;
-	return command[WORD_TRANSFER_LEVEL] <= VIRGL_MAX_LEVEL &&
-	       virgl_check_transfer(command[WORD_TRANSFER_STRIDE],
-				    command[WORD_TRANSFER_LAYER_STRIDE],
-				    command[WORD_TRANSFER_HEIGHT], command[WORD_TRANSFER_DEPTH]);
 }
 
 #define WORD_DRAW_COUNT         2
@@ -143,9 +129,9 @@ static bool check_query_buffer(const struct virgl *virgl, const uint32_t *comman
 	return command[WORD_QBO_TYPE] <= MAX_QUERY_TYPE;
 }
 
-/* It would wait for a blob of the host's memory to take it. There are none, and the library never
- * frees one that was not taken. */
-static bool refuse_resource(const struct virgl *virgl, const uint32_t *command, uint32_t n)
+/* A resource would wait for a blob of the host's memory to take it. There are none, and the library
+ * never frees one that was not taken. */
+static bool refuse(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
 	(void)virgl;
 	(void)command;
@@ -153,61 +139,38 @@ static bool refuse_resource(const struct virgl *virgl, const uint32_t *command, 
 	return false;
 }
 
-#define WORD_TYPE_FORMAT 2
-#define WORD_TYPE_WIDTH  4
-#define WORD_TYPE_HEIGHT 5
-
-static bool check_resource_type(const struct virgl *virgl, const uint32_t *command, uint32_t n)
-{
-	(void)n;
-	return virgl_formats_has(&virgl->formats, command[WORD_TYPE_FORMAT]) &&
-	       command[WORD_TYPE_WIDTH] <= VIRGL_MAX_SIZE &&
-	       command[WORD_TYPE_HEIGHT] <= VIRGL_MAX_SIZE;
-}
-
-static bool accept(const struct virgl *virgl, const uint32_t *command, uint32_t n)
-{
-	(void)virgl;
-	(void)command;
-	(void)n;
-	return true;
-}
-
 /* Of those that are not here, or have no check, the library checks each word. */
 static const struct row rows[VIRGL_N_COMMANDS] = {
-	[VIRGL_CREATE_OBJECT] = { 1, virgl_stream_check_object },
-	[VIRGL_DRAW_VBO] = { 12, check_draw },
-	[VIRGL_RESOURCE_INLINE_WRITE] = { 11, check_transfer },
-	[VIRGL_SET_INDEX_BUFFER] = { 3, check_index_buffer },
-	[VIRGL_BLIT] = { 21, virgl_stream_check_blit },
-	[VIRGL_RESOURCE_COPY_REGION] = { 13, virgl_stream_check_copy },
-	[VIRGL_SET_RENDER_CONDITION] = { 3, check_render_condition },
-	[VIRGL_CREATE_SUB_CTX] = { 1, accept },
-	[VIRGL_DESTROY_SUB_CTX] = { 1, accept },
-	[VIRGL_SET_SHADER_IMAGES] = { 2, check_images },
-	[VIRGL_LAUNCH_GRID] = { 8, check_grid },
-	[VIRGL_GET_QUERY_RESULT_QBO] = { 6, check_query_buffer },
-	[VIRGL_TRANSFER3D] = { 13, check_transfer },
-	[VIRGL_COPY_TRANSFER3D] = { 14, check_transfer },
-	[VIRGL_CLEAR_TEXTURE] = { 12, virgl_stream_check_clear },
-	[VIRGL_PIPE_RESOURCE_CREATE] = { 0, refuse_resource },
-	[VIRGL_PIPE_RESOURCE_SET_TYPE] = { 8, check_resource_type },
-	[VIRGL_GET_MEMORY_INFO] = { 1, virgl_stream_check_memory_info },
+	[VIRGL_CREATE_OBJECT] = { "CREATE_OBJECT", 1, virgl_stream_check_object },
+	[VIRGL_DRAW_VBO] = { "DRAW_VBO", 12, check_draw },
+	[VIRGL_RESOURCE_INLINE_WRITE] = { "RESOURCE_INLINE_WRITE", 11,
+					  virgl_stream_check_transfer },
+	[VIRGL_SET_INDEX_BUFFER] = { "SET_INDEX_BUFFER", 3, check_index_buffer },
+	[VIRGL_BLIT] = { "BLIT", 21, virgl_stream_check_blit },
+	[VIRGL_RESOURCE_COPY_REGION] = { "RESOURCE_COPY_REGION", 13, virgl_stream_check_copy },
+	[VIRGL_SET_RENDER_CONDITION] = { "SET_RENDER_CONDITION", 3, check_render_condition },
+	[VIRGL_SET_SHADER_IMAGES] = { "SET_SHADER_IMAGES", 2, check_images },
+	[VIRGL_LAUNCH_GRID] = { "LAUNCH_GRID", 8, check_grid },
+	[VIRGL_GET_QUERY_RESULT_QBO] = { "GET_QUERY_RESULT_QBO", 6, check_query_buffer },
+	[VIRGL_TRANSFER3D] = { "TRANSFER3D", 13, virgl_stream_check_transfer },
+	[VIRGL_COPY_TRANSFER3D] = { "COPY_TRANSFER3D", 14, virgl_stream_check_transfer },
+	[VIRGL_CLEAR_TEXTURE] = { "CLEAR_TEXTURE", 12, virgl_stream_check_clear },
+	[VIRGL_PIPE_RESOURCE_CREATE] = { "PIPE_RESOURCE_CREATE", 0, refuse },
+	[VIRGL_PIPE_RESOURCE_SET_TYPE] = { "PIPE_RESOURCE_SET_TYPE", 0, refuse },
+	[VIRGL_GET_MEMORY_INFO] = { "GET_MEMORY_INFO", 1, virgl_stream_check_memory_info },
 };
 
-/* A shader of which more is to come, or that goes on. */
-static bool is_part_of_shader(const uint32_t *command, uint32_t n)
+static bool refused(uint32_t header)
 {
-	return VIRGL_COMMAND(command[0]) == VIRGL_CREATE_OBJECT &&
-	       VIRGL_OBJECT(command[0]) == VIRGL_OBJECT_SHADER && virgl_stream_is_part(command, n);
+	log_debug("refused a command stream for a command %s (number %u, object %u)",
+		  rows[VIRGL_COMMAND(header)].name, VIRGL_COMMAND(header), VIRGL_OBJECT(header));
+	return false;
 }
 
-bool virgl_check_stream(const struct virgl *virgl, const uint32_t *stream, size_t n_words,
-			bool *ret_is_special)
+bool virgl_check_stream(const struct virgl *virgl, const uint32_t *stream, size_t n_words)
 {
 	size_t n;
 
-	*ret_is_special = false;
 	for (; n_words > 0; stream += n, n_words -= n) {
 		uint32_t command = VIRGL_COMMAND(stream[0]);
 
@@ -218,8 +181,7 @@ bool virgl_check_stream(const struct virgl *virgl, const uint32_t *stream, size_
 		    n <= rows[command].min_words)
 			continue;
 		if (!rows[command].check(virgl, stream, (uint32_t)(n - 1)))
-			return false;
-		*ret_is_special |= is_part_of_shader(stream, (uint32_t)(n - 1));
+			return refused(stream[0]);
 	}
 	return true;
 }

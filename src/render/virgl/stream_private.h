@@ -25,10 +25,8 @@ void virgl_formats_init(struct virgl_formats *formats);
 void virgl_formats_add(struct virgl_formats *formats, const uint32_t *mask);
 bool virgl_formats_has(const struct virgl_formats *formats, uint32_t format);
 
-/* stream.c: false for a stream that the library may not survive. *@ret_is_special: it is for
- * virgl_submit_in_pieces(). */
-bool virgl_check_stream(const struct virgl *virgl, const uint32_t *stream, size_t n_words,
-			bool *ret_is_special);
+/* stream.c: false for a stream that the library may not survive. */
+bool virgl_check_stream(const struct virgl *virgl, const uint32_t *stream, size_t n_words);
 
 /* stream_object.c: CREATE_OBJECT with @n words behind the header. */
 bool virgl_stream_check_object(const struct virgl *virgl, const uint32_t *command, uint32_t n);
@@ -42,9 +40,12 @@ uint32_t virgl_stream_text_at(const uint32_t *command);
 
 /* stream_resource.c: a command that names resources of the guest's, of @n words behind the header.
  */
+bool virgl_stream_check_transfer(const struct virgl *virgl, const uint32_t *command, uint32_t n);
 bool virgl_stream_check_blit(const struct virgl *virgl, const uint32_t *command, uint32_t n);
 bool virgl_stream_check_copy(const struct virgl *virgl, const uint32_t *command, uint32_t n);
 bool virgl_stream_check_clear(const struct virgl *virgl, const uint32_t *command, uint32_t n);
 bool virgl_stream_check_memory_info(const struct virgl *virgl, const uint32_t *command, uint32_t n);
+/* Whether @command, which is whole, copies from outside of a picture. */
+bool virgl_stream_is_outside(const struct virgl *virgl, const uint32_t *command);
 /* The resource that the library knows as @id, if it is known here what it is: not a blob. */
 const struct virgl_resource *virgl_stream_find(const struct virgl *virgl, uint32_t id);

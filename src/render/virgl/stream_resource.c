@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Commands that copy between resources, or write to the memory behind one. Levels and layers are
- * compared with what the guest has made, where that is known: of a blob it is not. What is inside
- * of a layer is left to OpenGL, since Mesa's older drivers copy from outside now and then.
+ * compared with what the guest has made, where that is known: of a blob it is not.
  */
 #include <glib.h>
 
+#include "render/block.h"
 #include "render/virgl/stream_private.h"
 #include "render/virgl/virgl_private.h"
 
@@ -43,6 +43,30 @@ static bool check_layers(const struct virgl *virgl, uint32_t id, uint32_t level,
 		return false;
 	layers = count_layers(virgl_stream_find(virgl, id), level);
 	return MIN(first, last) >= 0 && MAX(first, last) <= layers;
+}
+
+/* Resource, level, usage, stride, layer stride, then x, y, z, width, height, depth of a box. The
+ * library has levels that are signed, and writes to the place of a negative one; it compares the
+ * end of the layers with what there is, but not the first one and not their number. */
+#define WORD_TRANSFER_RESOURCE     1
+#define WORD_TRANSFER_LEVEL        2
+#define WORD_TRANSFER_STRIDE       4
+#define WORD_TRANSFER_LAYER_STRIDE 5
+#define WORD_TRANSFER_Z            8
+#define WORD_TRANSFER_HEIGHT       10
+#define WORD_TRANSFER_DEPTH        11
+
+bool virgl_stream_check_transfer(const struct virgl *virgl, const uint32_t *command, uint32_t n)
+{
+	uint32_t depth = command[WORD_TRANSFER_DEPTH];
+
+	(void)n;
+	return depth <= VIRGL_MAX_LAYER &&
+	       check_layers(virgl, command[WORD_TRANSFER_RESOURCE], command[WORD_TRANSFER_LEVEL],
+			    command[WORD_TRANSFER_Z], depth) &&
+	       virgl_check_transfer(command[WORD_TRANSFER_STRIDE],
+				    command[WORD_TRANSFER_LAYER_STRIDE],
+				    command[WORD_TRANSFER_HEIGHT], depth);
 }
 
 /* Of each of the two: resource, level, format, then a box. */
@@ -85,14 +109,46 @@ bool virgl_stream_check_copy(const struct virgl *virgl, const uint32_t *command,
 	       check_layers(virgl, src[0], src[1], src[4], src[7]);
 }
 
+#define COPY_WORDS 13
+
+/* @first and @size are signed. Blocks are whole: a small level may be smaller than one. */
+static bool is_outside(uint32_t first, uint32_t size, uint32_t all, uint32_t block)
+{
+	int64_t end = (all + block - 1) / block * block;
+
+	return (int32_t)first < 0 || (int32_t)size < 0 || (int64_t)first + size > end;
+}
+
+/* The library may copy by hand, and then takes the box as it is. */
+bool virgl_stream_is_outside(const struct virgl *virgl, const uint32_t *command)
+{
+	const uint32_t *src = command + WORD_COPY_SRC;
+	const struct virgl_resource *from;
+	struct block block = { .width = 1, .height = 1 };
+	struct renderer_box all;
+
+	if (VIRGL_COMMAND(command[0]) != VIRGL_RESOURCE_COPY_REGION ||
+	    VIRGL_N_WORDS(command[0]) < COPY_WORDS)
+		return false;
+	from = virgl_stream_find(virgl, src[0]);
+	if (!from)
+		return false;
+	(void)block_of_format(from->format, &block);
+	all = virgl_resource_level(from, src[1]);
+	return is_outside(src[2], src[5], all.width, block.width) ||
+	       is_outside(src[3], src[6], all.height, block.height);
+}
+
 #define WORD_CLEAR 1
 
+/* Where OpenGL cannot, the library's loader of OpenGL ends the process. */
 bool virgl_stream_check_clear(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
 	const uint32_t *clear = command + WORD_CLEAR;
 
 	(void)n;
-	return check_layers(virgl, clear[0], clear[1], clear[4], clear[7]);
+	return virgl->can_clear_texture &&
+	       check_layers(virgl, clear[0], clear[1], clear[4], clear[7]);
 }
 
 /* The library writes to the first piece of the backing, whatever there is. */

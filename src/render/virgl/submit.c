@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Hands a checked stream to the library. Two commands need more than that, and only streams that
- * have one of them are cut into pieces.
+ * Hands a checked stream to the library. Some commands need more than that, and a stream that has
+ * one of them is cut into pieces.
  *
  * A long shader comes in parts, in more than one stream. The library would collect the parts, and
  * nobody would have seen the text before it is read; so the parts are collected here, and the
@@ -11,14 +11,17 @@
  *
  * A new sub-context has no constants. The library hands OpenGL as many as a shader declares, from a
  * buffer as large as what the guest has sent: the rest would be whatever lies behind it. The buffer
- * never shrinks, so zeros for the largest shader are sent ahead of the first shader of each type.
- * Which sub-context that is for is known only behind SET_SUB_CTX, and of the first one as long as
- * there is no other: where it is not known, zeros are sent each time.
+ * never shrinks, so zeros for the largest shader are sent ahead of the first shader of each type,
+ * or of the first constants for it: Mesa may send those before it makes the shader.
+ *
+ * What is bound is unbound before it goes (binding.c). A copy from outside of a picture is left
+ * out, as OpenGL would: Mesa before 20.0 sends one now and then, and the library may do it by hand.
  */
 #include <linux/virtio_gpu.h>
 #include <string.h>
 
 #include "render/virgl/stream_private.h"
+#include "render/virgl/submit_private.h"
 #include "render/virgl/tgsi_private.h"
 #include "render/virgl/virgl_private.h"
 
@@ -33,26 +36,12 @@
 
 #define MAX_TEXT_BYTES (16u << 20)
 #define MAX_UNFINISHED 64
-#define MAX_ZEROED     4096
 
 /* A shader of which not all parts have come. */
 struct virgl_unfinished {
 	uint32_t ctx_id, sub_ctx, handle, type;
 	GArray *words; /* as in one command, but for the header, which has no room for the length */
 	uint32_t text_at, n_words; /* where its text begins; when it is finished */
-};
-
-/* What is known of a context's sub-contexts. */
-struct virgl_zeroed {
-	uint32_t ctx_id, sub_ctx;
-	uint32_t types; /* bit n: constants for shaders of type n have been zeroed */
-	bool is_alone;  /* sub-context 0, and there has been no other */
-};
-
-/* Where a stream is. */
-struct cursor {
-	uint32_t ctx_id, sub_ctx;
-	bool is_known;
 };
 
 static void free_unfinished(void *data)
@@ -66,45 +55,15 @@ static void free_unfinished(void *data)
 void virgl_submit_init(struct virgl *virgl)
 {
 	virgl->unfinished = g_ptr_array_new_with_free_func(free_unfinished);
-	virgl->zeroed = g_array_new(FALSE, FALSE, sizeof(struct virgl_zeroed));
 }
 
 void virgl_submit_free(struct virgl *virgl)
 {
 	g_ptr_array_unref(virgl->unfinished);
-	g_array_unref(virgl->zeroed);
-}
-
-static struct virgl_zeroed *find_zeroed(const struct virgl *virgl, uint32_t ctx_id,
-					uint32_t sub_ctx)
-{
-	for (unsigned i = 0; i < virgl->zeroed->len; i++) {
-		struct virgl_zeroed *zeroed = &g_array_index(virgl->zeroed, struct virgl_zeroed, i);
-
-		if (zeroed->ctx_id == ctx_id && zeroed->sub_ctx == sub_ctx)
-			return zeroed;
-	}
-	return NULL;
-}
-
-static void forget_zeroed(struct virgl *virgl, uint32_t ctx_id)
-{
-	for (unsigned i = virgl->zeroed->len; i > 0; i--)
-		if (g_array_index(virgl->zeroed, struct virgl_zeroed, i - 1).ctx_id == ctx_id)
-			g_array_remove_index_fast(virgl->zeroed, i - 1);
-}
-
-void virgl_submit_begin(struct virgl *virgl, uint32_t ctx_id)
-{
-	const struct virgl_zeroed first = { .ctx_id = ctx_id, .is_alone = true };
-
-	virgl_submit_forget(virgl, ctx_id);
-	g_array_append_val(virgl->zeroed, first);
 }
 
 void virgl_submit_forget(struct virgl *virgl, uint32_t ctx_id)
 {
-	forget_zeroed(virgl, ctx_id);
 	for (unsigned i = virgl->unfinished->len; i > 0; i--) {
 		const struct virgl_unfinished *shader = virgl->unfinished->pdata[i - 1];
 
@@ -118,24 +77,14 @@ static int submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *words, size_t 
 	return n_words > 0 ? virgl_readback_submit(virgl, ctx_id, words, n_words) : 0;
 }
 
-/* A sub-context comes or goes: what its number stood for is over. */
-static void forget_sub_context(struct virgl *virgl, struct cursor *cursor, uint32_t sub_ctx)
+static int submit_zeros(struct virgl *virgl, uint32_t ctx_id, uint32_t type)
 {
-	struct virgl_zeroed *zeroed = find_zeroed(virgl, cursor->ctx_id, sub_ctx);
-	struct virgl_zeroed *first = find_zeroed(virgl, cursor->ctx_id, 0);
+	/* Type, a number that nobody reads, then the constants. */
+	static uint32_t words[3 + 4 * VIRGL_TGSI_MAX_CONST];
 
-	if (zeroed)
-		zeroed->types = 0;
-	if (first)
-		first->is_alone = false;
-	cursor->is_known = false;
-}
-
-static struct cursor cursor_of(const struct virgl *virgl, uint32_t ctx_id)
-{
-	const struct virgl_zeroed *first = find_zeroed(virgl, ctx_id, 0);
-
-	return (struct cursor){ .ctx_id = ctx_id, .is_known = first && first->is_alone };
+	words[0] = VIRGL_HEADER(VIRGL_SET_CONSTANT_BUFFER, 0, G_N_ELEMENTS(words) - 1);
+	words[1] = type;
+	return submit(virgl, ctx_id, words, G_N_ELEMENTS(words));
 }
 
 static unsigned find_unfinished(const struct virgl *virgl, uint32_t ctx_id, uint32_t sub_ctx,
@@ -231,47 +180,102 @@ static int continue_shader(struct virgl *virgl, uint32_t ctx_id, uint32_t sub_ct
 	return shader->words->len == shader->n_words ? finish_shader(virgl, i) : 0;
 }
 
-static int submit_part(struct virgl *virgl, const struct cursor *cursor, const uint32_t *command)
+static int submit_part(struct virgl *virgl, const struct virgl_context *context,
+		       const uint32_t *command)
 {
 	uint32_t n = VIRGL_N_WORDS(command[0]);
 
 	return command[WORD_LENGTH] & IS_MORE
-		       ? continue_shader(virgl, cursor->ctx_id, cursor->sub_ctx, command, n)
-		       : start_shader(virgl, cursor->ctx_id, cursor->sub_ctx, command, n);
+		       ? continue_shader(virgl, context->id, context->current->id, command, n)
+		       : start_shader(virgl, context->id, context->current->id, command, n);
 }
 
-static void follow(struct virgl *virgl, struct cursor *cursor, const uint32_t *command)
+static int submit_words(struct virgl *virgl, uint32_t ctx_id, GArray *stream)
 {
-	if (VIRGL_N_WORDS(command[0]) == 0)
-		return;
-	switch (VIRGL_COMMAND(command[0])) {
-	case VIRGL_SET_SUB_CTX:
-		cursor->sub_ctx = command[1];
-		cursor->is_known = true;
-		return;
-	case VIRGL_CREATE_SUB_CTX:
-	case VIRGL_DESTROY_SUB_CTX:
-		forget_sub_context(virgl, cursor, command[1]);
-		return;
+	return submit(virgl, ctx_id, &g_array_index(stream, uint32_t, 0), stream->len);
+}
+
+static int release(struct virgl *virgl, uint32_t ctx_id, struct virgl_sub_context *sub,
+		   const uint32_t *command)
+{
+	g_autoptr(GArray) stream = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+	virgl_binding_release(sub, command, stream);
+	return submit_words(virgl, ctx_id, stream);
+}
+
+/* The type of the shader that is made or is sent constants; VIRGL_N_SHADER_TYPES if none is. */
+static uint32_t type_of_constants(const uint32_t *command)
+{
+	uint32_t n = VIRGL_N_WORDS(command[0]), at = 0;
+
+	if (VIRGL_COMMAND(command[0]) == VIRGL_SET_CONSTANT_BUFFER)
+		at = 1;
+	else if (VIRGL_COMMAND(command[0]) == VIRGL_CREATE_OBJECT &&
+		 VIRGL_OBJECT(command[0]) == VIRGL_OBJECT_SHADER)
+		at = WORD_TYPE;
+	return at > 0 && n >= at ? MIN(command[at], VIRGL_N_SHADER_TYPES) : VIRGL_N_SHADER_TYPES;
+}
+
+static bool wants_zeros(const struct virgl_sub_context *sub, const uint32_t *command)
+{
+	uint32_t type = type_of_constants(command);
+
+	return type < VIRGL_N_SHADER_TYPES && !(sub->zeroed >> type & 1);
+}
+
+static bool is_part(const uint32_t *command)
+{
+	return VIRGL_COMMAND(command[0]) == VIRGL_CREATE_OBJECT &&
+	       VIRGL_OBJECT(command[0]) == VIRGL_OBJECT_SHADER &&
+	       virgl_stream_is_part(command, VIRGL_N_WORDS(command[0]));
+}
+
+/* Does what @command needs to have done before it. */
+static int prepare(struct virgl *virgl, uint32_t ctx_id, struct virgl_sub_context *sub,
+		   const uint32_t *command)
+{
+	int r = 0;
+
+	if (virgl_binding_is_lost(sub, command))
+		r = release(virgl, ctx_id, sub, command);
+	if (r == 0 && wants_zeros(sub, command)) {
+		sub->zeroed |= 1u << type_of_constants(command);
+		r = submit_zeros(virgl, ctx_id, type_of_constants(command));
 	}
+	return r;
 }
 
-/* Whether the library gets @command with what is around it. */
-static bool is_plain(const uint32_t *command)
+static bool is_plain(const struct virgl_sub_context *sub, const uint32_t *command)
 {
-	uint32_t n = VIRGL_N_WORDS(command[0]);
+	return !virgl_binding_is_lost(sub, command) && !wants_zeros(sub, command) &&
+	       !is_part(command);
+}
 
-	if (VIRGL_COMMAND(command[0]) != VIRGL_CREATE_OBJECT ||
-	    VIRGL_OBJECT(command[0]) != VIRGL_OBJECT_SHADER || n <= WORD_TYPE ||
-	    command[WORD_TYPE] >= VIRGL_N_SHADER_TYPES)
-		return true;
-	return !virgl_stream_is_part(command, n);
+static void leave_out(uint32_t *command)
+{
+	command[0] = VIRGL_HEADER(VIRGL_NOP, 0, VIRGL_N_WORDS(command[0]));
+}
+
+/* Returns what is freed. */
+static uint64_t follow(struct virgl_context *context, const uint32_t *command)
+{
+	virgl_binding_follow(context->current, command);
+	return virgl_account_follow(context, command);
+}
+
+static int submit_special(struct virgl *virgl, struct virgl_context *context,
+			  const uint32_t *command)
+{
+	int r = prepare(virgl, context->id, context->current, command);
+
+	return r == 0 && is_part(command) ? submit_part(virgl, context, command) : r;
 }
 
 /* One piece after the other: what lies in between, and each command that needs more. */
-int virgl_submit_in_pieces(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words)
+static int submit_pieces(struct virgl *virgl, struct virgl_context *context, uint32_t *stream,
+			 size_t n_words, uint64_t *freed)
 {
-	struct cursor cursor = cursor_of(virgl, ctx_id);
 	size_t done = 0, at = 0, n;
 	int r = 0;
 
@@ -281,15 +285,72 @@ int virgl_submit_in_pieces(struct virgl *virgl, uint32_t ctx_id, uint32_t *strea
 		n = (size_t)VIRGL_N_WORDS(command[0]) + 1;
 		if (n > n_words - at)
 			break;
-		follow(virgl, &cursor, command);
-		if (is_plain(command))
+		if (virgl_stream_is_outside(virgl, command))
+			leave_out(command);
+		if (is_plain(context->current, command)) {
+			*freed += follow(context, command);
 			continue;
-		r = submit(virgl, ctx_id, stream + done, at - done);
-		done = at;
-		if (r == 0 && virgl_stream_is_part(command, (uint32_t)n - 1)) {
-			r = submit_part(virgl, &cursor, command);
-			done = at + n;
 		}
+		r = submit(virgl, context->id, stream + done, at - done);
+		if (r == 0)
+			r = submit_special(virgl, context, command);
+		*freed += follow(context, command);
+		done = is_part(command) ? at + n : at;
 	}
-	return r ? r : submit(virgl, ctx_id, stream + done, n_words - done);
+	/* An empty stream is the library's to judge. */
+	return r ? r : virgl_readback_submit(virgl, context->id, stream + done, n_words - done);
+}
+
+/* The library does nothing more for a context after most of its errors; here it is all of them, so
+ * that what is remembered of the context is what the library has done. */
+int virgl_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words)
+{
+	struct virgl_context *context = id_table_find(&virgl->contexts, ctx_id);
+	uint64_t freed = 0;
+	int r;
+
+	if (!context)
+		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
+	if (context->is_broken)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	virgl->lacks_memory = false;
+	r = submit_pieces(virgl, context, stream, n_words, &freed);
+	context->is_broken = r != 0;
+	virgl_account_settle(context, freed);
+	return r == 0 && virgl->lacks_memory ? VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY : r;
+}
+
+static void add_command(GArray *stream, uint32_t command, uint32_t word)
+{
+	const uint32_t words[] = { VIRGL_HEADER(command, 0, 1), word };
+
+	g_array_append_vals(stream, words, G_N_ELEMENTS(words));
+}
+
+static void release_resource(struct virgl *virgl, struct virgl_context *context, uint32_t id)
+{
+	g_autoptr(GArray) stream = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+	for (unsigned i = 0; i < context->subs->len; i++) {
+		struct virgl_sub_context *sub = context->subs->pdata[i];
+		unsigned before = stream->len;
+
+		add_command(stream, VIRGL_SET_SUB_CTX, sub->id);
+		virgl_binding_release_resource(sub, id, stream);
+		if (stream->len == before + 2)
+			g_array_set_size(stream, before);
+	}
+	if (stream->len == 0)
+		return;
+	add_command(stream, VIRGL_SET_SUB_CTX, context->current->id);
+	context->is_broken |= submit_words(virgl, context->id, stream) != 0;
+}
+
+void virgl_submit_release(struct virgl *virgl, uint32_t id)
+{
+	struct virgl_context *context;
+	uint32_t i = 0;
+
+	while ((context = id_table_next(&virgl->contexts, &i)))
+		release_resource(virgl, context, id);
 }

@@ -195,16 +195,17 @@ static uint64_t bits_of(const struct range *range)
 	return bits;
 }
 
-/* The word behind the next comma, in upper case; empty if there is none. Moves behind it. */
+/* The word behind a comma that is next, in upper case; empty if there is none. Moves behind it. */
 static void peek_word(const char **at, char *ret)
 {
 	struct scan scan = { .at = *at };
 
 	skip_space(&scan);
-	if (*scan.at == ',')
+	if (*scan.at == ',') {
 		scan.at++;
-	skip_space(&scan);
-	take_word(&scan);
+		skip_space(&scan);
+		take_word(&scan);
+	}
 	memcpy(ret, scan.word, MAX_WORD);
 	*at = scan.at;
 }

@@ -24,6 +24,7 @@ struct virgl {
 	enum virgl_driver driver;
 	struct id_table contexts; /* struct virgl_context, of the guest's; account.c's */
 	unsigned n_draws;         /* since the memory of the process was looked at */
+	bool lacks_memory;        /* draws of this stream were left out */
 	uint32_t own_context;     /* for what is drawn here; 0: there is none */
 	void *scratch;            /* owned: what textures are read to, and its bytes */
 	size_t scratch_size;
@@ -31,9 +32,9 @@ struct virgl {
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
 	unsigned n_capsets;
 	struct virgl_formats formats;
+	bool can_clear_texture;
 	GHashTable *resources; /* struct virgl_resource by id; borrowed */
-	GPtrArray *unfinished; /* submit.c's, as the next */
-	GArray *zeroed;
+	GPtrArray *unfinished; /* submit.c's */
 
 	/* Fence n of the library is fences[n % VIRGL_MAX_FENCES]; those that have not passed
 	 * are n_passed + 1 to n_created, modulo 2^32. */
@@ -81,7 +82,7 @@ int virgl_response(int result);
 
 /* context.c */
 void virgl_context_init_capsets(struct virgl *virgl, uint32_t wanted);
-/* Asks the library which formats it has. */
+/* Asks the library which formats it has, and what else a stream can ask for. */
 void virgl_context_init_formats(struct virgl *virgl);
 unsigned virgl_context_capsets(struct renderer *renderer, struct renderer_capset *ret);
 int virgl_context_fill_capset(struct renderer *renderer, uint32_t id, uint32_t version, void *buf,
@@ -111,26 +112,23 @@ uint64_t virgl_cost_of_code(uint32_t text_bytes);
 /* A context is about to be made: 0 or the guest's error. And it is gone, or could not be made. */
 int virgl_account_begin(struct virgl *virgl, uint32_t ctx_id);
 void virgl_account_end(struct virgl *virgl, uint32_t ctx_id);
-/* Whether there is memory for what a stream makes: 0 or the guest's error. *@ret_changes: it is for
- * virgl_account_follow(). */
-int virgl_account_check(struct virgl *virgl, uint32_t ctx_id, const uint32_t *stream,
-			size_t n_words, bool *ret_changes);
-/* Charges what the stream, which was checked, makes. Returns what it frees. */
-uint64_t virgl_account_follow(struct virgl *virgl, uint32_t ctx_id, const uint32_t *stream,
-			      size_t n_words);
-/* The library has run it, or has not run all of it: gives back what it @freed. */
-void virgl_account_settle(struct virgl *virgl, uint32_t ctx_id, uint64_t freed, bool is_done);
-/* Has the library run @stream, with looks at the process's memory. 0 or the guest's error. */
+/* Whether there is memory for what a stream makes: 0 or the guest's error. */
+int virgl_account_check(const struct virgl *virgl, uint32_t ctx_id, const uint32_t *stream,
+			size_t n_words);
+/* Has the library run @stream, with looks at the process's memory; draws for which there is none
+ * are left out, and virgl->lacks_memory is set. 0 or the guest's error. */
 int virgl_account_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words);
 
 /* submit.c */
 void virgl_submit_init(struct virgl *virgl);
 void virgl_submit_free(struct virgl *virgl);
-/* A context is new, or gone. */
-void virgl_submit_begin(struct virgl *virgl, uint32_t ctx_id);
+/* A context is gone. */
 void virgl_submit_forget(struct virgl *virgl, uint32_t ctx_id);
-/* For a stream that was found to be special. 0 or the guest's error. */
-int virgl_submit_in_pieces(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words);
+/* Has the library run a stream that was checked. 0 or the guest's error; after most, the context
+ * takes no more. */
+int virgl_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words);
+/* Resource @id is about to go: unbinds it. */
+void virgl_submit_release(struct virgl *virgl, uint32_t id);
 
 /* resource.c */
 int virgl_resource_create(struct renderer *renderer, const struct renderer_resource_args *args,
