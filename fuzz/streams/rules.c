@@ -69,8 +69,6 @@ static const struct rule rules[] = {
 	{ 45, 0, 4, "Rlzzz2ce2wdrou" },  /* COPY_TRANSFER3D */
 	{ 46, 0, 1, "uu" },
 	{ 47, 0, 3, "Rl2ce2wd4f" },      /* CLEAR_TEXTURE */
-	{ 48, 0, 2, "gFm4wuuzu" },     /* PIPE_RESOURCE_CREATE */
-	{ 49, 0, 1, "RFmwwzzzLo" },    /* PIPE_RESOURCE_SET_TYPE */
 	{ 50, 0, 1, "r" },
 	{ 51, 0, 1, "z***" },
 	{ 52, 0, 2, "" },              /* LINK_SHADER: make_special() */

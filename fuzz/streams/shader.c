@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "make.h"
+#include "words.h"
 
 #define MAX_NUMBER_CHARS 12
 
@@ -71,197 +72,6 @@ static const char *const plain[N_SHADER_TYPES][2] = {
 	  "  1: STORE MEMORY[0].x, IMM[0].xxxx, TEMP[0].xxxx\n  2: BARRIER\n  3: END\n" },
 };
 
-static const char *const files[] = { "CONST", "IN",     "OUT",     "TEMP",  "SAMP",
-				     "ADDR",  "IMM",    "SV",      "IMAGE", "BUFFER",
-				     "SVIEW", "MEMORY", "HWATOMIC" };
-
-static const char *const semantics[] = {
-	"POSITION",        "COLOR",          "BCOLOR",     "FOG",
-	"PSIZE",           "GENERIC",        "NORMAL",     "FACE",
-	"EDGEFLAG",        "PRIM_ID",        "INSTANCEID", "VERTEXID",
-	"STENCIL",         "CLIPDIST",       "CLIPVERTEX", "GRID_SIZE",
-	"BLOCK_ID",        "BLOCK_SIZE",     "THREAD_ID",  "TEXCOORD",
-	"PCOORD",          "VIEWPORT_INDEX", "LAYER",      "CULLDIST",
-	"SAMPLEID",        "SAMPLEPOS",      "SAMPLEMASK", "INVOCATIONID",
-	"VERTEXID_NOBASE", "BASEVERTEX",     "PATCH",      "TESSCOORD",
-	"TESSOUTER",       "TESSINNER",      "VERTICESIN", "HELPER_INVOCATION",
-};
-
-static const char *const textures[] = {
-	"BUFFER",
-	"1D",
-	"2D",
-	"3D",
-	"CUBE",
-	"RECT",
-	"SHADOW1D",
-	"SHADOW2D",
-	"SHADOWRECT",
-	"1D_ARRAY",
-	"2D_ARRAY",
-	"SHADOW1D_ARRAY",
-	"SHADOW2D_ARRAY",
-	"SHADOWCUBE",
-	"2D_MSAA",
-	"2D_ARRAY_MSAA",
-	"CUBEARRAY",
-	"SHADOWCUBEARRAY",
-	"UNKNOWN",
-};
-
-static const char *const properties[] = {
-	"GS_INPUT_PRIMITIVE",
-	"GS_OUTPUT_PRIMITIVE",
-	"GS_MAX_OUTPUT_VERTICES",
-	"FS_COORD_ORIGIN",
-	"FS_COORD_PIXEL_CENTER",
-	"FS_COLOR0_WRITES_ALL_CBUFS",
-	"FS_DEPTH_LAYOUT",
-	"VS_PROHIBIT_UCPS",
-	"GS_INVOCATIONS",
-	"TCS_VERTICES_OUT",
-	"TES_PRIM_MODE",
-	"TES_SPACING",
-	"TES_VERTEX_ORDER_CW",
-	"TES_POINT_MODE",
-	"NUM_CLIPDIST_ENABLED",
-	"NUM_CULLDIST_ENABLED",
-	"FS_EARLY_DEPTH_STENCIL",
-	"NEXT_SHADER",
-	"CS_FIXED_BLOCK_WIDTH",
-	"CS_FIXED_BLOCK_HEIGHT",
-	"CS_FIXED_BLOCK_DEPTH",
-	"MUL_ZERO_WINS",
-	"FS_BLEND_EQUATION_ADVANCED",
-	"SEPARABLE_PROGRAM",
-};
-
-/* Name, results, operands, and whether a texture's kind comes last. */
-struct opcode {
-	const char *name;
-	uint8_t n_to, n_from, has_texture;
-};
-
-static const struct opcode opcodes[] = {
-	{ "ARL", 1, 1, 0 },
-	{ "MOV", 1, 1, 0 },
-	{ "LIT", 1, 1, 0 },
-	{ "RCP", 1, 1, 0 },
-	{ "RSQ", 1, 1, 0 },
-	{ "EXP", 1, 1, 0 },
-	{ "LOG", 1, 1, 0 },
-	{ "MUL", 1, 2, 0 },
-	{ "ADD", 1, 2, 0 },
-	{ "DP3", 1, 2, 0 },
-	{ "DP4", 1, 2, 0 },
-	{ "DST", 1, 2, 0 },
-	{ "MAD", 1, 3, 0 },
-	{ "LRP", 1, 3, 0 },
-	{ "FMA", 1, 3, 0 },
-	{ "FRC", 1, 1, 0 },
-	{ "POW", 1, 2, 0 },
-	{ "XPD", 1, 2, 0 },
-	{ "DDX", 1, 1, 0 },
-	{ "KILL", 0, 0, 0 },
-	{ "PK2H", 1, 1, 0 },
-	{ "PK4UB", 1, 1, 0 },
-	{ "UP2H", 1, 1, 0 },
-	{ "UP4B", 1, 1, 0 },
-	{ "TEX", 1, 2, 1 },
-	{ "TXD", 1, 4, 1 },
-	{ "TXP", 1, 2, 1 },
-	{ "TXB", 1, 2, 1 },
-	{ "TXL", 1, 2, 1 },
-	{ "TXF", 1, 2, 1 },
-	{ "TXQ", 1, 2, 1 },
-	{ "TXQS", 1, 1, 1 },
-	{ "TEX2", 1, 3, 1 },
-	{ "TXB2", 1, 3, 1 },
-	{ "TXL2", 1, 3, 1 },
-	{ "TG4", 1, 3, 1 },
-	{ "LODQ", 1, 2, 1 },
-	{ "FBFETCH", 1, 1, 0 },
-	{ "ARR", 1, 1, 0 },
-	{ "UARL", 1, 1, 0 },
-	{ "IF", 0, 1, 0 },
-	{ "UIF", 0, 1, 0 },
-	{ "ELSE", 0, 0, 0 },
-	{ "ENDIF", 0, 0, 0 },
-	{ "BGNLOOP", 0, 0, 0 },
-	{ "ENDLOOP", 0, 0, 0 },
-	{ "BRK", 0, 0, 0 },
-	{ "CONT", 0, 0, 0 },
-	{ "BGNSUB", 0, 0, 0 },
-	{ "ENDSUB", 0, 0, 0 },
-	{ "CAL", 0, 0, 0 },
-	{ "RET", 0, 0, 0 },
-	{ "EMIT", 0, 1, 0 },
-	{ "ENDPRIM", 0, 1, 0 },
-	{ "RESQ", 1, 1, 0 },
-	{ "MEMBAR", 0, 1, 0 },
-	{ "KILL_IF", 0, 1, 0 },
-	{ "END", 0, 0, 0 },
-	{ "DFMA", 1, 3, 0 },
-	{ "F2I", 1, 1, 0 },
-	{ "UMAD", 1, 3, 0 },
-	{ "UDIV", 1, 2, 0 },
-	{ "MOD", 1, 2, 0 },
-	{ "UMOD", 1, 2, 0 },
-	{ "SWITCH", 0, 1, 0 },
-	{ "CASE", 0, 1, 0 },
-	{ "DEFAULT", 0, 0, 0 },
-	{ "ENDSWITCH", 0, 0, 0 },
-	{ "SAMPLE", 1, 3, 0 },
-	{ "SAMPLE_D", 1, 5, 0 },
-	{ "GATHER4", 1, 3, 0 },
-	{ "SVIEWINFO", 1, 2, 0 },
-	{ "UCMP", 1, 3, 0 },
-	{ "LOAD", 1, 2, 0 },
-	{ "STORE", 1, 2, 0 },
-	{ "BARRIER", 0, 0, 0 },
-	{ "ATOMUADD", 1, 3, 0 },
-	{ "ATOMXCHG", 1, 3, 0 },
-	{ "ATOMCAS", 1, 4, 0 },
-	{ "ATOMIMAX", 1, 3, 0 },
-	{ "IMUL_HI", 1, 2, 0 },
-	{ "UMUL_HI", 1, 2, 0 },
-	{ "IBFE", 1, 3, 0 },
-	{ "UBFE", 1, 3, 0 },
-	{ "BFI", 1, 4, 0 },
-	{ "BREV", 1, 1, 0 },
-	{ "POPC", 1, 1, 0 },
-	{ "LSB", 1, 1, 0 },
-	{ "INTERP_CENTROID", 1, 1, 0 },
-	{ "INTERP_SAMPLE", 1, 2, 0 },
-	{ "INTERP_OFFSET", 1, 2, 0 },
-	{ "F2D", 1, 1, 0 },
-	{ "D2F", 1, 1, 0 },
-	{ "DABS", 1, 1, 0 },
-	{ "DADD", 1, 2, 0 },
-	{ "DSLT", 1, 2, 0 },
-	{ "DFRACEXP", 2, 1, 0 },
-	{ "DLDEXP", 1, 2, 0 },
-	{ "D2I", 1, 1, 0 },
-	{ "I2D", 1, 1, 0 },
-	{ "DSSG", 1, 1, 0 },
-	{ "CLOCK", 1, 0, 0 },
-	{ "I64ABS", 1, 1, 0 },
-	{ "U64ADD", 1, 2, 0 },
-	{ "U64SHL", 1, 2, 0 },
-	{ "I64MOD", 1, 2, 0 },
-	{ "F2U64", 1, 1, 0 },
-	{ "U642D", 1, 1, 0 },
-	{ "SSG", 1, 1, 0 },
-	{ "ISSG", 1, 1, 0 },
-	{ "CMP", 1, 3, 0 },
-	{ "SCS", 1, 1, 0 },
-	{ "NOP", 0, 0, 0 },
-	{ "SLT", 1, 2, 0 },
-	{ "FSLT", 1, 2, 0 },
-};
-
-#define PICK(random, array) (array)[random_below(random, G_N_ELEMENTS(array))]
-
 static unsigned make_number(struct random *random)
 {
 	static const unsigned large[] = { 15,    16,    31,       32,          63,
@@ -276,7 +86,7 @@ static void add_register(struct random *random, GString *text, bool is_from)
 {
 	static const char *const swizzles[] = { ".x", ".y", ".xyzw", ".xxxx", ".zwxy", "", "" };
 	static const char *const masks[] = { ".x", ".xy", ".zw", ".w", "", "" };
-	const char *file = PICK(random, files);
+	const char *file = words_file(random);
 
 	if (!is_from && random_one_in(random, 2))
 		file = random_one_in(random, 2) ? "TEMP" : "OUT";
@@ -297,7 +107,7 @@ static void add_register(struct random *random, GString *text, bool is_from)
 
 static void add_instruction(struct random *random, GString *text, unsigned line)
 {
-	const struct opcode *opcode = &PICK(random, opcodes);
+	const struct opcode *opcode = words_opcode(random);
 	const char *separator = " ";
 
 	g_string_append_printf(text, "  %u: %s%s", line, opcode->name,
@@ -307,7 +117,7 @@ static void add_instruction(struct random *random, GString *text, unsigned line)
 		add_register(random, text, i >= opcode->n_to);
 	}
 	if (opcode->has_texture || random_one_in(random, 20))
-		g_string_append_printf(text, ", %s", PICK(random, textures));
+		g_string_append_printf(text, ", %s", words_texture(random));
 	if (opcode->has_texture && random_one_in(random, 4)) {
 		g_string_append(text, ", ");
 		add_register(random, text, true);
@@ -319,11 +129,11 @@ static void add_instruction(struct random *random, GString *text, unsigned line)
 
 static void add_declaration(struct random *random, GString *text)
 {
-	const char *file = PICK(random, files);
+	const char *file = words_file(random);
 
 	switch (random_below(random, 8)) {
 	case 0:
-		g_string_append_printf(text, "PROPERTY %s %u\n", PICK(random, properties),
+		g_string_append_printf(text, "PROPERTY %s %u\n", words_property(random),
 				       make_number(random));
 		return;
 	case 1:
@@ -333,11 +143,11 @@ static void add_declaration(struct random *random, GString *text)
 		return;
 	case 2:
 		g_string_append_printf(text, "DCL %s, %s, PIPE_FORMAT_R32_UINT, WR\n", "IMAGE[0]",
-				       PICK(random, textures));
+				       words_texture(random));
 		return;
 	case 3:
 		g_string_append_printf(text, "DCL SVIEW[%u], %s, UINT\n", make_number(random),
-				       PICK(random, textures));
+				       words_texture(random));
 		return;
 	case 4:
 		g_string_append_printf(text, "DCL TEMP[%u..%u], ARRAY(%u)\n", make_number(random),
@@ -349,12 +159,12 @@ static void add_declaration(struct random *random, GString *text)
 		return;
 	case 6:
 		g_string_append_printf(text, "DCL %s[%u], %s[%u]\n", file, make_number(random),
-				       PICK(random, semantics), make_number(random));
+				       words_semantic(random), make_number(random));
 		return;
 	default:
 		g_string_append_printf(text, "DCL %s[%u..%u], %s[%u], %s\n",
 				       random_one_in(random, 2) ? "IN" : "OUT", make_number(random),
-				       make_number(random), PICK(random, semantics),
+				       make_number(random), words_semantic(random),
 				       make_number(random),
 				       random_one_in(random, 2) ? "LINEAR" : "CONSTANT");
 		return;
