@@ -34,6 +34,7 @@ int stream_make_resources(void **state)
 	resources[BUFFER].iov = &backing;
 	resources[BUFFER].n_iov = 1;
 	add_resource(SHORT, (struct renderer_resource_args){ .width = 8 });
+	add_resource(QUERIES, (struct renderer_resource_args){ .width = 4096, .bind = 1 << 17 });
 	add_resource(TEXTURE, texture);
 	args.nr_samples = 4;
 	add_resource(SAMPLES, args);

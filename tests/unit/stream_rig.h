@@ -15,8 +15,8 @@
 
 #define STREAM_MAX_WORDS 24
 
-/* Resources that the guest has made, but for the last one. */
-enum { BUFFER = 1, TEXTURE, VOLUME, SAMPLES, SHORT, BLOCKS, UNKNOWN };
+/* Resources that the guest has made, but for the last one. QUERIES is no buffer of OpenGL's. */
+enum { BUFFER = 1, TEXTURE, VOLUME, SAMPLES, SHORT, BLOCKS, QUERIES, UNKNOWN };
 
 extern struct virgl stream_virgl;
 

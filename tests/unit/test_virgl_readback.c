@@ -68,6 +68,13 @@ bool virgl_gl_can_clear(void)
 	return false;
 }
 
+bool virgl_gl_is_at_least(unsigned major, unsigned minor)
+{
+	(void)major;
+	(void)minor;
+	return true;
+}
+
 bool virgl_gl_had_error(void)
 {
 	bool had_error = library.has_error;

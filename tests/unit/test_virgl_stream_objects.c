@@ -43,6 +43,10 @@ static const struct refusal refusals[] = {
 	  { 0, 1, 0, 0, BUFFER } },
 	{ "a query's result that has no room", OBJECT, VIRGL_OBJECT_QUERY, 4, 4, SHORT,
 	  { 0, 1, 0, 0, BUFFER } },
+	{ "a surface of a buffer", OBJECT, VIRGL_OBJECT_SURFACE, 5, 2, BUFFER,
+	  { 0, 1, TEXTURE, 1, 0, 0 } },
+	{ "a target of outputs without a buffer", OBJECT, VIRGL_OBJECT_STREAMOUT_TARGET, 4, 2, QUERIES,
+	  { 0, 1, BUFFER, 0, 64 } },
 };
 /* clang-format on */
 

@@ -50,6 +50,7 @@ static void free_sub(void *data)
 
 	id_table_finish(&sub->objects);
 	g_free(sub->bindings);
+	virgl_vertices_free(sub->vertices);
 	g_free(sub);
 }
 

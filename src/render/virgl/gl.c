@@ -56,12 +56,18 @@ const char *virgl_gl_renderer(void)
 	return string(GL_RENDERER);
 }
 
+bool virgl_gl_is_at_least(unsigned major, unsigned minor)
+{
+	const char *format = is_gles ? "OpenGL ES %u.%u" : "%u.%u";
+	unsigned its_major, its_minor;
+
+	return sscanf(string(GL_VERSION), format, &its_major, &its_minor) == 2 &&
+	       (its_major > major || (its_major == major && its_minor >= minor));
+}
+
 bool virgl_gl_can_clear(void)
 {
-	unsigned major, minor;
-
-	return !is_gles && sscanf(string(GL_VERSION), "%u.%u", &major, &minor) == 2 &&
-	       (major > 4 || (major == 4 && minor >= 4));
+	return !is_gles && virgl_gl_is_at_least(4, 4);
 }
 
 bool virgl_gl_had_error(void)

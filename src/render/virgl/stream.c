@@ -58,19 +58,23 @@ bool virgl_formats_has(const struct virgl_formats *formats, uint32_t format)
 #define WORD_DRAW_COUNT_FROM_SO 12
 #define WORD_DRAW_PATCH         13
 #define WORD_DRAW_INDIRECT      18
+#define WORD_DRAW_COMMANDS      15
+#define WORD_DRAW_COUNTER       20
 
 static bool check_draw(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
 	uint64_t count = command[WORD_DRAW_COUNT], instances = command[WORD_DRAW_INSTANCES];
 
-	(void)virgl;
 	if (command[WORD_DRAW_MODE] > VIRGL_MAX_PRIMITIVE || count > VIRGL_MAX_VERTICES ||
 	    command[WORD_DRAW_COUNT_FROM_SO] > VIRGL_MAX_VERTICES ||
 	    instances > VIRGL_MAX_INSTANCES || count * instances > VIRGL_MAX_DRAWN)
 		return false;
 	if (n >= WORD_DRAW_PATCH && command[WORD_DRAW_PATCH] > VIRGL_MAX_PATCH)
 		return false;
-	return n < WORD_DRAW_INDIRECT || command[WORD_DRAW_INDIRECT] <= VIRGL_MAX_INSTANCES;
+	return (n < WORD_DRAW_INDIRECT || command[WORD_DRAW_INDIRECT] <= VIRGL_MAX_INSTANCES) &&
+	       virgl_stream_check_buffers(virgl, command, WORD_DRAW_COMMANDS,
+					  WORD_DRAW_COUNTER - WORD_DRAW_COMMANDS,
+					  MIN(n, WORD_DRAW_COUNTER));
 }
 
 #define WORD_INDEX_SIZE 2
@@ -79,9 +83,33 @@ static bool check_index_buffer(const struct virgl *virgl, const uint32_t *comman
 {
 	uint32_t size = command[WORD_INDEX_SIZE];
 
-	(void)virgl;
 	(void)n;
-	return size == 0 || size == 1 || size == 2 || size == 4;
+	return (size == 0 || size == 1 || size == 2 || size == 4) &&
+	       virgl_stream_check_buffers(virgl, command, 1, 1, 1);
+}
+
+/* Stride, offset, resource. */
+static bool check_vertex_buffers(const struct virgl *virgl, const uint32_t *command, uint32_t n)
+{
+	return virgl_stream_check_buffers(virgl, command, 3, 3, n);
+}
+
+/* Type, index, offset, length, resource. */
+static bool check_uniform_buffer(const struct virgl *virgl, const uint32_t *command, uint32_t n)
+{
+	(void)n;
+	return virgl_stream_check_buffers(virgl, command, 5, 1, 5);
+}
+
+/* Type and first place, or only that; then offset, length, resource. */
+static bool check_shader_buffers(const struct virgl *virgl, const uint32_t *command, uint32_t n)
+{
+	return virgl_stream_check_buffers(virgl, command, 5, 3, n);
+}
+
+static bool check_atomic_buffers(const struct virgl *virgl, const uint32_t *command, uint32_t n)
+{
+	return virgl_stream_check_buffers(virgl, command, 4, 3, n);
 }
 
 #define MAX_RENDER_CONDITION 3
@@ -107,26 +135,29 @@ static bool check_images(const struct virgl *virgl, const uint32_t *command, uin
 	return true;
 }
 
-#define WORD_GRID 4
+#define WORD_GRID          4
+#define WORD_GRID_COMMANDS 7
 
 static bool check_grid(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
 	const uint32_t *grid = command + WORD_GRID;
 	uint64_t plane = (uint64_t)grid[0] * grid[1];
 
-	(void)virgl;
 	(void)n;
-	return plane <= VIRGL_MAX_GROUPS && (plane == 0 || grid[2] <= VIRGL_MAX_GROUPS / plane);
+	return plane <= VIRGL_MAX_GROUPS && (plane == 0 || grid[2] <= VIRGL_MAX_GROUPS / plane) &&
+	       virgl_stream_check_buffers(virgl, command, WORD_GRID_COMMANDS, 1,
+					  WORD_GRID_COMMANDS);
 }
 
+#define WORD_QBO       2
 #define WORD_QBO_TYPE  4
 #define MAX_QUERY_TYPE 3
 
 static bool check_query_buffer(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
-	(void)virgl;
 	(void)n;
-	return command[WORD_QBO_TYPE] <= MAX_QUERY_TYPE;
+	return command[WORD_QBO_TYPE] <= MAX_QUERY_TYPE &&
+	       virgl_stream_check_buffers(virgl, command, WORD_QBO, 1, WORD_QBO);
 }
 
 /* A resource would wait for a blob of the host's memory to take it. There are none, and the library
@@ -145,10 +176,14 @@ static const struct row rows[VIRGL_N_COMMANDS] = {
 	[VIRGL_DRAW_VBO] = { "DRAW_VBO", 12, check_draw },
 	[VIRGL_RESOURCE_INLINE_WRITE] = { "RESOURCE_INLINE_WRITE", 11,
 					  virgl_stream_check_transfer },
+	[VIRGL_SET_VERTEX_BUFFERS] = { "SET_VERTEX_BUFFERS", 3, check_vertex_buffers },
 	[VIRGL_SET_INDEX_BUFFER] = { "SET_INDEX_BUFFER", 3, check_index_buffer },
 	[VIRGL_BLIT] = { "BLIT", 21, virgl_stream_check_blit },
 	[VIRGL_RESOURCE_COPY_REGION] = { "RESOURCE_COPY_REGION", 13, virgl_stream_check_copy },
 	[VIRGL_SET_RENDER_CONDITION] = { "SET_RENDER_CONDITION", 3, check_render_condition },
+	[VIRGL_SET_UNIFORM_BUFFER] = { "SET_UNIFORM_BUFFER", 5, check_uniform_buffer },
+	[VIRGL_SET_SHADER_BUFFERS] = { "SET_SHADER_BUFFERS", 5, check_shader_buffers },
+	[VIRGL_SET_ATOMIC_BUFFERS] = { "SET_ATOMIC_BUFFERS", 4, check_atomic_buffers },
 	[VIRGL_SET_SHADER_IMAGES] = { "SET_SHADER_IMAGES", 2, check_images },
 	[VIRGL_LAUNCH_GRID] = { "LAUNCH_GRID", 8, check_grid },
 	[VIRGL_GET_QUERY_RESULT_QBO] = { "GET_QUERY_RESULT_QBO", 6, check_query_buffer },

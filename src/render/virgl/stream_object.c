@@ -89,13 +89,15 @@ static bool check_sampler_view(const struct virgl *virgl, const uint32_t *comman
 	return virgl_formats_has(&virgl->formats, format) && target < VIRGL_N_TARGETS;
 }
 
-#define WORD_SURFACE_FORMAT  3
-#define WORD_SURFACE_LAYERS  5
-#define WORD_SURFACE_SAMPLES 6
+#define WORD_SURFACE_RESOURCE 2
+#define WORD_SURFACE_FORMAT   3
+#define WORD_SURFACE_LAYERS   5
+#define WORD_SURFACE_SAMPLES  6
 
 static bool check_surface(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
-	return virgl_formats_has(&virgl->formats, command[WORD_SURFACE_FORMAT]) &&
+	return virgl_stream_is_texture(virgl, command[WORD_SURFACE_RESOURCE]) &&
+	       virgl_formats_has(&virgl->formats, command[WORD_SURFACE_FORMAT]) &&
 	       is_range(command[WORD_SURFACE_LAYERS], 16) &&
 	       (n < WORD_SURFACE_SAMPLES || command[WORD_SURFACE_SAMPLES] <= VIRGL_MAX_SAMPLES);
 }
@@ -118,6 +120,13 @@ static bool check_query(const struct virgl *virgl, const uint32_t *command, uint
 	       (!resource || resource->args.width >= QUERY_BYTES);
 }
 
+/* Resource, offset, size. */
+static bool check_output_target(const struct virgl *virgl, const uint32_t *command, uint32_t n)
+{
+	(void)n;
+	return virgl_stream_check_buffers(virgl, command, 2, 1, 2);
+}
+
 static const struct {
 	uint8_t min_words;
 	bool (*check)(const struct virgl *virgl, const uint32_t *command, uint32_t n);
@@ -128,6 +137,7 @@ static const struct {
 	[VIRGL_OBJECT_SAMPLER_VIEW] = { 6, check_sampler_view },
 	[VIRGL_OBJECT_SURFACE] = { 5, check_surface },
 	[VIRGL_OBJECT_QUERY] = { 4, check_query },
+	[VIRGL_OBJECT_STREAMOUT_TARGET] = { 4, check_output_target },
 	[VIRGL_OBJECT_MSAA_SURFACE] = { 6, check_surface },
 };
 

@@ -45,6 +45,11 @@ bool virgl_stream_check_blit(const struct virgl *virgl, const uint32_t *command,
 bool virgl_stream_check_copy(const struct virgl *virgl, const uint32_t *command, uint32_t n);
 bool virgl_stream_check_clear(const struct virgl *virgl, const uint32_t *command, uint32_t n);
 bool virgl_stream_check_memory_info(const struct virgl *virgl, const uint32_t *command, uint32_t n);
+/* Whether @id is a texture, for all that is known. */
+bool virgl_stream_is_texture(const struct virgl *virgl, uint32_t id);
+/* Whether words @first, @first + @step and so on, up to @n, name buffers of OpenGL's, or none. */
+bool virgl_stream_check_buffers(const struct virgl *virgl, const uint32_t *command, uint32_t first,
+				uint32_t step, uint32_t n);
 /* Whether @command, which is whole, copies from outside of a picture. */
 bool virgl_stream_is_outside(const struct virgl *virgl, const uint32_t *command);
 /* The resource that the library knows as @id, if it is known here what it is: not a blob. */

@@ -69,13 +69,22 @@ bool virgl_stream_check_transfer(const struct virgl *virgl, const uint32_t *comm
 				    command[WORD_TRANSFER_HEIGHT], depth);
 }
 
+/* A buffer has no picture: OpenGL would look for a texture of its number. */
+bool virgl_stream_is_texture(const struct virgl *virgl, uint32_t id)
+{
+	const struct virgl_resource *resource = virgl_stream_find(virgl, id);
+
+	return !resource || resource->args.target != VIRGL_TARGET_BUFFER;
+}
+
 /* Of each of the two: resource, level, format, then a box. */
 #define WORD_BLIT_DST 4
 #define WORD_BLIT_SRC 13
 
 static bool check_blit_side(const struct virgl *virgl, const uint32_t *side)
 {
-	return virgl_formats_has(&virgl->formats, side[2]) &&
+	return virgl_stream_is_texture(virgl, side[0]) &&
+	       virgl_formats_has(&virgl->formats, side[2]) &&
 	       check_layers(virgl, side[0], side[1], side[5], side[8]);
 }
 
@@ -94,6 +103,13 @@ static uint32_t count_samples(const struct virgl_resource *resource)
 	return MAX(resource->args.nr_samples, 1);
 }
 
+static bool are_alike(const struct virgl_resource *to, const struct virgl_resource *from)
+{
+	return count_samples(to) == count_samples(from) &&
+	       (to->args.target == VIRGL_TARGET_BUFFER) ==
+		       (from->args.target == VIRGL_TARGET_BUFFER);
+}
+
 /* Between textures of different numbers of samples, the library copies from memory that nobody has
  * written to. A buffer has neither levels nor layers. */
 bool virgl_stream_check_copy(const struct virgl *virgl, const uint32_t *command, uint32_t n)
@@ -103,10 +119,33 @@ bool virgl_stream_check_copy(const struct virgl *virgl, const uint32_t *command,
 	const struct virgl_resource *from = virgl_stream_find(virgl, src[0]);
 
 	(void)n;
-	if (to && from && count_samples(to) != count_samples(from))
+	if (to && from && !are_alike(to, from))
 		return false;
 	return check_layers(virgl, dst[0], dst[1], dst[4], src[7]) &&
 	       check_layers(virgl, src[0], src[1], src[4], src[7]);
+}
+
+/* Queries and staging have no buffer of OpenGL's. What is bound instead may be none, and then
+ * OpenGL takes offsets for addresses. */
+#define BIND_CUSTOM  (1u << 17)
+#define BIND_STAGING (1u << 19)
+
+static bool is_buffer(const struct virgl *virgl, uint32_t id)
+{
+	const struct virgl_resource *resource = virgl_stream_find(virgl, id);
+
+	return !resource ||
+	       (resource->args.target == VIRGL_TARGET_BUFFER &&
+		resource->args.bind != BIND_CUSTOM && resource->args.bind != BIND_STAGING);
+}
+
+bool virgl_stream_check_buffers(const struct virgl *virgl, const uint32_t *command, uint32_t first,
+				uint32_t step, uint32_t n)
+{
+	for (uint32_t at = first; at <= n; at += step)
+		if (!is_buffer(virgl, command[at]))
+			return false;
+	return true;
 }
 
 #define COPY_WORDS 13
@@ -147,7 +186,7 @@ bool virgl_stream_check_clear(const struct virgl *virgl, const uint32_t *command
 	const uint32_t *clear = command + WORD_CLEAR;
 
 	(void)n;
-	return virgl->can_clear_texture &&
+	return virgl->can_clear_texture && virgl_stream_is_texture(virgl, clear[0]) &&
 	       check_layers(virgl, clear[0], clear[1], clear[4], clear[7]);
 }
 

@@ -14,8 +14,9 @@
  * never shrinks, so zeros for the largest shader are sent ahead of the first shader of each type,
  * or of the first constants for it: Mesa may send those before it makes the shader.
  *
- * What is bound is unbound before it goes (binding.c). A copy from outside of a picture is left
- * out, as OpenGL would: Mesa before 20.0 sends one now and then, and the library may do it by hand.
+ * What is bound is unbound before it goes (binding.c). A draw without its vertices is left out
+ * (vertices.c), and a copy from outside of a picture, as OpenGL would: Mesa before 20.0 sends one
+ * now and then, and the library may do it by hand.
  */
 #include <linux/virtio_gpu.h>
 #include <string.h>
@@ -261,6 +262,7 @@ static void leave_out(uint32_t *command)
 static uint64_t follow(struct virgl_context *context, const uint32_t *command)
 {
 	virgl_binding_follow(context->current, command);
+	virgl_vertices_follow(context->virgl, context->current, command);
 	return virgl_account_follow(context, command);
 }
 
@@ -285,7 +287,8 @@ static int submit_pieces(struct virgl *virgl, struct virgl_context *context, uin
 		n = (size_t)VIRGL_N_WORDS(command[0]) + 1;
 		if (n > n_words - at)
 			break;
-		if (virgl_stream_is_outside(virgl, command))
+		if (virgl_stream_is_outside(virgl, command) ||
+		    virgl_vertices_are_missing(context->current, command))
 			leave_out(command);
 		if (is_plain(context->current, command)) {
 			*freed += follow(context, command);

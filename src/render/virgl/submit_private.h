@@ -11,6 +11,7 @@
 
 struct virgl;
 struct virgl_bindings;
+struct virgl_vertices;
 
 struct virgl_sub_context {
 	uint32_t id;
@@ -18,6 +19,7 @@ struct virgl_sub_context {
 	uint64_t objects_cost;
 	uint32_t zeroed; /* bit n: constants for shaders of type n have been zeroed */
 	struct virgl_bindings *bindings; /* owned; NULL: nothing is bound */
+	struct virgl_vertices *vertices; /* owned; NULL: as at the start */
 };
 
 struct virgl_context {
@@ -43,3 +45,10 @@ bool virgl_binding_is_lost(const struct virgl_sub_context *sub, const uint32_t *
  */
 void virgl_binding_release(struct virgl_sub_context *sub, const uint32_t *command, GArray *stream);
 void virgl_binding_release_resource(struct virgl_sub_context *sub, uint32_t id, GArray *stream);
+
+/* vertices.c: for each command that the library is about to run, which is whole. */
+void virgl_vertices_follow(const struct virgl *virgl, struct virgl_sub_context *sub,
+			   const uint32_t *command);
+/* Whether @command draws with what is not there. */
+bool virgl_vertices_are_missing(const struct virgl_sub_context *sub, const uint32_t *command);
+void virgl_vertices_free(struct virgl_vertices *vertices);

@@ -302,6 +302,8 @@ struct renderer *virgl_new(const struct virgl_options *options, char **ret_messa
 	virgl->resources = g_hash_table_new(NULL, NULL);
 	virgl_gl_init(virgl->is_gles);
 	virgl_fresh_init(virgl);
+	virgl->maps_attributes =
+		virgl->is_gles ? !virgl_gl_is_at_least(3, 1) : !virgl_gl_is_at_least(4, 3);
 	virgl_submit_init(virgl);
 	virgl->base.library_bytes =
 		virgl->driver == VIRGL_DRIVER_CPU ? LIBRARY_BYTES_OF_CPU : LIBRARY_BYTES_OF_GPU;

@@ -33,6 +33,7 @@ struct virgl {
 	unsigned n_capsets;
 	struct virgl_formats formats;
 	bool can_clear_texture;
+	bool maps_attributes;  /* the library reads vertices that are all the same by itself */
 	GHashTable *resources; /* struct virgl_resource by id; borrowed */
 	GPtrArray *unfinished; /* submit.c's */
 
@@ -153,6 +154,8 @@ void virgl_gl_init(bool is_gles);
 /* Of the current context; "" if it does not say. */
 const char *virgl_gl_vendor(void);
 const char *virgl_gl_renderer(void);
+/* Of the current context. */
+bool virgl_gl_is_at_least(unsigned major, unsigned minor);
 /* Whether it has glClearTexSubImage(), without which the library ends the process. */
 bool virgl_gl_can_clear(void);
 /* Forgets the errors of the current context. Returns whether there were any. */
