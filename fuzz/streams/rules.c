@@ -24,7 +24,7 @@ static const struct rule rules[] = {
 	{ 1, 6, 6, "VRTXYs" },         /* sampler view */
 	{ 1, 7, 3, "Pkfff4f" },         /* sampler state */
 	{ 1, 8, 8, "SRFlY" },          /* surface */
-	{ 1, 9, 4, "QqoR" },           /* query */
+	{ 1, 9, 4, "Qqoy" },           /* query */
 	{ 1, 10, 3, "OroL" },          /* stream output target */
 	{ 1, 11, 2, "SRFlYu" },        /* multisampled surface */
 	{ 2, 1, 2, "B" }, { 2, 2, 2, "A" }, { 2, 3, 2, "D" }, { 2, 5, 2, "E" },
@@ -49,7 +49,7 @@ static const struct rule rules[] = {
 	{ 23, 0, 1, "8f8f8f8f" },
 	{ 24, 0, 1, "*" },
 	{ 25, 0, 3, "m+O" },           /* SET_STREAMOUT_TARGETS */
-	{ 26, 0, 2, "Qbu" },
+	{ 26, 0, 2, "Qbv" },
 	{ 27, 0, 3, "tuoLr" },         /* SET_UNIFORM_BUFFER */
 	{ 28, 0, 2, "x" }, { 29, 0, 2, "x" }, { 30, 0, 1, "x" },
 	{ 31, 0, 6, "" },              /* BIND_SHADER: make_special() */
@@ -63,7 +63,7 @@ static const struct rule rules[] = {
 	{ 39, 0, 1, "*" },
 	{ 40, 0, 2, "z+oLr" },         /* SET_ATOMIC_BUFFERS */
 	{ 41, 0, 1, "2*" },
-	{ 42, 0, 3, "Qrbuou" },        /* GET_QUERY_RESULT_QBO */
+	{ 42, 0, 3, "Qrbvou" },        /* GET_QUERY_RESULT_QBO */
 	{ 43, 0, 4, "Rlzzz2ce2wdod" },   /* TRANSFER3D */
 	{ 44, 0, 1, "" },
 	{ 45, 0, 4, "Rlzzz2ce2wdrou" },  /* COPY_TRANSFER3D */
@@ -79,6 +79,10 @@ static const struct rule rules[] = {
 };
 /* clang-format on */
 
+/* Resources of make.c: four buffers, textures, four buffers. */
+#define N_RESOURCES    24
+#define N_TEXTURES_END 20
+
 #define DRAW_WORDS          12
 #define DRAW_WORDS_TESS     14
 #define DRAW_WORDS_INDIRECT 20
@@ -89,8 +93,11 @@ unsigned make_n_rules(void)
 	return G_N_ELEMENTS(rules);
 }
 
+/* Mostly that of the setup. */
 uint32_t make_handle(struct random *random, unsigned object)
 {
+	if (random_below(random, 3) > 0)
+		return object * HANDLES_OF_A_KIND + 1;
 	return object * HANDLES_OF_A_KIND + 1 + random_below(random, HANDLES_OF_A_KIND - 1);
 }
 
@@ -204,9 +211,13 @@ uint32_t make_word(struct random *random, char letter)
 	case 'q':
 		return random_below(random, 16) | (random_below(random, 4) << 16);
 	case 'R':
-		return 1 + random_below(random, 20);
+		return 1 + random_below(random, N_RESOURCES);
 	case 'r':
-		return 1 + random_below(random, 4);
+		return 1 + (random_one_in(random, 2) ? 0 : N_TEXTURES_END) +
+		       random_below(random, 4);
+	case 'y':
+		return random_one_in(random, 8) ? 1 + random_below(random, N_RESOURCES)
+						: N_TEXTURES_END + 1;
 	case 's':
 		return random_one_in(random, 2) ? 0 | 1 << 3 | 2 << 6 | 3 << 9 : random_u32(random);
 	case 'T': /* a sampler view's format, with the target in the high byte or not */

@@ -47,14 +47,15 @@ static void free_resource(struct player *player, uint32_t id)
 	player->resources[id] = NULL;
 }
 
+/* As the device has them, and small. */
 static bool is_small(const struct renderer_resource_args *args)
 {
-	uint64_t bytes = 16 * (uint64_t)MAX(args->width, 1) * MAX(args->height, 1);
+	uint64_t bytes = 16 * (uint64_t)args->width * args->height;
 
-	return args->width <= 16384 && args->height <= 16384 && args->depth <= 2048 &&
+	return args->width > 0 && args->height > 0 && args->depth > 0 && args->array_size > 0 &&
+	       args->width <= 16384 && args->height <= 16384 && args->depth <= 2048 &&
 	       args->array_size <= 2048 && args->nr_samples <= 32 && args->last_level <= 14 &&
-	       bytes * MAX(args->depth, 1) * MAX(args->array_size, 1) * MAX(args->nr_samples, 1) <=
-		       MAX_BYTES;
+	       bytes * args->depth * args->array_size * MAX(args->nr_samples, 1) <= MAX_BYTES;
 }
 
 static void create_resource(struct player *player, const uint32_t *words)
