@@ -25,6 +25,8 @@ static const struct refusal refusals[] = {
 	  { 0, 1, TEXTURE, 67, 0, 0, 5 } },
 	{ "a surface's format", OBJECT, VIRGL_OBJECT_SURFACE, 5, 3, 322,
 	  { 0, 1, TEXTURE, 1, 0, 0 } },
+	{ "a surface in a format that is not drawn to", OBJECT, VIRGL_OBJECT_SURFACE, 5, 3,
+	  VIRGL_FORMAT_R9G9B9E5, { 0, 1, TEXTURE, 1, 0, 0 } },
 	{ "a surface of no layer", OBJECT, VIRGL_OBJECT_SURFACE, 5, 5, 1,
 	  { 0, 1, TEXTURE, 1, 0, 0 } },
 	{ "a surface's samples", OBJECT, VIRGL_OBJECT_MSAA_SURFACE, 6, 6, 33,

@@ -35,6 +35,8 @@ static const struct refusal refusals[] = {
 	  { 0, 0, 0, 0, TEXTURE, 0, 1, 0, 0, 0, 4, 4, 1, TEXTURE, 0, 1, 0, 0, 0, 4, 4, 1 } },
 	{ "the format that is blitted from", VIRGL_BLIT, 0, 21, 15, 0x80000000,
 	  { 0, 0, 0, 0, TEXTURE, 0, 1, 0, 0, 0, 4, 4, 1, TEXTURE, 0, 1, 0, 0, 0, 4, 4, 1 } },
+	{ "a format that is not drawn to", VIRGL_BLIT, 0, 21, 6, VIRGL_FORMAT_R9G9B9E5,
+	  { 0, 0, 0, 0, TEXTURE, 0, 1, 0, 0, 0, 4, 4, 1, TEXTURE, 0, 1, 0, 0, 0, 4, 4, 1 } },
 	{ "the layers that are blitted to", VIRGL_BLIT, 0, 21, 12, 0x7fffffff,
 	  { 0, 0, 0, 0, UNKNOWN, 0, 1, 0, 0, 0, 4, 4, 1, TEXTURE, 0, 1, 0, 0, 0, 4, 4, 1 } },
 	{ "the level that is blitted from", VIRGL_BLIT, 0, 21, 14, 17,

@@ -117,6 +117,7 @@ enum virgl_target {
 };
 
 #define VIRGL_FORMAT_R8_UNORM 64
+#define VIRGL_FORMAT_R9G9B9E5 125
 
 /* What is larger is not in any OpenGL: the largest texture has 2^15 pixels a side, 16 levels and
  * 2^14 layers, the smallest thing that is drawn takes a cycle. */

@@ -195,7 +195,7 @@ static const struct row rows[VIRGL_N_COMMANDS] = {
 	[VIRGL_GET_MEMORY_INFO] = { "GET_MEMORY_INFO", 1, virgl_stream_check_memory_info },
 };
 
-static bool refused(uint32_t header)
+static bool refuse_stream(uint32_t header)
 {
 	log_debug("refused a command stream for a command %s (number %u, object %u)",
 		  rows[VIRGL_COMMAND(header)].name, VIRGL_COMMAND(header), VIRGL_OBJECT(header));
@@ -216,7 +216,7 @@ bool virgl_check_stream(const struct virgl *virgl, const uint32_t *stream, size_
 		    n <= rows[command].min_words)
 			continue;
 		if (!rows[command].check(virgl, stream, (uint32_t)(n - 1)))
-			return refused(stream[0]);
+			return refuse_stream(stream[0]);
 	}
 	return true;
 }

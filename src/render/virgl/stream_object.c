@@ -96,8 +96,10 @@ static bool check_sampler_view(const struct virgl *virgl, const uint32_t *comman
 
 static bool check_surface(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
-	return virgl_stream_is_texture(virgl, command[WORD_SURFACE_RESOURCE]) &&
-	       virgl_formats_has(&virgl->formats, command[WORD_SURFACE_FORMAT]) &&
+	uint32_t id = command[WORD_SURFACE_RESOURCE], format = command[WORD_SURFACE_FORMAT];
+
+	return virgl_stream_is_texture(virgl, id) && virgl_formats_has(&virgl->formats, format) &&
+	       virgl_stream_can_draw_as(virgl, id, format) &&
 	       is_range(command[WORD_SURFACE_LAYERS], 16) &&
 	       (n < WORD_SURFACE_SAMPLES || command[WORD_SURFACE_SAMPLES] <= VIRGL_MAX_SAMPLES);
 }

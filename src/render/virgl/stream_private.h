@@ -47,6 +47,8 @@ bool virgl_stream_check_clear(const struct virgl *virgl, const uint32_t *command
 bool virgl_stream_check_memory_info(const struct virgl *virgl, const uint32_t *command, uint32_t n);
 /* Whether @id is a texture, for all that is known. */
 bool virgl_stream_is_texture(const struct virgl *virgl, uint32_t id);
+/* Whether texture @id survives what is drawn to it as @format, for all that is known. */
+bool virgl_stream_can_draw_as(const struct virgl *virgl, uint32_t id, uint32_t format);
 /* Whether words @first, @first + @step and so on, up to @n, name buffers of OpenGL's, or none. */
 bool virgl_stream_check_buffers(const struct virgl *virgl, const uint32_t *command, uint32_t first,
 				uint32_t step, uint32_t n);

@@ -77,6 +77,15 @@ bool virgl_stream_is_texture(const struct virgl *virgl, uint32_t id)
 	return !resource || resource->args.target != VIRGL_TARGET_BUFFER;
 }
 
+/* OpenGL does not draw to numbers that share an exponent. Mesa asks that of the texture, and not of
+ * the view that the library makes of it for another format; llvmpipe then dies. */
+bool virgl_stream_can_draw_as(const struct virgl *virgl, uint32_t id, uint32_t format)
+{
+	const struct virgl_resource *resource = virgl_stream_find(virgl, id);
+
+	return format != VIRGL_FORMAT_R9G9B9E5 || !resource || resource->format == format;
+}
+
 /* Of each of the two: resource, level, format, then a box. */
 #define WORD_BLIT_DST 4
 #define WORD_BLIT_SRC 13
@@ -90,8 +99,10 @@ static bool check_blit_side(const struct virgl *virgl, const uint32_t *side)
 
 bool virgl_stream_check_blit(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
+	const uint32_t *dst = command + WORD_BLIT_DST;
+
 	(void)n;
-	return check_blit_side(virgl, command + WORD_BLIT_DST) &&
+	return virgl_stream_can_draw_as(virgl, dst[0], dst[2]) && check_blit_side(virgl, dst) &&
 	       check_blit_side(virgl, command + WORD_BLIT_SRC);
 }
 
