@@ -388,6 +388,7 @@ static bool take_words(struct scan *scan)
 	char before[MAX_WORD];
 
 	memcpy(before, scan->word, sizeof(before));
+	virgl_tgsi_remove_modifiers(before);
 	take_word(scan);
 	if (is_word(scan, "DCL")) {
 		scan->is_declaration = true;

@@ -75,6 +75,15 @@ uint32_t virgl_tgsi_property_max(const char *word)
 	return UINT32_MAX;
 }
 
+void virgl_tgsi_remove_modifiers(char *opcode)
+{
+	static const char *const modifiers[] = { "_PRECISE", "_SAT", "_PRECISE" };
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(modifiers); i++)
+		if (g_str_has_suffix(opcode, modifiers[i]))
+			opcode[strlen(opcode) - strlen(modifiers[i])] = '\0';
+}
+
 bool virgl_tgsi_is_reader(const char *opcode)
 {
 	for (unsigned i = 0; i < G_N_ELEMENTS(readers); i++)

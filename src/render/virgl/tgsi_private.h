@@ -39,6 +39,8 @@ struct tgsi_limit {
 const struct tgsi_limit *virgl_tgsi_limit(const char *word);
 /* UINT32_MAX: any. */
 uint32_t virgl_tgsi_property_max(const char *word);
+/* DFRACEXP_SAT is a DFRACEXP. */
+void virgl_tgsi_remove_modifiers(char *opcode);
 /* Whether the first register of an instruction is not written but read. */
 bool virgl_tgsi_is_reader(const char *opcode);
 /* Whether its operands are doubles. */
