@@ -69,7 +69,7 @@ static void test_estimates_are_what_llvmpipe_takes(void **state)
 		    bytes > seen[i].seen + seen[i].seen / 20 + ITS_OWN_BYTES)
 			fail_msg("%ux%ux%u: %llu, seen %llu", args.width, args.height, args.depth,
 				 (unsigned long long)bytes, (unsigned long long)seen[i].seen);
-		assert_true(cost(VIRGL_DRIVER_OTHER, &args) >= bytes);
+		assert_true(cost(VIRGL_DRIVER_GPU, &args) >= bytes);
 	}
 }
 

@@ -82,7 +82,7 @@ static void check_filled_with_zeros(const struct renderer_resource_args *args)
 	fill(resource, args);
 	size_t size = read_level(resource, args, 0, 0x3c);
 	assert_true(size > 0);
-	virgl->driver = VIRGL_DRIVER_OTHER;
+	virgl->driver = VIRGL_DRIVER_GPU;
 	assert_int_equal(virgl_fresh_fill(virgl, virgl_resource_of(resource)), 0);
 	virgl->driver = driver;
 	assert_int_equal(read_level(resource, args, 0, 0), size);
@@ -169,7 +169,7 @@ static void test_what_cannot_be_filled_is_refused(void **state)
 	struct virgl *virgl = virgl_of(virgl_rig.renderer);
 	struct renderer_resource *resource;
 
-	virgl->driver = VIRGL_DRIVER_OTHER;
+	virgl->driver = VIRGL_DRIVER_GPU;
 	assert_int_equal(virgl_rig.ops->resource_create(virgl_rig.renderer, &args, &resource),
 			 VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
 	virgl->driver = VIRGL_DRIVER_CPU;
@@ -185,7 +185,7 @@ static void test_textures_with_samples_are_filled_by_a_clear(void **state)
 	struct virgl *virgl = virgl_of(virgl_rig.renderer);
 	struct renderer_resource *resource;
 
-	virgl->driver = VIRGL_DRIVER_OTHER;
+	virgl->driver = VIRGL_DRIVER_GPU;
 	assert_int_equal(virgl_rig.ops->resource_create(virgl_rig.renderer, &args, &resource), 0);
 	virgl->driver = VIRGL_DRIVER_CPU;
 	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
@@ -213,7 +213,7 @@ static void test_what_opengl_could_not_make_is_refused(void **state)
 	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 	assert_int_equal(virgl_rig.ops->resource_create(virgl_rig.renderer, &flat, &resource), 0);
 	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
-	virgl->driver = VIRGL_DRIVER_OTHER;
+	virgl->driver = VIRGL_DRIVER_GPU;
 	assert_int_equal(virgl_rig.ops->resource_create(virgl_rig.renderer, &samples, &resource),
 			 VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
 	assert_int_equal(virgl_rig.ops->resource_create(virgl_rig.renderer, &flat, &resource),
@@ -230,7 +230,7 @@ static void test_a_guest_may_use_any_number_for_a_context(void **state)
 	struct renderer_resource *resource;
 
 	for (uint32_t i = 0; i < 3; i++) {
-		virgl->driver = VIRGL_DRIVER_OTHER;
+		virgl->driver = VIRGL_DRIVER_GPU;
 		assert_int_equal(
 			virgl_rig.ops->resource_create(virgl_rig.renderer, &args, &resource), 0);
 		virgl->driver = VIRGL_DRIVER_CPU;

@@ -4,9 +4,9 @@
  * which may be another guest's, and a guest need not copy to see what lies there: it can draw with
  * it. So zeros are written when a resource is made, and what they cannot be written to is refused.
  *
- * This is left out where the driver was seen to do it itself: those of Mesa that draw on the CPU,
- * and NVIDIA's (580, on an H100 and an H200) for textures without samples whose pixels are colours,
- * not for buffers.
+ * This is left out where the driver was seen to do it itself, in each way: those of Mesa that draw
+ * on the CPU. NVIDIA's (580, on an H100) gives new textures zeros too, until a part of one is
+ * written: what it had of malloc() for the rest is what is read then.
  *
  * Textures are cleared by the GPU, with a stream in a context of our own, of a number that the
  * guest does not use. Where OpenGL cannot clear (compressed textures, versions before 4.4), zeros
@@ -35,20 +35,10 @@ static uint8_t zeros[ZERO_BYTES];
 
 void virgl_fresh_init(struct virgl *virgl)
 {
-	const char *renderer = virgl_gl_renderer(), *vendor = virgl_gl_vendor();
+	const char *renderer = virgl_gl_renderer();
+	bool is_cpu = strstr(renderer, "llvmpipe") || strstr(renderer, "softpipe");
 
-	if (strstr(renderer, "llvmpipe") || strstr(renderer, "softpipe"))
-		virgl->driver = VIRGL_DRIVER_CPU;
-	else if (strstr(vendor, "NVIDIA"))
-		virgl->driver = VIRGL_DRIVER_NVIDIA;
-	else
-		virgl->driver = VIRGL_DRIVER_OTHER;
-}
-
-static bool is_colour(uint32_t format)
-{
-	return !(format >= 16 && format <= 23) && format != 126 &&
-	       !(format >= 136 && format <= 138);
+	virgl->driver = is_cpu ? VIRGL_DRIVER_CPU : VIRGL_DRIVER_GPU;
 }
 
 static bool is_compressed(uint32_t format)
@@ -64,10 +54,8 @@ static bool is_zero_already(const struct virgl *virgl, const struct virgl_resour
 
 	if (virgl->driver == VIRGL_DRIVER_CPU)
 		return true;
-	if (args->target == RENDERER_TARGET_BUFFER)
-		return args->bind == BIND_CUSTOM || args->bind == BIND_STAGING;
-	return virgl->driver == VIRGL_DRIVER_NVIDIA && args->nr_samples == 0 &&
-	       is_colour(resource->format) && !is_compressed(resource->format);
+	return args->target == RENDERER_TARGET_BUFFER &&
+	       (args->bind == BIND_CUSTOM || args->bind == BIND_STAGING);
 }
 
 static int write_once(const struct virgl_resource *resource, const struct renderer_transfer *t,
