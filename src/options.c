@@ -13,6 +13,7 @@
 #include "options.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <getopt.h>
 #include <glib.h>
 #include <stdarg.h>
@@ -199,15 +200,16 @@ static enum options_result check_options(struct options *options)
 	return result;
 }
 
+/* --print-capabilities was found before all others. */
 static enum options_result print_and_end(const struct option_type *type,
 					 const struct options *defaults)
 {
 	if (type->letter == 'h')
 		options_help_print(defaults);
-	else if (type->letter == 'V')
-		puts(PROGRAM " " PROJECT_VERSION);
 	else
-		return capabilities_print() ? OPTIONS_DONE : OPTIONS_WRONG;
+		options_version_print();
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return report_wrong("standard output cannot be written: %s", g_strerror(errno));
 	return OPTIONS_DONE;
 }
 

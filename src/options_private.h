@@ -9,17 +9,36 @@
 
 #include "options.h"
 
+/* One more name for a value. */
+struct option_alias {
+	const char *name;
+	unsigned value;
+	bool is_hidden; /* errors do not name it */
+};
+
 /* The names of an enum's values; the index is the value. */
 struct option_names {
 	const char *const *names; /* NULL: no such value */
 	unsigned n;
 	uint32_t reserved; /* bits 1 << index: understood, but not offered */
 	bool is_set;       /* several names, separated by commas; the value is bits 1 << index */
+	const struct option_alias *aliases;
+	unsigned n_aliases;
+};
+
+/* What --help and the manual put under one heading; in their order. */
+enum option_group {
+	OPTION_GROUP_SOCKET,
+	OPTION_GROUP_RENDERER,
+	OPTION_GROUP_DISPLAY,
+	OPTION_GROUP_LIMITS,
+	OPTION_GROUP_OTHER,
 };
 
 /* One option. Its default is what its field holds before the command line is read. */
 struct option_type {
-	char letter; /* 0: none */
+	enum option_group group; /* the table is sorted by it */
+	char letter;             /* 0: none */
 	const char *name;
 	const char *value; /* what help calls it; NULL: takes none; in brackets: may be left out */
 	/* Stores @value, which is NULL if none was given. False if it is not what
@@ -29,7 +48,7 @@ struct option_type {
 	size_t at, size;   /* the field in struct options, in bytes; size 0: has none */
 	uint64_t min, max; /* of a number, in @unit; max 0: the value is not a number */
 	const char *unit;  /* plural; NULL: a count of what the option names */
-	bool has_suffix;   /* K, M, G or T may follow the number */
+	bool has_suffix;   /* a size: K, M, G or T may follow the number, which may have a point */
 	const struct option_names *names; /* NULL: the value is not a name */
 	bool hides_default;               /* help does not show what the field holds */
 	const char *help;
@@ -61,4 +80,6 @@ char *options_value_expected(const struct option_type *type);
 /* What help says after the description: the values, the default. Freed with g_free(). */
 char *options_value_details(const struct option_type *type, const struct options *defaults);
 
+/* On standard output, which is not flushed. */
 void options_help_print(const struct options *defaults);
+void options_version_print(void);

@@ -5,7 +5,6 @@
  */
 #include <glib.h>
 #include <linux/virtio_gpu.h>
-#include <string.h>
 
 #include "options_private.h"
 
@@ -17,12 +16,18 @@
 		.names = (strings), .n = G_N_ELEMENTS(strings), __VA_ARGS__                        \
 	}
 
+#define ALIASES(list) .aliases = (list), .n_aliases = G_N_ELEMENTS(list)
+
 static const char *const mode_strings[] = {
 	[GPU_MODE_AUTO] = "auto", [GPU_MODE_VIRGLRENDERER] = "virglrenderer", [GPU_MODE_2D] = "2d",
 	[GPU_MODE_NULL] = "null", [GPU_MODE_GFXSTREAM] = "gfxstream",
 };
+/* The Rust daemon's name. */
+static const struct option_alias mode_aliases[] = {
+	{ "virgl-renderer", GPU_MODE_VIRGLRENDERER, true },
+};
 const struct option_names options_table_modes =
-	NAMES(mode_strings, .reserved = 1u << GPU_MODE_GFXSTREAM);
+	NAMES(mode_strings, .reserved = 1u << GPU_MODE_GFXSTREAM, ALIASES(mode_aliases));
 
 /* The index is the capset's id in the virtio-gpu spec. */
 enum {
@@ -48,7 +53,11 @@ const uint32_t options_table_mode_capsets[G_N_ELEMENTS(mode_strings)] = {
 };
 
 static const char *const bool_strings[] = { [false] = "false", [true] = "true" };
-static const struct option_names bool_names = NAMES(bool_strings);
+static const struct option_alias bool_aliases[] = {
+	{ "no", false, false }, { "yes", true, false }, { "off", false, false },
+	{ "on", true, false },  { "0", false, false },  { "1", true, false },
+};
+static const struct option_names bool_names = NAMES(bool_strings, ALIASES(bool_aliases));
 
 static const char *const scanout_strings[] = {
 	[GPU_SCANOUT_AUTO] = "auto",
@@ -66,11 +75,8 @@ static const struct option_names sandbox_names = NAMES(sandbox_strings);
 
 static const struct option_names log_names = NAMES(log_level_names);
 
-/* The Rust daemon calls the mode virgl-renderer. */
 static bool set_gpu_mode(const struct option_type *type, struct options *options, const char *value)
 {
-	if (strcmp(value, "virgl-renderer") == 0)
-		value = mode_strings[GPU_MODE_VIRGLRENDERER];
 	options->is_mode_given = true;
 	return options_value_set_name(type, options, value);
 }
@@ -100,56 +106,76 @@ static bool set_use_gles(const struct option_type *type, struct options *options
 #define NUMBER(field, least, most)                                                                 \
 	options_value_set_number, FIELD(field), .min = (least), .max = (most)
 #define LIMIT(field, most) NUMBER(device.limits.field, 1, most)
+#define SIZE(field, most)  LIMIT(field, most), .unit = "bytes", .has_suffix = true
+
+#define SOCKET   OPTION_GROUP_SOCKET
+#define RENDERER OPTION_GROUP_RENDERER
+#define DISPLAY  OPTION_GROUP_DISPLAY
+#define LIMITS   OPTION_GROUP_LIMITS
+#define OTHER    OPTION_GROUP_OTHER
 
 const struct option_type options_table[] = {
-	{ 's', "socket-path", "PATH", PATH(socket_path),
+	{ SOCKET, 's', "socket-path", "PATH", PATH(socket_path),
 	  .help = "listen on this socket for the front-end (the VMM)" },
-	{ 0, "socket-group", "NAME", PATH(socket_group),
+	{ SOCKET, 0, "socket-group", "NAME", PATH(socket_group),
 	  .help = "group, by name or number, that may connect too (mode 0660)" },
-	{ 0, "fd", "N", NUMBER(fd, 0, INT32_MAX), .hides_default = true,
+	{ SOCKET, 0, "fd", "N", NUMBER(fd, 0, INT32_MAX), .hides_default = true,
 	  .help = "serve the inherited socket N: listening, or one connection, then exit" },
-	{ 'g', "gpu-mode", "MODE", set_gpu_mode, FIELD(gpu_mode), .names = &options_table_modes,
-	  .help = "renderer" },
-	{ 'c', "capset", "A,B", NAME(capsets, options_table_capsets),
+	{ SOCKET, 0, "once", NULL, FLAG(is_once),
+	  .help = "serve one connection, then exit with status 0" },
+
+	{ RENDERER, 'g', "gpu-mode", "MODE", set_gpu_mode, FIELD(gpu_mode),
+	  .names = &options_table_modes, .help = "renderer" },
+	{ RENDERER, 0, "virgl", NULL, set_virgl,
+	  .help = "same as --gpu-mode virglrenderer, unless a mode is given" },
+	{ RENDERER, 'c', "capset", "A,B", NAME(capsets, options_table_capsets),
 	  .help = "capsets that the guest may use, by default all of the mode" },
-	{ 0, "use-egl", "[BOOL]", NAME(use_egl, bool_names), .help = "virglrenderer uses EGL" },
-	{ 0, "use-glx", "[BOOL]", NAME(use_glx, bool_names), .help = "virglrenderer uses GLX" },
-	{ 0, "use-gles", "[BOOL]", set_use_gles, FIELD(use_gles), .names = &bool_names,
+	{ RENDERER, 0, "gpu-device", "PATH", PATH(gpu_device),
+	  .help = "DRM render node for virglrenderer, by default the first that works" },
+	{ RENDERER, 0, "render-node", "PATH", PATH(gpu_device), .help = "same as --gpu-device" },
+	{ RENDERER, 0, "use-egl", "[BOOL]", NAME(use_egl, bool_names),
+	  .help = "virglrenderer uses EGL" },
+	{ RENDERER, 0, "use-glx", "[BOOL]", NAME(use_glx, bool_names),
+	  .help = "virglrenderer uses GLX" },
+	{ RENDERER, 0, "use-gles", "[BOOL]", set_use_gles, FIELD(use_gles), .names = &bool_names,
 	  .hides_default = true,
 	  .help = "OpenGL ES on the host, by default only where OpenGL does not work" },
-	{ 0, "use-surfaceless", "[BOOL]", NAME(use_surfaceless, bool_names),
+	{ RENDERER, 0, "use-surfaceless", "[BOOL]", NAME(use_surfaceless, bool_names),
 	  .help = "EGL may do without a render node" },
-	{ 0, "gpu-device", "PATH", PATH(gpu_device),
-	  .help = "DRM render node for virglrenderer, by default the first that works" },
-	{ 0, "render-node", "PATH", PATH(gpu_device), .help = "same as --gpu-device" },
-	{ 0, "virgl", NULL, set_virgl,
-	  .help = "same as --gpu-mode virglrenderer, unless a mode is given" },
-	{ 0, "headless", NULL, FLAG(is_headless),
+
+	{ DISPLAY, 0, "headless", NULL, FLAG(is_headless),
 	  .help = "no display; the guest gets one screen of 1280x800" },
-	{ 0, "once", NULL, FLAG(is_once), .help = "serve one connection, then exit with status 0" },
-	{ 0, "max-outputs", "N", NUMBER(device.n_scanouts, 1, VIRTIO_GPU_MAX_SCANOUTS),
+	{ DISPLAY, 0, "max-outputs", "N", NUMBER(device.n_scanouts, 1, VIRTIO_GPU_MAX_SCANOUTS),
 	  .help = "screens in the configuration space; QEMU sets its own number" },
-	{ 0, "max-hostmem", "BYTES", LIMIT(max_hostmem, INT64_MAX), .unit = "bytes",
-	  .has_suffix = true, .help = "host memory for the guest's resources, with K, M, G or T" },
-	{ 0, "max-resources", "N", LIMIT(max_resources, INT32_MAX), .help = "live resources" },
-	{ 0, "max-backing-entries", "N", LIMIT(max_backing_entries, INT32_MAX),
-	  .help = "pieces of guest memory behind one resource" },
-	{ 0, "max-dimension", "PIXELS", LIMIT(max_dimension, MAX_DIMENSION), .unit = "pixels",
-	  .help = "width and height of a resource" },
-	{ 0, "max-contexts", "N", LIMIT(max_contexts, INT32_MAX), .help = "live 3D contexts" },
-	{ 0, "max-submit", "BYTES", LIMIT(max_submit, INT32_MAX), .unit = "bytes",
-	  .help = "size of one 3D command stream" },
-	{ 0, "max-fences", "N", LIMIT(max_fences, INT32_MAX), .help = "fences that wait at once" },
-	{ 0, "max-stall", "SECONDS", NUMBER(max_stall, 1, 3600), .unit = "seconds",
-	  .help = "how long the front-end waits for the renderer before its session ends" },
-	{ 0, "scanout", "MODE", NAME(device.scanout_mode, scanout_names),
+	{ DISPLAY, 0, "scanout", "MODE", NAME(device.scanout_mode, scanout_names),
 	  .help = "how 3D resources are sent to the display" },
-	{ 0, "sandbox", "LEVEL", NAME(sandbox, sandbox_names),
+
+	{ LIMITS, 0, "max-hostmem", "BYTES", SIZE(max_hostmem, INT64_MAX),
+	  .help = "host memory for the guest's resources" },
+	{ LIMITS, 0, "max-resources", "N", LIMIT(max_resources, INT32_MAX),
+	  .help = "live resources" },
+	{ LIMITS, 0, "max-backing-entries", "N", LIMIT(max_backing_entries, INT32_MAX),
+	  .help = "pieces of guest memory behind one resource" },
+	{ LIMITS, 0, "max-dimension", "PIXELS", LIMIT(max_dimension, MAX_DIMENSION),
+	  .unit = "pixels", .help = "width and height of a resource" },
+	{ LIMITS, 0, "max-contexts", "N", LIMIT(max_contexts, INT32_MAX),
+	  .help = "live 3D contexts" },
+	{ LIMITS, 0, "max-submit", "BYTES", SIZE(max_submit, INT32_MAX),
+	  .help = "size of one 3D command stream" },
+	{ LIMITS, 0, "max-fences", "N", LIMIT(max_fences, INT32_MAX),
+	  .help = "fences that wait at once" },
+	{ LIMITS, 0, "max-stall", "SECONDS", NUMBER(max_stall, 1, 3600), .unit = "seconds",
+	  .help = "how long the front-end waits for the renderer before its session ends" },
+
+	{ OTHER, 0, "sandbox", "LEVEL", NAME(sandbox, sandbox_names),
 	  .help = "give up the privileges that are not needed" },
-	{ 0, "log-level", "LEVEL", NAME(log_level, log_names), .help = "lines on standard error" },
-	{ 0, "print-capabilities", NULL, NULL, .help = "print what libvirt asks for, and exit" },
-	{ 'h', "help", NULL, NULL, .help = "print this and exit" },
-	{ 'V', "version", NULL, NULL, .help = "print the version and exit" },
+	{ OTHER, 0, "log-level", "LEVEL", NAME(log_level, log_names),
+	  .help = "lines on standard error" },
+	{ OTHER, 0, "print-capabilities", NULL, NULL,
+	  .help = "print what libvirt asks for, and exit" },
+	{ OTHER, 'h', "help", NULL, NULL, .help = "print this and exit" },
+	{ OTHER, 'V', "version", NULL, NULL,
+	  .help = "print the version, the renderers and the libraries, and exit" },
 };
 
 const unsigned options_table_length = G_N_ELEMENTS(options_table);

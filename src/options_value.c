@@ -11,6 +11,9 @@
 
 static const char suffixes[] = "KMGT"; /* each is 1024 times the one before */
 
+/* Six digits behind the point: with the largest suffix they fit in 64 bits. */
+#define MAX_FRACTION UINT64_C(1000000)
+
 static void *field_of(const struct option_type *type, struct options *options)
 {
 	return (char *)options + type->at;
@@ -57,7 +60,8 @@ bool options_value_set_flag(const struct option_type *type, struct options *opti
 	return true;
 }
 
-/* The power of two that the suffix at @end stands for; 0 without one. Moves @end behind it. */
+/* The power of two that "K", "KB" or "KiB" at @end stands for; 0 without one. Moves @end behind it.
+ */
 static unsigned read_suffix(const struct option_type *type, const char **end)
 {
 	const char *suffix = type->has_suffix && **end ? strchr(suffixes, **end) : NULL;
@@ -65,24 +69,52 @@ static unsigned read_suffix(const struct option_type *type, const char **end)
 	if (!suffix)
 		return 0;
 	(*end)++;
+	if (g_str_has_prefix(*end, "iB"))
+		*end += 2;
+	else if (**end == 'B')
+		(*end)++;
 	return 10 * (unsigned)(suffix - suffixes + 1);
+}
+
+/* Of ".5" at @end: *@ret_part in *@ret_whole parts, 0 of 1 without one. Moves @end behind it. False
+ * if there is a point and no digit, or too many for 64 bits to count bytes with. */
+static bool read_fraction(const struct option_type *type, const char **end, uint64_t *ret_part,
+			  uint64_t *ret_whole)
+{
+	*ret_part = 0;
+	*ret_whole = 1;
+	if (!type->has_suffix || **end != '.')
+		return true;
+	for ((*end)++; g_ascii_isdigit(**end); (*end)++) {
+		*ret_part = *ret_part * 10 + (uint64_t)g_ascii_digit_value(**end);
+		*ret_whole *= 10;
+		if (*ret_whole > MAX_FRACTION)
+			return false;
+	}
+	return *ret_whole > 1;
 }
 
 bool options_value_set_number(const struct option_type *type, struct options *options,
 			      const char *value)
 {
 	const char *end = value;
+	uint64_t part, whole;
 
 	errno = 0;
 	uint64_t n = g_ascii_strtoull(value, (char **)&end, 10);
 	if (errno || !g_ascii_isdigit(*value)) /* it also reads signs and white space */
 		return false;
+	if (!read_fraction(type, &end, &part, &whole))
+		return false;
 
 	unsigned shift = read_suffix(type, &end);
 
-	if (*end || n > type->max >> shift || n << shift < type->min)
+	if (*end || n > type->max >> shift || (part > 0 && shift == 0))
 		return false;
-	store(type, options, n << shift);
+	n = (n << shift) + (part << shift) / whole;
+	if (n < type->min || n > type->max)
+		return false;
+	store(type, options, n);
 	return true;
 }
 
@@ -91,6 +123,12 @@ static bool find_name(const struct option_names *names, const char *name, unsign
 	for (unsigned i = 0; i < names->n; i++) {
 		if (g_strcmp0(name, names->names[i]) == 0) {
 			*ret = i;
+			return true;
+		}
+	}
+	for (unsigned i = 0; i < names->n_aliases; i++) {
+		if (g_strcmp0(name, names->aliases[i].name) == 0) {
+			*ret = names->aliases[i].value;
 			return true;
 		}
 	}
@@ -151,12 +189,23 @@ static char *join_names(const struct option_names *names, uint64_t default_value
 	return g_string_free(text, FALSE);
 }
 
+/* ", no, yes" */
+static char *join_aliases(const struct option_names *names)
+{
+	GString *text = g_string_new(NULL);
+
+	for (unsigned i = 0; i < names->n_aliases; i++)
+		if (!names->aliases[i].is_hidden)
+			g_string_append_printf(text, ", %s", names->aliases[i].name);
+	return g_string_free(text, FALSE);
+}
+
 static char *expected_number(const struct option_type *type)
 {
 	return g_strdup_printf("a number %s%s%sfrom %llu to %llu%s", type->unit ? "of " : "",
 			       type->unit ? type->unit : "", type->unit ? " " : "",
 			       (unsigned long long)type->min, (unsigned long long)type->max,
-			       type->has_suffix ? ", or one with K, M, G or T" : "");
+			       type->has_suffix ? ", as 512M, 1GiB or 1.5G" : "");
 }
 
 char *options_value_expected(const struct option_type *type)
@@ -167,9 +216,10 @@ char *options_value_expected(const struct option_type *type)
 		return g_strdup("a path");
 
 	g_autofree char *names = join_names(type->names, UINT64_MAX);
+	g_autofree char *aliases = join_aliases(type->names);
 
 	if (!type->names->is_set)
-		return g_steal_pointer(&names);
+		return g_strconcat(names, aliases, NULL);
 	return g_strdup_printf("one or more of %s, separated by commas", names);
 }
 

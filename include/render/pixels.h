@@ -4,6 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Of pixman, as it is loaded; static. */
+const char *pixels_library_version(void);
+
 /* Whether @format is one of the eight formats of VIRTIO 1.2, 5.7.6.8. */
 bool pixels_has_format(uint32_t format);
 

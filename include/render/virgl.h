@@ -13,6 +13,9 @@ extern const struct renderer_kind virgl_renderer_kind;
 /* False in a build without virglrenderer. */
 bool virgl_is_built_in(void);
 
+/* Of virglrenderer, as it was when this was built; static. NULL without it. */
+const char *virgl_library_version(void);
+
 /* The API of the host that the guest's OpenGL is drawn with. */
 enum virgl_api {
 	VIRGL_API_BEST, /* OpenGL, which gives the guest more; OpenGL ES if that does not start */

@@ -33,6 +33,9 @@ struct sandbox {
 	struct gpu_nodes *gpu_nodes; /* NULL: none that could go */
 };
 
+/* Of libseccomp, as it is loaded; freed with g_free(). NULL: not built in. */
+char *sandbox_library_version(void);
+
 /*
  * Before the renderer starts, in a process without threads: takes away what threads inherit, which
  * is privileges, namespaces and the file tree. Closes what the parent left open. False, with an

@@ -65,6 +65,11 @@ uint32_t pixels_size(uint32_t format)
 	return PIXEL_BYTES;
 }
 
+const char *pixels_library_version(void)
+{
+	return pixman_version_string();
+}
+
 bool pixels_has_format(uint32_t format)
 {
 	return pixman_format(format) != 0;

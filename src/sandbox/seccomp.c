@@ -363,6 +363,13 @@ int seccomp_install(enum sandbox_profile profile, bool kills, const GArray *uvm_
 	return r;
 }
 
+char *sandbox_library_version(void)
+{
+	const struct scmp_version *version = seccomp_version();
+
+	return g_strdup_printf("%u.%u.%u", version->major, version->minor, version->micro);
+}
+
 int seccomp_install_for_keeper(void)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);

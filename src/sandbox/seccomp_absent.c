@@ -12,6 +12,11 @@ const char *seccomp_is_absent(void)
 	return "this binary was built without libseccomp";
 }
 
+char *sandbox_library_version(void)
+{
+	return NULL;
+}
+
 int seccomp_install(enum sandbox_profile profile, bool kills, const GArray *uvm_fds)
 {
 	(void)profile;

@@ -88,7 +88,14 @@ static void values_that_cannot_be_end_with_status_2(void **state)
 	expect(ARGS(SOCKET, "--log-level", "loud"), 2, "--log-level");
 	expect(ARGS(SOCKET, "--capset", "virgl,gl"), 2, "--capset");
 	expect(ARGS(SOCKET, "--use-egl", "maybe"), 2, "--use-egl");
-	expect(ARGS(SOCKET, "--use-gles=1"), 2, "--use-gles");
+	expect(ARGS(SOCKET, "--use-gles=2"), 2, "--use-gles");
+	expect(ARGS(SOCKET, "--max-hostmem", "1.G"), 2, "--max-hostmem");
+	expect(ARGS(SOCKET, "--max-hostmem", "1.5"), 2, "--max-hostmem");
+	expect(ARGS(SOCKET, "--max-hostmem", "0.0001K"), 2, "--max-hostmem");
+	expect(ARGS(SOCKET, "--max-hostmem", "1.0000001G"), 2, "--max-hostmem");
+	expect(ARGS(SOCKET, "--max-hostmem", "1GiBB"), 2, "--max-hostmem");
+	expect(ARGS(SOCKET, "--max-hostmem", "1B"), 2, "--max-hostmem");
+	expect(ARGS(SOCKET, "--max-resources", "1K"), 2, "--max-resources");
 	expect(ARGS(SOCKET, "--render-node", ""), 2, "--render-node");
 	expect(ARGS(SOCKET, "--scanout", "paper"), 2, "--scanout");
 	expect(ARGS(SOCKET, "--sandbox", "loose"), 2, "--sandbox");
@@ -120,13 +127,15 @@ static void an_error_says_what_was_expected(void **state)
 	       "--max-outputs 17: expected a number from 1 to 16 (see");
 	expect(ARGS("--max-dimension", "32767"), 2,
 	       "--max-dimension 32767: expected a number of pixels from 1 to 32766 (see");
-	expect(ARGS("--max-submit", "64K"), 2, "expected a number of bytes from 1 to 2147483647 (");
-	expect(ARGS("--max-hostmem", "0K"), 2, "7, or one with K, M, G or T (");
+	expect(ARGS("--max-submit", "2G"), 2,
+	       "expected a number of bytes from 1 to 2147483647, as 512M, 1GiB or 1.5G (");
+	expect(ARGS("--max-hostmem", "0K"), 2, "7, as 512M, 1GiB or 1.5G (");
 	expect(ARGS("--fd", ""), 2, "--fd \"\": expected a number from 0 to 2147483647 (");
 	expect(ARGS("--gpu-mode", "best"), 2, ": expected auto, virglrenderer, 2d or null (");
 	expect(ARGS("--capset", "gl"), 2,
 	       ": expected one or more of virgl, virgl2, separated by commas (");
-	expect(ARGS("--use-egl", "maybe"), 2, ": expected false or true (");
+	expect(ARGS("--use-egl", "maybe"), 2, ": expected false or true, no, yes, off, on, 0, 1 (");
+	expect(ARGS("-xs", "x.sock"), 2, ": unknown option -x (");
 	expect(ARGS("--scanout", "paper"), 2, ": expected auto, dmabuf or pixels (");
 	expect(ARGS("--sandbox", "loose"), 2, ": expected off, auto or strict (");
 	expect(ARGS("--log-level", "loud"), 2, ": expected error, warn, info or debug (");
@@ -165,23 +174,55 @@ static void a_reserved_mode_is_refused_and_not_offered(void **state)
 	free(err);
 }
 
+/* White space becomes one space, as if it was one long line. */
+static void join_lines(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; from++) {
+		bool is_space = *from == ' ' || *from == '\n';
+
+		if (!is_space || (to > text && to[-1] != ' '))
+			*to++ = is_space ? ' ' : *from;
+	}
+	*to = '\0';
+}
+
 static void help_shows_values_and_defaults(void **state)
 {
 	static const char *const due[] = {
-		"renderer: auto (default), virglrenderer, 2d or null\n",
-		"by default all of the mode: virgl, virgl2\n",
-		"uses EGL: false or true (default)\n",
-		"uses GLX: false (default) or true\n",
-		"OpenGL does not work: false or true\n",
-		"then exit\n",
-		"(1 to 16, default 1)\n",
-		"K, M, G or T (default 1G)\n",
-		"live resources (default 262144)\n",
-		"(1 to 32766, default 16384)\n",
-		"stream (default 16777216)\n",
-		"off, auto (default) or strict\n",
-		"error, warn, info (default) or debug\n",
+		"renderer: auto (default), virglrenderer, 2d or null --",
+		"by default all of the mode: virgl, virgl2 --",
+		"uses EGL: false or true (default) --",
+		"uses GLX: false (default) or true --",
+		"OpenGL does not work: false or true --",
+		"then exit --",
+		"(1 to 16, default 1) --",
+		"resources (default 1G) --",
+		"live resources (default 262144) --",
+		"(1 to 32766, default 16384) --",
+		"stream (default 16M) --",
+		"off, auto (default) or strict --",
+		"error, warn, info (default) or debug --",
 	};
+	char *out, *err;
+
+	(void)state;
+	assert_int_equal(run_daemon(ARGS("--help"), &out, &err), 0);
+	join_lines(out);
+	for (unsigned i = 0; i < ARRAY_LENGTH(due); i++)
+		if (!strstr(out, due[i]))
+			vmm_fail("help does not say \"%s\": %s", due[i], out);
+	free(out);
+	free(err);
+}
+
+static void help_has_groups_examples_and_80_columns(void **state)
+{
+	static const char *const due[] = { "\nSocket:\n",      "\nRenderer:\n",
+					   "\nDisplay:\n",     "\nLimits for one guest:\n",
+					   "\nOther:\n",       "\nExit status: 0 ",
+					   "\nExamples:\n  v", "vhost-device-gpu(1)" };
 	char *out, *err;
 
 	(void)state;
@@ -189,6 +230,42 @@ static void help_shows_values_and_defaults(void **state)
 	for (unsigned i = 0; i < ARRAY_LENGTH(due); i++)
 		if (!strstr(out, due[i]))
 			vmm_fail("help does not say \"%s\": %s", due[i], out);
+	for (const char *line = out, *end; (end = strchr(line, '\n')); line = end + 1)
+		if (end - line > 80)
+			vmm_fail("more than 80 columns: %.*s", (int)(end - line), line);
+	free(out);
+	free(err);
+}
+
+/* A full disk, or a reader that is gone. */
+static void help_that_cannot_be_written_ends_with_status_1(void **state)
+{
+	static const char *const requests[] = { "--help", "--version", "--print-capabilities" };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LENGTH(requests); i++) {
+		struct daemon *d = &daemon_of_test;
+		char *err;
+
+		*d = (struct daemon){ .pidfd = -1, .script = "exec \"$0\" \"$@\" >/dev/full" };
+		daemon_start(d, ARGS(requests[i]), -1);
+		assert_int_equal(daemon_wait(d, vmm_default_timeout_ms()), 1);
+		err = daemon_text(d->err_fd);
+		if (!strstr(err, "standard output cannot be written"))
+			vmm_fail("%s: it said \"%s\"", requests[i], err);
+		free(err);
+		daemon_finish(d);
+	}
+}
+
+static void version_names_renderers_and_libraries(void **state)
+{
+	char *out, *err;
+
+	(void)state;
+	assert_int_equal(run_daemon(ARGS("--version"), &out, &err), 0);
+	assert_non_null(strstr(out, "2d, null\nlibraries: GLib 2."));
+	assert_non_null(strstr(out, ", pixman 0."));
 	free(out);
 	free(err);
 }
@@ -286,6 +363,9 @@ static int run(void)
 		DEVICE_TEST(a_limit_may_have_its_largest_value),
 		DEVICE_TEST(a_reserved_mode_is_refused_and_not_offered),
 		DEVICE_TEST(help_shows_values_and_defaults),
+		DEVICE_TEST(help_has_groups_examples_and_80_columns),
+		DEVICE_TEST(help_that_cannot_be_written_ends_with_status_1),
+		DEVICE_TEST(version_names_renderers_and_libraries),
 		DEVICE_TEST(help_and_version_are_given_on_stdout),
 		DEVICE_TEST(limits_are_obeyed),
 		DEVICE_TEST(what_is_said_is_what_was_asked_for),

@@ -99,6 +99,12 @@ static void each_limit_sets_its_field(void **state)
 	EXPECT(device.limits.max_hostmem, 3 << 20, "--max-hostmem", "3M");
 	EXPECT(device.limits.max_hostmem, UINT64_C(3) << 30, "--max-hostmem", "3G");
 	EXPECT(device.limits.max_hostmem, UINT64_C(3) << 40, "--max-hostmem", "3T");
+	EXPECT(device.limits.max_hostmem, 3 << 20, "--max-hostmem", "3MB");
+	EXPECT(device.limits.max_hostmem, 3 << 20, "--max-hostmem", "3MiB");
+	EXPECT(device.limits.max_hostmem, 3 << 29, "--max-hostmem", "1.5G");
+	EXPECT(device.limits.max_hostmem, 1 << 19, "--max-hostmem", "0.5MiB");
+	EXPECT(device.limits.max_hostmem, UINT64_C(1099510528264), "--max-hostmem", "0.999999T");
+	EXPECT(device.limits.max_submit, 1 << 20, "--max-submit", "1M");
 	EXPECT(device.limits.max_resources, 3, "--max-resources", "3");
 	EXPECT(device.limits.max_backing_entries, 3, "--max-backing-entries", "3");
 	EXPECT(device.limits.max_dimension, 3, "--max-dimension", "3");
@@ -131,6 +137,12 @@ static void each_switch_sets_its_field(void **state)
 	EXPECT(use_egl, false, "--use-egl", "false");
 	EXPECT(use_glx, true, "--use-glx");
 	EXPECT(use_surfaceless, false, "--use-surfaceless=false");
+	EXPECT(use_egl, false, "--use-egl", "no");
+	EXPECT(use_egl, false, "--use-egl=off");
+	EXPECT(use_egl, false, "--use-egl", "0");
+	EXPECT(use_glx, true, "--use-glx", "yes");
+	EXPECT(use_glx, true, "--use-glx=on");
+	EXPECT(use_glx, true, "--use-glx", "1");
 	EXPECT(has_use_gles, true, "--use-gles=false");
 	EXPECT(is_headless, true, "--headless");
 	EXPECT(is_once, true, "--once");

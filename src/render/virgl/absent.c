@@ -16,6 +16,11 @@ bool virgl_is_built_in(void)
 	return false;
 }
 
+const char *virgl_library_version(void)
+{
+	return NULL;
+}
+
 struct renderer *virgl_new(const struct virgl_options *options, char **ret_message)
 {
 	(void)options;

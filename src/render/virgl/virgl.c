@@ -271,6 +271,11 @@ bool virgl_is_built_in(void)
 	return true;
 }
 
+const char *virgl_library_version(void)
+{
+	return VIRGL_VERSION;
+}
+
 struct renderer *virgl_new(const struct virgl_options *options, char **ret_message)
 {
 	if (is_running) {
