@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <glib.h>
+#include <glob.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -27,6 +28,7 @@
 #include "display/headless.h"
 #include "gpu/device.h"
 #include "options.h"
+#include "render/node.h"
 #include "render/null.h"
 #include "render/renderer.h"
 #include "render/soft2d.h"
@@ -186,6 +188,44 @@ static bool start_sandbox(struct sandbox *sandbox, const struct options *options
 	};
 
 	return sandbox_start(sandbox, &sandbox_options);
+}
+
+/* What can be seen of the render nodes without a driver. A node that was named has to work; of the
+ * others it is only said what would help. False if what is wrong was said. */
+static bool look_at_nodes(const struct options *options)
+{
+	const bool may_use = needs_of_mode(options->gpu_mode) & NEEDS_GPU_DEVICES;
+	glob_t found = { 0 };
+
+	if (!may_use || !options->use_egl)
+		return true;
+	if (options->gpu_device) {
+		g_autofree char *problem = render_node_find_problem(options->gpu_device);
+
+		if (problem)
+			fail_start("--gpu-device %s cannot be used: %s", options->gpu_device,
+				   problem);
+		return !problem;
+	}
+	glob("/dev/dri/renderD*", 0, NULL, &found);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		g_autofree char *problem = render_node_find_problem(found.gl_pathv[i]);
+
+		if (problem)
+			log_warn("%s cannot be used: %s", found.gl_pathv[i], problem);
+	}
+	globfree(&found);
+	return true;
+}
+
+/* What is wrong with an inherited descriptor costs little to find. False if it was said. */
+static bool check_fd(const struct options *options)
+{
+	g_autofree char *problem = options->fd >= 0 ? vhost_server_check_fd(options->fd) : NULL;
+
+	if (problem)
+		fail_start("%s", problem);
+	return !problem;
 }
 
 /* Before the sandbox, which has no place for the file. False if what is wrong was said. */
@@ -388,6 +428,8 @@ int main(int argc, char **argv)
 		options.gpu_device ? g_canonicalize_filename(options.gpu_device, NULL) : NULL;
 
 	options.gpu_device = gpu_device;
+	if (!check_fd(&options) || !look_at_nodes(&options))
+		return EXIT_FAILURE;
 	if (!make_socket_file(&options, &daemon.socket_file))
 		return EXIT_FAILURE;
 	service_manager_open(&daemon.service_manager);

@@ -24,6 +24,9 @@ struct vhost_server_options {
 	void *data; /* borrowed */
 };
 
+/* What is wrong with options::fd: NULL, or a sentence (freed with g_free()). @fd is borrowed. */
+char *vhost_server_check_fd(int fd);
+
 /*
  * Listens, or starts the session of the inherited connection, which is the only one: the loop ends
  * with LOOP_QUIT after it. On failure returns NULL with one sentence in *@ret_message (the caller

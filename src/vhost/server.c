@@ -164,8 +164,7 @@ static int server_retry(struct loop_timer *timer)
 	return 0;
 }
 
-/* NULL, or a sentence. */
-static char *check_socket(int fd)
+char *vhost_server_check_fd(int fd)
 {
 	int domain, type;
 	socklen_t size = sizeof(int);
@@ -222,7 +221,7 @@ static char *server_open_listening(struct vhost_server *server, int fd)
 static char *server_open_fd(struct vhost_server *server, int fd)
 {
 	auto_fd owned = fd;
-	char *message = check_socket(owned);
+	char *message = vhost_server_check_fd(owned);
 
 	if (message)
 		return message;

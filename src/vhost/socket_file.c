@@ -12,6 +12,7 @@
  * an O_PATH one of the file: as long as that is open no other file can have the same inode number.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -179,6 +180,22 @@ static char *listen_alone(struct vhost_socket_file *file)
 	return sentence ? sentence : socket_name_publish(file);
 }
 
+/* The keeper finds it out too, but that is after the renderer has started. What is at the path
+ * already is the keeper's alone to judge. NULL, or a sentence. */
+static char *check_directory(const struct vhost_socket_file *file)
+{
+	g_autofree char *directory = g_path_get_dirname(file->path);
+
+	if (faccessat(AT_FDCWD, directory, F_OK, AT_EACCESS) == 0 &&
+	    !g_file_test(directory, G_FILE_TEST_IS_DIR))
+		errno = ENOTDIR;
+	else if (faccessat(AT_FDCWD, file->path, F_OK, AT_EACCESS) == 0 ||
+		 faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0)
+		return NULL;
+	return g_strdup_printf("cannot bind to %s: %s: %s", file->path, directory,
+			       g_strerror(errno));
+}
+
 /* NULL, or a sentence. */
 static char *check_path(const struct vhost_socket_file *file)
 {
@@ -189,7 +206,7 @@ static char *check_path(const struct vhost_socket_file *file)
 				       file->path);
 	if (!file->name[0])
 		return g_strdup_printf("%s names a directory, and no socket in it", file->path);
-	return NULL;
+	return check_directory(file);
 }
 
 /* NULL, or a sentence. */

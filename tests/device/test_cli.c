@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct daemon daemon_of_test;
 
@@ -49,6 +50,9 @@ static void expect(const char *const *args, int due, const char *word)
 	}
 #define SOCKET    "--socket-path", "/nonexistent/gpu.sock"
 #define NO_SOCKET "--fd", "9"
+#define OCCUPIED  "--socket-path", occupied /* found late: a file is there */
+
+static char occupied[] = "/tmp/cli-XXXXXX";
 
 static void misuse_ends_with_status_2(void **state)
 {
@@ -114,10 +118,36 @@ static void what_cannot_be_done_ends_with_status_1(void **state)
 	expect(ARGS("--gpu-mode", "virgl-renderer", "--capset=virgl, gfxstream-vulkan", SOCKET), 1,
 	       "--gpu-mode virglrenderer has no capset gfxstream-vulkan");
 	/* Who asks for OpenGL gets it or a refusal, whichever option it was that asked. */
-	expect(ARGS("--virgl", "--use-egl", "false", NO_SOCKET), 1, "EGL");
-	expect(ARGS("--gpu-device", "/dev/null", NO_SOCKET), 1, "/dev/null");
+	expect(ARGS("--virgl", "--use-egl", "false", OCCUPIED), 1, "EGL");
+	expect(ARGS("--gpu-device", "/dev/null", OCCUPIED), 1,
+	       "--gpu-device /dev/null cannot be used: not a DRM render node");
 	expect(ARGS("--gpu-mode", "2d", "--virgl", "--use-egl", "false", NO_SOCKET), 1,
 	       "descriptor 9");
+}
+
+/* Nothing is said before the sentence: no renderer was started. */
+static void what_costs_little_to_find_is_found_before_a_driver_starts(void **state)
+{
+	const char *const *const faults[] = {
+		ARGS(NO_SOCKET),
+		ARGS("--virgl", NO_SOCKET),
+		ARGS(SOCKET),
+		ARGS("--virgl", SOCKET),
+		ARGS("--socket-path", "/"),
+		ARGS("--socket-path", "/dev/null/gpu.sock"),
+		ARGS("--virgl", "--gpu-device", "/dev/null", SOCKET),
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LENGTH(faults); i++) {
+		char *out, *err;
+
+		assert_int_equal(run_daemon(faults[i], &out, &err), 1);
+		if (strncmp(err, "vhost-device-gpu: ", 18) != 0)
+			vmm_fail("before it ended it said: %s", err);
+		free(out);
+		free(err);
+	}
 }
 
 static void an_error_says_what_was_expected(void **state)
@@ -359,6 +389,7 @@ static int run(void)
 		DEVICE_TEST(misuse_ends_with_status_2),
 		DEVICE_TEST(values_that_cannot_be_end_with_status_2),
 		DEVICE_TEST(what_cannot_be_done_ends_with_status_1),
+		DEVICE_TEST(what_costs_little_to_find_is_found_before_a_driver_starts),
 		DEVICE_TEST(an_error_says_what_was_expected),
 		DEVICE_TEST(a_limit_may_have_its_largest_value),
 		DEVICE_TEST(a_reserved_mode_is_refused_and_not_offered),
@@ -377,5 +408,10 @@ static int run(void)
 
 int main(int argc, char **argv)
 {
-	return fixture_run(argc, argv, run);
+	int fd = mkstemp(occupied);
+	int failed = fd < 0 || fixture_run(argc, argv, run);
+
+	close(fd);
+	unlink(occupied);
+	return failed;
 }

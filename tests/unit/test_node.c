@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/* Why a render node cannot be used, and what the person is told to do about it. */
+#include <glib.h>
+#include <grp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "render/node.h"
+
+#define NOBODY 65534
+
+static char path[] = "/tmp/node-XXXXXX";
+
+/* As an ordinary user, for whom the mode of a file counts. */
+static char *find_problem(void)
+{
+	uid_t self = geteuid();
+
+	if (self == 0) {
+		assert_int_equal(chown(path, NOBODY, (gid_t)-1), 0);
+		assert_int_equal(seteuid(NOBODY), 0);
+	}
+	char *problem = render_node_find_problem(path);
+
+	assert_int_equal(seteuid(self), 0);
+	return problem;
+}
+
+static void a_node_without_permission_names_its_group(void **state)
+{
+	const struct group *group = getgrgid(getegid());
+	char due[128];
+
+	(void)state;
+	assert_int_equal(chmod(path, 0060), 0);
+	g_autofree char *problem = find_problem();
+
+	/* The group is not the user's in the case that is meant, but its name is all that counts.
+	 */
+	snprintf(due, sizeof(due), " to its group %s (usermod -aG %s ", group->gr_name,
+		 group->gr_name);
+	assert_non_null(problem);
+	assert_true(g_str_has_prefix(problem, "Permission denied: add the user "));
+	assert_non_null(strstr(problem, due));
+}
+
+static void a_node_for_no_group_is_not_cured_by_one(void **state)
+{
+	(void)state;
+	assert_int_equal(chmod(path, 0), 0);
+	g_autofree char *problem = find_problem();
+
+	assert_string_equal(problem, "Permission denied: its mode lets no group use it");
+}
+
+static void what_is_no_node_is_told_apart(void **state)
+{
+	g_autofree char *missing = render_node_find_problem("/nonexistent");
+	g_autofree char *null = render_node_find_problem("/dev/null");
+
+	(void)state;
+	assert_string_equal(missing, "No such file or directory");
+	assert_string_equal(null, "not a DRM render node");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_node_without_permission_names_its_group),
+		cmocka_unit_test(a_node_for_no_group_is_not_cured_by_one),
+		cmocka_unit_test(what_is_no_node_is_told_apart),
+	};
+	int fd = mkstemp(path);
+
+	if (fd < 0)
+		return 1;
+	int failed = cmocka_run_group_tests_name("node", tests, NULL, NULL);
+
+	unlink(path);
+	close(fd);
+	return failed;
+}
