@@ -56,6 +56,10 @@ int guest_memory_add(struct guest_memory *memory, const struct vhost_user_memory
 /* Removes the region with this gpa, user_addr and size (REM_MEM_REG). -EPROTO if there is none. */
 int guest_memory_remove(struct guest_memory *memory, const struct vhost_user_memory_region *spec);
 
+/* Bytes of all regions, and of the largest one. */
+uint64_t guest_memory_size(const struct guest_memory *memory);
+uint64_t guest_memory_largest(const struct guest_memory *memory);
+
 /* @size bytes at guest address @gpa, or NULL unless they lie in one region. Valid until changed. */
 void *guest_memory_at(const struct guest_memory *memory, uint64_t gpa, uint64_t size);
 /* The same for an address of the VMM's (ring addresses). */

@@ -45,16 +45,19 @@ void vhost_channel_done(struct vhost_channel *channel)
 	channel->n_received = 0;
 }
 
-/* Takes what came beside the bytes. False if there were too many descriptors. */
-static bool take_fds(struct vhost_message *m, struct msghdr *msg)
+/* Takes what came beside the bytes. NULL, or what is wrong: that there is room for more descriptors
+ * and not all of them came means that the kernel had no number for them. */
+static const char *take_fds(struct vhost_message *m, struct msghdr *msg)
 {
-	bool fits = !(msg->msg_flags & MSG_CTRUNC);
+	bool fits = true;
+	size_t n_received = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
+		n_received += n;
 		for (size_t i = 0; i < n; i++) {
 			int fd;
 
@@ -67,7 +70,9 @@ static bool take_fds(struct vhost_message *m, struct msghdr *msg)
 			}
 		}
 	}
-	return fits;
+	if (fits && (msg->msg_flags & MSG_CTRUNC) && n_received < VHOST_MAX_FDS)
+		return "the daemon's table of descriptors is full (RLIMIT_NOFILE)";
+	return fits && !(msg->msg_flags & MSG_CTRUNC) ? NULL : "too many descriptors";
 }
 
 /* Reads once. Returns how many bytes, 0 if there are none yet, or as vhost_channel_receive(). */
@@ -88,10 +93,9 @@ static ssize_t receive_some(struct vhost_channel *channel, void *buf, size_t siz
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	if (!take_fds(&channel->in, &msg)) {
-		channel->problem = "too many descriptors";
+	channel->problem = take_fds(&channel->in, &msg);
+	if (channel->problem)
 		return -EPROTO;
-	}
 	if (n > 0)
 		return n;
 	if (channel->n_received == 0)

@@ -290,6 +290,24 @@ int guest_memory_remove(struct guest_memory *memory, const struct vhost_user_mem
 	return -EPROTO;
 }
 
+uint64_t guest_memory_size(const struct guest_memory *memory)
+{
+	uint64_t size = 0;
+
+	for (unsigned i = 0; i < memory->n_regions; i++)
+		size += memory->regions[i].spec.size;
+	return size;
+}
+
+uint64_t guest_memory_largest(const struct guest_memory *memory)
+{
+	uint64_t largest = 0;
+
+	for (unsigned i = 0; i < memory->n_regions; i++)
+		largest = MAX(largest, memory->regions[i].spec.size);
+	return largest;
+}
+
 /* The region that holds the byte at @gpa. */
 static const struct guest_region *region_at(const struct guest_memory *memory, uint64_t gpa)
 {

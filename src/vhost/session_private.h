@@ -36,6 +36,7 @@ struct vhost_session {
 	int error;          /* for ended() */
 	const char *reason; /* of the handler that refused, for the log; NULL: the errno says it */
 	bool has_spoken;    /* a whole message has come */
+	bool has_explained; /* session_explain_ring() has said something */
 	int wake_fd;        /* borrowed: an eventfd of the watchdog; -1: none */
 	bool is_handling;   /* a handler runs; it may be in a call of the renderer's library */
 
@@ -80,6 +81,10 @@ void session_fail(struct vhost_session *session, int error, const char *problem)
 void session_serve_during_call(struct vhost_session *session);
 /* Ends the connection; the main thread ends the session when it comes back. */
 void session_hang_up(struct vhost_session *session);
+
+/* session_advice.c: after a ring that could not start; one error line a session, if it is known
+ * what has to be changed. */
+void session_explain_ring(struct vhost_session *session, const struct vring *vring);
 
 /* session_ring.c */
 void session_queues_init(struct vhost_session *session);

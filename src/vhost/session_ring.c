@@ -101,8 +101,10 @@ static void queue_start(struct vhost_queue *q)
 	struct vhost_backend *backend = q->session->backend;
 
 	q->vring.has_event_idx = q->session->features & BIT64(VIRTIO_RING_F_EVENT_IDX);
-	if (vring_start(&q->vring) < 0)
+	if (vring_start(&q->vring) < 0) {
+		session_explain_ring(q->session, &q->vring);
 		return; /* and it has said why */
+	}
 	if (!queue_watch(q)) {
 		vring_stop(&q->vring);
 		return;

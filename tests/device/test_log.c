@@ -26,7 +26,16 @@ static void assert_said(struct vmm *vmm, const char *line)
 
 	free(text);
 	if (!is_there)
-		vmm_fail("the log add_missing \"%s\"", line);
+		vmm_fail("the log does not say \"%s\"", line);
+}
+
+static void assert_said_once(struct vmm *vmm, const char *line)
+{
+	char *text = daemon_text(vmm->daemon.err_fd), *first = strstr(text, line);
+
+	if (!first || strstr(first + 1, line))
+		vmm_fail("the log does not say \"%s\" once: %s", line, text);
+	free(text);
 }
 
 static void what_is_refused_is_logged_with_what_it_is_about(void **state)
@@ -106,12 +115,70 @@ static void an_edid_that_does_not_come_is_logged_with_its_scanout(void **state)
 	assert_said(vmm, "scanout 3: the VMM's display does not answer in time (EDID)");
 }
 
+/* Connected, with @features besides those of the profile; nothing runs yet. */
+static struct vmm *agree(void **state, uint64_t features)
+{
+	struct vmm *vmm = fixture_new(state, NULL);
+
+	vmm_connect(vmm);
+	vmm_realize(vmm);
+	features |= vmm->offered;
+	vhost_set(vmm, VHOST_USER_SET_FEATURES, &features, sizeof(features), -1, true);
+	return vmm;
+}
+
+static void start_rings(struct vmm *vmm)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		vhost_start_ring(vmm, i);
+		vhost_enable_ring(vmm, i, true);
+	}
+	assert_session_alive(vmm);
+}
+
+/* As with QEMU where no memory backend is named, or with share=off. */
+static void memory_that_is_not_shared_is_an_error_with_its_cure(void **state)
+{
+	struct vmm *vmm = agree(state, 0);
+
+	start_rings(vmm);
+	assert_said(vmm, "error session: the VMM shares no guest memory (0 regions came");
+	assert_said(vmm, "share=on -machine memory-backend=mem; libvirt: <memoryBacking>");
+	assert_said_once(vmm, "shares no guest memory");
+}
+
+static void a_viommu_is_an_error_with_its_cure(void **state)
+{
+	struct vmm *vmm = agree(state, BIT64(VIRTIO_F_ACCESS_PLATFORM));
+
+	vhost_send_memory(vmm);
+	for (unsigned i = 0; i < vmm->memory.count; i++)
+		vmm->memory.regions[i].wire.user_addr = i << 30; /* what a vIOMMU would hand out */
+	start_rings(vmm);
+	assert_said_once(vmm, "error session: the guest's addresses go through a vIOMMU");
+}
+
+static void without_a_viommu_iommu_platform_works(void **state)
+{
+	struct vmm_options options = { .features_on = BIT64(VIRTIO_F_ACCESS_PLATFORM) };
+	struct vmm *vmm = fixture_boot(state, &options);
+	char *text;
+
+	assert_alive(vmm);
+	text = daemon_text(vmm->daemon.err_fd);
+	assert_null(strstr(text, "error"));
+	free(text);
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(what_is_refused_is_logged_with_what_it_is_about),
 		DEVICE_TEST(what_is_no_command_is_logged_with_its_number),
 		DEVICE_TEST(an_edid_that_does_not_come_is_logged_with_its_scanout),
+		DEVICE_TEST(memory_that_is_not_shared_is_an_error_with_its_cure),
+		DEVICE_TEST(a_viommu_is_an_error_with_its_cure),
+		DEVICE_TEST(without_a_viommu_iommu_platform_works),
 	};
 	const struct CMUnitTest tests_3d[] = {
 		DEVICE_TEST(what_is_refused_of_3d_is_logged_with_its_context),

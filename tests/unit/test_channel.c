@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -385,6 +386,28 @@ static void test_too_many_descriptors_with_a_reply_are_refused_and_closed(void *
 	assert_refused("too many descriptors");
 }
 
+static void test_a_full_table_of_descriptors_is_said(void **state)
+{
+	struct bytes b = make_reply(MAP, 0);
+	struct rlimit usual, few;
+
+	(void)state;
+	ask();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+	few = usual;
+	few.rlim_cur = (rlim_t)dup(0); /* the next number */
+	close((int)few.rlim_cur);
+	send_bytes(&b, sizeof(b.header) + b.header.size, 2);
+	few.rlim_cur++;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	ssize_t r = vhost_channel_receive(&channel);
+
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+	assert_int_equal(r, -EPROTO);
+	assert_string_equal(channel.problem,
+			    "the daemon's table of descriptors is full (RLIMIT_NOFILE)");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +429,7 @@ int main(void)
 		TEST(test_a_hang_up_instead_of_a_reply_is_told_from_one_within_it),
 		TEST(test_descriptors_of_a_reply_are_closed_unless_they_are_taken),
 		TEST(test_too_many_descriptors_with_a_reply_are_refused_and_closed),
+		TEST(test_a_full_table_of_descriptors_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
