@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Puts the rooms together: the loop, a renderer, a display, the device between them and the server
- * that brings the VMM. It is the only file that knows which renderers and displays there are.
+ * that brings the VMM. It and start.c are the only files that know which renderers and displays
+ * there are.
  *
  * Whatever can fail for a reason that a person can mend fails here, before the socket is there,
  * with one sentence; a front-end that finds the socket finds a working device behind it.
  */
 #include <errno.h>
 #include <glib.h>
-#include <glob.h>
 #include <grp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,6 @@
 
 #include "base/fd.h"
 #include "base/loop.h"
-#include "base/needs.h"
 #include "base/state_lock.h"
 #include "base/stderr_pipe.h"
 #include "display/display.h"
@@ -28,13 +26,11 @@
 #include "display/headless.h"
 #include "gpu/device.h"
 #include "options.h"
-#include "render/node.h"
-#include "render/null.h"
 #include "render/renderer.h"
-#include "render/soft2d.h"
-#include "render/virgl.h"
 #include "sandbox/sandbox.h"
 #include "service_manager.h"
+#include "start.h"
+#include "statistics.h"
 #include "vhost/peer.h"
 #include "vhost/server.h"
 #include "vhost/socket_file.h"
@@ -44,14 +40,6 @@
 #include "base/log.h"
 
 #define EXIT_USAGE 2
-
-/* What --max-contexts and our other limits come to, with room for what drivers open by the way. */
-#define OWN_FDS             256 /* queues, sessions, timers, exported scanouts: fewer than 128 */
-#define OWN_THREADS         2   /* this one and the watchdog */
-#define DRIVER_FDS          1024
-#define FDS_PER_CONTEXT     4
-#define DRIVER_THREADS      512
-#define THREADS_PER_CONTEXT 4
 
 struct daemon {
 	const struct options *options;
@@ -75,83 +63,6 @@ static int on_signal(struct loop_source *source, uint32_t events)
 	return LOOP_QUIT;
 }
 
-static int fail_start(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* Why the daemon does not serve, after what libraries said of it. The exit status. */
-static int fail_start(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	g_autofree char *sentence = g_strdup_vprintf(format, args);
-	va_end(args);
-	stderr_pipe_drain();
-	log_fatal("%s", sentence);
-	return EXIT_FAILURE;
-}
-
-static struct renderer *make_virgl(const struct options *options, char **ret_message)
-{
-	const enum virgl_api given = options->use_gles ? VIRGL_API_GLES : VIRGL_API_GL;
-	const struct virgl_options virgl = {
-		.use_egl = options->use_egl,
-		.use_glx = options->use_glx,
-		.api = options->has_use_gles ? given : VIRGL_API_BEST,
-		.use_surfaceless = options->use_surfaceless,
-		.gpu_device = options->gpu_device,
-		.capsets = options->capsets,
-	};
-
-	return virgl_new(&virgl, ret_message);
-}
-
-static struct renderer *make_best_renderer(const struct options *options)
-{
-	g_autofree char *message = NULL;
-	struct renderer *renderer = make_virgl(options, &message);
-
-	if (renderer)
-		return renderer;
-	log_warn("%s; the CPU draws, in 2D only (--gpu-mode 2d)", message);
-	return soft2d_renderer_new();
-}
-
-/* What the renderer for the mode may need, before it is made. */
-static unsigned needs_of_mode(enum gpu_mode mode)
-{
-	switch (mode) {
-	case GPU_MODE_NULL:
-		return null_renderer_kind.needs;
-	case GPU_MODE_2D:
-		return soft2d_renderer_kind.needs;
-	case GPU_MODE_AUTO:
-		return virgl_renderer_kind.needs | soft2d_renderer_kind.needs;
-	case GPU_MODE_VIRGLRENDERER:
-		return virgl_renderer_kind.needs;
-	case GPU_MODE_GFXSTREAM:
-		break;
-	}
-	return 0;
-}
-
-/* The renderer for the mode, or NULL with the reason in *@ret_message (freed with g_free()). */
-static struct renderer *make_renderer(const struct options *options, char **ret_message)
-{
-	switch (options->gpu_mode) {
-	case GPU_MODE_NULL:
-		return null_renderer_new();
-	case GPU_MODE_2D:
-		return soft2d_renderer_new();
-	case GPU_MODE_VIRGLRENDERER:
-		return make_virgl(options, ret_message);
-	case GPU_MODE_AUTO:
-		return make_best_renderer(options);
-	case GPU_MODE_GFXSTREAM: /* refused by options_parse() */
-		break;
-	}
-	g_assert_not_reached();
-}
-
 /* By name, or by number. */
 static bool find_group(const char *name, gid_t *ret)
 {
@@ -169,62 +80,13 @@ static bool find_group(const char *name, gid_t *ret)
 	return errno == 0 && g_ascii_isdigit(*name) && !*end && number < UINT32_MAX;
 }
 
-static bool start_sandbox(struct sandbox *sandbox, const struct options *options)
-{
-	const unsigned needs = needs_of_mode(options->gpu_mode);
-	const unsigned contexts = options->device.limits.max_contexts;
-	const struct sandbox_options sandbox_options = {
-		.level = options->sandbox,
-		.needs = needs,
-		.uses_x11 = options->use_glx && !options->use_egl,
-		.keep_fd = options->fd,
-		.max_fds = OWN_FDS +
-			   (needs & NEEDS_FILES ? DRIVER_FDS + FDS_PER_CONTEXT * contexts : 0),
-		.max_threads =
-			OWN_THREADS + (needs & NEEDS_THREADS
-					       ? DRIVER_THREADS + THREADS_PER_CONTEXT * contexts
-					       : 0),
-		.gpu_device = options->gpu_device,
-	};
-
-	return sandbox_start(sandbox, &sandbox_options);
-}
-
-/* What can be seen of the render nodes without a driver. A node that was named has to work; of the
- * others it is only said what would help. False if what is wrong was said. */
-static bool look_at_nodes(const struct options *options)
-{
-	const bool may_use = needs_of_mode(options->gpu_mode) & NEEDS_GPU_DEVICES;
-	glob_t found = { 0 };
-
-	if (!may_use || !options->use_egl)
-		return true;
-	if (options->gpu_device) {
-		g_autofree char *problem = render_node_find_problem(options->gpu_device);
-
-		if (problem)
-			fail_start("--gpu-device %s cannot be used: %s", options->gpu_device,
-				   problem);
-		return !problem;
-	}
-	glob("/dev/dri/renderD*", 0, NULL, &found);
-	for (size_t i = 0; i < found.gl_pathc; i++) {
-		g_autofree char *problem = render_node_find_problem(found.gl_pathv[i]);
-
-		if (problem)
-			log_warn("%s cannot be used: %s", found.gl_pathv[i], problem);
-	}
-	globfree(&found);
-	return true;
-}
-
 /* What is wrong with an inherited descriptor costs little to find. False if it was said. */
 static bool check_fd(const struct options *options)
 {
 	g_autofree char *problem = options->fd >= 0 ? vhost_server_check_fd(options->fd) : NULL;
 
 	if (problem)
-		fail_start("%s", problem);
+		start_fail("%s", problem);
 	return !problem;
 }
 
@@ -241,7 +103,7 @@ static bool make_socket_file(const struct options *options, struct vhost_socket_
 		return true;
 	if (options->socket_group) {
 		if (!find_group(options->socket_group, &group)) {
-			fail_start("--socket-group %s: there is no such group",
+			start_fail("--socket-group %s: there is no such group",
 				   options->socket_group);
 			return false;
 		}
@@ -251,7 +113,7 @@ static bool make_socket_file(const struct options *options, struct vhost_socket_
 
 	*ret = vhost_socket_file_new(&file_options, &message);
 	if (!*ret)
-		fail_start("%s", message);
+		start_fail("%s", message);
 	return *ret;
 }
 
@@ -266,8 +128,10 @@ static void on_session(void *data, const struct vhost_peer *peer)
 	service_manager_notify(&daemon->service_manager, state);
 }
 
-static int serve_front_ends(struct daemon *daemon, struct gpu_device *device, unsigned needs)
+static int serve_front_ends(struct daemon *daemon, struct gpu_device *device,
+			    struct display *display, unsigned needs)
 {
+	struct statistics statistics = { .device = device, .display = display, .fd = -1 };
 	const struct vhost_server_options server_options = {
 		.socket_file = daemon->socket_file,
 		.fd = daemon->options->fd,
@@ -283,13 +147,19 @@ static int serve_front_ends(struct daemon *daemon, struct gpu_device *device, un
 						       gpu_device_backend(device), &message);
 
 	if (!server)
-		return fail_start("%s", message);
+		return start_fail("%s", message);
+	statistics.server = server;
+	int r = statistics_start(&statistics, &daemon->loop);
+
+	if (r < 0)
+		log_warn("no statistics: %s", g_strerror(-r));
 	if (!sandbox_lock(&daemon->sandbox, needs)) {
+		statistics_stop(&statistics);
 		vhost_server_free(server);
 		return EXIT_FAILURE;
 	}
 	service_manager_notify(&daemon->service_manager, "READY=1");
-	int r = stderr_pipe_watch(&daemon->loop);
+	r = stderr_pipe_watch(&daemon->loop);
 	if (r == 0)
 		r = loop_run(&daemon->loop);
 	int status = r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -298,6 +168,7 @@ static int serve_front_ends(struct daemon *daemon, struct gpu_device *device, un
 	if (r < 0)
 		log_error("the event loop failed: %s", g_strerror(-r));
 	vhost_watchdog_expect_exit(daemon->watchdog, status);
+	statistics_stop(&statistics);
 	vhost_server_free(server);
 	return status;
 }
@@ -309,9 +180,9 @@ static int run_device(struct daemon *daemon, struct renderer *renderer, struct d
 		gpu_device_new(&daemon->loop, renderer, display, &daemon->options->device);
 
 	if (!device)
-		return fail_start("the renderer's fences cannot be watched: %s", g_strerror(errno));
+		return start_fail("the renderer's fences cannot be watched: %s", g_strerror(errno));
 	log_info("renderer: %s, display: %s", renderer->ops->name, display->ops->name);
-	int status = serve_front_ends(daemon, device, renderer->needs);
+	int status = serve_front_ends(daemon, device, display, renderer->needs);
 	gpu_device_free(device);
 	return status;
 }
@@ -340,16 +211,16 @@ static int run_renderer(struct daemon *daemon)
 	if (!start_sandbox(&daemon->sandbox, options))
 		return EXIT_FAILURE;
 
-	struct renderer *renderer = make_renderer(options, &message);
+	struct renderer *renderer = start_renderer(options, &message);
 
 	if (!renderer)
-		return fail_start("%s", message);
+		return start_fail("%s", message);
 	renderer->lock = &daemon->lock;
 	start_watchdog(daemon);
 	struct display *display = options->is_headless ? headless_display_new(&daemon->loop)
 						       : socket_display_new(&daemon->loop);
 	int status = display ? run_device(daemon, renderer, display)
-			     : fail_start("cannot create a timer: %s", g_strerror(errno));
+			     : start_fail("cannot create a timer: %s", g_strerror(errno));
 
 	display_free(display);
 	renderer_free(renderer);
@@ -357,11 +228,21 @@ static int run_renderer(struct daemon *daemon)
 	return status;
 }
 
+/* It waits until statistics_start(), and is none of those that end the daemon. */
+static void block_statistics(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 /* @ret_set: those that end the daemon. A hangup does not if the parent ignores it, as nohup does.
  */
 static void prepare_signals(sigset_t *ret_set)
 {
-	static const int ignored[] = { SIGPIPE, SIGUSR1, SIGUSR2 };
+	static const int ignored[] = { SIGPIPE, SIGUSR2 };
 	struct sigaction hangup;
 
 	sigemptyset(ret_set);
@@ -370,6 +251,7 @@ static void prepare_signals(sigset_t *ret_set)
 	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
 		sigaddset(ret_set, SIGHUP);
 	sigprocmask(SIG_BLOCK, ret_set, NULL);
+	block_statistics();
 	for (unsigned i = 0; i < G_N_ELEMENTS(ignored); i++)
 		signal(ignored[i], SIG_IGN);
 }
@@ -386,7 +268,7 @@ static int run_daemon(struct daemon *daemon)
 	if (daemon->signal_fd >= 0 && r == 0)
 		r = loop_add(&daemon->loop, &signals, daemon->signal_fd, EPOLLIN, on_signal);
 	if (daemon->signal_fd < 0 || r < 0)
-		return fail_start("cannot create the event loop: %s",
+		return start_fail("cannot create the event loop: %s",
 				  g_strerror(r < 0 ? -r : errno));
 	state_lock_init(&daemon->lock);
 	int status = run_renderer(daemon);
@@ -416,19 +298,19 @@ int main(int argc, char **argv)
 	log_set_level(options.log_level);
 	fd_open_standard();
 	if (options.fd == STDOUT_FILENO || options.fd == STDERR_FILENO)
-		return fail_start("--fd %d: that is where the log goes", options.fd);
+		return start_fail("--fd %d: that is where the log goes", options.fd);
 	if (options.fd >= 0)
 		fd_reserve(options.fd);
 	int r = stderr_pipe_open();
 	if (r < 0)
-		return fail_start("cannot keep standard error: %s", g_strerror(-r));
+		return start_fail("cannot keep standard error: %s", g_strerror(-r));
 
 	/* Before the working directory changes. */
 	g_autofree char *gpu_device =
 		options.gpu_device ? g_canonicalize_filename(options.gpu_device, NULL) : NULL;
 
 	options.gpu_device = gpu_device;
-	if (!check_fd(&options) || !look_at_nodes(&options))
+	if (!check_fd(&options) || !start_look_at_nodes(&options))
 		return EXIT_FAILURE;
 	if (!make_socket_file(&options, &daemon.socket_file))
 		return EXIT_FAILURE;

@@ -106,6 +106,7 @@ struct display_ops {
 			    unsigned scanout, const struct rect *r); /* optional */
 	void (*pixels_changed)(struct display *display,
 			       struct display_pixels *pixels); /* optional */
+	void (*log_state)(struct display *display);            /* optional */
 	void (*cursor_set)(struct display *display, unsigned scanout,
 			   const struct display_cursor *cursor);
 	void (*cursor_move)(struct display *display, unsigned scanout, uint32_t x, uint32_t y,
@@ -163,6 +164,9 @@ int display_flush_dmabuf(struct display *display, struct display_request *reques
 			 const struct rect *r);
 /* The memory behind @pixels is about to go or to move: whatever was taken of it is copied now. */
 void display_pixels_changed(struct display *display, struct display_pixels *pixels);
+
+/* What it does, in the log at level info. */
+void display_log_state(struct display *display);
 
 /* Shows a cursor image at its position. */
 void display_cursor_set(struct display *display, unsigned scanout,

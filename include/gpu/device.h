@@ -54,5 +54,8 @@ struct gpu_device *gpu_device_new(struct loop *loop, struct renderer *renderer,
 /* No session may be open. NULL is fine. */
 void gpu_device_free(struct gpu_device *device);
 
+/* What it does, in the log at level info. */
+void gpu_device_log_state(const struct gpu_device *device);
+
 /* Borrowed: what a vhost-user session serves. */
 struct vhost_backend *gpu_device_backend(struct gpu_device *device);

@@ -36,5 +36,8 @@ char *vhost_server_check_fd(int fd);
 struct vhost_server *vhost_server_new(struct loop *loop, const struct vhost_server_options *options,
 				      struct vhost_backend *backend, char **ret_message);
 
+/* Whom it serves, and how, in the log at level info. */
+void vhost_server_log_state(const struct vhost_server *server);
+
 /* Ends the session. NULL is fine. */
 void vhost_server_free(struct vhost_server *server);

@@ -32,6 +32,9 @@ void vhost_session_free(struct vhost_session *session);
 /* Whether the front-end has sent a whole message yet. */
 bool vhost_session_has_spoken(const struct vhost_session *session);
 
+/* Its memory and its queues, in the log at level info. */
+void vhost_session_log_state(const struct vhost_session *session);
+
 /* For the back-end: the session cannot go on. Logs why, and ends when the loop comes round. */
 void vhost_session_abandon(struct vhost_session *session, int error, const char *why);
 

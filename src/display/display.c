@@ -110,6 +110,12 @@ void display_pixels_changed(struct display *display, struct display_pixels *pixe
 		display->ops->pixels_changed(display, pixels);
 }
 
+void display_log_state(struct display *display)
+{
+	if (display->ops->log_state)
+		display->ops->log_state(display);
+}
+
 void display_cursor_set(struct display *display, unsigned scanout,
 			const struct display_cursor *cursor)
 {

@@ -129,8 +129,9 @@ static void reply_nodata(struct gpu_command *command, uint32_t type)
 	command_reply(command, type, &hdr, sizeof(hdr));
 }
 
-static uint32_t error_response(const struct gpu_command *command, int result)
+static uint32_t error_response(struct gpu_command *command, int result)
 {
+	report_error(command, result);
 	if (result > 0) {
 		log_debug("%s: error 0x%x", command_describe(command).text, (unsigned)result);
 		return (uint32_t)result;
@@ -279,6 +280,7 @@ static void start_command(struct queue *queue, struct vring *vring, const struct
 		vring_push(vring, chain->head, 0);
 		return;
 	}
+	queue->device->report.n_commands++;
 	command->queue = queue->index;
 	command->head = chain->head;
 	command->chain = *chain;

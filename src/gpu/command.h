@@ -59,6 +59,7 @@ struct gpu_command {
 			       * the queue was stopped */
 	uint32_t written;     /* bytes of response */
 	uint64_t fence_seq;   /* its place in its timeline */
+	int64_t fenced_at;    /* microseconds: when it began to wait there */
 	uint16_t flush_left;  /* bit i: RESOURCE_FLUSH has still to show scanout i */
 	uint32_t progress;    /* of one that is unfinished; 0 at its start */
 	bool is_ordered;      /* it waits for the control queue (order.c), up to there: */

@@ -72,6 +72,7 @@ int context_create(struct gpu_device *device, struct gpu_command *command)
 	if (r != 0)
 		return r; /* NOLINT(clang-analyzer-unix.Malloc): the cleanup attribute frees it */
 
+	report_context(device, request->debug_name, request->nlen);
 	context->id = id;
 	id_table_add(&device->contexts, id, g_steal_pointer(&context));
 	return 0;

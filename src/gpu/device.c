@@ -96,12 +96,14 @@ static void reset(struct vhost_backend *backend)
 static void session_opened(struct vhost_backend *backend, struct vhost_session *session)
 {
 	to_device(backend)->session = session;
+	report_session_begins(to_device(backend));
 }
 
 static void session_closed(struct vhost_backend *backend)
 {
 	struct gpu_device *device = to_device(backend);
 
+	report_session_ends(device);
 	reset(backend);
 	g_clear_pointer(&device->stream, g_free);
 	device->stream_size = 0;
@@ -116,8 +118,10 @@ static void queue_started(struct vhost_backend *backend, unsigned index)
 	struct gpu_device *device = to_device(backend);
 
 	command_queue_started(device, index);
-	if (index == QUEUE_CONTROL)
+	if (index == QUEUE_CONTROL) {
+		report_driver(device);
 		order_restart(device);
+	}
 }
 
 static void queue_stopped(struct vhost_backend *backend, unsigned index)

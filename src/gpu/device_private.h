@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "display/display.h"
 #include "gpu/device.h"
+#include "gpu/report.h"
 #include "render/renderer.h"
 #include "vhost/backend.h"
 
@@ -100,6 +101,9 @@ struct gpu_device {
 	GQueue timelines;                /* timeline::link; the global timeline, if it is used */
 	uint64_t last_fence_seq;
 	unsigned n_fences; /* that commands wait for */
+
+	struct report report;
+	struct report_shown shown[VIRTIO_GPU_MAX_SCANOUTS];
 
 	GQueue held;          /* gpu_command::link; waiting for the display */
 	GQueue free_commands; /* gpu_command::link */

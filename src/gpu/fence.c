@@ -109,9 +109,35 @@ int fence_wait(struct gpu_command *command)
 	device->last_fence_seq = fence.id;
 	device->n_fences++;
 	command->fence_seq = fence.id;
+	command->fenced_at = g_get_monotonic_time();
 	g_queue_push_tail_link(&timeline->commands, &command->link);
 	arm_timer(device);
 	return COMMAND_HELD;
+}
+
+/* The earlier of @oldest and what waits longest in @timelines. */
+static int64_t find_oldest(const GQueue *timelines, int64_t oldest)
+{
+	for (const GList *link = timelines->head; link; link = link->next) {
+		const struct timeline *timeline = link->data;
+		const GList *first = timeline->commands.head;
+		const struct gpu_command *command = first ? first->data : NULL;
+
+		if (command)
+			oldest = MIN(oldest, command->fenced_at);
+	}
+	return oldest;
+}
+
+int64_t fence_oldest(const struct gpu_device *device)
+{
+	int64_t oldest = find_oldest(&device->timelines, INT64_MAX);
+	const struct context *context;
+	uint32_t cursor = 0;
+
+	while ((context = id_table_next(&device->contexts, &cursor)))
+		oldest = find_oldest(&context->timelines, oldest);
+	return oldest;
 }
 
 static void give_back_until(struct timeline *timeline, uint64_t seq)

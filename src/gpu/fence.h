@@ -3,6 +3,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct gpu_command;
 struct gpu_device;
@@ -19,6 +20,10 @@ bool fence_is_wanted(const struct gpu_command *command);
  * holds it and gives it back; 0: the work is done already; else the error to answer with. With
  * these two the command stays the caller's. */
 int fence_wait(struct gpu_command *command);
+
+/* When what waits longest began to, in microseconds of g_get_monotonic_time(); INT64_MAX: nothing
+ * waits. */
+int64_t fence_oldest(const struct gpu_device *device);
 
 /* Gives back all that waits in @timelines (timeline::link), and frees these. */
 void fence_give_back_all(GQueue *timelines);

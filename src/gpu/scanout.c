@@ -54,6 +54,7 @@ static void turn_off(struct gpu_device *device, unsigned i)
 		return;
 	display_scanout_pixels(device->display, i, 0, 0, NULL);
 	leave_resource(device, i);
+	report_scanout(device, i);
 }
 
 void scanout_forget(struct gpu_device *device, struct resource *resource)
@@ -134,6 +135,7 @@ static int show_scanout(struct gpu_device *device, unsigned i, struct scanout *n
 		display_scanout_pixels(device->display, i, scanout->rect.width,
 				       scanout->rect.height,
 				       scanout->pixels.ops ? &scanout->pixels : NULL);
+	report_scanout(device, i);
 	return 0;
 }
 
@@ -240,6 +242,8 @@ static int flush_next(struct gpu_device *device, struct gpu_command *command)
 		damage = clip_damage(scanout, &r);
 		if (rect_is_empty(&damage))
 			continue;
+		device->report.n_frames++;
+		device->report.n_dmabuf_frames += scanout->is_dmabuf;
 		if (!scanout->is_dmabuf) {
 			display_damage(device->display, i, &damage);
 			continue;

@@ -33,6 +33,7 @@ struct vhost_server {
 	struct vhost_backend *backend;
 	struct vhost_watchdog *watchdog; /* borrowed; NULL: none */
 	struct vhost_session *session;   /* NULL while there is none */
+	struct vhost_peer peer;          /* of that session */
 	bool is_once;
 	struct loop_task quit_task;
 
@@ -85,19 +86,18 @@ static void session_ended(void *data, int error)
 /* Takes @fd. 0 or -errno. */
 static int server_start_session(struct vhost_server *server, int fd)
 {
-	struct vhost_peer peer;
 	int r = 0;
 
-	vhost_peer_look_at(&peer, fd);
+	vhost_peer_look_at(&server->peer, fd);
 	server->session =
 		vhost_session_new(server->loop, fd, server->backend, session_ended, server, &r);
 	if (!server->session)
 		return r;
 	vhost_watchdog_watch(server->watchdog, fd, server->session);
-	g_autofree char *name = vhost_peer_describe(&peer);
+	g_autofree char *name = vhost_peer_describe(&server->peer);
 
 	log_info("front-end connected: %s", name);
-	report_session(server, &peer);
+	report_session(server, &server->peer);
 	return 0;
 }
 
@@ -254,6 +254,18 @@ struct vhost_server *vhost_server_new(struct loop *loop, const struct vhost_serv
 		return NULL;
 	}
 	return server;
+}
+
+void vhost_server_log_state(const struct vhost_server *server)
+{
+	if (!server->session) {
+		log_info("statistics: no front-end is connected");
+		return;
+	}
+	g_autofree char *name = vhost_peer_describe(&server->peer);
+
+	log_info("statistics: the front-end is %s", name);
+	vhost_session_log_state(server->session);
 }
 
 void vhost_server_free(struct vhost_server *server)

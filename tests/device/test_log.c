@@ -6,6 +6,7 @@
 #include "fixture.h"
 #include "gpu3d.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,15 @@ static void assert_said_once(struct vmm *vmm, const char *line)
 
 	if (!first || strstr(first + 1, line))
 		vmm_fail("the log does not say \"%s\" once: %s", line, text);
+	free(text);
+}
+
+static void assert_not_said(struct vmm *vmm, const char *line)
+{
+	char *text = daemon_text(vmm->daemon.err_fd);
+
+	if (strstr(text, line))
+		vmm_fail("the log says \"%s\": %s", line, text);
 	free(text);
 }
 
@@ -170,6 +180,123 @@ static void without_a_viommu_iommu_platform_works(void **state)
 	free(text);
 }
 
+/* Waits until the daemon says @line. */
+static void await_line(struct vmm *vmm, const char *line)
+{
+	int64_t deadline = vmm_now_ms() + vmm->timeout_ms;
+
+	for (;;) {
+		char *text = daemon_text(vmm->daemon.err_fd);
+		bool is_there = strstr(text, line);
+
+		if (!is_there && vmm_now_ms() > deadline)
+			vmm_fail("the log does not say \"%s\": %s", line, text);
+		free(text);
+		if (is_there)
+			return;
+		vmm_serve(vmm, 5);
+	}
+}
+
+static struct image show_image(struct vmm *vmm, uint32_t id, uint32_t width, uint32_t height)
+{
+	struct image i = image_new(vmm, id, BGRX, width, height);
+
+	image_fill(&i, 1);
+	assert_ok(image_transfer(vmm, &i, image_rect(&i)));
+	assert_ok(gpu_set_scanout(vmm, 0, id, image_rect(&i)));
+	assert_ok(gpu_flush(vmm, id, image_rect(&i)));
+	return i;
+}
+
+static void each_step_to_a_picture_is_said_once(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, NULL);
+
+	show_image(vmm, 1, 64, 48);
+	show_image(vmm, 2, 64, 48);
+	gpu_unref(vmm, 99);
+	assert_said_once(vmm, "info server: front-end connected: pid ");
+	assert_said_once(vmm, "info device: the guest's driver is ready: ");
+	assert_said_once(vmm, " edid resource-uuid resource-blob");
+	assert_said_once(vmm, " MiB shared in 3 regions\n");
+	assert_said_once(vmm, "info display: the VMM's display is connected; EDID: yes, ");
+	assert_said_once(vmm, "info device: scanout 0: 64x48 of resource 1, shown as pixels\n");
+	assert_not_said(vmm, "of resource 2");
+	show_image(vmm, 3, 65, 48);
+	assert_said_once(vmm, "scanout 0: 65x48 of resource 3");
+	vmm_stop(vmm);
+	vmm_start(vmm);
+	assert_alive(vmm);
+	assert_said_once(vmm, "the guest's driver is ready");
+	assert_said_once(vmm, "the VMM's display is connected");
+	vmm_disconnect(vmm);
+	await_line(vmm, "info device: served 00:00:0");
+	assert_said_once(vmm, " commands, 3 frames (0 as dma-bufs), 1 errors of the guest");
+}
+
+static void a_guest_that_changes_its_screen_all_the_time_fills_no_log(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, NULL);
+	struct image i = image_new(vmm, 1, BGRX, 64, 64);
+	char *text, *line;
+	unsigned n = 0;
+
+	for (uint32_t width = 1; width <= 40; width++) {
+		struct virtio_gpu_rect r = gpu_rect(0, 0, width, 8);
+
+		assert_ok(gpu_set_scanout(vmm, 0, i.id, r));
+	}
+	text = daemon_text(vmm->daemon.err_fd);
+	for (line = text; (line = strstr(line, "info device: scanout 0")); line++)
+		n++;
+	assert_int_equal(n, 16);
+	free(text);
+}
+
+static void a_signal_writes_statistics(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, NULL);
+
+	show_image(vmm, 7, 64, 48);
+	gpu_unref(vmm, 99);
+	kill(vmm->daemon.pid, SIGUSR1);
+	await_line(vmm, "statistics: display: ");
+	assert_said(vmm, "info server: statistics: the front-end is pid ");
+	assert_said(vmm, "MiB of guest memory shared in 3 regions");
+	assert_said(vmm, "statistics: queue 0 runs: size 64, available ");
+	assert_said(vmm, "statistics: queue 1 runs: size 16, available 0, taken 0, used 0\n");
+	assert_said(vmm, "statistics: session of 00:00:0");
+	assert_said(vmm, " commands, 1 frames (0 as dma-bufs), 1 errors of the guest, 0 of");
+	assert_said(vmm, "statistics: 1 resources, 0 contexts; 0 of 1024 MiB reckoned");
+	assert_said(vmm, "statistics: no fence waits");
+	assert_said(vmm, "statistics: scanout 0: 64x48 of resource 7, shown as pixels\n");
+	assert_said(vmm, "statistics: last error: RESOURCE_UNREF (resource 99): error 0x1203");
+	assert_said(vmm, "statistics: display: connected, ");
+	assert_alive(vmm);
+}
+
+static void statistics_without_a_front_end_say_so(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, NULL);
+
+	vmm_disconnect(vmm);
+	await_line(vmm, "front-end disconnected");
+	kill(vmm->daemon.pid, SIGUSR1);
+	await_line(vmm, "statistics: display: not connected");
+	assert_said(vmm, "statistics: no front-end is connected");
+	assert_said(vmm, "statistics: 0 resources, 0 contexts; 0 of ");
+}
+
+static void the_first_context_is_said_with_its_name(void **state)
+{
+	struct vmm *vmm = boot(state, "virglrenderer");
+
+	assert_ok(gpu_ctx_create(vmm, 1, 0));
+	assert_ok(gpu_ctx_create(vmm, 2, 0));
+	assert_said_once(vmm, "info device: the guest made its first 3D context (\"");
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,9 +306,14 @@ static int run(void)
 		DEVICE_TEST(memory_that_is_not_shared_is_an_error_with_its_cure),
 		DEVICE_TEST(a_viommu_is_an_error_with_its_cure),
 		DEVICE_TEST(without_a_viommu_iommu_platform_works),
+		DEVICE_TEST(each_step_to_a_picture_is_said_once),
+		DEVICE_TEST(a_guest_that_changes_its_screen_all_the_time_fills_no_log),
+		DEVICE_TEST(a_signal_writes_statistics),
+		DEVICE_TEST(statistics_without_a_front_end_say_so),
 	};
 	const struct CMUnitTest tests_3d[] = {
 		DEVICE_TEST(what_is_refused_of_3d_is_logged_with_its_context),
+		DEVICE_TEST(the_first_context_is_said_with_its_name),
 	};
 	int failed = cmocka_run_group_tests_name("log", tests, NULL, NULL);
 

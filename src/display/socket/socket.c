@@ -30,7 +30,7 @@
 
 static const struct display_ops socket_ops;
 
-static struct socket_display *to_socket_display(struct display *display)
+struct socket_display *socket_display_of(struct display *display)
 {
 	assert(display->ops == &socket_ops);
 	return container_of(display, struct socket_display, base);
@@ -96,6 +96,7 @@ void socket_set_features(struct socket_display *sd, uint64_t features)
 	sd->features =
 		features & (VHOST_USER_GPU_PROTOCOL_F_EDID | VHOST_USER_GPU_PROTOCOL_F_DMABUF2);
 	sd->protocol_deadline = 0;
+	socket_report_features(sd);
 	if (!sd->requests && sd->flush_order_len == 0)
 		loop_timer_disarm(&sd->timer);
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
@@ -204,6 +205,7 @@ static int connect_peer(struct socket_display *sd, int fd)
 /* The next VMM has seen nothing of what this one was shown. */
 static void forget_front_end(struct socket_display *sd)
 {
+	sd->has_told = false;
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
 		struct socket_scanout *s = &sd->scanouts[i];
 
@@ -214,7 +216,7 @@ static void forget_front_end(struct socket_display *sd)
 
 static int socket_set_socket(struct display *display, int fd)
 {
-	struct socket_display *sd = to_socket_display(display);
+	struct socket_display *sd = socket_display_of(display);
 	int r = 0;
 
 	socket_disconnect(sd);
@@ -228,7 +230,7 @@ static int socket_set_socket(struct display *display, int fd)
 
 static void socket_reset(struct display *display)
 {
-	struct socket_display *sd = to_socket_display(display);
+	struct socket_display *sd = socket_display_of(display);
 
 	lose_requests(sd);
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
@@ -243,7 +245,7 @@ static void socket_reset(struct display *display)
 
 static void socket_free(struct display *display)
 {
-	struct socket_display *sd = to_socket_display(display);
+	struct socket_display *sd = socket_display_of(display);
 
 	socket_drop_peer(sd);
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
@@ -254,7 +256,7 @@ static void socket_free(struct display *display)
 
 static int socket_request_info(struct display *display, struct display_request *request)
 {
-	struct socket_display *sd = to_socket_display(display);
+	struct socket_display *sd = socket_display_of(display);
 
 	if (!has_peer(sd))
 		return -ENOTSUP;
@@ -266,7 +268,7 @@ static int socket_request_info(struct display *display, struct display_request *
 static int socket_request_edid(struct display *display, struct display_request *request,
 			       unsigned scanout)
 {
-	struct socket_display *sd = to_socket_display(display);
+	struct socket_display *sd = socket_display_of(display);
 
 	if (!has_peer(sd) ||
 	    (!sd->protocol_deadline && !socket_has_features(sd, VHOST_USER_GPU_PROTOCOL_F_EDID)))
@@ -278,13 +280,13 @@ static int socket_request_edid(struct display *display, struct display_request *
 
 static void socket_cancel(struct display *display, struct display_request *request)
 {
-	socket_request_remove(to_socket_display(display), request);
+	socket_request_remove(socket_display_of(display), request);
 }
 
 static void socket_scanout_pixels(struct display *display, unsigned scanout, uint32_t width,
 				  uint32_t height, struct display_pixels *pixels)
 {
-	struct socket_display *sd = to_socket_display(display);
+	struct socket_display *sd = socket_display_of(display);
 	struct socket_scanout *s = &sd->scanouts[scanout];
 
 	socket_scanout_off(sd, scanout);
@@ -299,7 +301,7 @@ static void socket_scanout_pixels(struct display *display, unsigned scanout, uin
 
 static bool socket_shows_dmabufs(struct display *display)
 {
-	struct socket_display *sd = to_socket_display(display);
+	struct socket_display *sd = socket_display_of(display);
 
 	return has_peer(sd) && !sd->protocol_deadline;
 }
@@ -307,7 +309,7 @@ static bool socket_shows_dmabufs(struct display *display)
 static int socket_scanout_dmabuf(struct display *display, unsigned scanout,
 				 const struct dmabuf *dmabuf, const struct rect *r)
 {
-	struct socket_display *sd = to_socket_display(display);
+	struct socket_display *sd = socket_display_of(display);
 	struct socket_scanout *s = &sd->scanouts[scanout];
 	bool is_awaited = socket_request_find(sd, REQUEST_FLUSH_WAITS, scanout);
 	auto_fd fd = -1;
@@ -332,7 +334,7 @@ static int socket_scanout_dmabuf(struct display *display, unsigned scanout,
 
 static void socket_damage(struct display *display, unsigned scanout, const struct rect *r)
 {
-	struct socket_display *sd = to_socket_display(display);
+	struct socket_display *sd = socket_display_of(display);
 	struct socket_scanout *s = &sd->scanouts[scanout];
 	struct rect clipped = rect_intersect(r, &(struct rect){ 0, 0, s->width, s->height });
 
@@ -351,7 +353,7 @@ static void socket_damage(struct display *display, unsigned scanout, const struc
 static int socket_flush_dmabuf(struct display *display, struct display_request *request,
 			       unsigned scanout, const struct rect *r)
 {
-	struct socket_display *sd = to_socket_display(display);
+	struct socket_display *sd = socket_display_of(display);
 	struct socket_scanout *s = &sd->scanouts[scanout];
 	struct rect clipped = rect_intersect(r, &(struct rect){ 0, 0, s->width, s->height });
 
@@ -365,7 +367,7 @@ static int socket_flush_dmabuf(struct display *display, struct display_request *
 
 static void socket_pixels_changed(struct display *display, struct display_pixels *pixels)
 {
-	struct socket_display *sd = to_socket_display(display);
+	struct socket_display *sd = socket_display_of(display);
 
 	socket_output_keep(sd, pixels);
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
@@ -382,7 +384,7 @@ static void socket_pixels_changed(struct display *display, struct display_pixels
 static void socket_cursor_set(struct display *display, unsigned scanout,
 			      const struct display_cursor *cursor)
 {
-	struct socket_display *sd = to_socket_display(display);
+	struct socket_display *sd = socket_display_of(display);
 	struct socket_cursor *c = &sd->scanouts[scanout].cursor;
 
 	c->shape = *cursor;
@@ -393,7 +395,7 @@ static void socket_cursor_set(struct display *display, unsigned scanout,
 static void socket_cursor_move(struct display *display, unsigned scanout, uint32_t x, uint32_t y,
 			       bool is_visible)
 {
-	struct socket_display *sd = to_socket_display(display);
+	struct socket_display *sd = socket_display_of(display);
 	struct socket_cursor *cursor = &sd->scanouts[scanout].cursor;
 
 	cursor->shape.x = x;
@@ -417,6 +419,7 @@ static const struct display_ops socket_ops = {
 	.damage = socket_damage,
 	.flush_dmabuf = socket_flush_dmabuf,
 	.pixels_changed = socket_pixels_changed,
+	.log_state = socket_log_state,
 	.cursor_set = socket_cursor_set,
 	.cursor_move = socket_cursor_move,
 };

@@ -146,6 +146,9 @@ struct socket_display {
 	unsigned input_len;
 	uint8_t input[SOCKET_INPUT_BYTES];
 
+	bool has_told; /* the person, of told_features */
+	uint64_t told_features;
+
 	struct display_request *requests; /* display_request::next; the oldest first */
 	struct socket_timeouts timeouts;
 	struct loop_timer timer;
@@ -161,6 +164,8 @@ struct socket_display {
 };
 
 /* socket.c */
+
+struct socket_display *socket_display_of(struct display *display);
 
 /* Ends the connection and marks the requests as lost; the caller then calls
  * socket_request_end_all() for those. Nothing happens without a peer. */
@@ -227,6 +232,12 @@ void socket_request_watch(struct socket_display *sd, uint64_t deadline);
 int socket_request_expire(struct loop_timer *timer);
 /* The flush that was asked first has been shown, or none if none was asked. */
 void socket_request_flush_done(struct socket_display *sd);
+
+/* report.c */
+
+/* What the peer can do is known: a line in the log, once for each VMM unless it changes. */
+void socket_report_features(struct socket_display *sd);
+void socket_log_state(struct display *display);
 
 /* reply.c */
 

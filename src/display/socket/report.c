@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/* What a person is told of the VMM's display: what it takes, and whether it reads. */
+#include "display/socket/socket_private.h"
+
+#define LOG_MODULE "display"
+#include "base/log.h"
+
+static const char *yes_or_no(bool is_yes)
+{
+	return is_yes ? "yes" : "no";
+}
+
+void socket_report_features(struct socket_display *sd)
+{
+	if (sd->has_told && sd->told_features == sd->features)
+		return; /* QEMU hands over a new socket at each start of the device */
+	sd->has_told = true;
+	sd->told_features = sd->features;
+	log_info("the VMM's display is connected; EDID: %s, dma-bufs with modifiers: %s",
+		 yes_or_no(socket_has_features(sd, VHOST_USER_GPU_PROTOCOL_F_EDID)),
+		 yes_or_no(socket_has_features(sd, VHOST_USER_GPU_PROTOCOL_F_DMABUF2)));
+}
+
+void socket_log_state(struct display *display)
+{
+	const struct socket_display *sd = socket_display_of(display);
+	unsigned n_requests = 0;
+
+	for (const struct display_request *r = sd->requests; r; r = r->next)
+		n_requests++;
+	if (sd->fd < 0)
+		log_info("statistics: display: not connected");
+	else
+		log_info("statistics: display: connected, %s; %u requests wait",
+			 sd->is_full ? "does not read what was sent" : "all was sent", n_requests);
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
+		const struct socket_scanout *s = &sd->scanouts[i];
+
+		if (s->kind != SCANOUT_OFF)
+			log_info("statistics: display of scanout %u: %ux%u, %u damaged parts, %s",
+				 i, s->width, s->height, s->damage.count,
+				 s->flush_is_asked ? "waits for a flush" : "no flush waits");
+	}
+}

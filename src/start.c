@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * What the options ask for is started here: the sandbox first, then the renderer inside of it. The
+ * daemon does so, and a child of --check, which sees what the daemon would see.
+ */
+#include "start.h"
+
+#include <glib.h>
+#include <glob.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "base/needs.h"
+#include "base/stderr_pipe.h"
+#include "options.h"
+#include "render/node.h"
+#include "render/null.h"
+#include "render/renderer.h"
+#include "render/soft2d.h"
+#include "render/virgl.h"
+#include "sandbox/sandbox.h"
+
+#define LOG_MODULE "main"
+#include "base/log.h"
+
+/* What --max-contexts and our other limits come to, with room for what drivers open by the way. */
+#define OWN_FDS             256 /* queues, sessions, timers, exported scanouts: fewer than 128 */
+#define OWN_THREADS         2   /* this one and the watchdog */
+#define DRIVER_FDS          1024
+#define FDS_PER_CONTEXT     4
+#define DRIVER_THREADS      512
+#define THREADS_PER_CONTEXT 4
+
+int start_fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	g_autofree char *sentence = g_strdup_vprintf(format, args);
+	va_end(args);
+	stderr_pipe_drain();
+	log_fatal("%s", sentence);
+	return EXIT_FAILURE;
+}
+
+static struct renderer *make_virgl(const struct options *options, char **ret_message)
+{
+	const enum virgl_api given = options->use_gles ? VIRGL_API_GLES : VIRGL_API_GL;
+	const struct virgl_options virgl = {
+		.use_egl = options->use_egl,
+		.use_glx = options->use_glx,
+		.api = options->has_use_gles ? given : VIRGL_API_BEST,
+		.use_surfaceless = options->use_surfaceless,
+		.gpu_device = options->gpu_device,
+		.capsets = options->capsets,
+	};
+
+	return virgl_new(&virgl, ret_message);
+}
+
+static struct renderer *make_best_renderer(const struct options *options)
+{
+	g_autofree char *message = NULL;
+	struct renderer *renderer = make_virgl(options, &message);
+
+	if (renderer)
+		return renderer;
+	log_warn("%s; the CPU draws, in 2D only (--gpu-mode 2d)", message);
+	return soft2d_renderer_new();
+}
+
+/* What the renderer for the mode may need, before it is made. */
+static unsigned needs_of_mode(enum gpu_mode mode)
+{
+	switch (mode) {
+	case GPU_MODE_NULL:
+		return null_renderer_kind.needs;
+	case GPU_MODE_2D:
+		return soft2d_renderer_kind.needs;
+	case GPU_MODE_AUTO:
+		return virgl_renderer_kind.needs | soft2d_renderer_kind.needs;
+	case GPU_MODE_VIRGLRENDERER:
+		return virgl_renderer_kind.needs;
+	case GPU_MODE_GFXSTREAM:
+		break;
+	}
+	return 0;
+}
+
+struct renderer *start_renderer(const struct options *options, char **ret_message)
+{
+	switch (options->gpu_mode) {
+	case GPU_MODE_NULL:
+		return null_renderer_new();
+	case GPU_MODE_2D:
+		return soft2d_renderer_new();
+	case GPU_MODE_VIRGLRENDERER:
+		return make_virgl(options, ret_message);
+	case GPU_MODE_AUTO:
+		return make_best_renderer(options);
+	case GPU_MODE_GFXSTREAM: /* refused by options_parse() */
+		break;
+	}
+	g_assert_not_reached();
+}
+
+bool start_sandbox(struct sandbox *sandbox, const struct options *options)
+{
+	const unsigned needs = needs_of_mode(options->gpu_mode);
+	const unsigned contexts = options->device.limits.max_contexts;
+	const struct sandbox_options sandbox_options = {
+		.level = options->sandbox,
+		.needs = needs,
+		.uses_x11 = options->use_glx && !options->use_egl,
+		.keep_fd = options->fd,
+		.max_fds = OWN_FDS +
+			   (needs & NEEDS_FILES ? DRIVER_FDS + FDS_PER_CONTEXT * contexts : 0),
+		.max_threads =
+			OWN_THREADS + (needs & NEEDS_THREADS
+					       ? DRIVER_THREADS + THREADS_PER_CONTEXT * contexts
+					       : 0),
+		.gpu_device = options->gpu_device,
+	};
+
+	return sandbox_start(sandbox, &sandbox_options);
+}
+
+bool start_look_at_nodes(const struct options *options)
+{
+	const bool may_use = needs_of_mode(options->gpu_mode) & NEEDS_GPU_DEVICES;
+	glob_t found = { 0 };
+
+	if (!may_use || !options->use_egl)
+		return true;
+	if (options->gpu_device) {
+		g_autofree char *problem = render_node_find_problem(options->gpu_device);
+
+		if (problem)
+			start_fail("--gpu-device %s cannot be used: %s", options->gpu_device,
+				   problem);
+		return !problem;
+	}
+	glob("/dev/dri/renderD*", 0, NULL, &found);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		g_autofree char *problem = render_node_find_problem(found.gl_pathv[i]);
+
+		if (problem)
+			log_warn("%s cannot be used: %s", found.gl_pathv[i], problem);
+	}
+	globfree(&found);
+	return true;
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* SIGUSR1: what the daemon is doing, in the log at level info. */
+
+#include "base/loop.h"
+
+struct display;
+struct gpu_device;
+struct vhost_server;
+
+/* All are borrowed, and outlive it. */
+struct statistics {
+	struct loop_source source;
+	int fd; /* owned; a signalfd */
+	const struct vhost_server *server;
+	const struct gpu_device *device;
+	struct display *display;
+};
+
+/* From now on SIGUSR1 is answered from @loop; it is blocked already. 0 or -errno. */
+int statistics_start(struct statistics *statistics, struct loop *loop);
+void statistics_stop(struct statistics *statistics);

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The queues for a person: what the guest has made available, what was taken of it and what was
+ * given back. The guest's index is its word, which may be wrong.
+ */
+#include "vhost/session_private.h"
+
+#define LOG_MODULE "session"
+#include "base/log.h"
+
+static const char *describe_ring(const struct vhost_queue *q)
+{
+	if (q->vring.is_broken)
+		return "stands still (broken)";
+	return q->vring.is_running ? "runs" : "is stopped";
+}
+
+void vhost_session_log_state(const struct vhost_session *s)
+{
+	log_info("statistics: %llu MiB of guest memory shared in %u regions",
+		 (unsigned long long)(guest_memory_size(&s->memory) >> 20), s->memory.n_regions);
+	for (unsigned i = 0; i < s->backend->n_queues; i++) {
+		const struct vring *vring = &s->queues[i].vring;
+
+		log_info("statistics: queue %u %s: size %u, available %u, taken %u, used %u", i,
+			 describe_ring(&s->queues[i]), vring->size, vring_avail_index(vring),
+			 vring->last_avail, vring->next_used);
+	}
+}
