@@ -21,6 +21,7 @@
 #include "base/loop.h"
 #include "base/state_lock.h"
 #include "base/stderr_pipe.h"
+#include "check.h"
 #include "display/display.h"
 #include "display/socket.h"
 #include "display/headless.h"
@@ -295,6 +296,8 @@ int main(int argc, char **argv)
 	case OPTIONS_USAGE:
 		return EXIT_USAGE;
 	}
+	if (options.check)
+		return check_run(&options);
 	log_set_level(options.log_level);
 	fd_open_standard();
 	if (options.fd == STDOUT_FILENO || options.fd == STDERR_FILENO)

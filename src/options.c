@@ -139,7 +139,7 @@ static enum options_result check_socket(struct options *options)
 		return report_usage("--socket-path and --fd cannot be used together");
 	if (options->socket_group && !options->socket_path)
 		return report_usage("--socket-group needs --socket-path");
-	if (options->socket_path || options->fd >= 0)
+	if (options->socket_path || options->fd >= 0 || options->check)
 		return OPTIONS_RUN;
 
 	int n = service_manager_take_sockets();

@@ -18,6 +18,12 @@ enum gpu_mode {
 	GPU_MODE_GFXSTREAM, /* reserved: refused by options_parse() */
 };
 
+enum check_format {
+	CHECK_FORMAT_NONE, /* serve */
+	CHECK_FORMAT_JSON,
+	CHECK_FORMAT_TEXT,
+};
+
 /* Strings are borrowed, from argv or from a copy of the environment that is never freed. */
 struct options {
 	const char *socket_path; /* NULL with fd */
@@ -33,6 +39,7 @@ struct options {
 	uint32_t max_stall; /* seconds */
 	enum log_level log_level;
 	enum sandbox_level sandbox;
+	enum check_format check;
 	struct gpu_device_options device;
 };
 
@@ -42,6 +49,9 @@ enum options_result {
 	OPTIONS_WRONG, /* one sentence was printed: exit 1 */
 	OPTIONS_USAGE, /* one sentence was printed: exit 2 */
 };
+
+/* Of a capset's id, for people; static. */
+const char *options_capset_name(unsigned id);
 
 /* Reads $VHOST_DEVICE_GPU_OPTIONS, then @argv; without --socket-path and --fd, the socket that the
  * service manager passed. With --print-capabilities it reads nothing, and answers that. */

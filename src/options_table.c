@@ -47,6 +47,12 @@ const struct option_names options_table_capsets =
 	NAMES(capset_strings, .is_set = true,
 	      .reserved = 1u << CAPSET_GFXSTREAM_VULKAN | 1u << CAPSET_GFXSTREAM_GLES);
 
+const char *options_capset_name(unsigned id)
+{
+	return id < G_N_ELEMENTS(capset_strings) && capset_strings[id] ? capset_strings[id]
+								       : "unknown";
+}
+
 const uint32_t options_table_mode_capsets[G_N_ELEMENTS(mode_strings)] = {
 	[GPU_MODE_AUTO] = 1u << CAPSET_VIRGL | 1u << CAPSET_VIRGL2,
 	[GPU_MODE_VIRGLRENDERER] = 1u << CAPSET_VIRGL | 1u << CAPSET_VIRGL2,
@@ -72,6 +78,13 @@ static const char *const sandbox_strings[] = {
 	[SANDBOX_STRICT] = "strict",
 };
 static const struct option_names sandbox_names = NAMES(sandbox_strings);
+
+/* The last one if none is given. */
+static const char *const check_strings[] = {
+	[CHECK_FORMAT_JSON] = "json",
+	[CHECK_FORMAT_TEXT] = "text",
+};
+static const struct option_names check_names = NAMES(check_strings);
 
 static const struct option_names log_names = NAMES(log_level_names);
 
@@ -171,6 +184,9 @@ const struct option_type options_table[] = {
 	  .help = "give up the privileges that are not needed" },
 	{ OTHER, 0, "log-level", "LEVEL", NAME(log_level, log_names),
 	  .help = "lines on standard error" },
+	{ OTHER, 0, "check", "[FORMAT]", NAME(check, check_names), .hides_default = true,
+	  .help = "print what this host can do and what would help, and exit with status 0, 3 "
+		  "(with limits) or 1 (not)" },
 	{ OTHER, 0, "print-capabilities", NULL, NULL,
 	  .help = "print what libvirt asks for, and exit" },
 	{ OTHER, 'h', "help", NULL, NULL, .help = "print this and exit" },

@@ -23,6 +23,12 @@ _vhost_device_gpu() {
 	--scanout) COMPREPLY=($(compgen -W "auto dmabuf pixels" -- "$word")) && return ;;
 	--sandbox) COMPREPLY=($(compgen -W "off auto strict" -- "$word")) && return ;;
 	--log-level) COMPREPLY=($(compgen -W "error warn info debug" -- "$word")) && return ;;
+	--check)
+		if [[ $word != -* ]]; then
+			COMPREPLY=($(compgen -W "json text" -- "$word"))
+			return
+		fi
+		;;
 	--use-egl | --use-glx | --use-gles | --use-surfaceless)
 		if [[ $word != -* ]]; then
 			COMPREPLY=($(compgen -W "true false" -- "$word"))
@@ -34,7 +40,7 @@ _vhost_device_gpu() {
 	COMPREPLY=($(compgen -W "--socket-path --socket-group --fd --gpu-mode --capset --use-egl --use-glx --use-gles
 		--use-surfaceless --gpu-device --render-node --virgl --headless --once --max-outputs
 		--max-hostmem --max-resources --max-backing-entries --max-dimension --max-contexts
-		--max-submit --max-fences --max-stall --scanout --sandbox --log-level --print-capabilities --help
+		--max-submit --max-fences --max-stall --scanout --sandbox --log-level --check --print-capabilities --help
 		--version" -- "$word"))
 }
 complete -F _vhost_device_gpu vhost-device-gpu

@@ -16,6 +16,10 @@ bool virgl_is_built_in(void);
 /* Of virglrenderer, as it was when this was built; static. NULL without it. */
 const char *virgl_library_version(void);
 
+/* "llvmpipe (LLVM 15.0.6, 256 bits), Mesa": what draws, once virgl_new() has succeeded. Freed with
+ * g_free(); NULL: it does not say. */
+char *virgl_describe_driver(void);
+
 /* The API of the host that the guest's OpenGL is drawn with. */
 enum virgl_api {
 	VIRGL_API_BEST, /* OpenGL, which gives the guest more; OpenGL ES if that does not start */

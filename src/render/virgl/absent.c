@@ -21,6 +21,11 @@ const char *virgl_library_version(void)
 	return NULL;
 }
 
+char *virgl_describe_driver(void)
+{
+	return NULL;
+}
+
 struct renderer *virgl_new(const struct virgl_options *options, char **ret_message)
 {
 	(void)options;

@@ -276,6 +276,13 @@ const char *virgl_library_version(void)
 	return VIRGL_VERSION;
 }
 
+char *virgl_describe_driver(void)
+{
+	const char *name = virgl_gl_renderer(), *vendor = virgl_gl_vendor();
+
+	return *name ? g_strdup_printf("%s, by %s", name, vendor) : NULL;
+}
+
 struct renderer *virgl_new(const struct virgl_options *options, char **ret_message)
 {
 	if (is_running) {

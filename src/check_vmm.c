@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/* What would start this daemon, or speak with it: QEMU and libvirt. */
+#include <stdbool.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "check_private.h"
+
+#define JSON_DIRECTORIES "/etc/qemu/vhost-user", "/usr/share/qemu/vhost-user"
+
+/* What @program prints on standard output, or NULL. */
+static char *ask_program(const char *program, const char *argument, const char *topic)
+{
+	const char *argv[] = { program, argument, topic, NULL };
+	char *output = NULL;
+	int status;
+
+	if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL,
+			  &output, NULL, &status, NULL))
+		return NULL;
+	return output;
+}
+
+/* "gtk sdl egl-headless": the lines behind the first one. */
+static char *join_displays(const char *help)
+{
+	g_auto(GStrv) lines = g_strsplit(help ? help : "", "\n", -1);
+	GString *text = g_string_new(NULL);
+
+	for (unsigned i = 1; lines[0] && lines[i]; i++) {
+		if (!lines[i][0] || strchr(lines[i], ' '))
+			break; /* a sentence follows the list */
+		g_string_append_printf(text, " %s", lines[i]);
+	}
+	return g_string_free(text, FALSE);
+}
+
+static char *find_qemu(void)
+{
+	struct utsname host;
+	char *path;
+
+	uname(&host);
+	g_autofree char *name = g_strconcat("qemu-system-", host.machine, NULL);
+
+	path = g_find_program_in_path(name);
+	return path ? path : g_find_program_in_path("qemu-kvm");
+}
+
+void check_qemu(GPtrArray *findings)
+{
+	g_autofree char *path = find_qemu();
+
+	if (!path) {
+		check_add(findings, CHECK_LESS, "QEMU", "none in PATH",
+			  "install QEMU, 10.0 or newer");
+		return;
+	}
+	g_autofree char *version = ask_program(path, "-version", NULL);
+	g_autofree char *devices = ask_program(path, "-device", "help");
+	g_autofree char *help = ask_program(path, "-display", "help");
+	g_autofree char *displays = join_displays(help);
+	const size_t length = version ? strcspn(version, "\n(") : 0;
+	g_autofree char *text =
+		g_strdup_printf("%.*s; displays:%s", (int)length, version ? version : "", displays);
+
+	if (devices && strstr(devices, "vhost-user-gpu"))
+		check_add(findings, CHECK_OK, path, text, NULL);
+	else
+		check_add(findings, CHECK_LESS, path, "it has no device vhost-user-gpu",
+			  "install QEMU's package of GPU modules, if it has one");
+}
+
+/* Of "key": "value"; freed with g_free(), or NULL. */
+static char *find_string(const char *json, const char *key)
+{
+	g_autofree char *pattern = g_strdup_printf("\"%s\"\\s*:\\s*\"([^\"]*)\"", key);
+	g_autoptr(GRegex) regex = g_regex_new(pattern, 0, 0, NULL);
+	g_autoptr(GMatchInfo) match = NULL;
+
+	return g_regex_match(regex, json, 0, &match) ? g_match_info_fetch(match, 1) : NULL;
+}
+
+static void add_names(GPtrArray *names, const char *directory)
+{
+	GDir *dir = g_dir_open(directory, 0, NULL);
+	const char *name;
+
+	while (dir && (name = g_dir_read_name(dir)))
+		if (g_str_has_suffix(name, ".json") &&
+		    !g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
+			g_ptr_array_add(names, g_strdup(name));
+	if (dir)
+		g_dir_close(dir);
+}
+
+static gint compare_names(gconstpointer a, gconstpointer b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The file of that name that counts: the first in the order of the directories. */
+static char *read_json(const char *name, char **ret_path)
+{
+	static const char *const directories[] = { JSON_DIRECTORIES };
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(directories); i++) {
+		char *content = NULL;
+
+		*ret_path = g_build_filename(directories[i], name, NULL);
+		if (g_file_get_contents(*ret_path, &content, NULL, NULL))
+			return content;
+		g_clear_pointer(ret_path, g_free);
+	}
+	return NULL;
+}
+
+/* As libvirt goes through them: sorted by name, an empty file masks. */
+void check_libvirt(GPtrArray *findings)
+{
+	static const char *const directories[] = { JSON_DIRECTORIES };
+	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(directories); i++)
+		add_names(names, directories[i]);
+	g_ptr_array_sort(names, compare_names);
+	for (unsigned i = 0; i < names->len; i++) {
+		g_autofree char *path = NULL;
+		g_autofree char *json = read_json(g_ptr_array_index(names, i), &path);
+		g_autofree char *type = json ? find_string(json, "type") : NULL;
+		g_autofree char *binary = json ? find_string(json, "binary") : NULL;
+
+		if (g_strcmp0(type, "gpu") != 0 || !binary)
+			continue;
+		g_autofree char *text = g_strdup_printf("would ask %s first (%s)", binary, path);
+		bool is_ours = g_str_has_suffix(binary, "/vhost-device-gpu");
+
+		check_add(findings, CHECK_INFO, "libvirt", text,
+			  is_ours ? NULL
+				  : "40-vhost-device-gpu.json of this daemon goes before it");
+		return;
+	}
+	check_add(findings, CHECK_INFO, "libvirt", "no file of a GPU in /usr/share/qemu/vhost-user",
+		  "install this daemon with --prefix=/usr");
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * --check: each finding has a line, what is missing has a cure, and the exit status says how well
+ * it works. What QEMU would say is said by a script here; what a bad driver does by
+ * VMM_DYING_MODULE.
+ */
+#include "fixture.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define WITH_LIMITS 3
+
+#define ARGS(...)                                                                                  \
+	(const char *const[])                                                                      \
+	{                                                                                          \
+		"--check", __VA_ARGS__, NULL                                                       \
+	}
+
+static char directory[] = "/tmp/check-XXXXXX";
+static char qemu[64], egl[64];
+
+/* What it prints; heap. */
+static char *check(const char *const *args, int due)
+{
+	struct daemon d = { .pidfd = -1 };
+	char *out, *err;
+	int status;
+
+	daemon_start(&d, args, -1);
+	status = daemon_wait(&d, 4 * vmm_default_timeout_ms());
+	out = daemon_text(d.out_fd);
+	err = daemon_text(d.err_fd);
+	daemon_finish(&d);
+	if (status != due)
+		vmm_fail("status %d, due is %d: %s%s", status, due, out, err);
+	if (err[0])
+		vmm_fail("on standard error: %s", err);
+	free(err);
+	return out;
+}
+
+static void assert_says(const char *text, const char *line)
+{
+	if (!strstr(text, line))
+		vmm_fail("\"%s\" does not say \"%s\"", text, line);
+}
+
+static void expect(const char *const *args, int due, const char *line)
+{
+	char *text = check(args, due);
+
+	assert_says(text, line);
+	free(text);
+}
+
+static void write_qemu(const char *path, const char *device)
+{
+	FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+	fprintf(f,
+		"#!/bin/sh\ncase $1 in\n-version) echo 'QEMU emulator version 11.1.3 (Debian)' ;;\n"
+		"-device) echo 'name \"%s\", bus PCI' ;;\n"
+		"-display) printf 'Available display backend types:\\nnone\\ngtk\\n' ;;\nesac\n",
+		device);
+	fclose(f);
+	chmod(path, 0755);
+}
+
+static void where_all_is_there_the_status_is_0(void **state)
+{
+	char *text;
+
+	(void)state;
+	write_qemu(qemu, "vhost-user-gpu-pci");
+	text = check(ARGS("--gpu-mode", "2d", "--sandbox", "off"), 0);
+	assert_says(text, "ok    renderer: 2d\n");
+	assert_says(text, ": QEMU emulator version 11.1.3 ; displays: none gtk\n");
+	assert_says(text, "info  sandbox: off");
+	assert_says(text, "\nall is there\n");
+	free(text);
+}
+
+static void what_is_missing_has_a_cure_and_status_3(void **state)
+{
+	char *text;
+
+	(void)state;
+	write_qemu(qemu, "virtio-gpu-pci");
+	text = check(ARGS("--gpu-mode", "2d", "--sandbox", "off"), WITH_LIMITS);
+	assert_says(text, "/qemu-system-");
+	assert_says(text, ": it has no device vhost-user-gpu\n      -> ");
+	assert_says(text, "\nworks with limits\n");
+	free(text);
+}
+
+static void what_the_options_ask_for_in_vain_has_status_1(void **state)
+{
+	(void)state;
+	expect(ARGS("--virgl", "--use-egl", "no"), 1,
+	       "no    virglrenderer: virglrenderer needs EGL or GLX, and both are switched off\n");
+	expect(ARGS("--gpu-device", "/dev/null"), 1, "no    /dev/null: not a DRM render node\n");
+	expect(ARGS("--use-egl", "no"), WITH_LIMITS, "less  virglrenderer: ");
+}
+
+static void a_driver_that_crashes_is_a_finding(void **state)
+{
+	char *text;
+
+	(void)state;
+	assert_int_equal(symlink(getenv("VMM_DYING_MODULE"), egl), 0);
+	setenv("LD_LIBRARY_PATH", directory, 1);
+	text = check(ARGS("--virgl", "--sandbox", "off"), 1);
+	unsetenv("LD_LIBRARY_PATH");
+	unlink(egl);
+	assert_says(text, "no    renderer: it ended the process: Segmentation fault\n      -> ");
+	free(text);
+}
+
+static void json_has_the_same_findings(void **state)
+{
+	static const char *const args[] = { "--check=json", "--gpu-mode", "2d",
+					    "--sandbox",    "off",        NULL };
+	char *text;
+
+	(void)state;
+	write_qemu(qemu, "vhost-user-gpu-pci\\\\");
+	text = check(args, 0);
+	assert_int_equal(strncmp(text, "{\n  \"result\": \"ok\",\n  \"findings\": [\n    {", 36),
+			 0);
+	assert_says(
+		text,
+		"{ \"status\": \"ok\", \"name\": \"renderer\", \"text\": \"2d\", \"cure\": null }");
+	assert_says(text, " }\n  ]\n}\n");
+	free(text);
+}
+
+static int run(void)
+{
+	const struct CMUnitTest tests[] = {
+		DEVICE_TEST(where_all_is_there_the_status_is_0),
+		DEVICE_TEST(what_is_missing_has_a_cure_and_status_3),
+		DEVICE_TEST(what_the_options_ask_for_in_vain_has_status_1),
+		DEVICE_TEST(a_driver_that_crashes_is_a_finding),
+		DEVICE_TEST(json_has_the_same_findings),
+	};
+
+	return cmocka_run_group_tests_name("check", tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	struct utsname host;
+	char path[256];
+
+	if (!mkdtemp(directory))
+		return 1;
+	uname(&host);
+	snprintf(qemu, sizeof(qemu), "%s/qemu-system-%.30s", directory, host.machine);
+	snprintf(egl, sizeof(egl), "%s/libEGL.so.1", directory);
+	snprintf(path, sizeof(path), "%s:/usr/bin:/bin", directory);
+	setenv("PATH", path, 1);
+	int result = fixture_run(argc, argv, run);
+
+	unlink(qemu);
+	rmdir(directory);
+	return result;
+}
