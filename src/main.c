@@ -8,6 +8,7 @@
  * with one sentence; a front-end that finds the socket finds a working device behind it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <grp.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -89,6 +91,29 @@ static bool check_fd(const struct options *options)
 	if (problem)
 		start_fail("%s", problem);
 	return !problem;
+}
+
+/* Before the sandbox, which has no place for it either. False if what is wrong was said. */
+static bool open_trace(struct options *options)
+{
+	struct stat st;
+
+	if (!options->trace)
+		return true;
+	auto_fd fd = open(options->trace,
+			  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		start_fail("--trace %s: %s", options->trace, g_strerror(errno));
+		return false;
+	}
+	/* A pipe or a terminal would have to be waited for. */
+	if (!S_ISREG(st.st_mode) || ftruncate(fd, 0) < 0) {
+		start_fail("--trace %s is not a regular file", options->trace);
+		return false;
+	}
+	options->device.trace_fd = fd_steal(&fd);
+	return true;
 }
 
 /* Before the sandbox, which has no place for the file. False if what is wrong was said. */
@@ -314,6 +339,8 @@ int main(int argc, char **argv)
 
 	options.gpu_device = gpu_device;
 	if (!check_fd(&options) || !start_look_at_nodes(&options))
+		return EXIT_FAILURE;
+	if (!open_trace(&options))
 		return EXIT_FAILURE;
 	if (!make_socket_file(&options, &daemon.socket_file))
 		return EXIT_FAILURE;

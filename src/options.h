@@ -34,6 +34,7 @@ struct options {
 	bool use_egl, use_glx, use_surfaceless;
 	bool has_use_gles, use_gles; /* use_gles counts only if it was given */
 	const char *gpu_device;      /* NULL: picked by itself */
+	const char *trace;           /* NULL: none */
 	const char *socket_group;    /* NULL: the umask decides */
 	bool is_headless, is_once;
 	uint32_t max_stall; /* seconds */

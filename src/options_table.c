@@ -184,6 +184,9 @@ const struct option_type options_table[] = {
 	  .help = "give up the privileges that are not needed" },
 	{ OTHER, 0, "log-level", "LEVEL", NAME(log_level, log_names),
 	  .help = "lines on standard error" },
+	{ OTHER, 0, "trace", "FILE", PATH(trace),
+	  .help = "write a line for each command of the guest into this file, which is emptied "
+		  "first; ends at 64 MiB" },
 	{ OTHER, 0, "check", "[FORMAT]", NAME(check, check_names), .hides_default = true,
 	  .help = "print what this host can do and what would help, and exit with status 0, 3 "
 		  "(with limits) or 1 (not)" },

@@ -12,7 +12,7 @@ _vhost_device_gpu() {
 		before=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	case $before in
-	-s | --socket-path | --gpu-device | --render-node)
+	-s | --socket-path | --gpu-device | --render-node | --trace)
 		compopt -o filenames
 		COMPREPLY=($(compgen -f -- "$word"))
 		return
@@ -40,7 +40,7 @@ _vhost_device_gpu() {
 	COMPREPLY=($(compgen -W "--socket-path --socket-group --fd --gpu-mode --capset --use-egl --use-glx --use-gles
 		--use-surfaceless --gpu-device --render-node --virgl --headless --once --max-outputs
 		--max-hostmem --max-resources --max-backing-entries --max-dimension --max-contexts
-		--max-submit --max-fences --max-stall --scanout --sandbox --log-level --check --print-capabilities --help
+		--max-submit --max-fences --max-stall --scanout --sandbox --log-level --trace --check --print-capabilities --help
 		--version" -- "$word"))
 }
 complete -F _vhost_device_gpu vhost-device-gpu

@@ -28,6 +28,7 @@ complete -c vhost-device-gpu -l max-stall -x -d 'how long the front-end waits fo
 complete -c vhost-device-gpu -l scanout -x -a 'auto dmabuf pixels' -d 'how 3D resources are shown'
 complete -c vhost-device-gpu -l sandbox -x -a 'off auto strict' -d 'give up privileges'
 complete -c vhost-device-gpu -l log-level -x -a 'error warn info debug' -d 'lines on standard error'
+complete -c vhost-device-gpu -l trace -r -F -d 'write a line for each command'
 complete -c vhost-device-gpu -l check -a 'json text' -d 'print what this host can do'
 complete -c vhost-device-gpu -l print-capabilities -d 'print what libvirt asks for'
 complete -c vhost-device-gpu -s h -l help -d 'print the options'

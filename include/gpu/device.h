@@ -43,6 +43,7 @@ enum gpu_scanout_mode {
 struct gpu_device_options {
 	struct gpu_limits limits;
 	enum gpu_scanout_mode scanout_mode;
+	int trace_fd;        /* taken: a file that gets a line for each command; 0: none */
 	uint32_t n_scanouts; /* in the configuration space; QEMU puts its own max_outputs there */
 };
 

@@ -115,6 +115,7 @@ int command_reply(struct gpu_command *command, uint32_t type, void *response, si
 		hdr.type = VIRTIO_GPU_RESP_ERR_UNSPEC;
 		size = sizeof(hdr);
 	}
+	command->response = hdr.type;
 	if (chain->in_size < size)
 		return 0;
 	memcpy(response, &hdr, sizeof(hdr));
@@ -149,6 +150,8 @@ void command_give_back(struct gpu_command *command)
 		g_queue_push_tail_link(&device->queues[command->queue].finished, &command->link);
 		return;
 	}
+	if (trace_is_on(&device->trace))
+		trace_command(&device->trace, command);
 	/* A ring that came back smaller has no place for it. */
 	if (command->head < vring->size)
 		vring_push(vring, command->head, command->written);
@@ -281,6 +284,8 @@ static void start_command(struct queue *queue, struct vring *vring, const struct
 		return;
 	}
 	queue->device->report.n_commands++;
+	if (trace_is_on(&queue->device->trace))
+		command->taken_at = g_get_monotonic_time();
 	command->queue = queue->index;
 	command->head = chain->head;
 	command->chain = *chain;

@@ -58,6 +58,8 @@ struct gpu_command {
 	bool is_to_run_again; /* in queue::unfinished, and from its start: its answer came while
 			       * the queue was stopped */
 	uint32_t written;     /* bytes of response */
+	uint32_t response;    /* its type */
+	int64_t taken_at;     /* microseconds, from its ring; while there is a trace */
 	uint64_t fence_seq;   /* its place in its timeline */
 	int64_t fenced_at;    /* microseconds: when it began to wait there */
 	uint16_t flush_left;  /* bit i: RESOURCE_FLUSH has still to show scanout i */

@@ -184,6 +184,7 @@ struct gpu_device *gpu_device_new(struct loop *loop, struct renderer *renderer,
 	hostmem_init(&device->hostmem, options->limits.max_hostmem);
 	renderer->hostmem = &device->hostmem;
 	measure_memory(device);
+	trace_init(&device->trace, options->trace_fd);
 	scanout_init_all(device);
 	output_init(device);
 	capset_init(device);
@@ -208,6 +209,7 @@ void gpu_device_free(struct gpu_device *device)
 	device->renderer->hostmem = NULL;
 	hostmem_finish(&device->hostmem);
 	g_free(device->stream);
+	trace_finish(&device->trace);
 	g_free(device);
 }
 

@@ -15,6 +15,7 @@
 #include "display/display.h"
 #include "gpu/device.h"
 #include "gpu/report.h"
+#include "gpu/trace.h"
 #include "render/renderer.h"
 #include "vhost/backend.h"
 
@@ -102,6 +103,7 @@ struct gpu_device {
 	uint64_t last_fence_seq;
 	unsigned n_fences; /* that commands wait for */
 
+	struct trace trace;
 	struct report report;
 	struct report_shown shown[VIRTIO_GPU_MAX_SCANOUTS];
 

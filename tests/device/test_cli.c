@@ -117,6 +117,8 @@ static void what_cannot_be_done_ends_with_status_1(void **state)
 	expect(ARGS("--gpu-mode", "2d", "--gpu-device", "/dev/null", SOCKET), 1, "--gpu-device");
 	expect(ARGS("--gpu-mode", "virgl-renderer", "--capset=virgl, gfxstream-vulkan", SOCKET), 1,
 	       "--gpu-mode virglrenderer has no capset gfxstream-vulkan");
+	expect(ARGS("--gpu-mode", "2d", "--trace", "/nonexistent/trace", OCCUPIED), 1, "--trace");
+	expect(ARGS("--gpu-mode", "2d", "--trace", "/dev/null", OCCUPIED), 1, "regular file");
 	/* Who asks for OpenGL gets it or a refusal, whichever option it was that asked. */
 	expect(ARGS("--virgl", "--use-egl", "false", OCCUPIED), 1, "EGL");
 	expect(ARGS("--gpu-device", "/dev/null", OCCUPIED), 1,

@@ -6,10 +6,14 @@
 #include "fixture.h"
 #include "gpu3d.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+static char trace_path[96];
 
 static struct vmm *boot(void **state, const char *mode)
 {
@@ -297,6 +301,36 @@ static void the_first_context_is_said_with_its_name(void **state)
 	assert_said_once(vmm, "info device: the guest made its first 3D context (\"");
 }
 
+static void name_trace(struct vmm *vmm)
+{
+	daemon_make_dir(&vmm->daemon);
+	snprintf(trace_path, sizeof(trace_path), "%s/trace", vmm->daemon.dir);
+}
+
+static void a_trace_has_a_line_for_each_command(void **state)
+{
+	const char *const args[] = { "--gpu-mode", "2d", "--trace", trace_path, NULL };
+	struct vmm_options options = { .args = args, .adjust = name_trace };
+	struct vmm *vmm = fixture_boot(state, &options);
+	char *text;
+	int fd;
+
+	vmm->fences_all = true;
+	assert_ok(gpu_create_2d(vmm, 5, BGRX, 8, 8));
+	vmm->fences_all = false;
+	gpu_unref(vmm, 6);
+	fd = open(trace_path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	text = daemon_text(fd);
+	close(fd);
+	assert_non_null(strstr(text, " control RESOURCE_CREATE_2D (resource 5) fence "));
+	assert_non_null(strstr(text, " -> 0x1100 in "));
+	assert_non_null(strstr(text, " control RESOURCE_UNREF (resource 6) -> 0x1203 in "));
+	assert_string_equal(text + strlen(text) - 4, " us\n");
+	free(text);
+	unlink(trace_path);
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +343,7 @@ static int run(void)
 		DEVICE_TEST(each_step_to_a_picture_is_said_once),
 		DEVICE_TEST(a_guest_that_changes_its_screen_all_the_time_fills_no_log),
 		DEVICE_TEST(a_signal_writes_statistics),
+		DEVICE_TEST(a_trace_has_a_line_for_each_command),
 		DEVICE_TEST(statistics_without_a_front_end_say_so),
 	};
 	const struct CMUnitTest tests_3d[] = {
