@@ -25,6 +25,7 @@
 
 #include "base/container.h"
 #include "base/iov.h"
+#include "base/probe.h"
 #include "gpu/device_private.h"
 #include "gpu/command_pool.h"
 #include "gpu/command_table.h"
@@ -150,6 +151,7 @@ void command_give_back(struct gpu_command *command)
 		g_queue_push_tail_link(&device->queues[command->queue].finished, &command->link);
 		return;
 	}
+	probe(command__end, command->queue, command->request.hdr.type, command->response);
 	if (trace_is_on(&device->trace))
 		trace_command(&device->trace, command);
 	/* A ring that came back smaller has no place for it. */
@@ -203,6 +205,7 @@ static void run_handler(struct gpu_device *device, struct gpu_command *command)
 	int result = VIRTIO_GPU_RESP_ERR_UNSPEC;
 
 	memset((uint8_t *)request + size, 0, sizeof(*request) - size);
+	probe(command__start, command->queue, request->hdr.type, request->hdr.ctx_id);
 	command->is_answered = command->is_ordered = false;
 	command->progress = 0;
 

@@ -12,6 +12,7 @@
 #include "gpu/fence.h"
 
 #include "base/container.h"
+#include "base/probe.h"
 #include "gpu/command.h"
 #include "gpu/context.h"
 #include "gpu/device_private.h"
@@ -149,6 +150,8 @@ static void give_back_until(struct timeline *timeline, uint64_t seq)
 			break;
 		g_queue_unlink(&timeline->commands, &command->link);
 		command->device->n_fences--;
+		probe(fence__signalled, command->request.hdr.ctx_id, timeline->ring_idx,
+		      command->fenced_at);
 		command_give_back(command);
 	}
 }

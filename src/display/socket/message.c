@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/probe.h"
 #include "display/socket/socket_private.h"
 #include "base/pixel.h"
 
@@ -276,6 +277,7 @@ static void sent_flush(struct socket_display *sd, unsigned scanout)
 {
 	struct socket_scanout *s = &sd->scanouts[scanout];
 
+	probe(frame__sent, scanout, s->flush.width, s->flush.height);
 	s->flush = (struct rect){ 0 };
 	s->flush_is_asked = true;
 	s->flush_deadline = socket_request_now() + sd->timeouts.flush;
@@ -312,6 +314,7 @@ static void sent_update(struct socket_display *sd, unsigned scanout)
 {
 	struct socket_scanout *s = &sd->scanouts[scanout];
 
+	probe(frame__sent, scanout, sd->output.band.width, sd->output.band.height);
 	s->sending.y += sd->output.band.height;
 	s->sending.height -= sd->output.band.height;
 	if (rect_is_empty(&s->sending) && s->pixels->ops->prepare)
