@@ -24,6 +24,9 @@
 #include "options_private.h"
 #include "service_manager.h"
 
+#define LOG_MODULE "main"
+#include "base/log.h"
+
 #define PROGRAM "vhost-device-gpu"
 
 #define ENVIRONMENT "VHOST_DEVICE_GPU_OPTIONS"
@@ -84,9 +87,9 @@ static const char *reading = "";
 
 static void print_sentence(const char *format, va_list args, const char *end)
 {
-	fprintf(stderr, PROGRAM ": %s", reading);
-	vfprintf(stderr, format, args);
-	fputs(end, stderr);
+	g_autofree char *sentence = g_strdup_vprintf(format, args);
+
+	log_fatal("%s%s%s", reading, sentence, end);
 }
 
 static enum options_result report_usage(const char *format, ...)
@@ -97,7 +100,7 @@ static enum options_result report_usage(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	print_sentence(format, args, " (see --help)\n");
+	print_sentence(format, args, " (see --help)");
 	va_end(args);
 	return OPTIONS_USAGE;
 }
@@ -110,7 +113,7 @@ static enum options_result report_wrong(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	print_sentence(format, args, "\n");
+	print_sentence(format, args, "");
 	va_end(args);
 	return OPTIONS_WRONG;
 }

@@ -156,16 +156,15 @@ void log_fatal(const char *format, ...)
 {
 	char text[LOG_OUTPUT_MAX_BYTES];
 	va_list args;
-	int used = snprintf(text, sizeof(text), "vhost-device-gpu: ");
+	const size_t size = sizeof(text) - strlen("vhost-device-gpu: ");
 
 	va_start(args, format);
-	int rest = vsnprintf(text + used, sizeof(text) - (size_t)used, format, args);
+	int len = vsnprintf(text, size, format, args);
 	va_end(args);
-	if (rest < 0)
+	if (len < 0)
 		return;
-	size_t len = end_line(text, (size_t)used + (size_t)rest, sizeof(text));
 
 	pthread_mutex_lock(&lock);
-	log_output_write_plain(text, len);
+	log_output_write_fatal(text, end_line(text, (size_t)len, size));
 	pthread_mutex_unlock(&lock);
 }

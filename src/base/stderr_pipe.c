@@ -116,7 +116,7 @@ void stderr_pipe_drain(void)
 /* As a line of the log, by what a signal handler may do. */
 static void write_last_line(const char *text, size_t len)
 {
-	static const char head[] = "error stderr: ";
+	static const char head[] = "stderr: ";
 	char out[sizeof(head) + LINE_BYTES];
 	size_t used = sizeof(head) - 1;
 
@@ -124,7 +124,7 @@ static void write_last_line(const char *text, size_t len)
 	for (size_t i = 0; i < len; i++)
 		out[used++] = (char)(log_is_printable(text[i]) ? text[i] : '?');
 	out[used++] = '\n';
-	log_output_write_last(out, used);
+	log_output_write_last(LOG_LEVEL_ERROR, out, used);
 }
 
 static void write_last_text(const char *text, size_t len)

@@ -179,10 +179,11 @@ static bool unlisted_kills;
 
 /* In whatever state the interrupted thread is: only what a signal handler may do. log.c takes a
  * lock. */
-static void report_call(const char *level, int number, const ucontext_t *context, const char *end)
+static void report_call(enum log_level level, int number, const ucontext_t *context,
+			const char *end)
 {
 	char line[160];
-	int n = snprintf(line, sizeof(line), "%s sandbox: system call %d", level, number);
+	int n = snprintf(line, sizeof(line), "sandbox: system call %d", number);
 
 #ifdef ARGUMENT
 	if (number == SYS_ioctl)
@@ -192,7 +193,7 @@ static void report_call(const char *level, int number, const ucontext_t *context
 	(void)context;
 #endif
 	n += snprintf(line + n, sizeof(line) - (size_t)n, " is not in the profile: %s\n", end);
-	log_output_write_last(line, (size_t)n);
+	log_output_write_last(level, line, (size_t)n);
 }
 
 static _Noreturn void end_process(void)
@@ -210,11 +211,11 @@ static void on_unlisted(int signal, siginfo_t *info, void *data)
 
 	(void)signal;
 	if (unlisted_kills) {
-		report_call("error", number, context, "the daemon ends");
+		report_call(LOG_LEVEL_ERROR, number, context, "the daemon ends");
 		end_process();
 	}
 	if (atomic_fetch_add(&n_told, 1) < MAX_DENIALS_TOLD)
-		report_call("warn", number, context, "it fails");
+		report_call(LOG_LEVEL_WARN, number, context, "it fails");
 #ifdef RESULT
 	RESULT(context) = number == SYS_ioctl ? -ENOTTY : -ENOSYS;
 #else

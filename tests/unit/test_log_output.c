@@ -186,11 +186,11 @@ static void write_last_words(const void *unused)
 	(void)unused;
 	CHECK(pipe2(pair, 0) == 0);
 	start_on(pair[1]);
-	log_output_write_last("end\n", 4);
+	log_output_write_last(LOG_LEVEL_ERROR, "end\n", 4);
 	read_all(pair[0], text, sizeof(text));
-	CHECK(strcmp(text, "end\n") == 0);
+	CHECK(strcmp(text, "error end\n") == 0);
 	for (unsigned i = 0; i < 100 * LINES; i++)
-		log_output_write_last(long_line, sizeof(long_line) - 1);
+		log_output_write_last(LOG_LEVEL_ERROR, long_line, sizeof(long_line) - 1);
 }
 
 struct trial {
