@@ -15,6 +15,7 @@
 /* Errors that a context can hold at a time: one of each kind, and more on distributed drivers. */
 #define MAX_ERRORS 64
 
+#define GL_VENDOR   0x1f00
 #define GL_RENDERER 0x1f01
 #define GL_VERSION  0x1f02
 
@@ -43,6 +44,11 @@ static const char *string(unsigned name)
 	const char *text = get_string ? get_string(name) : NULL;
 
 	return text ? text : "";
+}
+
+const char *virgl_gl_vendor(void)
+{
+	return string(GL_VENDOR);
 }
 
 const char *virgl_gl_renderer(void)

@@ -152,6 +152,7 @@ int virgl_resource_check_transfer(const struct virgl_resource *resource,
 /* gl.c: what is asked of OpenGL beside the library. */
 void virgl_gl_init(bool is_gles);
 /* Of the current context; "" if it does not say. */
+const char *virgl_gl_vendor(void);
 const char *virgl_gl_renderer(void);
 /* Of the current context. */
 bool virgl_gl_is_at_least(unsigned major, unsigned minor);
