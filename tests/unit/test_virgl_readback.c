@@ -53,6 +53,11 @@ void virgl_gl_init(bool is_gles)
 	(void)is_gles;
 }
 
+const char *virgl_gl_vendor(void)
+{
+	return "";
+}
+
 const char *virgl_gl_renderer(void)
 {
 	return "";
