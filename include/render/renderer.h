@@ -87,8 +87,16 @@ typedef void (*renderer_fence_fn)(void *data, const struct renderer_fence *fence
 struct renderer_blob_args {
 	uint32_t id, ctx_id, blob_mem, blob_flags;
 	uint64_t blob_id, size;
-	const struct iovec *iov; /* borrowed until the resource is freed or attached anew */
+	/* Borrowed until the resource is freed or attached anew. NULL: VIRTIO_GPU_BLOB_MEM_HOST3D.
+	 */
+	const struct iovec *iov;
 	int n_iov;
+};
+
+/* The memory of a host blob, for the front-end to map. */
+struct renderer_blob_export {
+	int fd;            /* a memfd or a dma-buf */
+	uint32_t map_info; /* VIRTIO_GPU_MAP_CACHE_* */
 };
 
 /* Hooks are required unless marked optional; without one the guest hears RESP_ERR_UNSPEC. */
@@ -106,6 +114,10 @@ struct renderer_ops {
 	int (*resource_create_blob)(struct renderer *renderer,
 				    const struct renderer_blob_args *args,
 				    struct renderer_resource **ret); /* optional */
+	/* Exports a new descriptor of a host blob, which the caller owns and looks at before it
+	 * trusts its kind and size. -ENOTSUP: what backs it cannot be mapped by another process. */
+	int (*blob_export)(struct renderer *renderer, struct renderer_resource *resource,
+			   struct renderer_blob_export *ret); /* optional */
 	void (*resource_free)(struct renderer *renderer, struct renderer_resource *resource);
 	/* Optional, for resources that take long to free: gives back some of the memory of one that
 	 * will only be freed, in less than a millisecond. False: resource_free() is quick now. */
@@ -168,6 +180,9 @@ struct renderer_kind {
 struct renderer {
 	const struct renderer_ops *ops;
 	unsigned needs; /* enum needs: what this one does need; never more than its kind */
+	/* blob_export() may work, so that a window for host blobs is of use. Set by the renderer
+	 * before it is handed out. */
+	bool can_export_blobs;
 	renderer_fence_fn fence_fn;
 	void *fence_data;
 	/* Borrowed; the device's account, to which renderers charge what contexts and streams make;
