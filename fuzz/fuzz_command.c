@@ -27,7 +27,7 @@ static struct harness *find_harness(unsigned which)
 
 	struct harness *harness = calloc(1, sizeof(*harness));
 	struct renderer *renderer = which == HARNESS_STRICT ? strict_renderer_new()
-				    : which == HARNESS_NULL ? null_renderer_new()
+				    : which == HARNESS_NULL ? null_renderer_new(0)
 							    : soft2d_renderer_new();
 
 	CHECK(harness);

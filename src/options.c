@@ -37,6 +37,8 @@
 /* Of the table for getopt_long(), in rows. */
 #define ROOM 64
 
+#define MIN_SHMEM_SIZE (UINT64_C(1) << 20)
+
 static struct option describe_to_getopt(unsigned i)
 {
 	const struct option_type *type = &options_table[i];
@@ -190,6 +192,16 @@ static enum options_result check_device_of_libvirt(struct options *options)
 	return OPTIONS_RUN;
 }
 
+/* QEMU ends if it is not a power of two; less than so much holds no client of the guest's. */
+static enum options_result check_window(const struct options *options)
+{
+	uint64_t size = options->device.shmem_size;
+
+	if (size != 0 && (size < MIN_SHMEM_SIZE || (size & (size - 1)) != 0))
+		return report_wrong("--shmem-size must be a power of two of at least 1M, or 0");
+	return OPTIONS_RUN;
+}
+
 /* Each option is valid by itself; checks the combination. */
 static enum options_result check_options(struct options *options)
 {
@@ -198,6 +210,8 @@ static enum options_result check_options(struct options *options)
 
 	if (result == OPTIONS_RUN)
 		result = check_mode(options);
+	if (result == OPTIONS_RUN)
+		result = check_window(options);
 	if (result == OPTIONS_RUN)
 		result = is_connected ? check_device_of_libvirt(options) : check_device(options);
 	return result;
@@ -295,7 +309,9 @@ enum options_result options_parse(struct options *ret, int argc, char **argv)
 		.max_stall = 10,
 		.log_level = LOG_LEVEL_INFO,
 		.sandbox = SANDBOX_AUTO,
-		.device = { .limits = GPU_LIMITS_DEFAULT, .n_scanouts = 1 },
+		.device = { .limits = GPU_LIMITS_DEFAULT,
+			    .n_scanouts = 1,
+			    .shmem_size = GPU_SHMEM_SIZE_DEFAULT },
 	};
 
 	*ret = defaults;

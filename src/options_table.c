@@ -34,6 +34,7 @@ enum {
 	CAPSET_VIRGL = 1,
 	CAPSET_VIRGL2 = 2,
 	CAPSET_GFXSTREAM_VULKAN = 3,
+	CAPSET_VENUS = 4,
 	CAPSET_GFXSTREAM_GLES = 8,
 };
 
@@ -41,6 +42,7 @@ static const char *const capset_strings[] = {
 	[CAPSET_VIRGL] = "virgl",
 	[CAPSET_VIRGL2] = "virgl2",
 	[CAPSET_GFXSTREAM_VULKAN] = "gfxstream-vulkan",
+	[CAPSET_VENUS] = "venus",
 	[CAPSET_GFXSTREAM_GLES] = "gfxstream-gles",
 };
 const struct option_names options_table_capsets =
@@ -56,6 +58,7 @@ const char *options_capset_name(unsigned id)
 const uint32_t options_table_mode_capsets[G_N_ELEMENTS(mode_strings)] = {
 	[GPU_MODE_AUTO] = 1u << CAPSET_VIRGL | 1u << CAPSET_VIRGL2,
 	[GPU_MODE_VIRGLRENDERER] = 1u << CAPSET_VIRGL | 1u << CAPSET_VIRGL2,
+	[GPU_MODE_NULL] = 1u << CAPSET_VENUS,
 };
 
 static const char *const bool_strings[] = { [false] = "false", [true] = "true" };
@@ -165,6 +168,9 @@ const struct option_type options_table[] = {
 
 	{ LIMITS, 0, "max-hostmem", "BYTES", SIZE(max_hostmem, INT64_MAX),
 	  .help = "host memory for the guest's resources" },
+	{ LIMITS, 0, "shmem-size", "BYTES", NUMBER(device.shmem_size, 0, UINT64_C(1) << 40),
+	  .unit = "bytes", .has_suffix = true,
+	  .help = "window for host memory in the guest, a power of two; 0: none" },
 	{ LIMITS, 0, "max-resources", "N", LIMIT(max_resources, INT32_MAX),
 	  .help = "live resources" },
 	{ LIMITS, 0, "max-backing-entries", "N", LIMIT(max_backing_entries, INT32_MAX),

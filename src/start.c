@@ -91,7 +91,7 @@ struct renderer *start_renderer(const struct options *options, char **ret_messag
 {
 	switch (options->gpu_mode) {
 	case GPU_MODE_NULL:
-		return null_renderer_new();
+		return null_renderer_new(options->capsets);
 	case GPU_MODE_2D:
 		return soft2d_renderer_new();
 	case GPU_MODE_VIRGLRENDERER:

@@ -40,10 +40,15 @@ enum gpu_scanout_mode {
 	GPU_SCANOUT_PIXELS, /* read back, for displays that take nothing else */
 };
 
+#define GPU_SHMEM_SIZE_DEFAULT (UINT64_C(256) << 20)
+
 struct gpu_device_options {
 	struct gpu_limits limits;
 	enum gpu_scanout_mode scanout_mode;
 	int trace_fd;        /* taken: a file that gets a line for each command; 0: none */
+	/* Bytes of the window through which the guest sees host blobs, a power of two; 0: none. It
+	 * is offered where the renderer has a use for it. */
+	uint64_t shmem_size;
 	uint32_t n_scanouts; /* in the configuration space; QEMU puts its own max_outputs there */
 };
 

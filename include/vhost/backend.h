@@ -21,6 +21,10 @@ struct vhost_backend_ops {
 	void (*config_write)(struct vhost_backend *backend, uint32_t offset, const void *buf,
 			     uint32_t size);
 
+	/* Optional: bytes of host memory that the device wants to map into the guest; a power of
+	 * two, 0: none. */
+	uint64_t (*window)(struct vhost_backend *backend);
+
 	/* The vhost-user-gpu socket (GPU_SET_SOCKET); takes @fd. */
 	void (*gpu_socket)(struct vhost_backend *backend, int fd);
 

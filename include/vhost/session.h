@@ -38,6 +38,39 @@ void vhost_session_log_state(const struct vhost_session *session);
 /* For the back-end: the session cannot go on. Logs why, and ends when the loop comes round. */
 void vhost_session_abandon(struct vhost_session *session, int error, const char *why);
 
+/* A part of the front-end's window of host memory that is mapped, or about to be. It lives in its
+ * owner, who fills in fn, offset and size, the rest zero. */
+struct vhost_mapping;
+struct shmem_part;
+
+/* Called once, from the loop, for each request that was accepted. 0; -EINVAL: the front-end refused
+ * it; -ETIMEDOUT: it did not answer; -ENOTCONN: the channel to it is gone. Must not map, unmap or
+ * forget. */
+typedef void (*vhost_mapping_fn)(struct vhost_mapping *mapping, int error);
+
+struct vhost_mapping {
+	vhost_mapping_fn fn;
+	uint64_t offset, size;   /* bytes of the window, both multiples of 4096 */
+	struct shmem_part *part; /* the session's; NULL: nothing is mapped or being mapped */
+};
+
+/* Bytes of the window; 0: the front-end has none. */
+uint64_t vhost_session_window(const struct vhost_session *session);
+/*
+ * Has the file @fd (takes, also on failure), which holds at least as many bytes, mapped from its
+ * first byte on. 0: @mapping (borrowed) belongs to the session until fn says that it failed, or
+ * until it is unmapped or forgotten; or -errno, and fn is not called: -EINVAL: outside of the
+ * window, not whole pages, or something is there already; -ENOSPC: too many maps; -ETIMEDOUT: an
+ * earlier request has not been answered; -ENOTCONN: there is no window, or no channel.
+ */
+int vhost_session_map(struct vhost_session *session, struct vhost_mapping *mapping, int fd);
+/* Of one that is mapped. 0: fn is called when it is no more, or when that failed, and in either
+ * case the mapping is the owner's again; or -errno as above: it is so at once. Nothing else is
+ * mapped there before the front-end has unmapped it. */
+int vhost_session_unmap(struct vhost_session *session, struct vhost_mapping *mapping);
+/* The owner goes, whatever the state: fn is not called any more. */
+void vhost_session_forget(struct vhost_session *session, struct vhost_mapping *mapping);
+
 /* Borrowed; @index < the back-end's n_queues. */
 struct vring *vhost_session_vring(struct vhost_session *session, unsigned index);
 const struct guest_memory *vhost_session_memory(struct vhost_session *session);

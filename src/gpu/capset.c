@@ -9,6 +9,13 @@
 #include "gpu/command.h"
 #include "gpu/device_private.h"
 
+/* VIRTIO 1.4, 5.7.6.9; Linux's header may be older. */
+enum {
+	CAPSET_GFXSTREAM_VULKAN = 3,
+	CAPSET_VENUS = 4,
+	CAPSET_DRM = 6,
+};
+
 void capset_init(struct gpu_device *device)
 {
 	const struct renderer_ops *ops = device->renderer->ops;
@@ -22,6 +29,12 @@ const struct renderer_capset *capset_find(const struct gpu_device *device, uint3
 		if (device->capsets[i].id == id)
 			return &device->capsets[i];
 	return NULL;
+}
+
+bool capset_uses_window(const struct gpu_device *device)
+{
+	return capset_find(device, CAPSET_GFXSTREAM_VULKAN) || capset_find(device, CAPSET_VENUS) ||
+	       capset_find(device, CAPSET_DRM);
 }
 
 int capset_get_info(struct gpu_device *device, struct gpu_command *command)

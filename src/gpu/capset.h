@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct gpu_command;
@@ -12,6 +13,9 @@ void capset_init(struct gpu_device *device);
 
 /* NULL if the guest may not see it. */
 const struct renderer_capset *capset_find(const struct gpu_device *device, uint32_t id);
+
+/* Whether a capset that the guest may see is of use only with host blobs that it maps. */
+bool capset_uses_window(const struct gpu_device *device);
 
 /* Command handlers (VIRTIO 1.2, 5.7.6.9). */
 int capset_get_info(struct gpu_device *device, struct gpu_command *command);

@@ -252,6 +252,16 @@ bool command_resume(struct gpu_command *command)
 	return true;
 }
 
+void command_run_again(struct gpu_command *command)
+{
+	struct gpu_device *device = command->device;
+
+	g_queue_unlink(&device->held, &command->link);
+	command->is_to_run_again = true;
+	g_queue_push_tail_link(&device->queues[command->queue].unfinished, &command->link);
+	command_serve_later(device, command->queue);
+}
+
 void command_continue(struct gpu_device *device, unsigned index)
 {
 	struct queue *queue = &device->queues[index];
@@ -396,6 +406,7 @@ void command_notify_all(struct gpu_device *device)
 void command_drop(struct gpu_command *command)
 {
 	display_cancel(&command->display_request);
+	command->waits_for = NULL;
 	command->is_to_run_again = false;
 	command_pool_put(command);
 }

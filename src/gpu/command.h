@@ -12,6 +12,7 @@
 #include "display/display.h"
 #include "vhost/vring.h"
 
+struct blob_map;
 struct gpu_device;
 
 /* What a handler returns if the command is answered later; apart from 0 (OK_NODATA, or what
@@ -37,6 +38,8 @@ union gpu_request {
 	struct virtio_gpu_resource_assign_uuid assign_uuid;
 	struct virtio_gpu_resource_create_blob create_blob;
 	struct virtio_gpu_set_scanout_blob set_scanout_blob;
+	struct virtio_gpu_resource_map_blob map_blob;
+	struct virtio_gpu_resource_unmap_blob unmap_blob;
 	struct virtio_gpu_get_capset_info get_capset_info;
 	struct virtio_gpu_get_capset get_capset;
 	struct virtio_gpu_ctx_create ctx_create;
@@ -67,6 +70,7 @@ struct gpu_command {
 	bool is_ordered;      /* it waits for the control queue (order.c), up to there: */
 	uint16_t control_end;
 	struct display_request display_request;
+	struct blob_map *waits_for; /* borrowed; while it is held; NULL: it waits for the display */
 };
 
 /* The guest kicked @queue: serves it until it is empty or the turn's budget is spent. */
@@ -79,12 +83,15 @@ size_t command_read(const struct gpu_command *command, size_t offset, void *buf,
  * for which the guest left no room becomes RESP_ERR_UNSPEC. Returns 0. */
 int command_reply(struct gpu_command *command, uint32_t type, void *response, size_t size);
 
-/* Keeps a command that now waits for the display; its handler returns COMMAND_HELD. */
+/* Keeps a command that now waits for the display or for the VMM's window; its handler returns
+ * COMMAND_HELD. */
 void command_hold(struct gpu_command *command);
 /* The display has answered: true if the command can go on, with command_complete() at its end or
  * held once more. False if its queue stands still: the command will run again, from its start, when
  * the queue does. */
 bool command_resume(struct gpu_command *command);
+/* A held command runs again, from its start, in the next turn or when its queue does. */
+void command_run_again(struct gpu_command *command);
 /* A command that was resumed is done: @result as a handler returns it. */
 void command_complete(struct gpu_command *command, int result);
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "gpu/blob.h"
+#include "gpu/blob_map.h"
 #include "gpu/capset.h"
 #include "gpu/command.h"
 #include "gpu/context.h"
@@ -63,6 +64,12 @@ static const struct command_type command_types[4 * GROUP_SIZE] = {
 		scanout_set_blob,
 		.scanout_at = offsetof(struct virtio_gpu_set_scanout_blob, scanout_id),
 		.resource_at = offsetof(struct virtio_gpu_set_scanout_blob, resource_id)),
+	COMMAND(RESOURCE_MAP_BLOB, virtio_gpu_resource_map_blob, VIRTIO_GPU_F_RESOURCE_BLOB,
+		blob_map_start,
+		.resource_at = offsetof(struct virtio_gpu_resource_map_blob, resource_id)),
+	COMMAND(RESOURCE_UNMAP_BLOB, virtio_gpu_resource_unmap_blob, VIRTIO_GPU_F_RESOURCE_BLOB,
+		blob_map_stop,
+		.resource_at = offsetof(struct virtio_gpu_resource_unmap_blob, resource_id)),
 	COMMAND(GET_CAPSET_INFO, virtio_gpu_get_capset_info, VIRTIO_GPU_F_VIRGL, capset_get_info,
 		.capset_at = offsetof(struct virtio_gpu_get_capset_info, capset_index)),
 	COMMAND(GET_CAPSET, virtio_gpu_get_capset, VIRTIO_GPU_F_VIRGL, capset_get,

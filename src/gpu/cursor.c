@@ -12,8 +12,10 @@
 
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/iov.h"
 #include "base/pixel.h"
+#include "gpu/blob_memory.h"
 #include "gpu/command.h"
 #include "gpu/device_private.h"
 #include "gpu/order.h"
@@ -27,6 +29,18 @@ static int read_blob(struct gpu_device *device, struct resource *blob, uint32_t 
 		return VIRTIO_GPU_RESP_ERR_UNSPEC; /* the memory behind it is gone */
 	iov_read(blob->backing.iov, blob->backing.n_iov, 0, image, IMAGE_SIZE);
 	return 0;
+}
+
+static int read_host_blob(struct gpu_device *device, const struct resource *blob, uint32_t *image)
+{
+	struct renderer_blob_export memory;
+	int r = blob_memory_export(device, blob, &memory);
+
+	if (r != 0)
+		return r;
+	auto_fd fd = memory.fd;
+
+	return blob_memory_read(fd, 0, image, IMAGE_SIZE) ? 0 : VIRTIO_GPU_RESP_ERR_UNSPEC;
 }
 
 static bool is_image(const struct resource *resource)
@@ -44,6 +58,8 @@ static int read_image(struct gpu_device *device, struct resource *resource,
 
 	if (resource_is_in_guest_memory(resource))
 		return read_blob(device, resource, image);
+	if (resource->kind == RESOURCE_BLOB_HOST)
+		return read_host_blob(device, resource, image);
 	memset(image, 0, IMAGE_SIZE);
 	if (ops->read_pixels) {
 		const struct rect all = { .width = resource->width, .height = resource->height };

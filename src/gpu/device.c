@@ -15,6 +15,7 @@
 
 #include "base/bits.h"
 #include "base/container.h"
+#include "gpu/blob_memory.h"
 #include "gpu/capset.h"
 #include "gpu/command.h"
 #include "gpu/command_pool.h"
@@ -42,6 +43,8 @@ static uint64_t device_features(struct vhost_backend *backend)
 
 	if (to_device(backend)->n_capsets > 0)
 		features |= BIT64(VIRTIO_GPU_F_VIRGL) | BIT64(VIRTIO_GPU_F_CONTEXT_INIT);
+	if (to_device(backend)->shmem_size > 0)
+		features |= BIT64(GPU_F_BLOB_ALIGNMENT);
 	return features;
 }
 
@@ -50,12 +53,19 @@ static void set_features(struct vhost_backend *backend, uint64_t features)
 	to_device(backend)->features = features;
 }
 
+/* VIRTIO 1.4, 5.7.4; Linux's header may be older. */
+struct gpu_config {
+	struct virtio_gpu_config base;
+	uint32_t blob_alignment; /* bytes */
+};
+
 /* VIRTIO 1.2, 5.7.4. The events are the VMM's: it knows when a window is resized. */
 static void config_read(struct vhost_backend *backend, uint32_t offset, void *buf, uint32_t size)
 {
-	struct virtio_gpu_config config = {
-		.num_scanouts = to_device(backend)->n_scanouts,
-		.num_capsets = to_device(backend)->n_capsets,
+	const struct gpu_device *device = to_device(backend);
+	const struct gpu_config config = {
+		.base = { .num_scanouts = device->n_scanouts, .num_capsets = device->n_capsets },
+		.blob_alignment = device->shmem_size > 0 ? BLOB_PAGE : 0,
 	};
 
 	memset(buf, 0, size);
@@ -70,6 +80,11 @@ static void config_write(struct vhost_backend *backend, uint32_t offset, const v
 	(void)backend;
 	(void)buf;
 	log_debug("the guest wrote %u bytes of configuration at %u", size, offset);
+}
+
+static uint64_t window(struct vhost_backend *backend)
+{
+	return to_device(backend)->shmem_size;
 }
 
 static void gpu_socket(struct vhost_backend *backend, int fd)
@@ -144,6 +159,7 @@ static const struct vhost_backend_ops backend_ops = {
 	.set_features = set_features,
 	.config_read = config_read,
 	.config_write = config_write,
+	.window = window,
 	.gpu_socket = gpu_socket,
 	.session_opened = session_opened,
 	.session_closed = session_closed,
@@ -188,6 +204,8 @@ struct gpu_device *gpu_device_new(struct loop *loop, struct renderer *renderer,
 	scanout_init_all(device);
 	output_init(device);
 	capset_init(device);
+	if (renderer->can_export_blobs && capset_uses_window(device))
+		device->shmem_size = options->shmem_size;
 	if (!command_pool_init(device) || fence_init(device) < 0 || order_init(device) < 0) {
 		gpu_device_free(device);
 		return NULL;

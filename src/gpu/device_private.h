@@ -23,6 +23,10 @@
 #define QUEUE_CURSOR  1
 #define N_QUEUES      2
 
+/* VIRTIO 1.4; Linux's header may be older. Sizes of blobs and their offsets in the window are
+ * multiples of a number in the configuration space. */
+#define GPU_F_BLOB_ALIGNMENT 5
+
 struct resource;
 
 /* A screen of the guest's, and what it shows. */
@@ -35,6 +39,8 @@ struct scanout {
 	/* How the pixels lie in a blob. */
 	uint32_t format, stride;
 	uint64_t offset;
+	bool has_memory;
+	int memory_fd; /* owned if has_memory: of a host blob that is read as pixels */
 	/* A copy of a part of what is shown, row behind row, for pixels that cannot be sent from
 	 * where they lie. */
 	uint8_t *shadow; /* owned; NULL: there is none */
@@ -74,6 +80,7 @@ struct gpu_device {
 	struct gpu_limits limits;
 	uint32_t n_scanouts;
 	enum gpu_scanout_mode scanout_mode;
+	uint64_t shmem_size; /* bytes of the window that is offered; 0: none is */
 
 	struct vhost_session *session; /* NULL: nobody is connected */
 	uint64_t features;             /* that the guest accepted */
@@ -107,7 +114,7 @@ struct gpu_device {
 	struct report report;
 	struct report_shown shown[VIRTIO_GPU_MAX_SCANOUTS];
 
-	GQueue held;          /* gpu_command::link; waiting for the display */
+	GQueue held;          /* gpu_command::link; waiting for the display or the VMM's window */
 	GQueue free_commands; /* gpu_command::link */
 	unsigned n_commands;  /* that exist, free or not */
 };

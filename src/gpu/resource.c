@@ -21,6 +21,7 @@
 
 #include "base/container.h"
 #include "base/fd.h"
+#include "gpu/blob_map.h"
 #include "gpu/command.h"
 #include "gpu/device_private.h"
 #include "gpu/scanout.h"
@@ -132,6 +133,7 @@ static void resource_free(struct gpu_device *device, struct resource *resource, 
 	uint64_t size = resource->hostmem + backing_cost(resource->backing.n_entries);
 
 	scanout_forget(device, resource);
+	blob_map_forget(device, resource);
 	resource_forget_dmabuf(device, resource);
 	detach_from_renderer(device, resource);
 	if (size <= at_once || !device->renderer->ops->resource_shrink) {
@@ -217,10 +219,13 @@ void resource_add(struct gpu_device *device, struct resource *resource)
 int resource_unref(struct gpu_device *device, struct gpu_command *command)
 {
 	uint32_t id = command->request.unref.resource_id;
-	struct resource *resource = id_table_remove(&device->resources, id);
+	struct resource *resource = resource_find(device, id);
 
 	if (!resource)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	if (blob_map_end(device, resource, command))
+		return COMMAND_HELD;
+	id_table_remove(&device->resources, id);
 	command_charge(device, resource->hostmem / BYTES_PER_FREED);
 	resource_free(device, resource, DYING_MIN_BYTES);
 	return 0;

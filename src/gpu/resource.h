@@ -9,6 +9,7 @@
 #include "gpu/backing.h"
 #include "render/renderer.h"
 
+struct blob_map;
 struct gpu_command;
 struct gpu_device;
 
@@ -16,6 +17,7 @@ enum resource_kind {
 	RESOURCE_2D,
 	RESOURCE_3D,
 	RESOURCE_BLOB_GUEST, /* VIRTIO_GPU_BLOB_MEM_GUEST: its bytes are its backing */
+	RESOURCE_BLOB_HOST,  /* HOST3D, HOST3D_GUEST: its bytes are the renderer's */
 };
 
 /* An image or buffer of the guest's. */
@@ -35,12 +37,14 @@ struct resource {
 		*handle; /* the renderer's; NULL for a blob that it need not know */
 	bool has_dmabuf;
 	struct dmabuf dmabuf; /* owned, once it was exported */
+	bool is_mappable;     /* a host blob of which the guest said that it will map it */
+	struct blob_map *map; /* owned; NULL: no part of the VMM's window holds it */
 };
 
 /* A blob has a size in bytes; width, height and format come with SET_SCANOUT_BLOB. */
 static inline bool resource_is_blob(const struct resource *resource)
 {
-	return resource->kind == RESOURCE_BLOB_GUEST;
+	return resource->kind == RESOURCE_BLOB_GUEST || resource->kind == RESOURCE_BLOB_HOST;
 }
 
 /* Its pixels are read from the guest memory behind it, not from the renderer. */

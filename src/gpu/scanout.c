@@ -94,7 +94,7 @@ static bool has_dmabuf(struct gpu_device *device, struct resource *resource)
 static bool show_dmabuf(struct gpu_device *device, unsigned i, struct resource *resource,
 			const struct rect *r)
 {
-	if (device->scanout_mode == GPU_SCANOUT_PIXELS || resource_is_in_guest_memory(resource) ||
+	if (device->scanout_mode == GPU_SCANOUT_PIXELS || resource_is_blob(resource) ||
 	    !display_shows_dmabufs(device->display) || !has_dmabuf(device, resource))
 		return false;
 

@@ -4,7 +4,8 @@
  * places:
  *
  * mapped: the renderer's own memory. Rows are sent from where they lie.
- * blob: guest memory. Rows are sent from the guest's pages.
+ * blob: guest memory. Rows are sent from the guest's pages. Of a host blob they are copied into the
+ * shadow first, for whoever draws there may do so at any time.
  * shadow: what lies on the GPU, or in another format, is copied into a shadow of the scanout, only
  * the damaged box of it, and only when the display begins to send that box. The box lies there
  * without gaps: a small one touches few pages, and is sent as one piece. The GPU is asked for the
@@ -16,8 +17,10 @@
 #include <errno.h>
 
 #include "base/container.h"
+#include "base/fd.h"
 #include "base/iov.h"
 #include "base/pixel.h"
+#include "gpu/blob_memory.h"
 #include "gpu/device_private.h"
 #include "gpu/resource.h"
 #include "render/pixels.h"
@@ -154,11 +157,36 @@ static int prepare_from_blob(struct display_pixels *pixels, const struct rect *r
 	return 0;
 }
 
+static int prepare_from_host_blob(struct display_pixels *pixels, const struct rect *r)
+{
+	struct scanout *scanout = to_scanout(pixels);
+	uint64_t offset = blob_offset(scanout, r);
+	uint32_t stride;
+	uint8_t *data = hold_in_shadow(scanout, r, &stride);
+
+	if ((uint64_t)stride * r->height > scanout->shadow_size)
+		return -E2BIG;
+	if (scanout->stride == stride) {
+		if (!blob_memory_read(scanout->memory_fd, offset, data, (size_t)stride * r->height))
+			return -EFAULT;
+	} else {
+		for (uint32_t y = 0; y < r->height; y++, offset += scanout->stride)
+			if (!blob_memory_read(scanout->memory_fd, offset, data + (size_t)y * stride,
+					      stride))
+				return -EFAULT;
+	}
+	pixels_to_display(scanout->format, data, r->width, r->height, stride);
+	return 0;
+}
+
 static const struct display_pixels_ops mapped_ops = { .rows = mapped_rows };
 static const struct display_pixels_ops blob_ops = { .rows = blob_rows };
 static const struct display_pixels_ops converted_blob_ops = { .prepare = prepare_from_blob,
 							      .prepares_bands = true,
 							      .rows = shadow_rows };
+static const struct display_pixels_ops host_blob_ops = { .prepare = prepare_from_host_blob,
+							 .prepares_bands = true,
+							 .rows = shadow_rows };
 static const struct display_pixels_ops read_back_ops = { .prepare = prepare_from_renderer,
 							 .rows = shadow_rows };
 
@@ -205,6 +233,25 @@ static int try_read_back(struct gpu_device *device, struct scanout *scanout)
 	return r;
 }
 
+static int init_host_blob(struct gpu_device *device, struct scanout *scanout)
+{
+	struct renderer_blob_export memory;
+	int r = blob_memory_export(device, scanout->resource, &memory);
+
+	if (r != 0)
+		return r;
+	scanout->memory_fd = memory.fd;
+	scanout->has_memory = true;
+	scanout->pixels.ops = &host_blob_ops;
+	if (blob_memory_is_dmabuf(memory.fd)) /* which cannot be read so */
+		r = VIRTIO_GPU_RESP_ERR_UNSPEC;
+	if (r == 0)
+		r = new_shadow(device, scanout);
+	if (r != 0)
+		scanout_pixels_finish(device, scanout);
+	return r;
+}
+
 int scanout_pixels_init(struct gpu_device *device, struct scanout *scanout)
 {
 	struct renderer *renderer = device->renderer;
@@ -219,6 +266,8 @@ int scanout_pixels_init(struct gpu_device *device, struct scanout *scanout)
 		scanout->pixels.ops = &converted_blob_ops;
 		return new_shadow(device, scanout);
 	}
+	if (resource->kind == RESOURCE_BLOB_HOST)
+		return init_host_blob(device, scanout);
 	if (renderer->ops->pixels && renderer->ops->pixels(renderer, resource->handle, &pixels)) {
 		scanout->pixels.ops = &mapped_ops;
 		return 0;
@@ -235,5 +284,8 @@ void scanout_pixels_finish(struct gpu_device *device, struct scanout *scanout)
 	hostmem_release(&device->hostmem, scanout->shadow_size);
 	scanout->shadow_size = 0;
 	g_clear_pointer(&scanout->shadow, g_free);
+	if (scanout->has_memory)
+		fd_close(&scanout->memory_fd);
+	scanout->has_memory = false;
 	scanout->pixels.ops = NULL;
 }

@@ -3,20 +3,38 @@
  * The renderer that does nothing. It says yes to every command a guest can send, 3D and blobs
  * included, and keeps no state at all: every resource is the same handle, work has passed as soon
  * as it was handed in (no fence hooks), and there are no pixels to show. What remains when it runs
- * is the device itself: queues, decoding, limits, lifetimes. No capsets are offered, since their
- * contents would promise something.
+ * is the device itself: queues, decoding, limits, lifetimes. No capsets are offered unless somebody
+ * asks for them, since their contents would promise something.
+ *
+ * Host blobs are the exception. What they cost is to have them mapped, so there is memory behind
+ * each: a memfd of zeros.
  */
 #include "render/null.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <glib.h>
+#include <linux/virtio_gpu.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/container.h"
+#include "base/fd.h"
 #include "render/renderer.h"
+
+#define CAPSET_SIZE 160 /* Venus's */
+#define MAX_CAPSETS 32  /* bits of a mask */
 
 struct null_renderer {
 	struct renderer base;
-	struct renderer_resource any; /* what every handle points to */
+	uint32_t capsets;
+	struct renderer_resource any; /* what every handle but a host blob's points to */
+};
+
+struct null_blob {
+	struct renderer_resource base;
+	int fd; /* owned */
 };
 
 const struct renderer_kind null_renderer_kind = { .needs = 0 };
@@ -43,19 +61,73 @@ static int null_resource_create(struct renderer *renderer,
 	return 0;
 }
 
+static int create_host_blob(struct renderer *renderer, uint64_t size,
+			    struct renderer_resource **ret)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	auto_fd fd = memfd_create("blob", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, (off_t)((size + page - 1) / page * page)) < 0)
+		return -errno;
+	struct null_blob *blob = g_new(struct null_blob, 1);
+
+	*blob = (struct null_blob){ .base.renderer = renderer, .fd = fd_steal(&fd) };
+	*ret = &blob->base;
+	return 0;
+}
+
 static int null_resource_create_blob(struct renderer *renderer,
 				     const struct renderer_blob_args *args,
 				     struct renderer_resource **ret)
 {
-	(void)args;
+	if (args->blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST)
+		return create_host_blob(renderer, args->size, ret);
 	*ret = &null_renderer(renderer)->any;
+	return 0;
+}
+
+static int null_blob_export(struct renderer *renderer, struct renderer_resource *resource,
+			    struct renderer_blob_export *ret)
+{
+	if (resource == &null_renderer(renderer)->any)
+		return -ENOTSUP;
+	int fd = dup(container_of(resource, struct null_blob, base)->fd);
+
+	if (fd < 0)
+		return -errno;
+	*ret = (struct renderer_blob_export){ fd, VIRTIO_GPU_MAP_CACHE_CACHED };
 	return 0;
 }
 
 static void null_resource_free(struct renderer *renderer, struct renderer_resource *resource)
 {
+	if (resource == &null_renderer(renderer)->any)
+		return;
+	struct null_blob *blob = container_of(resource, struct null_blob, base);
+
+	fd_close(&blob->fd);
+	g_free(blob);
+}
+
+static unsigned null_capsets(struct renderer *renderer, struct renderer_capset *ret)
+{
+	uint32_t left = null_renderer(renderer)->capsets;
+	unsigned n = 0;
+
+	for (uint32_t id = 0; id < MAX_CAPSETS && n < RENDERER_MAX_CAPSETS; id++)
+		if (left >> id & 1)
+			ret[n++] = (struct renderer_capset){ id, 0, CAPSET_SIZE };
+	return n;
+}
+
+static int null_capset_fill(struct renderer *renderer, uint32_t id, uint32_t version, void *buf,
+			    uint32_t size)
+{
 	(void)renderer;
-	(void)resource;
+	(void)id;
+	(void)version;
+	memset(buf, 0, size);
+	return 0;
 }
 
 static int null_transfer(struct renderer *renderer, struct renderer_resource *resource,
@@ -115,9 +187,12 @@ static const struct renderer_ops null_ops = {
 	.free = null_free,
 	.resource_create = null_resource_create,
 	.resource_create_blob = null_resource_create_blob,
+	.blob_export = null_blob_export,
 	.resource_free = null_resource_free,
 	.transfer_to_host = null_transfer,
 	.transfer_from_host = null_transfer,
+	.capsets = null_capsets,
+	.capset_fill = null_capset_fill,
 	.context_create = null_context_create,
 	.context_free = null_context_free,
 	.context_attach = null_context_attach,
@@ -125,11 +200,13 @@ static const struct renderer_ops null_ops = {
 	.submit = null_submit,
 };
 
-struct renderer *null_renderer_new(void)
+struct renderer *null_renderer_new(uint32_t capsets)
 {
 	struct null_renderer *null = g_new0(struct null_renderer, 1);
 
 	renderer_init(&null->base, &null_ops);
 	null->any.renderer = &null->base;
+	null->capsets = capsets;
+	null->base.can_export_blobs = capsets != 0;
 	return &null->base;
 }

@@ -77,6 +77,8 @@ static const struct {
 	{ ALL, SCMP_ACT_ALLOW,
 	  "recvmsg sendmsg recvfrom sendto read write readv writev accept accept4 shutdown "
 	  "getsockopt close dup dup3" },
+	/* pixels of a host blob */
+	{ ALL, SCMP_ACT_ALLOW, "pread64" },
 	/* the loop */
 	{ ALL, SCMP_ACT_ALLOW,
 	  "epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 poll ppoll eventfd2 "
@@ -101,7 +103,7 @@ static const struct {
 	/* drivers: files, of those that are in the tree */
 	{ GL, SCMP_ACT_ALLOW,
 	  "open openat access faccessat faccessat2 stat statfs fstatfs readlink readlinkat "
-	  "getdents64 getcwd pread64 pwrite64 fallocate fadvise64 flock mkdir mkdirat rename "
+	  "getdents64 getcwd pwrite64 fallocate fadvise64 flock mkdir mkdirat rename "
 	  "renameat renameat2 unlink unlinkat dup2 pipe2" },
 	/* what libraries try, and do without */
 	{ P(SANDBOX_2D), SCMP_ACT_ERRNO(EACCES),

@@ -12,7 +12,7 @@
  *
  * A reply is let in only if a request was sent completely and has none yet: its number is looked at
  * with the header, before any of its payload is read. Who lets a request time out still gets the
- * late reply here, and cannot send another request before it.
+ * late reply here, and cannot send another request before it, unless that reply is forgotten.
  */
 #include "vhost/channel.h"
 
@@ -111,6 +111,11 @@ static bool is_awaited_reply(const struct vhost_channel *channel)
 	       channel->in.header.request == channel->out.header.request;
 }
 
+static bool is_forgotten_reply(const struct vhost_channel *channel)
+{
+	return channel->forgotten != 0 && channel->in.header.request == channel->forgotten;
+}
+
 /* What is wrong with the header that is in, or NULL. */
 static const char *find_problem(const struct vhost_channel *channel)
 {
@@ -119,7 +124,7 @@ static const char *find_problem(const struct vhost_channel *channel)
 
 	if ((h->flags & VHOST_USER_VERSION_MASK) != VHOST_USER_VERSION)
 		return "unknown protocol version";
-	if (is_reply && !is_awaited_reply(channel))
+	if (is_reply && !is_awaited_reply(channel) && !is_forgotten_reply(channel))
 		return "a reply to no request";
 	if (!is_reply && channel->awaits_reply)
 		return "a request where a reply is due";
@@ -133,7 +138,10 @@ static int check_header(struct vhost_channel *channel)
 	channel->problem = find_problem(channel);
 	if (channel->problem)
 		return -EPROTO;
-	channel->awaits_reply = false;
+	if (is_forgotten_reply(channel))
+		channel->forgotten = 0;
+	else
+		channel->awaits_reply = false;
 	return 0;
 }
 
@@ -212,6 +220,13 @@ void vhost_channel_request(struct vhost_channel *channel, enum vhost_user_backen
 	put_message(channel, header, payload);
 	channel->out_fd = fd;
 	channel->awaits_reply = true;
+}
+
+void vhost_channel_forget_reply(struct vhost_channel *channel)
+{
+	assert(channel->awaits_reply);
+	channel->awaits_reply = false;
+	channel->forgotten = channel->out.header.request;
 }
 
 /* As sendmsg(), with a descriptor that is attached to the first byte. */

@@ -35,6 +35,7 @@ struct vhost_channel {
 	size_t out_size, out_sent; /* equal: there is nothing to send */
 	int out_fd;                /* owned; goes with the first byte; -1: none */
 	bool awaits_reply;         /* to the request in @out; its header is not in yet */
+	uint32_t forgotten;        /* a request whose reply may still come; 0: none */
 };
 
 /* Takes @fd. */
@@ -60,5 +61,8 @@ void vhost_channel_reply(struct vhost_channel *channel, const void *payload, siz
  * none may be awaited yet. Takes @fd, which goes with it; -1: none. */
 void vhost_channel_request(struct vhost_channel *channel, enum vhost_user_backend_request request,
 			   const void *payload, size_t size, int fd);
+/* Awaits the reply no longer. It may still come, at any time, and is let in then; the request must
+ * not be sent again. */
+void vhost_channel_forget_reply(struct vhost_channel *channel);
 /* 0: all is sent; -EAGAIN: the socket is full; -ECONNRESET: the front-end hung up; other -errno. */
 int vhost_channel_flush(struct vhost_channel *channel);

@@ -68,7 +68,7 @@ static const struct request requests[] = {
 	REQUEST(SET_PROTOCOL_FEATURES, handle_set_protocol_features, U64, U64, 0, 0, false, true),
 	REQUEST(GET_QUEUE_NUM, handle_get_queue_num, 0, 0, 0, 0, true, true),
 	REQUEST(SET_VRING_ENABLE, handle_set_vring_enable, STATE, STATE, 0, 0, false, false),
-	REQUEST(SET_BACKEND_REQ_FD, handle_set_backend_req_fd, 0, 0, 1, 1, false, true),
+	REQUEST(SET_BACKEND_REQ_FD, handle_set_backend_req_fd, 0, 0, 1, 1, false, false),
 	REQUEST(GET_CONFIG, handle_get_config, 12, VHOST_MAX_PAYLOAD, 0, 0, true, true),
 	REQUEST(SET_CONFIG, handle_set_config, 12, VHOST_MAX_PAYLOAD, 0, 0, false, true),
 	REQUEST(GPU_SET_SOCKET, handle_gpu_set_socket, 0, 0, 1, 1, false, false),
@@ -77,6 +77,7 @@ static const struct request requests[] = {
 	REQUEST(ADD_MEM_REG, handle_add_mem_reg, REG, REG, 1, 1, false, false),
 	/* Some front-ends send a descriptor, which is closed unused. */
 	REQUEST(REM_MEM_REG, handle_rem_mem_reg, REG, REG, 0, 1, false, false),
+	REQUEST(GET_SHMEM_CONFIG, handle_get_shmem_config, 0, 0, 0, 0, true, true),
 };
 
 static const struct request *find_request(uint32_t number)
@@ -126,7 +127,7 @@ void vhost_session_abandon(struct vhost_session *s, int error, const char *why)
 	session_fail(s, error, why);
 }
 
-static bool wants_answer(const struct vhost_session *s)
+bool session_wants_answer(const struct vhost_session *s)
 {
 	return (s->channel.in.header.flags & VHOST_USER_NEED_REPLY) &&
 	       (s->protocol_features & BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK));
@@ -152,7 +153,7 @@ static int session_handle(struct vhost_session *s)
 	s->reason = NULL;
 	s->has_spoken = true;
 	if (!request) {
-		if (!wants_answer(s))
+		if (!session_wants_answer(s))
 			return session_refuse(s, -EPROTO, "unknown, and no answer is wanted");
 		log_warn("request %u is unknown, refused", m->header.request);
 		return session_reply_u64(s, 1);
@@ -168,9 +169,11 @@ static int session_handle(struct vhost_session *s)
 	s->is_handling = true;
 	r = request->fn(s, m);
 	s->is_handling = false;
-	if (r == -EPROTO || request->has_reply || !wants_answer(s))
+	if (r == -EPROTO || request->has_reply || !session_wants_answer(s))
 		return r;
-	if (r < 0)
+	if (r == -EALREADY) /* as often as something is mapped */
+		log_debug("%s refused: %s", request->name, s->reason);
+	else if (r < 0)
 		log_warn("%s refused: %s", request->name, s->reason ? s->reason : g_strerror(-r));
 	return session_reply_u64(s, r < 0);
 }
@@ -314,6 +317,7 @@ void vhost_session_free(struct vhost_session *session)
 		return;
 	session_queues_stop(session);
 	session->backend->ops->session_closed(session->backend);
+	session_window_free(session);
 	session_queues_finish(session);
 	guest_memory_finish(&session->memory);
 	loop_unqueue(&session->end_task);

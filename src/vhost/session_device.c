@@ -33,6 +33,14 @@
 	 BIT64(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |                                               \
 	 BIT64(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
 
+static uint64_t offered_protocol_features(const struct vhost_session *s)
+{
+	const struct vhost_backend_ops *ops = s->backend->ops;
+	bool has_window = ops->window && ops->window(s->backend) > 0;
+
+	return OFFERED_PROTOCOL_FEATURES | (has_window ? BIT64(VHOST_USER_PROTOCOL_F_SHMEM) : 0);
+}
+
 #define CONFIG_HEADER_SIZE    offsetof(struct vhost_user_config, data)
 #define MEM_TABLE_HEADER_SIZE offsetof(struct vhost_user_mem_table, regions)
 
@@ -48,6 +56,7 @@ void session_reset_device(struct vhost_session *s)
 {
 	session_queues_stop(s);
 	s->stopped_base = 0;
+	session_window_reset(s);
 	s->backend->ops->reset(s->backend);
 }
 
@@ -75,14 +84,14 @@ int handle_set_features(struct vhost_session *s, struct vhost_message *m)
 int handle_get_protocol_features(struct vhost_session *s, struct vhost_message *m)
 {
 	(void)m;
-	return session_reply_u64(s, OFFERED_PROTOCOL_FEATURES);
+	return session_reply_u64(s, offered_protocol_features(s));
 }
 
 int handle_set_protocol_features(struct vhost_session *s, struct vhost_message *m)
 {
 	uint64_t features = read_u64(m);
 
-	if (features & ~OFFERED_PROTOCOL_FEATURES)
+	if (features & ~offered_protocol_features(s))
 		return session_refuse(s, -EPROTO, "accepts a feature that was not offered");
 	s->protocol_features = features;
 	return 0;
@@ -133,6 +142,25 @@ static int memory_result(struct vhost_session *s, int r)
 			      "or ends past its file");
 }
 
+/* The regions of a table that are not our own; moves these, with their descriptors, to its
+ * beginning. */
+static unsigned drop_own_regions(struct vhost_session *s, struct vhost_user_mem_table *table,
+				 struct vhost_message *m)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < m->n_fds; i++) {
+		if (session_window_owns_file(s, &table->regions[i], m->fds[i]))
+			continue;
+		int fd = m->fds[i];
+
+		m->fds[i] = m->fds[n];
+		m->fds[n] = fd;
+		table->regions[n++] = table->regions[i];
+	}
+	return n;
+}
+
 int handle_set_mem_table(struct vhost_session *s, struct vhost_message *m)
 {
 	struct vhost_user_mem_table table;
@@ -143,7 +171,19 @@ int handle_set_mem_table(struct vhost_session *s, struct vhost_message *m)
 		return session_refuse(s, -EPROTO, "wrong size");
 	if (table.n_regions != m->n_fds)
 		return session_refuse(s, -EPROTO, "wrong number of descriptors");
-	return memory_result(s, guest_memory_set(&s->memory, table.regions, m->fds, m->n_fds));
+	unsigned n = drop_own_regions(s, &table, m);
+
+	return memory_result(s, guest_memory_set(&s->memory, table.regions, m->fds, n));
+}
+
+/* The front-end hands back what we had it map. QEMU 11.1 would end the machine at the next reset if
+ * such a region was in its table then, and does not start the device if it is refused at a start.
+ */
+static int take_own_region(struct vhost_session *s)
+{
+	if (!s->queues[0].vring.is_running || !session_wants_answer(s))
+		return 0;
+	return session_refuse(s, -EALREADY, "it is a map of ours");
 }
 
 int handle_add_mem_reg(struct vhost_session *s, struct vhost_message *m)
@@ -151,6 +191,8 @@ int handle_add_mem_reg(struct vhost_session *s, struct vhost_message *m)
 	struct vhost_user_mem_reg reg;
 
 	memcpy(&reg, m->payload, sizeof(reg));
+	if (session_window_owns_file(s, &reg.region, m->fds[0]))
+		return take_own_region(s);
 	return memory_result(s, guest_memory_add(&s->memory, &reg.region, m->fds[0]));
 }
 
@@ -159,7 +201,11 @@ int handle_rem_mem_reg(struct vhost_session *s, struct vhost_message *m)
 	struct vhost_user_mem_reg reg;
 
 	memcpy(&reg, m->payload, sizeof(reg));
-	return memory_result(s, guest_memory_remove(&s->memory, &reg.region));
+	int r = guest_memory_remove(&s->memory, &reg.region);
+
+	if (r == -EPROTO && session_window_owns_address(s, &reg.region))
+		return 0; /* it never was in our table */
+	return memory_result(s, r);
 }
 
 static bool config_is_sound(const struct vhost_user_config *c)
@@ -196,30 +242,12 @@ int handle_set_config(struct vhost_session *s, struct vhost_message *m)
 	return 0;
 }
 
-static int check_socket(struct vhost_session *s, int fd)
-{
-	const char *problem = descriptor_check_socket(fd, s->channel.fd);
-
-	return problem ? session_refuse(s, -EPROTO, problem) : 0;
-}
-
-int handle_set_backend_req_fd(struct vhost_session *s, struct vhost_message *m)
-{
-	int r = check_socket(s, m->fds[0]);
-
-	if (r < 0)
-		return r;
-	fd_close(&s->backend_req_fd);
-	s->backend_req_fd = fd_steal(&m->fds[0]);
-	return 0;
-}
-
 int handle_gpu_set_socket(struct vhost_session *s, struct vhost_message *m)
 {
-	int r = check_socket(s, m->fds[0]);
+	const char *problem = descriptor_check_socket(m->fds[0], s->channel.fd);
 
-	if (r < 0)
-		return r;
+	if (problem)
+		return session_refuse(s, -EPROTO, problem);
 	s->backend->ops->gpu_socket(s->backend, fd_steal(&m->fds[0]));
 	return 0;
 }

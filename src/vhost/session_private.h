@@ -13,6 +13,8 @@
 #include "vhost/session.h"
 #include "vhost/vring.h"
 
+struct shmem;
+
 struct vhost_queue {
 	struct vhost_session *session;
 	struct vring vring;
@@ -47,7 +49,9 @@ struct vhost_session {
 	struct loop_source fault_source;
 	struct vhost_queue queues[VHOST_MAX_QUEUES];
 	uint16_t stopped_base; /* where queue 0 was last stopped; 0 after a reset */
-	int backend_req_fd;    /* owned; -1: none */
+	int backend_req_fd;    /* owned; -1: none, or the window has it */
+	uint64_t window;       /* bytes; 0: the front-end has not asked how many there are to be */
+	struct shmem *shmem;   /* owned; NULL: nothing has been mapped yet */
 };
 
 /*
@@ -86,6 +90,9 @@ void session_hang_up(struct vhost_session *session);
  * what has to be changed. */
 void session_explain_ring(struct vhost_session *session, const struct vring *vring);
 
+/* session.c: whether the front-end wants to be told whether the request could be done. */
+bool session_wants_answer(const struct vhost_session *session);
+
 /* session_ring.c */
 void session_queues_init(struct vhost_session *session);
 void session_queues_finish(struct vhost_session *session); /* they are stopped */
@@ -101,6 +108,19 @@ int handle_set_vring_kick(struct vhost_session *session, struct vhost_message *m
 int handle_set_vring_call(struct vhost_session *session, struct vhost_message *message);
 int handle_set_vring_err(struct vhost_session *session, struct vhost_message *message);
 int handle_set_vring_enable(struct vhost_session *session, struct vhost_message *message);
+
+/* session_window.c */
+void session_window_reset(struct vhost_session *session);
+void session_window_set_running(struct vhost_session *session, bool is_running);
+void session_window_free(struct vhost_session *session);
+/* Whether a region of guest memory is ours, mapped into the window. */
+bool session_window_owns_file(struct vhost_session *session,
+			      const struct vhost_user_memory_region *spec, int fd);
+bool session_window_owns_address(const struct vhost_session *session,
+				 const struct vhost_user_memory_region *spec);
+
+int handle_get_shmem_config(struct vhost_session *session, struct vhost_message *message);
+int handle_set_backend_req_fd(struct vhost_session *session, struct vhost_message *message);
 
 /* session_device.c */
 void session_reset_device(struct vhost_session *session); /* stops the queues first */
@@ -119,6 +139,5 @@ int handle_add_mem_reg(struct vhost_session *session, struct vhost_message *mess
 int handle_rem_mem_reg(struct vhost_session *session, struct vhost_message *message);
 int handle_get_config(struct vhost_session *session, struct vhost_message *message);
 int handle_set_config(struct vhost_session *session, struct vhost_message *message);
-int handle_set_backend_req_fd(struct vhost_session *session, struct vhost_message *message);
 int handle_gpu_set_socket(struct vhost_session *session, struct vhost_message *message);
 int handle_reset_device(struct vhost_session *session, struct vhost_message *message);

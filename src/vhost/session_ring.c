@@ -110,6 +110,8 @@ static void queue_start(struct vhost_queue *q)
 		return;
 	}
 	backend->ops->queue_started(backend, q->vring.index);
+	if (q->vring.index == 0)
+		session_window_set_running(q->session, true);
 }
 
 static void queue_stop(struct vhost_queue *q)
@@ -117,6 +119,8 @@ static void queue_stop(struct vhost_queue *q)
 	struct vhost_backend *backend = q->session->backend;
 
 	queue_unwatch(q);
+	if (q->vring.index == 0)
+		session_window_set_running(q->session, false);
 	backend->ops->queue_stopped(backend, q->vring.index);
 	vring_stop(&q->vring);
 }

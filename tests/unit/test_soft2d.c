@@ -360,7 +360,7 @@ static void test_the_null_renderer_accepts_everything(void **state)
 {
 	const struct renderer_resource_args args = { .id = 1, .target = 99 };
 	const struct renderer_transfer t = { .box = { 9, 9, 9, 9, 9, 9 } };
-	struct renderer *renderer = null_renderer_new();
+	struct renderer *renderer = null_renderer_new(0);
 	struct renderer_resource *resource = NULL;
 
 	assert_int_equal(renderer->ops->resource_create(renderer, &args, &resource), 0);

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+#include <stdbool.h>
+
+struct gpu_command;
+struct gpu_device;
+struct resource;
+
+/* True if the host blob @resource is mapped, or is about to be or not to be: then @command is held,
+ * and runs again when it is mapped no more. */
+bool blob_map_end(struct gpu_device *device, struct resource *resource,
+		  struct gpu_command *command);
+/* @resource goes; no command waits for its map any more. */
+void blob_map_forget(struct gpu_device *device, struct resource *resource);
+
+/* Command handlers (VIRTIO 1.2, 5.7.6.8): RESOURCE_MAP_BLOB, RESOURCE_UNMAP_BLOB. */
+int blob_map_start(struct gpu_device *device, struct gpu_command *command);
+int blob_map_stop(struct gpu_device *device, struct gpu_command *command);

@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The invariant: a part of the window is in `parts` from the time when its map is asked for until
+ * the front-end has said that it is mapped no more, has dropped it in a reset, or was never asked.
+ * A part whose unmapping failed, or of which nobody knows, stays there without an owner: it is
+ * closed, and nothing else is mapped there.
+ *
+ * Requests are asynchronous, and one is in flight at a time: the front-end's main loop may wait for
+ * us. They go out in the order in which they were asked for, so that an unmap goes before a later
+ * map of the same part.
+ *
+ * QEMU 11.1 answers a map before it has put it in place. It does that before it takes the next
+ * request, so any later answer proves it. The owner is told then; after the last map of a batch a
+ * barrier, a request that changes nothing, brings that answer. A front-end that does not answer it
+ * within a second gets no other one.
+ *
+ * Who waits too long is told so. The request stays in flight, for a late answer says what has
+ * happened: a map that comes late is unmapped. Until then there are no new maps.
+ *
+ * A reset drops all maps in the front-end without a word. A map that is in flight then may be put
+ * in place after it, and is unmapped.
+ */
+#include "vhost/shmem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/container.h"
+#include "base/fd.h"
+
+#define LOG_MODULE "window"
+#include "base/log.h"
+
+#define TICK_MS 500
+
+#define REGION_ID 1 /* VIRTIO_GPU_SHM_ID_HOST_VISIBLE */
+
+enum part_state {
+	PART_MAP_WAITS, /* in to_send */
+	PART_MAP_SENT,
+	PART_UNPROVEN, /* in unproven */
+	PART_MAPPED,
+	PART_UNMAP_WAITS, /* in to_send */
+	PART_UNMAP_SENT,
+	PART_CLOSED,
+};
+
+struct shmem_part {
+	GList link, queue_link;
+	enum part_state state;
+	uint64_t offset, size;       /* bytes */
+	int fd;                      /* owned until it is sent */
+	dev_t device;                /* of the file */
+	ino_t inode;                 /* of the file */
+	struct vhost_mapping *owner; /* borrowed; NULL: nobody waits for it */
+	bool is_unwanted;            /* in flight; to be unmapped when it is mapped */
+	bool is_forgotten;           /* the guest was reset; it need not be mapped any more */
+};
+
+static struct shmem_part *part_new(struct shmem *shmem, struct vhost_mapping *owner, int fd,
+				   const struct stat *st)
+{
+	struct shmem_part *part = g_new(struct shmem_part, 1);
+
+	*part = (struct shmem_part){
+		.state = PART_MAP_WAITS,
+		.offset = owner->offset,
+		.size = owner->size,
+		.fd = fd,
+		.device = st->st_dev,
+		.inode = st->st_ino,
+		.owner = owner,
+	};
+	part->link.data = part->queue_link.data = part;
+	g_queue_push_tail_link(&shmem->parts, &part->link);
+	owner->part = part;
+	return part;
+}
+
+static void part_free(struct shmem *shmem, struct shmem_part *part)
+{
+	g_queue_unlink(&shmem->parts, &part->link);
+	fd_close(&part->fd);
+	g_free(part);
+}
+
+/* Takes it out of the queue that its state says. */
+static void part_unqueue(struct shmem *shmem, struct shmem_part *part)
+{
+	if (part->state == PART_MAP_WAITS || part->state == PART_UNMAP_WAITS)
+		g_queue_unlink(&shmem->to_send, &part->queue_link);
+	else if (part->state == PART_UNPROVEN)
+		g_queue_unlink(&shmem->unproven, &part->queue_link);
+}
+
+/* Tells its owner the end of what it asked for; @is_mapped: the part is its own from now on. */
+static void tell_owner(struct shmem_part *part, int error, bool is_mapped)
+{
+	struct vhost_mapping *owner = part->owner;
+
+	if (!owner)
+		return;
+	if (!is_mapped) {
+		part->owner = NULL;
+		owner->part = NULL;
+	}
+	owner->fn(owner, error);
+}
+
+/* All that was mapped is in place. */
+static void prove_maps(struct shmem *shmem)
+{
+	GList *link;
+
+	while ((link = g_queue_pop_head_link(&shmem->unproven))) {
+		struct shmem_part *part = link->data;
+
+		part->state = PART_MAPPED;
+		tell_owner(part, 0, true);
+	}
+}
+
+/* ---- sending ---- */
+
+static void await_answer(struct shmem *shmem, int ms)
+{
+	shmem->deadline = g_get_monotonic_time() + (int64_t)ms * 1000;
+	if (!shmem->timer.is_armed)
+		loop_timer_arm(&shmem->timer, TICK_MS);
+}
+
+static void send_part(struct shmem *shmem, struct shmem_part *part)
+{
+	const bool is_map = part->state == PART_MAP_WAITS;
+	const struct vhost_user_shmem_map request = {
+		.id = REGION_ID,
+		.shm_offset = part->offset,
+		.size = part->size,
+		.flags = is_map ? VHOST_USER_SHMEM_MAP_WRITABLE : 0,
+	};
+
+	part->state = is_map ? PART_MAP_SENT : PART_UNMAP_SENT;
+	shmem->in_flight = part;
+	vhost_channel_request(&shmem->channel,
+			      is_map ? VHOST_USER_BACKEND_SHMEM_MAP
+				     : VHOST_USER_BACKEND_SHMEM_UNMAP,
+			      &request, sizeof(request), fd_steal(&part->fd));
+	await_answer(shmem, SHMEM_REQUEST_MS);
+}
+
+/* The lookup of an object that nobody has: QEMU answers it whatever was agreed upon. */
+static void send_barrier(struct shmem *shmem)
+{
+	static const uint8_t no_object[16];
+
+	shmem->is_barrier_in_flight = true;
+	vhost_channel_request(&shmem->channel, VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP, no_object,
+			      sizeof(no_object), -1);
+	await_answer(shmem, SHMEM_BARRIER_MS);
+}
+
+static bool is_waiting(const struct shmem *shmem)
+{
+	return shmem->in_flight || shmem->is_barrier_in_flight;
+}
+
+/* An error shows in the loop as well, where owners may be told. */
+static void flush(struct shmem *shmem)
+{
+	int r = vhost_channel_flush(&shmem->channel);
+
+	if (shmem->source.loop)
+		(void)loop_modify(&shmem->source, r == -EAGAIN ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+static void send_next(struct shmem *shmem)
+{
+	if (shmem->channel.fd < 0 || is_waiting(shmem))
+		return;
+	if (shmem->may_send && !g_queue_is_empty(&shmem->to_send))
+		send_part(shmem, g_queue_pop_head_link(&shmem->to_send)->data);
+	else if (!g_queue_is_empty(&shmem->unproven) && shmem->has_barriers)
+		send_barrier(shmem);
+	else
+		return;
+	flush(shmem);
+}
+
+void shmem_set_running(struct shmem *shmem, bool is_running)
+{
+	shmem->may_send = is_running;
+	send_next(shmem);
+}
+
+/* ---- answers ---- */
+
+static void ask_unmap(struct shmem *shmem, struct shmem_part *part, bool is_urgent)
+{
+	part->state = PART_UNMAP_WAITS;
+	if (is_urgent)
+		g_queue_push_head_link(&shmem->to_send, &part->queue_link);
+	else
+		g_queue_push_tail_link(&shmem->to_send, &part->queue_link);
+}
+
+static void on_map_answer(struct shmem *shmem, struct shmem_part *part, bool is_done)
+{
+	if (!is_done) {
+		log_debug("the front-end refused to map 0x%" PRIx64 " +0x%" PRIx64, part->offset,
+			  part->size);
+		tell_owner(part, -EINVAL, false);
+		part_free(shmem, part);
+	} else if (part->is_unwanted) {
+		/* Before anything else is mapped there. */
+		ask_unmap(shmem, part, true);
+	} else {
+		part->state = PART_UNPROVEN;
+		g_queue_push_tail_link(&shmem->unproven, &part->queue_link);
+	}
+}
+
+static void close_part(struct shmem_part *part)
+{
+	log_warn("the front-end did not unmap 0x%" PRIx64 " +0x%" PRIx64
+		 "; nothing else is mapped there",
+		 part->offset, part->size);
+	part->state = PART_CLOSED;
+}
+
+static void on_unmap_answer(struct shmem *shmem, struct shmem_part *part, bool is_done)
+{
+	tell_owner(part, is_done ? 0 : -EINVAL, false);
+	if (is_done || part->is_forgotten)
+		part_free(shmem, part);
+	else
+		close_part(part);
+}
+
+/* The answer that is in. 0 or -EPROTO. */
+static int take_answer(struct shmem *shmem)
+{
+	const struct vhost_message *m = &shmem->channel.in;
+	struct shmem_part *part = shmem->in_flight;
+	uint64_t value;
+
+	if (!(m->header.flags & VHOST_USER_REPLY))
+		return -EPROTO;
+	if (m->header.request == VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP) {
+		shmem->is_barrier_in_flight = false; /* or was long ago */
+		prove_maps(shmem);
+		return 0;
+	}
+	if (!part || m->header.size != sizeof(value))
+		return -EPROTO;
+	memcpy(&value, m->payload, sizeof(value));
+	shmem->in_flight = NULL;
+	shmem->is_late = false;
+	prove_maps(shmem);
+	if (part->state == PART_MAP_SENT)
+		on_map_answer(shmem, part, value == 0);
+	else
+		on_unmap_answer(shmem, part, value == 0);
+	if (!shmem->has_barriers)
+		prove_maps(shmem);
+	return 0;
+}
+
+/* Whoever waits hears it, and what is not known to be unmapped stays closed. */
+static void lose_part(struct shmem *shmem, struct shmem_part *part)
+{
+	part_unqueue(shmem, part);
+	switch (part->state) {
+	case PART_MAP_WAITS:
+		tell_owner(part, -ENOTCONN, false);
+		part_free(shmem, part);
+		break;
+	case PART_UNPROVEN:
+		part->state = PART_MAPPED;
+		tell_owner(part, 0, true);
+		break;
+	case PART_MAP_SENT:
+	case PART_UNMAP_WAITS:
+	case PART_UNMAP_SENT:
+		part->state = PART_CLOSED;
+		tell_owner(part, -ENOTCONN, false);
+		break;
+	case PART_MAPPED:
+	case PART_CLOSED:
+		break;
+	}
+}
+
+static void disconnect(struct shmem *shmem)
+{
+	if (shmem->channel.fd < 0)
+		return;
+	loop_remove(&shmem->source);
+	vhost_channel_finish(&shmem->channel);
+	vhost_channel_init(&shmem->channel, -1);
+	shmem->in_flight = NULL;
+	shmem->is_barrier_in_flight = shmem->is_late = false;
+	for (GList *link = shmem->parts.head, *next; link; link = next) {
+		next = link->next;
+		lose_part(shmem, link->data);
+	}
+}
+
+static int on_channel(struct loop_source *source, uint32_t events)
+{
+	struct shmem *shmem = container_of(source, struct shmem, source);
+	int r = vhost_channel_flush(&shmem->channel);
+
+	(void)events; /* an error or a hang-up shows when we read or write */
+	if (r == 0 || r == -EAGAIN)
+		r = vhost_channel_receive(&shmem->channel);
+	if (r == 1) {
+		r = take_answer(shmem);
+		vhost_channel_done(&shmem->channel);
+	}
+	if (r == -EPROTO) {
+		const char *problem = shmem->channel.problem;
+
+		disconnect(shmem);
+		shmem->failed(shmem->data, r,
+			      problem ? problem : "a wrong answer to a request of ours");
+		return 0;
+	}
+	if (r < 0) {
+		log_debug("the front-end closed the back-end channel");
+		disconnect(shmem);
+		return 0;
+	}
+	send_next(shmem);
+	if (shmem->source.loop)
+		flush(shmem);
+	return 0;
+}
+
+/* ---- time ---- */
+
+/* @part has waited too long, or waits behind what has. */
+static void give_up_part(struct shmem *shmem, struct shmem_part *part)
+{
+	switch (part->state) {
+	case PART_MAP_WAITS:
+		part_unqueue(shmem, part);
+		tell_owner(part, -ETIMEDOUT, false);
+		part_free(shmem, part);
+		break;
+	case PART_MAP_SENT:
+		part->is_unwanted = true;
+		tell_owner(part, -ETIMEDOUT, false);
+		break;
+	case PART_UNMAP_WAITS:
+	case PART_UNMAP_SENT:
+		tell_owner(part, -ETIMEDOUT, false);
+		break;
+	case PART_UNPROVEN:
+	case PART_MAPPED:
+	case PART_CLOSED:
+		break;
+	}
+}
+
+static void give_up_request(struct shmem *shmem)
+{
+	log_warn("the front-end has not answered a request to %s for %d s",
+		 shmem->in_flight->state == PART_MAP_SENT ? "map" : "unmap",
+		 SHMEM_REQUEST_MS / 1000);
+	shmem->is_late = true;
+	for (GList *link = shmem->parts.head, *next; link; link = next) {
+		next = link->next;
+		give_up_part(shmem, link->data);
+	}
+	prove_maps(shmem);
+}
+
+static void give_up_barrier(struct shmem *shmem)
+{
+	log_debug("the front-end does not answer a barrier: it gets no other one");
+	shmem->has_barriers = shmem->is_barrier_in_flight = false;
+	vhost_channel_forget_reply(&shmem->channel);
+	prove_maps(shmem);
+	send_next(shmem);
+}
+
+static int on_tick(struct loop_timer *timer)
+{
+	struct shmem *shmem = container_of(timer, struct shmem, timer);
+
+	if (!is_waiting(shmem) || shmem->is_late)
+		return 0;
+	if (g_get_monotonic_time() >= shmem->deadline) {
+		if (shmem->is_barrier_in_flight)
+			give_up_barrier(shmem);
+		else
+			give_up_request(shmem);
+	}
+	if (is_waiting(shmem) && !shmem->is_late && !shmem->timer.is_armed)
+		loop_timer_arm(&shmem->timer, TICK_MS);
+	return 0;
+}
+
+/* ---- what is asked for ---- */
+
+/* Whether something is or may be mapped at the same place, and nothing is under way against it. */
+static bool overlaps(const struct shmem *shmem, const struct vhost_mapping *mapping)
+{
+	for (const GList *link = shmem->parts.head; link; link = link->next) {
+		const struct shmem_part *part = link->data;
+		bool is_leaving = part->state == PART_UNMAP_WAITS ||
+				  part->state == PART_UNMAP_SENT || part->is_unwanted;
+
+		if (!is_leaving && part->offset < mapping->offset + mapping->size &&
+		    mapping->offset < part->offset + part->size)
+			return true;
+	}
+	return false;
+}
+
+static bool is_within_window(const struct shmem *shmem, const struct vhost_mapping *mapping)
+{
+	return mapping->size > 0 && mapping->size <= shmem->size &&
+	       mapping->offset <= shmem->size - mapping->size &&
+	       (mapping->offset | mapping->size) % SHMEM_PAGE == 0;
+}
+
+/* 0 or -errno. */
+static int check_map(const struct shmem *shmem, const struct vhost_mapping *mapping)
+{
+	if (shmem->channel.fd < 0)
+		return -ENOTCONN;
+	if (!is_within_window(shmem, mapping) || overlaps(shmem, mapping))
+		return -EINVAL;
+	if (shmem->is_late)
+		return -ETIMEDOUT;
+	return shmem->parts.length < SHMEM_MAX_PARTS ? 0 : -ENOSPC;
+}
+
+int shmem_map(struct shmem *shmem, struct vhost_mapping *mapping, int fd)
+{
+	auto_fd owned = fd;
+	struct stat st;
+	int r = check_map(shmem, mapping);
+
+	assert(!mapping->part);
+	if (r == 0 && fstat(owned, &st) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	struct shmem_part *part = part_new(shmem, mapping, fd_steal(&owned), &st);
+
+	g_queue_push_tail_link(&shmem->to_send, &part->queue_link);
+	send_next(shmem);
+	return 0;
+}
+
+void shmem_forget(struct shmem *shmem, struct vhost_mapping *mapping)
+{
+	struct shmem_part *part = mapping->part;
+
+	if (!part)
+		return;
+	mapping->part = NULL;
+	part->owner = NULL;
+	part_unqueue(shmem, part);
+	if (part->state == PART_MAP_WAITS) {
+		part_free(shmem, part);
+		return;
+	}
+	if (part->state == PART_MAP_SENT)
+		part->is_unwanted = true;
+	else if (part->state != PART_UNMAP_SENT)
+		ask_unmap(shmem, part, false);
+	send_next(shmem);
+}
+
+int shmem_unmap(struct shmem *shmem, struct vhost_mapping *mapping)
+{
+	struct shmem_part *part = mapping->part;
+
+	assert(part && part->state == PART_MAPPED);
+	if (shmem->channel.fd < 0 || shmem->is_late) {
+		shmem_forget(shmem, mapping);
+		return shmem->is_late ? -ETIMEDOUT : -ENOTCONN;
+	}
+	ask_unmap(shmem, part, false);
+	send_next(shmem);
+	return 0;
+}
+
+static void reset_part(struct shmem *shmem, struct shmem_part *part)
+{
+	part_unqueue(shmem, part);
+	if (part->owner)
+		part->owner->part = NULL;
+	part->owner = NULL;
+	part->is_unwanted = part->is_forgotten = true;
+	if (part != shmem->in_flight)
+		part_free(shmem, part);
+}
+
+void shmem_reset(struct shmem *shmem)
+{
+	for (GList *link = shmem->parts.head, *next; link; link = next) {
+		next = link->next;
+		reset_part(shmem, link->data);
+	}
+	shmem->gpa = 0;
+}
+
+/* ---- the front-end's memory table ---- */
+
+bool shmem_owns_file(struct shmem *shmem, int fd, uint64_t gpa, uint64_t size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return false;
+	for (const GList *link = shmem->parts.head; link; link = link->next) {
+		const struct shmem_part *part = link->data;
+
+		if (part->device != st.st_dev || part->inode != st.st_ino)
+			continue;
+		if (part->size == size && gpa > part->offset)
+			shmem->gpa = gpa - part->offset;
+		return true;
+	}
+	return false;
+}
+
+bool shmem_owns_address(const struct shmem *shmem, uint64_t gpa, uint64_t size)
+{
+	return shmem->gpa != 0 && gpa >= shmem->gpa && size <= shmem->size &&
+	       gpa - shmem->gpa <= shmem->size - size;
+}
+
+/* ---- life ---- */
+
+int shmem_init(struct shmem *shmem, struct loop *loop, uint64_t size, shmem_failed_fn failed,
+	       void *data)
+{
+	*shmem = (struct shmem){
+		.loop = loop,
+		.failed = failed,
+		.data = data,
+		.size = size,
+		.has_barriers = true,
+	};
+	vhost_channel_init(&shmem->channel, -1);
+	return loop_timer_init(loop, &shmem->timer, on_tick);
+}
+
+int shmem_connect(struct shmem *shmem, int fd)
+{
+	int r = fd_prepare(fd);
+
+	disconnect(shmem);
+	shmem->has_barriers = true;
+	if (r == 0)
+		r = loop_add(shmem->loop, &shmem->source, fd, EPOLLIN, on_channel);
+	if (r < 0) {
+		fd_close(&fd);
+		return r;
+	}
+	vhost_channel_init(&shmem->channel, fd);
+	return 0;
+}
+
+void shmem_finish(struct shmem *shmem)
+{
+	GList *link;
+
+	loop_remove(&shmem->source);
+	vhost_channel_finish(&shmem->channel);
+	loop_timer_finish(&shmem->timer);
+	while ((link = shmem->parts.head)) {
+		struct shmem_part *part = link->data;
+
+		if (part->owner)
+			part->owner->part = NULL;
+		part_free(shmem, part);
+	}
+}
