@@ -22,9 +22,9 @@ readme=$(options_of_readme | sort)
 [ -n "$help" ] || { echo "--help lists no options"; exit 1; }
 if [ "$help" != "$readme" ]; then
 	echo "options only in --help:"
-	printf '%s\n' "$help" | { grep -vxF "$readme" || :; }
+	printf '%s\n' "$help" | { grep -vxF -e "$readme" || :; }
 	echo "options only in README.md:"
-	printf '%s\n' "$readme" | { grep -vxF "$help" || :; }
+	printf '%s\n' "$readme" | { grep -vxF -e "$help" || :; }
 	exit 1
 fi
 printf '%s\n' "$help" | wc -l

@@ -263,12 +263,14 @@ static void no_blob_can_be_mapped(void **state)
 
 	blob_new(vmm, 1, 8192, NULL);
 	for (uint32_t id = 0; id < 3; id++) {
+		uint32_t due = id == 1 ? RESP_UNSPEC : RESP_INVALID_RESOURCE_ID;
+
 		c.resource_id = id;
 		c.offset = id == 2 ? UINT64_MAX - 4095 : 0;
 		c.hdr.type = VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB;
-		assert_response(gpu_call(vmm, CONTROL, &c, sizeof(c), &h, sizeof(h)), RESP_UNSPEC);
+		assert_response(gpu_call(vmm, CONTROL, &c, sizeof(c), &h, sizeof(h)), due);
 		c.hdr.type = VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB;
-		assert_response(gpu_call(vmm, CONTROL, &c, sizeof(c), &h, sizeof(h)), RESP_UNSPEC);
+		assert_response(gpu_call(vmm, CONTROL, &c, sizeof(c), &h, sizeof(h)), due);
 	}
 	assert_ok(gpu_unref(vmm, 1));
 }
