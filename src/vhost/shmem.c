@@ -567,6 +567,7 @@ int shmem_connect(struct shmem *shmem, int fd)
 		return r;
 	}
 	vhost_channel_init(&shmem->channel, fd);
+	send_next(shmem);
 	return 0;
 }
 

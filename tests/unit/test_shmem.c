@@ -1,0 +1,655 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The front-end's window: what is asked for and when, and what becomes of a map in each of its
+ * states when the answer comes late, in pieces, as a refusal or never, when the rings stop, the
+ * guest is reset, its owner goes or the front-end hangs up.
+ */
+#include "shmem_rig.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define REPLY (VHOST_USER_VERSION | VHOST_USER_REPLY)
+
+/* ---- when all goes well ---- */
+
+static void test_a_map_is_told_when_a_barrier_has_proven_it(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(3), 0);
+	shmem_rig_assert_told(3, NOT_TOLD);
+	shmem_rig_expect(MAP, 3);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_assert_told(3, NOT_TOLD);
+	shmem_rig_expect(BARRIER, 0);
+	shmem_rig_assert_told(3, NOT_TOLD);
+	shmem_rig_answer(BARRIER, 1);
+	shmem_rig_assert_told(3, 0);
+	shmem_rig_expect_nothing();
+	shmem_rig_have_unmapped(3);
+	shmem_rig_expect_nothing();
+	shmem_rig_have_mapped(3);
+}
+
+static void test_a_batch_needs_one_barrier(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(shmem_rig_map(i), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		shmem_rig_expect(MAP, i);
+		shmem_rig_expect_nothing(); /* one is in flight at a time */
+		shmem_rig_answer(MAP, 0);
+		if (i > 0)
+			shmem_rig_assert_told(i - 1, 0); /* a later answer proves it */
+		shmem_rig_assert_told(i, NOT_TOLD);
+	}
+	shmem_rig_expect(BARRIER, 0);
+	shmem_rig_answer(BARRIER, 0);
+	shmem_rig_assert_told(2, 0);
+	shmem_rig_expect_nothing();
+}
+
+static void test_an_unmap_goes_before_a_later_map_of_the_same_part(void **state)
+{
+	(void)state;
+	shmem_rig_have_mapped(0);
+	assert_int_equal(shmem_rig_map(1), 0);
+	assert_int_equal(shmem_rig_unmap(0), 0);
+	assert_int_equal(shmem_rig_map_at(2, 0, PAGE), 0);
+	shmem_rig_expect(MAP, 1);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(UNMAP, 0);
+	shmem_rig_answer(UNMAP, 0);
+	shmem_rig_assert_told(1, 0);
+	shmem_rig_assert_told(0, 0);
+	/* Owner 2's file, in page 0. */
+	int fd = shmem_rig.owners[0].fd;
+
+	shmem_rig.owners[0].fd = shmem_rig.owners[2].fd;
+	shmem_rig_expect(MAP, 0);
+	shmem_rig.owners[0].fd = fd;
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(BARRIER, 0);
+	shmem_rig_answer(BARRIER, 0);
+	shmem_rig_assert_told(2, 0);
+}
+
+static void test_answers_may_come_in_pieces(void **state)
+{
+	const struct {
+		struct vhost_user_header header;
+		uint64_t value;
+	} __attribute__((packed)) reply = { { MAP, REPLY, 8 }, 0 };
+
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect(MAP, 0);
+	for (size_t i = 0; i < sizeof(reply); i++) {
+		shmem_rig_expect_nothing();
+		shmem_rig_send((const char *)&reply + i, 1);
+	}
+	shmem_rig_expect(BARRIER, 0);
+	shmem_rig_answer(BARRIER, 0);
+	shmem_rig_assert_told(0, 0);
+}
+
+/* ---- what is refused ---- */
+
+static void test_what_is_not_in_the_window_is_refused(void **state)
+{
+	static const struct {
+		uint64_t offset, size;
+	} bad[] = {
+		{ 0, 0 },
+		{ 1, PAGE },
+		{ PAGE - 1, PAGE },
+		{ 0, PAGE - 1 },
+		{ 0, PAGE + 1 },
+		{ WINDOW_SIZE, PAGE },
+		{ WINDOW_SIZE - PAGE, 2 * PAGE },
+		{ 0, WINDOW_SIZE + PAGE },
+		{ PAGE, WINDOW_SIZE },
+		{ UINT64_MAX - PAGE + 1, PAGE },
+		{ UINT64_MAX - PAGE + 1, 2 * PAGE },
+		{ PAGE, UINT64_MAX - PAGE + 1 },
+		{ UINT64_MAX, UINT64_MAX },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
+		assert_int_equal(shmem_rig_map_at(0, bad[i].offset, bad[i].size), -EINVAL);
+	shmem_rig_expect_nothing();
+	assert_int_equal(shmem_rig_map_at(0, WINDOW_SIZE - PAGE, PAGE), 0);
+	assert_int_equal(shmem_rig_map_at(1, 0, WINDOW_SIZE - PAGE), 0);
+	shmem_rig_forget(0);
+	shmem_rig_forget(1);
+}
+
+static void test_what_overlaps_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map_at(0, 4 * PAGE, 4 * PAGE), 0);
+	for (unsigned i = 1; i < 8; i++)
+		assert_int_equal(shmem_rig_map_at(1, i * PAGE, 4 * PAGE), -EINVAL);
+	assert_int_equal(shmem_rig_map_at(1, 0, 16 * PAGE), -EINVAL);
+	assert_int_equal(shmem_rig_map_at(1, 5 * PAGE, PAGE), -EINVAL);
+	assert_int_equal(shmem_rig_map_at(1, 0, 4 * PAGE), 0);
+	assert_int_equal(shmem_rig_map_at(2, 8 * PAGE, 4 * PAGE), 0);
+	for (unsigned i = 0; i < 3; i++)
+		shmem_rig_forget(i);
+}
+
+static void test_there_are_as_many_maps_as_qemu_bears(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < SHMEM_MAX_PARTS; i++)
+		assert_int_equal(shmem_rig_map(i), 0);
+	assert_int_equal(shmem_rig_map(SHMEM_MAX_PARTS), -ENOSPC);
+	shmem_rig_forget(SHMEM_MAX_PARTS - 1);
+	assert_int_equal(shmem_rig_map(SHMEM_MAX_PARTS), 0);
+	for (unsigned i = 0; i <= SHMEM_MAX_PARTS; i++)
+		shmem_rig_forget(i);
+}
+
+static void test_a_map_that_the_front_end_refuses_leaves_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_answer(MAP, 1);
+	shmem_rig_assert_told(0, -EINVAL);
+	shmem_rig_expect_nothing();
+	shmem_rig_have_mapped(0);
+}
+
+static void test_what_the_front_end_does_not_unmap_stays_closed(void **state)
+{
+	(void)state;
+	shmem_rig_have_mapped(0);
+	assert_int_equal(shmem_rig_unmap(0), 0);
+	shmem_rig_expect(UNMAP, 0);
+	shmem_rig_answer(UNMAP, 1);
+	shmem_rig_assert_told(0, -EINVAL);
+	assert_int_equal(shmem_rig_map(0), -EINVAL);
+	shmem_rig_have_mapped(1);
+	/* A reset drops it. */
+	shmem_reset(&shmem_rig.shmem);
+	shmem_rig_have_mapped(0);
+}
+
+/* ---- time ---- */
+
+static void test_a_map_that_comes_too_late_is_unmapped(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	assert_int_equal(shmem_rig_map(1), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_run_out_of_time();
+	shmem_rig_assert_told(0, -ETIMEDOUT);
+	shmem_rig_assert_told(1, -ETIMEDOUT);
+	assert_int_equal(shmem_rig_map(2), -ETIMEDOUT);
+	shmem_rig_expect_nothing();
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(UNMAP, 0);
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect_nothing();
+	shmem_rig_answer(UNMAP, 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_forget(0);
+}
+
+static void test_a_map_that_is_refused_too_late_is_none(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_run_out_of_time();
+	shmem_rig_assert_told(0, -ETIMEDOUT);
+	shmem_rig_answer(MAP, 1);
+	shmem_rig_expect_nothing();
+	shmem_rig_have_mapped(0);
+}
+
+static void test_an_unmap_that_is_not_answered_is_given_up(void **state)
+{
+	(void)state;
+	shmem_rig_have_mapped(0);
+	shmem_rig_have_mapped(1);
+	shmem_rig_have_mapped(2);
+	assert_int_equal(shmem_rig_unmap(0), 0);
+	assert_int_equal(shmem_rig_unmap(1), 0);
+	shmem_rig_expect(UNMAP, 0);
+	shmem_rig_run_out_of_time();
+	shmem_rig_assert_told(0, -ETIMEDOUT);
+	shmem_rig_assert_told(1, -ETIMEDOUT);
+	assert_int_equal(shmem_rig_unmap(2), -ETIMEDOUT);
+	assert_int_equal(shmem_rig_map(0), -ETIMEDOUT);
+	shmem_rig_expect_nothing();
+	/* It comes round: what was given up is unmapped all the same. */
+	shmem_rig_answer(UNMAP, 0);
+	shmem_rig_expect(UNMAP, 1);
+	shmem_rig_answer(UNMAP, 0);
+	shmem_rig_expect(UNMAP, 2);
+	shmem_rig_answer(UNMAP, 0);
+	shmem_rig_have_mapped(0);
+}
+
+static void test_a_barrier_that_is_not_answered_counts_and_is_the_last(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(BARRIER, 0);
+	shmem_rig_assert_told(0, NOT_TOLD);
+	shmem_rig_run_out_of_time();
+	shmem_rig_assert_told(0, 0);
+	for (unsigned i = 1; i < 3; i++) {
+		assert_int_equal(shmem_rig_map(i), 0);
+		shmem_rig_expect(MAP, i);
+		if (i == 1)
+			shmem_rig_answer(BARRIER, 1); /* it may come still */
+		shmem_rig_assert_told(i, NOT_TOLD);
+		shmem_rig_answer(MAP, 0);
+		shmem_rig_assert_told(i, 0);
+		shmem_rig_expect_nothing();
+	}
+	assert_int_equal(shmem_rig.failed, 0);
+}
+
+static void test_the_time_is_that_of_the_request_in_flight(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	assert_int_equal(shmem_rig_map(1), 0);
+	shmem_rig_expect(MAP, 0);
+	loop_timer_arm(&shmem_rig.shmem.timer, 1); /* a tick before the time is over */
+	g_usleep(5000);
+	shmem_rig_assert_told(0, NOT_TOLD);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(MAP, 1);
+	loop_timer_arm(&shmem_rig.shmem.timer, 1);
+	g_usleep(5000);
+	shmem_rig_assert_told(1, NOT_TOLD);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(BARRIER, 0);
+	shmem_rig_answer(BARRIER, 0);
+	shmem_rig_assert_told(0, 0);
+	shmem_rig_assert_told(1, 0);
+}
+
+/* ---- rings that stop ---- */
+
+static void test_nothing_is_mapped_or_unmapped_while_the_rings_are_stopped(void **state)
+{
+	(void)state;
+	shmem_rig_have_mapped(0);
+	shmem_rig_have_mapped(1);
+	shmem_set_running(&shmem_rig.shmem, false);
+	assert_int_equal(shmem_rig_unmap(0), 0);
+	shmem_rig_forget(1);
+	assert_int_equal(shmem_rig_map(2), 0);
+	shmem_rig_expect_nothing();
+	shmem_set_running(&shmem_rig.shmem, true);
+	shmem_rig_expect(UNMAP, 0);
+	shmem_rig_answer(UNMAP, 0);
+	shmem_rig_assert_told(0, 0);
+	shmem_rig_expect(UNMAP, 1);
+	shmem_rig_answer(UNMAP, 0);
+	shmem_rig_expect(MAP, 2);
+	shmem_rig_forget(2);
+}
+
+static void test_an_answer_while_stopped_is_told(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	assert_int_equal(shmem_rig_map(1), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_set_running(&shmem_rig.shmem, false);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(BARRIER, 0); /* it changes nothing, and may be sent */
+	shmem_rig_answer(BARRIER, 0);
+	shmem_rig_assert_told(0, 0);
+	shmem_rig_expect_nothing();
+	shmem_set_running(&shmem_rig.shmem, true);
+	shmem_rig_expect(MAP, 1);
+	shmem_rig_forget(1);
+}
+
+/* ---- owners that go ---- */
+
+static void test_who_goes_before_the_request_is_sent_is_never_mapped(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	assert_int_equal(shmem_rig_map(1), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_forget(1);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(BARRIER, 0);
+	shmem_rig_answer(BARRIER, 0);
+	shmem_rig_assert_told(0, 0);
+	shmem_rig_expect_nothing();
+}
+
+static void test_who_goes_during_the_map_is_unmapped_before_the_next(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_forget(0);
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(UNMAP, 0);
+	shmem_rig_answer(UNMAP, 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(BARRIER, 0);
+	shmem_rig_answer(BARRIER, 0);
+	shmem_rig_assert_told(0, 0);
+}
+
+static void test_who_goes_before_the_proof_is_unmapped(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(BARRIER, 0);
+	shmem_rig_forget(0);
+	shmem_rig_answer(BARRIER, 0);
+	shmem_rig_assert_told(0, NOT_TOLD);
+	shmem_rig_expect(UNMAP, 0);
+	shmem_rig_answer(UNMAP, 0);
+	shmem_rig_have_mapped(0);
+}
+
+static void test_who_goes_during_the_unmap_hears_nothing(void **state)
+{
+	(void)state;
+	shmem_rig_have_mapped(0);
+	shmem_rig_have_mapped(1);
+	assert_int_equal(shmem_rig_unmap(0), 0);
+	assert_int_equal(shmem_rig_unmap(1), 0); /* waits */
+	shmem_rig_expect(UNMAP, 0);
+	shmem_rig_forget(0);
+	shmem_rig_forget(1);
+	shmem_rig_answer(UNMAP, 0);
+	shmem_rig_expect(UNMAP, 1);
+	shmem_rig_answer(UNMAP, 0);
+	shmem_rig_expect_nothing();
+	shmem_rig_have_mapped(0);
+	shmem_rig_have_mapped(1);
+}
+
+/* ---- resets ---- */
+
+static void test_a_reset_drops_what_is_mapped_without_a_word(void **state)
+{
+	(void)state;
+	shmem_rig_have_mapped(0);
+	shmem_rig_have_mapped(1);
+	shmem_set_running(&shmem_rig.shmem, false);
+	assert_int_equal(shmem_rig_unmap(1), 0);
+	assert_int_equal(shmem_rig_map(2), 0);
+	shmem_reset(&shmem_rig.shmem);
+	for (unsigned i = 0; i < 3; i++)
+		assert_null(shmem_rig.owners[i].mapping.part);
+	shmem_set_running(&shmem_rig.shmem, true);
+	shmem_rig_expect_nothing();
+	for (unsigned i = 0; i < 3; i++)
+		shmem_rig_have_mapped(i);
+}
+
+static void test_a_map_in_flight_over_a_reset_is_unmapped(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_set_running(&shmem_rig.shmem, false);
+	shmem_reset(&shmem_rig.shmem);
+	assert_null(shmem_rig.owners[0].mapping.part);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect_nothing(); /* the rings are stopped */
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_set_running(&shmem_rig.shmem, true);
+	shmem_rig_expect(UNMAP, 0);
+	shmem_rig_answer(UNMAP, 1); /* it was dropped after all */
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(BARRIER, 0);
+	shmem_rig_answer(BARRIER, 0);
+	shmem_rig_assert_told(0, 0);
+}
+
+static void test_an_unmap_in_flight_over_a_reset_is_done_either_way(void **state)
+{
+	(void)state;
+	for (uint64_t answer = 0; answer < 2; answer++) {
+		shmem_rig_have_mapped(0);
+		assert_int_equal(shmem_rig_unmap(0), 0);
+		shmem_rig_expect(UNMAP, 0);
+		shmem_set_running(&shmem_rig.shmem, false);
+		shmem_reset(&shmem_rig.shmem);
+		shmem_set_running(&shmem_rig.shmem, true);
+		shmem_rig_answer(UNMAP, answer);
+		shmem_rig_expect_nothing();
+	}
+	shmem_rig_have_mapped(0);
+}
+
+static void test_a_reset_before_the_proof_drops_the_map(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(BARRIER, 0);
+	shmem_reset(&shmem_rig.shmem);
+	shmem_rig_answer(BARRIER, 0);
+	shmem_rig_assert_told(0, NOT_TOLD);
+	shmem_rig_expect_nothing();
+	shmem_rig_have_mapped(0);
+}
+
+/* ---- channels that end ---- */
+
+static void test_a_hang_up_ends_all_that_waits(void **state)
+{
+	(void)state;
+	shmem_rig_have_mapped(0);
+	shmem_rig_have_mapped(1);
+	assert_int_equal(shmem_rig_unmap(1), 0);
+	shmem_rig_expect(UNMAP, 1);
+	assert_int_equal(shmem_rig_map(2), 0);
+	fd_close(&shmem_rig.front_end);
+	shmem_rig_assert_told(1, -ENOTCONN);
+	shmem_rig_assert_told(2, -ENOTCONN);
+	shmem_rig_assert_told(0, NOT_TOLD); /* it is mapped still */
+	assert_int_equal(shmem_rig_map(3), -ENOTCONN);
+	assert_int_equal(shmem_rig_unmap(0), -ENOTCONN);
+	assert_int_equal(shmem_rig.failed, 0);
+	/* What is not known to be unmapped is closed; what never was asked for is not. */
+	shmem_rig_connect();
+	shmem_rig_expect(UNMAP, 0);
+	shmem_rig_answer(UNMAP, 0);
+	assert_int_equal(shmem_rig_map(1), -EINVAL);
+	shmem_rig_have_mapped(2);
+	shmem_rig_have_mapped(0);
+}
+
+static void test_a_hang_up_during_a_map_closes_its_part(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect(MAP, 0);
+	fd_close(&shmem_rig.front_end);
+	shmem_rig_assert_told(0, -ENOTCONN);
+	shmem_rig_connect();
+	assert_int_equal(shmem_rig_map(0), -EINVAL);
+	shmem_rig_have_mapped(1);
+}
+
+static void test_a_hang_up_before_the_proof_is_one(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(BARRIER, 0);
+	fd_close(&shmem_rig.front_end);
+	shmem_rig_assert_told(0, 0);
+	shmem_rig_forget(0);
+}
+
+static void test_a_new_channel_ends_what_was_asked_over_the_old_one(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_connect();
+	shmem_rig_assert_told(0, -ENOTCONN);
+	shmem_rig_have_mapped(1);
+}
+
+/* ---- answers that are none ---- */
+
+static void test_a_wrong_answer_ends_the_session(void **state)
+{
+	static const struct {
+		struct vhost_user_header header;
+		uint64_t value;
+	} __attribute__((packed)) wrong[] = {
+		{ { UNMAP, REPLY, 8 }, 0 },
+		{ { BARRIER, REPLY, 8 }, 0 },
+		{ { MAP, VHOST_USER_VERSION, 8 }, 0 },
+		{ { MAP, VHOST_USER_REPLY, 8 }, 0 },
+		{ { MAP, REPLY, 4096 + 1 }, 0 },
+		{ { MAP, REPLY, UINT32_MAX }, 0 },
+		{ { 0, 0, 0 }, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+		shmem_rig.failed = 0;
+		assert_int_equal(shmem_rig_map_at(i, i * PAGE, PAGE), 0);
+		shmem_rig_send(&wrong[i], sizeof(wrong[i]));
+		assert_int_equal(shmem_rig.failed, -EPROTO);
+		shmem_rig_assert_told(i, -ENOTCONN);
+		shmem_rig_connect();
+	}
+}
+
+static void test_an_answer_of_another_size_ends_the_session(void **state)
+{
+	static const struct {
+		struct vhost_user_header header;
+		uint8_t bytes[16];
+	} wrong[] = {
+		{ { MAP, REPLY, 0 }, { 0 } },
+		{ { MAP, REPLY, 4 }, { 0 } },
+		{ { MAP, REPLY, 16 }, { 0 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+		shmem_rig.failed = 0;
+		assert_int_equal(shmem_rig_map_at(i, i * PAGE, PAGE), 0);
+		shmem_rig_send(&wrong[i], sizeof(wrong[i].header) + wrong[i].header.size);
+		assert_int_equal(shmem_rig.failed, -EPROTO);
+		shmem_rig_assert_told(i, -ENOTCONN);
+		shmem_rig_connect();
+	}
+}
+
+static void test_an_answer_to_nothing_ends_the_session(void **state)
+{
+	(void)state;
+	shmem_rig_have_mapped(0);
+	shmem_rig_answer(MAP, 0);
+	assert_int_equal(shmem_rig.failed, -EPROTO);
+	shmem_rig_assert_told(0, NOT_TOLD);
+	shmem_rig_forget(0);
+}
+
+/* ---- what comes back as guest memory ---- */
+
+static void test_own_files_are_known_while_they_may_be_mapped(void **state)
+{
+	struct shmem *shmem = &shmem_rig.shmem;
+	const uint64_t gpa = UINT64_C(0xe0000000);
+	auto_fd other = dup(STDIN_FILENO);
+
+	(void)state;
+	assert_int_equal(shmem_rig_map(1), 0);
+	int fd = shmem_rig.owners[1].fd;
+
+	assert_true(shmem_owns_file(shmem, fd, gpa + PAGE, PAGE)); /* before the answer, as 11.2 */
+	assert_false(shmem_owns_file(shmem, other, gpa, PAGE));
+	shmem_rig_expect(MAP, 1);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(BARRIER, 0);
+	shmem_rig_answer(BARRIER, 0);
+	shmem_rig_assert_told(1, 0);
+	assert_true(shmem_owns_file(shmem, fd, gpa + PAGE, PAGE));
+	assert_int_equal(shmem_rig_unmap(1), 0);
+	assert_true(shmem_owns_file(shmem, fd, gpa + PAGE, PAGE));
+	shmem_rig_expect(UNMAP, 1);
+	shmem_rig_answer(UNMAP, 0);
+	shmem_rig_assert_told(1, 0);
+	assert_false(shmem_owns_file(shmem, fd, gpa + PAGE, PAGE));
+	/* Its region is taken out of the table when it is unmapped. */
+	assert_true(shmem_owns_address(shmem, gpa + PAGE, PAGE));
+	assert_true(shmem_owns_address(shmem, gpa, WINDOW_SIZE));
+	assert_false(shmem_owns_address(shmem, gpa - PAGE, PAGE));
+	assert_false(shmem_owns_address(shmem, gpa, WINDOW_SIZE + PAGE));
+	assert_false(shmem_owns_address(shmem, gpa + WINDOW_SIZE, PAGE));
+	assert_false(shmem_owns_address(shmem, UINT64_MAX - PAGE + 1, PAGE));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, shmem_rig_setup, shmem_rig_teardown)
+		TEST(a_map_is_told_when_a_barrier_has_proven_it),
+		TEST(a_batch_needs_one_barrier),
+		TEST(an_unmap_goes_before_a_later_map_of_the_same_part),
+		TEST(answers_may_come_in_pieces),
+		TEST(what_is_not_in_the_window_is_refused),
+		TEST(what_overlaps_is_refused),
+		TEST(there_are_as_many_maps_as_qemu_bears),
+		TEST(a_map_that_the_front_end_refuses_leaves_nothing),
+		TEST(what_the_front_end_does_not_unmap_stays_closed),
+		TEST(a_map_that_comes_too_late_is_unmapped),
+		TEST(a_map_that_is_refused_too_late_is_none),
+		TEST(an_unmap_that_is_not_answered_is_given_up),
+		TEST(a_barrier_that_is_not_answered_counts_and_is_the_last),
+		TEST(the_time_is_that_of_the_request_in_flight),
+		TEST(nothing_is_mapped_or_unmapped_while_the_rings_are_stopped),
+		TEST(an_answer_while_stopped_is_told),
+		TEST(who_goes_before_the_request_is_sent_is_never_mapped),
+		TEST(who_goes_during_the_map_is_unmapped_before_the_next),
+		TEST(who_goes_before_the_proof_is_unmapped),
+		TEST(who_goes_during_the_unmap_hears_nothing),
+		TEST(a_reset_drops_what_is_mapped_without_a_word),
+		TEST(a_map_in_flight_over_a_reset_is_unmapped),
+		TEST(an_unmap_in_flight_over_a_reset_is_done_either_way),
+		TEST(a_reset_before_the_proof_drops_the_map),
+		TEST(a_hang_up_ends_all_that_waits),
+		TEST(a_hang_up_during_a_map_closes_its_part),
+		TEST(a_hang_up_before_the_proof_is_one),
+		TEST(a_new_channel_ends_what_was_asked_over_the_old_one),
+		TEST(a_wrong_answer_ends_the_session),
+		TEST(an_answer_of_another_size_ends_the_session),
+		TEST(an_answer_to_nothing_ends_the_session),
+		TEST(own_files_are_known_while_they_may_be_mapped),
+#undef TEST
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
