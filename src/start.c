@@ -104,6 +104,14 @@ struct renderer *start_renderer(const struct options *options, char **ret_messag
 	g_assert_not_reached();
 }
 
+/* That a renderer may come to have open: a driver's, or the null renderer's host blobs. */
+static unsigned count_renderer_fds(const struct options *options, unsigned needs)
+{
+	if (needs & NEEDS_FILES)
+		return DRIVER_FDS + FDS_PER_CONTEXT * options->device.limits.max_contexts;
+	return options->capsets ? DRIVER_FDS : 0;
+}
+
 bool start_sandbox(struct sandbox *sandbox, const struct options *options)
 {
 	const unsigned needs = needs_of_mode(options->gpu_mode);
@@ -113,8 +121,7 @@ bool start_sandbox(struct sandbox *sandbox, const struct options *options)
 		.needs = needs,
 		.uses_x11 = options->use_glx && !options->use_egl,
 		.keep_fd = options->fd,
-		.max_fds = OWN_FDS +
-			   (needs & NEEDS_FILES ? DRIVER_FDS + FDS_PER_CONTEXT * contexts : 0),
+		.max_fds = OWN_FDS + count_renderer_fds(options, needs),
 		.max_threads =
 			OWN_THREADS + (needs & NEEDS_THREADS
 					       ? DRIVER_THREADS + THREADS_PER_CONTEXT * contexts

@@ -258,6 +258,62 @@ uint32_t gpu_create_blob(struct vmm *vmm, create_blob_t args, const void *entrie
 	return call_with(vmm, &args, sizeof(args), entries, bytes);
 }
 
+uint32_t gpu_create_host_blob(struct vmm *vmm, uint32_t ctx, uint32_t id, uint64_t size)
+{
+	const create_blob_t args = { .hdr.ctx_id = ctx,
+				     .resource_id = id,
+				     .blob_mem = VIRTIO_GPU_BLOB_MEM_HOST3D,
+				     .blob_flags = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE,
+				     .blob_id = id,
+				     .size = size };
+
+	return gpu_create_blob(vmm, args, NULL, 0);
+}
+
+struct chain *gpu_submit_map(struct vmm *vmm, uint32_t id, uint64_t offset)
+{
+	const struct virtio_gpu_resource_map_blob c = {
+		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB,
+		.resource_id = id,
+		.offset = offset,
+	};
+
+	return gpu_submit(vmm, CONTROL, &c, sizeof(c), sizeof(struct virtio_gpu_resp_map_info),
+			  NULL, 0);
+}
+
+struct chain *gpu_submit_unmap(struct vmm *vmm, uint32_t id)
+{
+	const struct virtio_gpu_resource_unmap_blob c = {
+		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB,
+		.resource_id = id,
+	};
+
+	return gpu_submit(vmm, CONTROL, &c, sizeof(c), sizeof(struct virtio_gpu_ctrl_hdr), NULL, 0);
+}
+
+uint32_t gpu_map_blob(struct vmm *vmm, uint32_t id, uint64_t offset)
+{
+	struct chain *c = gpu_submit_map(vmm, id, offset);
+	struct virtio_gpu_resp_map_info info = { 0 };
+
+	ring_kick(&vmm->rings[CONTROL]);
+	uint32_t type = gpu_finish(vmm, c, &info, sizeof(info));
+
+	if (type == VIRTIO_GPU_RESP_OK_MAP_INFO && info.map_info != VIRTIO_GPU_MAP_CACHE_CACHED)
+		vmm_fail("map_info is %#x", info.map_info);
+	return type;
+}
+
+uint32_t gpu_unmap_blob(struct vmm *vmm, uint32_t id)
+{
+	struct chain *c = gpu_submit_unmap(vmm, id);
+	struct virtio_gpu_ctrl_hdr h;
+
+	ring_kick(&vmm->rings[CONTROL]);
+	return gpu_finish(vmm, c, &h, sizeof(h));
+}
+
 uint32_t gpu_set_scanout_blob(struct vmm *vmm, set_scanout_blob_t args)
 {
 	args.hdr.type = VIRTIO_GPU_CMD_SET_SCANOUT_BLOB;

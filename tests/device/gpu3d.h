@@ -65,6 +65,13 @@ void image_check_host(struct vmm *vmm, const struct image *i, const struct image
 typedef struct virtio_gpu_resource_create_blob create_blob_t;
 /* Sends @bytes of @entries after it. */
 uint32_t gpu_create_blob(struct vmm *vmm, create_blob_t args, const void *entries, uint32_t bytes);
+/* HOST3D, mappable, with number @id, in context @ctx. */
+uint32_t gpu_create_host_blob(struct vmm *vmm, uint32_t ctx, uint32_t id, uint64_t size);
+/* One under way, without a kick; and one with its answer. */
+struct chain *gpu_submit_map(struct vmm *vmm, uint32_t id, uint64_t offset);
+struct chain *gpu_submit_unmap(struct vmm *vmm, uint32_t id);
+uint32_t gpu_map_blob(struct vmm *vmm, uint32_t id, uint64_t offset);
+uint32_t gpu_unmap_blob(struct vmm *vmm, uint32_t id);
 typedef struct virtio_gpu_set_scanout_blob set_scanout_blob_t;
 uint32_t gpu_set_scanout_blob(struct vmm *vmm, set_scanout_blob_t args);
 

@@ -80,6 +80,7 @@ const struct vmm_profile vmm_generic = {
 	.config_size = 20,
 	.acks_ring_fds = true,
 	.acks_enable = true,
+	.has_window = true,
 };
 
 static void say_and_exit(const char *text)
@@ -215,6 +216,7 @@ void vmm_free(struct vmm *vmm)
 	if (!vmm)
 		return;
 	daemon_finish(&vmm->daemon);
+	window_forget(vmm);
 	display_finish(&vmm->display);
 	ring_finish(&vmm->rings[CONTROL]);
 	ring_finish(&vmm->rings[CURSOR]);
@@ -248,6 +250,8 @@ void vmm_disconnect(struct vmm *vmm)
 		close(vmm->backend_fd);
 	vmm->socket = vmm->backend_fd = -1;
 	vmm->protocol = 0;
+	window_forget(vmm);
+	vmm->window.size = 0;
 	for (unsigned i = 0; i < vmm->memory.count; i++)
 		vmm->memory.regions[i].is_known = false;
 	vmm->rings[CONTROL].is_running = vmm->rings[CURSOR].is_running = false;
@@ -308,6 +312,8 @@ void vmm_realize(struct vmm *vmm)
 		set_backend_fd(vmm);
 	vhost_set(vmm, VHOST_USER_SET_OWNER, NULL, 0, -1, false);
 	vmm->offered = vhost_get_u64(vmm, VHOST_USER_GET_FEATURES);
+	if (vmm->profile->has_window && protocol & BIT64(VHOST_USER_PROTOCOL_F_SHMEM))
+		window_ask(vmm);
 	set_masked_calls(vmm, true);
 	reset_device(vmm);
 }
@@ -350,6 +356,7 @@ void vmm_start(struct vmm *vmm)
 	set_masked_calls(vmm, false);
 	set_features(vmm);
 	vhost_send_memory(vmm);
+	window_tell_all(vmm);
 	vhost_start_ring(vmm, CONTROL);
 	vhost_start_ring(vmm, CURSOR);
 	vhost_enable_ring(vmm, CONTROL, true);
@@ -372,6 +379,7 @@ void vmm_stop(struct vmm *vmm)
 void vmm_reset(struct vmm *vmm)
 {
 	vmm_stop(vmm);
+	window_forget(vmm);
 	reset_device(vmm);
 	ring_clear(&vmm->rings[CONTROL]);
 	ring_clear(&vmm->rings[CURSOR]);

@@ -244,6 +244,53 @@ void vhost_start_ring(struct vmm *vmm, unsigned ring);
 void vhost_enable_ring(struct vmm *vmm, unsigned ring, bool enable);
 uint16_t vhost_stop_ring(struct vmm *vmm, unsigned ring); /* GET_VRING_BASE */
 
+/* ---- the window of host memory, QEMU's side (window.c) ---- */
+
+#define WINDOW_GPA      UINT64_C(0x4000000000) /* where its BAR is */
+#define WINDOW_MAX_MAPS 512
+
+enum window_answer {
+	WINDOW_ANSWER,
+	WINDOW_REFUSE,
+	WINDOW_HOLD, /* until window_answer_held() */
+	WINDOW_IN_PIECES,
+};
+
+struct window_map {
+	uint64_t offset, size;
+	int fd;
+	bool is_known; /* the daemon was told of it as a region of memory, and took it */
+};
+
+struct window {
+	uint64_t size; /* 0: the daemon was not asked, or wants none */
+	struct window_map maps[WINDOW_MAX_MAPS];
+	unsigned count;
+	enum window_answer on_map, on_unmap, on_barrier;
+	uint64_t n_maps, n_unmaps, n_barriers; /* that came */
+	unsigned n_refused_regions;            /* of the regions that it was told while rings run */
+	bool hides_regions;                    /* it is not told of any */
+	struct vhost_user_header held;
+	uint64_t held_value;
+	bool has_held;
+};
+
+/* GET_SHMEM_CONFIG, and from then on what comes over the back-end channel is answered. */
+void window_ask(struct vmm *vmm);
+/* One request that is there. False at EOF. */
+bool window_serve(struct vmm *vmm);
+void window_answer_held(struct vmm *vmm); /* waits until one is held */
+void window_wait_held(struct vmm *vmm, uint32_t request);
+/* The map that holds the byte at @offset; NULL if there is none. */
+struct window_map *window_find(struct vmm *vmm, uint64_t offset);
+/* A byte in the guest's eyes. */
+uint8_t window_peek(struct vmm *vmm, uint64_t offset);
+void window_poke(struct vmm *vmm, uint64_t offset, uint8_t value);
+/* ADD_MEM_REG or REM_MEM_REG of what is mapped there. False: refused. */
+bool window_tell_region(struct vmm *vmm, const struct window_map *map, uint32_t request);
+void window_tell_all(struct vmm *vmm); /* at a start: every one has to be taken */
+void window_forget(struct vmm *vmm);   /* at a reset: without a word */
+
 /* ---- the whole machine (vmm.c) ---- */
 
 /* What tells one VMM from another on the wire. */
@@ -256,6 +303,7 @@ struct vmm_profile {
 	bool sends_reset_device;
 	bool closes_display_first; /* before the rings are stopped */
 	bool has_display;
+	bool has_window;
 };
 
 extern const struct vmm_profile vmm_qemu_7_2, vmm_qemu_10_0, vmm_qemu_11_1;
@@ -288,6 +336,7 @@ struct vmm {
 	struct guest_memory memory;
 	struct ring rings[2];
 	struct display display;
+	struct window window;
 
 	bool fences_all; /* typed commands ask for a fence and check the echo */
 	uint64_t next_fence;

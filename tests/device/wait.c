@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { FD_CONTROL, FD_CURSOR, FD_DISPLAY, FD_SESSION, FD_DAEMON, FDS };
+enum { FD_CONTROL, FD_CURSOR, FD_DISPLAY, FD_SESSION, FD_DAEMON, FD_BACKEND, FDS };
 
 static void report_session(struct vmm *vmm)
 {
@@ -44,6 +44,8 @@ void vmm_serve(struct vmm *vmm, int ms)
 		[FD_DISPLAY] = { .fd = d->is_paused ? -1 : d->fd, .events = POLLIN },
 		[FD_SESSION] = { .fd = vmm->socket, .events = POLLIN },
 		[FD_DAEMON] = { .fd = vmm->daemon.pid ? vmm->daemon.pidfd : -1, .events = POLLIN },
+		[FD_BACKEND] = { .fd = vmm->window.size > 0 ? vmm->backend_fd : -1,
+				 .events = POLLIN },
 	};
 
 	if (poll(p, FDS, ms) < 0 && errno != EINTR)
@@ -60,6 +62,8 @@ void vmm_serve(struct vmm *vmm, int ms)
 		report_death(vmm);
 	if (p[FD_SESSION].revents)
 		report_session(vmm);
+	if (p[FD_BACKEND].revents && !window_serve(vmm))
+		vmm->window.size = 0;
 }
 
 bool vmm_wait_ms(struct vmm *vmm, bool (*done)(struct vmm *, const void *), const void *arg, int ms)

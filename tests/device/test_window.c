@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Host blobs in the front-end's window: what is offered to whom, what a guest sees through it, what
+ * is refused, and what it costs. The renderer is the one that does nothing: each host blob of its
+ * is a memfd. What goes wrong on the way: test_window_states.
+ */
+#include "fixture.h"
+#include "gpu3d.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PAGE   4096u
+#define VENUS  4
+#define WINDOW (UINT64_C(256) << 20)
+#define MAPPED VIRTIO_GPU_RESP_OK_MAP_INFO
+
+/* Linux's header may be older. */
+#define F_BLOB_ALIGNMENT 5
+
+static struct vmm *boot_with(void **state, const struct vmm_profile *profile, const char *option,
+			     const char *value)
+{
+	const char *args[] = { "--gpu-mode", "null", "--capset", "venus",
+			       "--headless", option, value,      NULL };
+	struct vmm_options options = { .args = args,
+				       .profile = profile,
+				       .features_off = BIT64(F_BLOB_ALIGNMENT) };
+
+	return fixture_boot(state, &options);
+}
+
+static struct vmm *boot(void **state)
+{
+	struct vmm *vmm = boot_with(state, &vmm_generic, NULL, NULL);
+
+	assert_ok(gpu_ctx_create(vmm, 1, VENUS));
+	return vmm;
+}
+
+/* ---- who gets a window ---- */
+
+static uint32_t read_alignment(struct vmm *vmm)
+{
+	uint32_t config[5];
+
+	assert_true(vhost_get_config(vmm, 0, sizeof(config), config));
+	return config[4];
+}
+
+static void a_window_is_offered_with_a_capset_that_needs_it(void **state)
+{
+	static const char *const plain[] = { "--gpu-mode", "null", NULL };
+	struct vmm_options options = { .args = plain, .profile = &vmm_generic };
+	struct vmm *vmm = boot_with(state, &vmm_generic, NULL, NULL);
+
+	assert_int_equal(vmm->window.size, WINDOW);
+	assert_true(vmm->offered & BIT64(F_BLOB_ALIGNMENT));
+	assert_int_equal(read_alignment(vmm), PAGE);
+	fixture_end(state);
+	vmm = boot_with(state, &vmm_generic, "--shmem-size", "8G");
+	assert_int_equal(vmm->window.size, UINT64_C(8) << 30);
+	fixture_end(state);
+	vmm = boot_with(state, &vmm_generic, "--shmem-size", "0");
+	assert_false(vmm->offered_protocol & BIT64(VHOST_USER_PROTOCOL_F_SHMEM));
+	assert_int_equal(read_alignment(vmm), 0);
+	fixture_end(state);
+	vmm = fixture_boot(state, &options);
+	assert_false(vmm->offered_protocol & BIT64(VHOST_USER_PROTOCOL_F_SHMEM));
+	assert_false(vmm->offered & BIT64(F_BLOB_ALIGNMENT));
+}
+
+/* QEMU 11.1's vhost-user-gpu-pci takes the feature, and has no window. */
+static void a_front_end_that_does_not_ask_has_no_window(void **state)
+{
+	struct vmm *vmm = boot_with(state, &vmm_qemu_11_1, NULL, NULL);
+
+	assert_true(vmm->protocol & BIT64(VHOST_USER_PROTOCOL_F_SHMEM));
+	assert_ok(gpu_ctx_create(vmm, 1, VENUS));
+	assert_ok(gpu_create_host_blob(vmm, 1, 1, PAGE));
+	assert_response(gpu_map_blob(vmm, 1, 0), RESP_UNSPEC);
+	assert_ok(gpu_unmap_blob(vmm, 1));
+	assert_ok(gpu_unref(vmm, 1));
+	assert_alive(vmm);
+}
+
+static void the_window_is_told_as_often_as_it_is_asked_for(void **state)
+{
+	struct vmm *vmm = boot(state);
+
+	for (unsigned i = 0; i < 3; i++)
+		window_ask(vmm);
+	assert_int_equal(vmm->window.size, WINDOW);
+	assert_ok(gpu_create_host_blob(vmm, 1, 1, PAGE));
+	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED);
+}
+
+/* ---- what a guest does ---- */
+
+static void a_blob_is_seen_through_the_window(void **state)
+{
+	struct vmm *vmm = boot(state);
+
+	assert_ok(gpu_create_host_blob(vmm, 1, 1, 3 * PAGE));
+	assert_ok(gpu_create_host_blob(vmm, 1, 2, 1));
+	assert_response(gpu_map_blob(vmm, 1, 16 * PAGE), MAPPED);
+	assert_response(gpu_map_blob(vmm, 2, WINDOW - PAGE), MAPPED);
+	assert_int_equal(window_find(vmm, 16 * PAGE)->size, 3 * PAGE);
+	assert_int_equal(window_find(vmm, WINDOW - 1)->size, PAGE);
+	window_poke(vmm, 18 * PAGE, 0x42);
+	assert_int_equal(window_peek(vmm, WINDOW - 1), 0);
+	/* The same memory is there when it is mapped again, elsewhere. */
+	assert_ok(gpu_unmap_blob(vmm, 1));
+	assert_null(window_find(vmm, 16 * PAGE));
+	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED);
+	assert_int_equal(window_peek(vmm, 2 * PAGE), 0x42);
+	assert_ok(gpu_unref(vmm, 1)); /* which unmaps it first */
+	assert_null(window_find(vmm, 0));
+	assert_int_equal(vmm->window.count, 1);
+	assert_ok(gpu_ctx_destroy(vmm, 1));
+	assert_int_equal(vmm->window.count, 1); /* another client may have it */
+	assert_ok(gpu_unmap_blob(vmm, 2));
+	assert_ok(gpu_unmap_blob(vmm, 2)); /* Linux does so after a failure */
+	assert_ok(gpu_unref(vmm, 2));
+	assert_int_equal(vmm->window.count, 0);
+	assert_int_equal(vmm->window.n_maps, 3);
+	assert_int_equal(vmm->window.n_unmaps, 3);
+}
+
+/* An answer to a map says nothing; one barrier does for all that were under way. */
+static void a_guest_is_answered_when_a_barrier_has_passed(void **state)
+{
+	enum { MAPS = 8 };
+	struct vmm *vmm = boot(state);
+	struct chain *chains[MAPS];
+	struct virtio_gpu_ctrl_hdr h;
+
+	for (uint32_t i = 0; i < MAPS; i++)
+		assert_ok(gpu_create_host_blob(vmm, 1, i + 1, PAGE));
+	vmm->window.on_barrier = WINDOW_HOLD;
+	for (uint32_t i = 0; i < MAPS; i++)
+		chains[i] = gpu_submit_map(vmm, i + 1, i * PAGE);
+	ring_kick(&vmm->rings[CONTROL]);
+	window_wait_held(vmm, VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP);
+	assert_int_equal(vmm->window.n_maps, MAPS);
+	assert_false(gpu_wait_ms(vmm, chains[MAPS - 1], 50));
+	window_answer_held(vmm);
+	for (uint32_t i = 0; i < MAPS; i++)
+		assert_int_equal(gpu_finish(vmm, chains[i], &h, sizeof(h)), MAPPED);
+	assert_int_equal(vmm->window.n_barriers, 1);
+}
+
+static void thousands_of_maps_come_and_go(void **state)
+{
+	struct vmm *vmm = boot(state);
+	struct usage before, after;
+
+	vmm->window.hides_regions = true;
+	for (uint32_t i = 0; i < 2000; i++) {
+		assert_ok(gpu_create_host_blob(vmm, 1, 1 + i % 7, (1 + i % 5) * PAGE));
+		assert_response(gpu_map_blob(vmm, 1 + i % 7, i % 11 * 8 * PAGE), MAPPED);
+		if (i % 2)
+			assert_ok(gpu_unmap_blob(vmm, 1 + i % 7));
+		assert_ok(gpu_unref(vmm, 1 + i % 7));
+		if (i == 100)
+			before = usage_of(&vmm->daemon);
+	}
+	after = usage_of(&vmm->daemon);
+	assert_usage(&after, &before, 512, "2000 maps");
+	assert_int_equal(vmm->window.count, 0);
+}
+
+/* QEMU 11.1 ends at 512 regions of memory. */
+static void maps_are_limited(void **state)
+{
+	enum { MOST = 448 };
+	struct vmm *vmm = boot(state);
+
+	vmm->window.hides_regions = true;
+	for (uint32_t i = 0; i < MOST + 1; i++)
+		assert_ok(gpu_create_host_blob(vmm, 1, i + 1, PAGE));
+	for (uint32_t i = 0; i < MOST; i++)
+		assert_response(gpu_map_blob(vmm, i + 1, i * PAGE), MAPPED);
+	assert_response(gpu_map_blob(vmm, MOST + 1, MOST * PAGE), RESP_OUT_OF_MEMORY);
+	assert_ok(gpu_unmap_blob(vmm, MOST + 1));
+	assert_ok(gpu_unmap_blob(vmm, 5));
+	assert_response(gpu_map_blob(vmm, MOST + 1, MOST * PAGE), MAPPED);
+	assert_int_equal(vmm->window.count, MOST);
+}
+
+/* ---- hostile guests ---- */
+
+static void maps_that_cannot_be_are_refused(void **state)
+{
+	static const uint64_t offsets[] = { 1,
+					    PAGE - 1,
+					    PAGE / 2,
+					    WINDOW - PAGE,
+					    WINDOW,
+					    WINDOW + PAGE,
+					    BIT64(32),
+					    BIT64(63),
+					    UINT64_MAX,
+					    UINT64_MAX - PAGE + 1,
+					    UINT64_MAX - 2 * PAGE + 1 };
+	struct vmm *vmm = boot(state);
+
+	assert_ok(gpu_create_host_blob(vmm, 1, 1, 2 * PAGE));
+	assert_ok(gpu_create_host_blob(vmm, 1, 2, 2 * PAGE));
+	for (unsigned i = 0; i < ARRAY_LENGTH(offsets); i++)
+		assert_response(gpu_map_blob(vmm, 1, offsets[i]), RESP_INVALID_PARAMETER);
+	assert_response(gpu_map_blob(vmm, 0, 0), RESP_INVALID_RESOURCE_ID);
+	assert_response(gpu_map_blob(vmm, 3, 0), RESP_INVALID_RESOURCE_ID);
+	assert_response(gpu_unmap_blob(vmm, 3), RESP_INVALID_RESOURCE_ID);
+	assert_int_equal(vmm->window.n_maps, 0);
+	/* Two in one place, by a page, from either side; and one in two places. */
+	assert_response(gpu_map_blob(vmm, 1, 4 * PAGE), MAPPED);
+	for (uint64_t at = 3; at < 6; at++)
+		assert_response(gpu_map_blob(vmm, 2, at * PAGE), RESP_INVALID_PARAMETER);
+	assert_response(gpu_map_blob(vmm, 1, 8 * PAGE), RESP_INVALID_PARAMETER);
+	assert_response(gpu_map_blob(vmm, 1, 4 * PAGE), MAPPED); /* it is so already */
+	assert_int_equal(vmm->window.n_maps, 1);
+	assert_response(gpu_map_blob(vmm, 2, 6 * PAGE), MAPPED);
+}
+
+static void what_is_no_mappable_host_blob_is_not_mapped(void **state)
+{
+	struct vmm *vmm = boot(state);
+	create_blob_t args = { .hdr.ctx_id = 1,
+			       .resource_id = 1,
+			       .blob_mem = VIRTIO_GPU_BLOB_MEM_HOST3D,
+			       .size = PAGE };
+
+	assert_ok(gpu_create_blob(vmm, args, NULL, 0)); /* not said to be mapped */
+	assert_response(gpu_map_blob(vmm, 1, 0), RESP_UNSPEC);
+	assert_ok(gpu_unref(vmm, 1));
+	blob_new(vmm, 1, PAGE, NULL); /* of the guest's own memory */
+	assert_response(gpu_map_blob(vmm, 1, 0), RESP_UNSPEC);
+	assert_response(gpu_unmap_blob(vmm, 1), RESP_UNSPEC);
+	assert_ok(gpu_create_2d(vmm, 2, BGRX, 8, 8));
+	assert_response(gpu_map_blob(vmm, 2, 0), RESP_UNSPEC);
+	assert_response(gpu_unmap_blob(vmm, 2), RESP_UNSPEC);
+	assert_int_equal(vmm->window.n_maps, 0);
+}
+
+static void host_blobs_that_cannot_be_are_refused(void **state)
+{
+	static const uint64_t large[] = { (UINT64_C(1) << 30) + 1, BIT64(32), BIT64(63),
+					  UINT64_MAX - PAGE, UINT64_MAX };
+	struct vmm *vmm = boot(state);
+	struct virtio_gpu_mem_entry entry = { memory_alloc(&vmm->memory, MEMORY_MAIN, PAGE, PAGE),
+					      PAGE, 0 };
+	const create_blob_t good = { .hdr.ctx_id = 1,
+				     .resource_id = 1,
+				     .blob_mem = VIRTIO_GPU_BLOB_MEM_HOST3D,
+				     .size = PAGE };
+	create_blob_t bad = good;
+
+	bad.hdr.ctx_id = 2;
+	assert_response(gpu_create_blob(vmm, bad, NULL, 0), VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID);
+	bad.hdr.ctx_id = 0;
+	assert_response(gpu_create_blob(vmm, bad, NULL, 0), VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID);
+	bad = good;
+	bad.nr_entries = 1;
+	assert_response(gpu_create_blob(vmm, bad, &entry, sizeof(entry)), RESP_INVALID_PARAMETER);
+	bad = good;
+	bad.size = 0;
+	assert_response(gpu_create_blob(vmm, bad, NULL, 0), RESP_INVALID_PARAMETER);
+	for (unsigned i = 0; i < ARRAY_LENGTH(large); i++) {
+		bad.size = large[i];
+		assert_response(gpu_create_blob(vmm, bad, NULL, 0), RESP_OUT_OF_MEMORY);
+	}
+	bad = good;
+	bad.blob_mem = VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST; /* it has guest memory too */
+	assert_response(gpu_create_blob(vmm, bad, NULL, 0), RESP_INVALID_PARAMETER);
+	bad.nr_entries = 1;
+	bad.size = PAGE + 1;
+	assert_response(gpu_create_blob(vmm, bad, &entry, sizeof(entry)), RESP_INVALID_PARAMETER);
+	assert_response(gpu_unref(vmm, 1), RESP_INVALID_RESOURCE_ID);
+	bad.size = PAGE;
+	assert_ok(gpu_create_blob(vmm, bad, &entry, sizeof(entry)));
+	assert_ok(gpu_unref(vmm, 1));
+}
+
+static void host_blobs_count_as_memory(void **state)
+{
+	struct vmm *vmm = boot_with(state, &vmm_generic, "--max-hostmem", "1M");
+	uint32_t id;
+
+	assert_ok(gpu_ctx_create(vmm, 1, VENUS));
+	for (unsigned round = 0; round < 2; round++) {
+		for (id = 1; gpu_create_host_blob(vmm, 1, id, 10 * PAGE + 1) == RESP_OK; id++)
+			;
+		assert_in_range(id, 23, 24); /* 11 pages each */
+		assert_response(gpu_create_host_blob(vmm, 1, id, 64 * PAGE), RESP_OUT_OF_MEMORY);
+		while (--id > 0)
+			assert_ok(gpu_unref(vmm, id));
+	}
+}
+
+/* A guest that knows of it is held to it. */
+static void blobs_are_aligned_where_that_was_agreed_upon(void **state)
+{
+	static const char *const args[] = { "--gpu-mode", "null", "--capset", "venus", NULL };
+	struct vmm_options options = { .args = args, .profile = &vmm_generic };
+	struct vmm *vmm = fixture_boot(state, &options);
+
+	assert_ok(gpu_ctx_create(vmm, 1, VENUS));
+	assert_response(gpu_create_host_blob(vmm, 1, 1, PAGE + 1), RESP_INVALID_PARAMETER);
+	assert_ok(gpu_create_host_blob(vmm, 1, 1, PAGE));
+}
+
+/* ---- own memory that comes back ---- */
+
+static void a_map_is_no_memory_while_the_rings_run(void **state)
+{
+	struct vmm *vmm = boot(state);
+	unsigned mappings = daemon_count_mappings(&vmm->daemon);
+
+	assert_ok(gpu_create_host_blob(vmm, 1, 1, PAGE));
+	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED);
+	vmm_serve(vmm, 0);
+	assert_int_equal(vmm->window.n_refused_regions, 1);
+	/* A start takes them, into no table of ours; and gives them back one by one. */
+	vmm_stop(vmm);
+	vmm_start(vmm);
+	assert_true(window_find(vmm, 0)->is_known);
+	assert_int_equal(daemon_count_mappings(&vmm->daemon), mappings);
+	assert_int_equal(window_peek(vmm, 0), 0);
+	assert_ok(gpu_unref(vmm, 1));
+	assert_int_equal(vmm->window.count, 0);
+	assert_alive(vmm);
+}
+
+/* Without slots for memory it is the whole table that comes. */
+static void a_table_of_memory_may_hold_maps(void **state)
+{
+	struct vmm *vmm = boot(state);
+	struct long_mem_table t = { 0 };
+	int fds[MEMORY_REGIONS];
+	uint64_t value = 1;
+	unsigned n = 0;
+
+	assert_ok(gpu_create_host_blob(vmm, 1, 1, PAGE));
+	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED);
+	for (unsigned i = 0; i < vmm->memory.count; i++) {
+		if (i == 1) {
+			t.regions[n] =
+				(struct vhost_user_memory_region){ WINDOW_GPA, PAGE, BIT64(46), 0 };
+			fds[n++] = window_find(vmm, 0)->fd;
+		}
+		t.regions[n] = vmm->memory.regions[i].wire;
+		fds[n++] = vmm->memory.regions[i].fd;
+	}
+	t.n_regions = n;
+	unsigned mappings = daemon_count_mappings(&vmm->daemon);
+
+	assert_true(vhost_send(vmm, VHOST_USER_SET_MEM_TABLE, VHOST_USER_NEED_REPLY, &t,
+			       8 + n * sizeof(t.regions[0]), fds, n));
+	assert_true(vhost_recv(vmm, VHOST_USER_SET_MEM_TABLE, &value, sizeof(value), NULL));
+	assert_int_equal(value, 0);
+	assert_int_equal(daemon_count_mappings(&vmm->daemon), mappings);
+	assert_alive(vmm);
+}
+
+/* ---- pictures ---- */
+
+static void a_host_blob_is_shown_as_pixels(void **state)
+{
+	enum { W = 70, H = 50, STRIDE = 320 };
+	struct vmm *vmm = boot_with(state, &vmm_qemu_11_1, NULL, NULL);
+	const set_scanout_blob_t shown = { .r = gpu_rect(0, 0, W, H),
+					   .resource_id = 1,
+					   .width = W,
+					   .height = H,
+					   .format = BGRX,
+					   .strides = { STRIDE } };
+
+	assert_ok(gpu_ctx_create(vmm, 1, VENUS));
+	assert_ok(gpu_create_host_blob(vmm, 1, 1, STRIDE * H));
+	assert_ok(gpu_set_scanout_blob(vmm, shown));
+	assert_ok(gpu_flush(vmm, 1, gpu_rect(0, 0, W, H)));
+	assert_ok(gpu_update_cursor(vmm, 0, 0, 0, 0, 0, 0));
+	assert_alive(vmm);
+	assert_ok(gpu_unref(vmm, 1));
+	assert_alive(vmm);
+}
+
+static int run(void)
+{
+	const struct CMUnitTest tests[] = {
+		DEVICE_TEST(a_window_is_offered_with_a_capset_that_needs_it),
+		DEVICE_TEST(a_front_end_that_does_not_ask_has_no_window),
+		DEVICE_TEST(the_window_is_told_as_often_as_it_is_asked_for),
+		DEVICE_TEST(a_blob_is_seen_through_the_window),
+		DEVICE_TEST(a_guest_is_answered_when_a_barrier_has_passed),
+		DEVICE_TEST(thousands_of_maps_come_and_go),
+		DEVICE_TEST(maps_are_limited),
+		DEVICE_TEST(maps_that_cannot_be_are_refused),
+		DEVICE_TEST(what_is_no_mappable_host_blob_is_not_mapped),
+		DEVICE_TEST(host_blobs_that_cannot_be_are_refused),
+		DEVICE_TEST(host_blobs_count_as_memory),
+		DEVICE_TEST(blobs_are_aligned_where_that_was_agreed_upon),
+		DEVICE_TEST(a_map_is_no_memory_while_the_rings_run),
+		DEVICE_TEST(a_table_of_memory_may_hold_maps),
+		DEVICE_TEST(a_host_blob_is_shown_as_pixels),
+	};
+
+	return cmocka_run_group_tests_name("window", tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	return fixture_run(argc, argv, run);
+}
