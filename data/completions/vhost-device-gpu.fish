@@ -6,7 +6,7 @@ complete -c vhost-device-gpu -s s -l socket-path -r -F -d 'listen on this socket
 complete -c vhost-device-gpu -l socket-group -x -a '(__fish_complete_groups)' -d 'this group may connect too'
 complete -c vhost-device-gpu -l fd -x -d 'serve the inherited socket'
 complete -c vhost-device-gpu -s g -l gpu-mode -x -a 'auto virglrenderer 2d null' -d renderer
-complete -c vhost-device-gpu -s c -l capset -x -a 'virgl virgl2' -d 'capsets that the guest may use'
+complete -c vhost-device-gpu -s c -l capset -x -a 'virgl virgl2 venus' -d 'capsets that the guest may use'
 complete -c vhost-device-gpu -l use-egl -a 'true false' -d 'virglrenderer uses EGL'
 complete -c vhost-device-gpu -l use-glx -a 'true false' -d 'virglrenderer uses GLX'
 complete -c vhost-device-gpu -l use-gles -a 'true false' -d 'OpenGL ES on the host'
@@ -18,6 +18,7 @@ complete -c vhost-device-gpu -l headless -d 'no display'
 complete -c vhost-device-gpu -l once -d 'serve one connection, then exit'
 complete -c vhost-device-gpu -l max-outputs -x -d screens
 complete -c vhost-device-gpu -l max-hostmem -x -d 'host memory for resources'
+complete -c vhost-device-gpu -l shmem-size -x -d 'window for host memory in the guest'
 complete -c vhost-device-gpu -l max-resources -x -d 'live resources'
 complete -c vhost-device-gpu -l max-backing-entries -x -d 'pieces of guest memory behind one resource'
 complete -c vhost-device-gpu -l max-dimension -x -d 'width and height of a resource'

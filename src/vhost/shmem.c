@@ -18,7 +18,8 @@
  * happened: a map that comes late is unmapped. Until then there are no new maps.
  *
  * A reset drops all maps in the front-end without a word. A map that is in flight then may be put
- * in place after it, and is unmapped.
+ * in place after it, and is unmapped. We may hear of a reset only at the next start: so it is with
+ * maps that were answered after the rings had stopped.
  */
 #include "vhost/shmem.h"
 
@@ -58,6 +59,7 @@ struct shmem_part {
 	struct vhost_mapping *owner; /* borrowed; NULL: nobody waits for it */
 	bool is_unwanted;            /* in flight; to be unmapped when it is mapped */
 	bool is_forgotten;           /* the guest was reset; it need not be mapped any more */
+	bool came_while_stopped;     /* mapped, and the rings have not run since */
 };
 
 static struct shmem_part *part_new(struct shmem *shmem, struct vhost_mapping *owner, int fd,
@@ -192,6 +194,8 @@ static void send_next(struct shmem *shmem)
 void shmem_set_running(struct shmem *shmem, bool is_running)
 {
 	shmem->may_send = is_running;
+	for (GList *link = shmem->parts.head; is_running && link; link = link->next)
+		((struct shmem_part *)link->data)->came_while_stopped = false;
 	send_next(shmem);
 }
 
@@ -208,6 +212,7 @@ static void ask_unmap(struct shmem *shmem, struct shmem_part *part, bool is_urge
 
 static void on_map_answer(struct shmem *shmem, struct shmem_part *part, bool is_done)
 {
+	part->came_while_stopped = !shmem->may_send;
 	if (!is_done) {
 		log_debug("the front-end refused to map 0x%" PRIx64 " +0x%" PRIx64, part->offset,
 			  part->size);
@@ -499,7 +504,9 @@ static void reset_part(struct shmem *shmem, struct shmem_part *part)
 		part->owner->part = NULL;
 	part->owner = NULL;
 	part->is_unwanted = part->is_forgotten = true;
-	if (part != shmem->in_flight)
+	if (part->came_while_stopped)
+		ask_unmap(shmem, part, true);
+	else if (part != shmem->in_flight)
 		part_free(shmem, part);
 }
 
@@ -509,7 +516,6 @@ void shmem_reset(struct shmem *shmem)
 		next = link->next;
 		reset_part(shmem, link->data);
 	}
-	shmem->gpa = 0;
 }
 
 /* ---- the front-end's memory table ---- */

@@ -427,6 +427,30 @@ static void test_a_map_in_flight_over_a_reset_is_unmapped(void **state)
 	shmem_rig_assert_told(0, 0);
 }
 
+/* We hear of the reset only at the start that follows. */
+static void test_a_map_that_was_answered_while_stopped_is_unmapped_after_a_reset(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_set_running(&shmem_rig.shmem, false);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(BARRIER, 0);
+	shmem_rig_answer(BARRIER, 0);
+	shmem_rig_assert_told(0, 0);
+	shmem_reset(&shmem_rig.shmem);
+	shmem_reset(&shmem_rig.shmem); /* once for each ring */
+	shmem_set_running(&shmem_rig.shmem, true);
+	shmem_rig_expect(UNMAP, 0);
+	shmem_rig_answer(UNMAP, 0);
+	shmem_rig_have_mapped(0);
+	/* The next time it was there before. */
+	shmem_set_running(&shmem_rig.shmem, false);
+	shmem_reset(&shmem_rig.shmem);
+	shmem_set_running(&shmem_rig.shmem, true);
+	shmem_rig_expect_nothing();
+}
+
 static void test_an_unmap_in_flight_over_a_reset_is_done_either_way(void **state)
 {
 	(void)state;
@@ -638,6 +662,7 @@ int main(void)
 		TEST(who_goes_during_the_unmap_hears_nothing),
 		TEST(a_reset_drops_what_is_mapped_without_a_word),
 		TEST(a_map_in_flight_over_a_reset_is_unmapped),
+		TEST(a_map_that_was_answered_while_stopped_is_unmapped_after_a_reset),
 		TEST(an_unmap_in_flight_over_a_reset_is_done_either_way),
 		TEST(a_reset_before_the_proof_drops_the_map),
 		TEST(a_hang_up_ends_all_that_waits),
