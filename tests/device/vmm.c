@@ -83,6 +83,22 @@ const struct vmm_profile vmm_generic = {
 	.has_window = true,
 };
 
+const struct vmm_profile vmm_cloud_hypervisor = {
+	.name = "Cloud Hypervisor, generic device",
+	.protocol_features = BIT64(VHOST_USER_PROTOCOL_F_MQ) |
+			     BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK) |
+			     BIT64(VHOST_USER_PROTOCOL_F_CONFIG) |
+			     BIT64(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) |
+			     BIT64(VHOST_USER_PROTOCOL_F_DEVICE_STATE),
+	.config_size = 20,
+};
+
+const struct vmm_profile vmm_libkrun = {
+	.name = "libkrun",
+	.protocol_features = BIT64(VHOST_USER_PROTOCOL_F_CONFIG) | BIT64(VHOST_USER_PROTOCOL_F_MQ),
+	.config_size = 20,
+};
+
 static void say_and_exit(const char *text)
 {
 	fprintf(stderr, "%s\n", text);

@@ -310,6 +310,8 @@ extern const struct vmm_profile vmm_qemu_7_2, vmm_qemu_10_0, vmm_qemu_11_1;
 extern const struct vmm_profile vmm_strict;  /* NEED_REPLY on every message */
 extern const struct vmm_profile vmm_minimal; /* CONFIG only: no REPLY_ACK, one memory table */
 extern const struct vmm_profile vmm_generic; /* 11.1's generic device: no display socket */
+/* By their protocol features; neither was run. */
+extern const struct vmm_profile vmm_cloud_hypervisor, vmm_libkrun;
 
 struct vmm_options {
 	const struct vmm_profile *profile; /* NULL: 11.1, or $VMM_PROFILE */
