@@ -357,8 +357,9 @@ static void offers_are_what_the_design_says(void **state)
 					VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD,
 					VHOST_USER_PROTOCOL_F_RESET_DEVICE,
 					VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS };
-	/* LOG_SHMFD, PAGEFAULT, HOST_NOTIFIER, INFLIGHT, INBAND, STATUS, GPA_ADDRESSES */
-	static const unsigned undue[] = { 1, 8, 11, 12, 14, 16, 21 };
+	/* LOG_SHMFD, PAGEFAULT, HOST_NOTIFIER, INFLIGHT, INBAND, STATUS, DEVICE_STATE, 20,
+	 * GPA_ADDRESSES; SHMEM without a use for it */
+	static const unsigned undue[] = { 1, 8, 11, 12, 14, 16, 19, 20, 21, 22 };
 	struct vmm *vmm = *state;
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(due); i++) {
