@@ -366,23 +366,41 @@ static void a_table_of_memory_may_hold_maps(void **state)
 
 /* ---- pictures ---- */
 
+static void poke_pixel(struct vmm *vmm, uint64_t offset, uint32_t rgb)
+{
+	for (unsigned i = 0; i < 4; i++)
+		window_poke(vmm, offset + i, (uint8_t)(rgb >> 8 * i));
+}
+
+/* What the guest has written through the window; the display has a copy of it. */
 static void a_host_blob_is_shown_as_pixels(void **state)
 {
-	enum { W = 70, H = 50, STRIDE = 320 };
-	struct vmm *vmm = boot_with(state, &vmm_qemu_11_1, NULL, NULL);
+	enum { W = 70, H = 50, STRIDE = 320, OFFSET = 4 * STRIDE };
+	static const char *const args[] = { "--gpu-mode", "null", "--capset", "venus", NULL };
+	struct vmm_options options = { .args = args, .profile = &vmm_later_qemu };
+	struct vmm *vmm = fixture_boot(state, &options);
 	const set_scanout_blob_t shown = { .r = gpu_rect(0, 0, W, H),
 					   .resource_id = 1,
 					   .width = W,
 					   .height = H,
 					   .format = BGRX,
-					   .strides = { STRIDE } };
+					   .strides = { STRIDE },
+					   .offsets = { OFFSET } };
+	const uint32_t *pixels;
 
 	assert_ok(gpu_ctx_create(vmm, 1, VENUS));
-	assert_ok(gpu_create_host_blob(vmm, 1, 1, STRIDE * H));
+	assert_ok(gpu_create_host_blob(vmm, 1, 1, 5 * PAGE));
+	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED);
 	assert_ok(gpu_set_scanout_blob(vmm, shown));
+	poke_pixel(vmm, OFFSET + 3 * STRIDE + 7 * 4, 0x123456);
+	poke_pixel(vmm, OFFSET + (H - 1) * STRIDE + (W - 1) * 4, 0xabcdef);
 	assert_ok(gpu_flush(vmm, 1, gpu_rect(0, 0, W, H)));
-	assert_ok(gpu_update_cursor(vmm, 0, 0, 0, 0, 0, 0));
+	vmm_wait_messages(vmm, DISPLAY_UPDATE, 1);
 	assert_alive(vmm);
+	pixels = vmm->display.surfaces[0].pixels;
+	assert_int_equal(pixels[3 * W + 7] & 0xffffff, 0x123456);
+	assert_int_equal(pixels[H * W - 1] & 0xffffff, 0xabcdef);
+	assert_int_equal(pixels[0] & 0xffffff, 0);
 	assert_ok(gpu_unref(vmm, 1));
 	assert_alive(vmm);
 }

@@ -83,6 +83,18 @@ const struct vmm_profile vmm_generic = {
 	.has_window = true,
 };
 
+const struct vmm_profile vmm_later_qemu = {
+	.name = "a QEMU whose vhost-user-gpu has a window",
+	.protocol_features = PROTOCOL_UP_TO(22) & ~BIT64(20),
+	.config_size = 20,
+	.display_features = DISPLAY_F_EDID | DISPLAY_F_DMABUF2,
+	.acks_ring_fds = true,
+	.acks_enable = true,
+	.sends_reset_device = true,
+	.has_display = true,
+	.has_window = true,
+};
+
 const struct vmm_profile vmm_cloud_hypervisor = {
 	.name = "Cloud Hypervisor, generic device",
 	.protocol_features = BIT64(VHOST_USER_PROTOCOL_F_MQ) |
