@@ -8,4 +8,5 @@ enum needs {
 	NEEDS_THREADS = 1 << 1,        /* makes threads at any time */
 	NEEDS_GENERATED_CODE = 1 << 2, /* runs code that it made itself */
 	NEEDS_GPU_DEVICES = 1 << 3,    /* opens device nodes of GPUs, and uses their ioctls */
+	NEEDS_RENDER_SERVER = 1 << 4, /* has a program run beside the daemon, with the same files */
 };

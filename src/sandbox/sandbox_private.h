@@ -86,3 +86,12 @@ int seccomp_install(enum sandbox_profile profile, bool kills, const GArray *uvm_
 
 /* See sandbox_confine_keeper(). */
 int seccomp_install_for_keeper(void);
+
+/* seccomp_program.c: the filter of the render server, ready to be loaded by a process that may make
+ * system calls only. @kills: what is not listed ends it; else it fails. NULL with errno. */
+struct seccomp_program;
+struct seccomp_program *seccomp_program_new(bool kills);
+/* NULL is fine. */
+void seccomp_program_free(struct seccomp_program *program);
+/* 0, or -1 with errno. */
+int seccomp_program_install(const struct seccomp_program *program);

@@ -29,3 +29,22 @@ int seccomp_install_for_keeper(void)
 {
 	return -ENOSYS;
 }
+
+struct seccomp_program *seccomp_program_new(bool kills)
+{
+	(void)kills;
+	errno = ENOSYS;
+	return NULL;
+}
+
+void seccomp_program_free(struct seccomp_program *program)
+{
+	(void)program;
+}
+
+int seccomp_program_install(const struct seccomp_program *program)
+{
+	(void)program;
+	errno = ENOSYS;
+	return -1;
+}
