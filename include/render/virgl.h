@@ -33,6 +33,12 @@ struct virgl_options {
 	bool use_surfaceless;   /* without a render node, if there is none that works */
 	const char *gpu_device; /* the one render node to use; NULL: the first that works */
 	uint32_t capsets;       /* 1 << id of each that the guest may see; 0: all */
+	/* Starts the render server of Venus: NULL and a socket to it (SOCK_SEQPACKET), which the
+	 * renderer takes, or one sentence, freed with g_free(). Called more than once: the first
+	 * time in a child. NULL: there is no Venus. */
+	char *(*start_server)(void *data, int *ret_socket);
+	void *start_server_data;
+	unsigned max_venus_contexts; /* each is a process */
 };
 
 /* Starts OpenGL, here and now, in this thread; all calls must come from it. There is one at a time

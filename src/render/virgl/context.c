@@ -11,9 +11,11 @@
 #include <linux/virtio_gpu.h>
 #include <string.h>
 
-#include "render/virgl/virgl_private.h"
+#include "render/virgl/rings_private.h"
+#include "render/virgl/venus_private.h"
 
-static const uint32_t capset_ids[] = { VIRTIO_GPU_CAPSET_VIRGL, VIRTIO_GPU_CAPSET_VIRGL2 };
+static const uint32_t capset_ids[] = { VIRTIO_GPU_CAPSET_VIRGL, VIRTIO_GPU_CAPSET_VIRGL2,
+				       VIRGL_CAPSET_VENUS, VIRGL_CAPSET_DRM };
 
 static const struct renderer_capset *find_capset(const struct virgl *virgl, uint32_t id)
 {
@@ -23,13 +25,32 @@ static const struct renderer_capset *find_capset(const struct virgl *virgl, uint
 	return NULL;
 }
 
+static bool is_empty(const struct renderer_capset *capset)
+{
+	g_autofree uint8_t *data = g_malloc0(capset->max_size);
+
+	virgl_renderer_fill_caps(capset->id, capset->max_version, data);
+	for (uint32_t i = 0; i < capset->max_size; i++)
+		if (data[i])
+			return false;
+	return true;
+}
+
+/* Of what it has not started, the library says a size all the same, and fills in nothing. */
+static bool has_capset(const struct virgl *virgl, const struct renderer_capset *capset)
+{
+	if (virgl_rings_is_capset(capset->id))
+		return virgl_venus_offers(virgl, capset->id) && !is_empty(capset);
+	return capset->max_size > 0;
+}
+
 void virgl_context_init_capsets(struct virgl *virgl, uint32_t wanted)
 {
 	for (unsigned i = 0; i < G_N_ELEMENTS(capset_ids); i++) {
 		struct renderer_capset capset = { .id = capset_ids[i] };
 
 		virgl_renderer_get_cap_set(capset.id, &capset.max_version, &capset.max_size);
-		if ((wanted == 0 || (wanted >> capset.id & 1)) && capset.max_size > 0)
+		if ((wanted == 0 || (wanted >> capset.id & 1)) && has_capset(virgl, &capset))
 			virgl->capsets[virgl->n_capsets++] = capset;
 	}
 }
@@ -85,6 +106,10 @@ int virgl_context_create(struct renderer *renderer, uint32_t ctx_id, uint32_t co
 
 	if (capset != 0 && !find_capset(virgl, capset))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (virgl_rings_is_capset(capset)) {
+		virgl_fresh_leave_context(virgl, ctx_id);
+		return virgl_rings_create(virgl, ctx_id, capset, name, name_size);
+	}
 	r = virgl_account_begin(virgl, ctx_id);
 	if (r != 0)
 		return r;
@@ -101,7 +126,12 @@ int virgl_context_create(struct renderer *renderer, uint32_t ctx_id, uint32_t co
 void virgl_context_free(struct renderer *renderer, uint32_t ctx_id)
 {
 	struct virgl *virgl = virgl_of(renderer);
+	struct virgl_ring_context *context = virgl_rings_find(virgl, ctx_id);
 
+	if (context) {
+		virgl_rings_destroy(virgl, context);
+		return;
+	}
 	virgl_submit_forget(virgl, ctx_id);
 	virgl_renderer_context_destroy(ctx_id);
 	virgl_account_end(virgl, ctx_id);
@@ -127,9 +157,12 @@ void virgl_context_detach(struct renderer *renderer, uint32_t ctx_id,
 int virgl_context_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size)
 {
 	struct virgl *virgl = virgl_of(renderer);
+	const struct virgl_ring_context *context = virgl_rings_find(virgl, ctx_id);
 	size_t n_words = size / 4;
 	int r;
 
+	if (context)
+		return virgl_rings_submit(context, stream, size);
 	if (!virgl_check_stream(virgl, stream, n_words))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	r = virgl_account_check(virgl, ctx_id, stream, n_words);

@@ -45,17 +45,17 @@ struct renderer_box virgl_resource_level(const struct virgl_resource *resource, 
 	};
 }
 
-static struct renderer_resource *add_resource(struct renderer *renderer,
-					      const struct renderer_resource_args *args,
-					      uint32_t format)
+struct renderer_resource *virgl_resource_add(struct virgl *virgl,
+					     const struct renderer_resource_args *args,
+					     uint32_t format)
 {
 	struct virgl_resource *resource = g_new0(struct virgl_resource, 1);
 
-	resource->base.renderer = renderer;
+	resource->base.renderer = &virgl->base;
 	resource->args = *args;
 	resource->format = format;
 	resource->is_disguised = format != args->format;
-	g_hash_table_insert(virgl_of(renderer)->resources, GUINT_TO_POINTER(args->id), resource);
+	g_hash_table_insert(virgl->resources, GUINT_TO_POINTER(args->id), resource);
 	return &resource->base;
 }
 
@@ -96,35 +96,12 @@ int virgl_resource_create(struct renderer *renderer, const struct renderer_resou
 	int r = virgl_response(virgl_renderer_resource_create(&create, NULL, 0));
 	if (r != 0)
 		return r;
-	*ret = add_resource(renderer, args, create.format);
+	*ret = virgl_resource_add(virgl_of(renderer), args, create.format);
 	virgl_resource_of(*ret)->is_incomplete = virgl_gl_had_error();
 	r = virgl_fresh_fill(virgl_of(renderer), virgl_resource_of(*ret));
 	if (r != 0)
 		virgl_resource_free(renderer, *ret);
 	return r;
-}
-
-int virgl_resource_create_blob(struct renderer *renderer, const struct renderer_blob_args *args,
-			       struct renderer_resource **ret)
-{
-	const struct virgl_renderer_resource_create_blob_args create = {
-		.res_handle = args->id,
-		.ctx_id = args->ctx_id,
-		.blob_mem = args->blob_mem,
-		.blob_flags = args->blob_flags,
-		.blob_id = args->blob_id,
-		.size = args->size,
-		.iovecs = args->iov,
-		.num_iovs = (uint32_t)args->n_iov,
-	};
-	int r = virgl_response(virgl_renderer_resource_create_blob(&create));
-
-	if (r != 0)
-		return r;
-	*ret = add_resource(renderer, &(struct renderer_resource_args){ .id = args->id }, 0);
-	virgl_resource_of(*ret)->iov = args->iov;
-	virgl_resource_of(*ret)->n_iov = args->n_iov;
-	return 0;
 }
 
 void virgl_resource_free(struct renderer *renderer, struct renderer_resource *handle)

@@ -21,12 +21,18 @@
 #include "base/fd.h"
 #include "base/needs.h"
 #include "render/virgl/egl.h"
-#include "render/virgl/virgl_private.h"
+#include "render/virgl/rings_private.h"
+#include "render/virgl/venus_private.h"
 
 #define LOG_MODULE "virgl"
 #include "base/log.h"
 
 #define LINE_SIZE 256
+
+/* Older headers have it for those only who ask for what is unstable; newer ones have the same. */
+#ifndef VIRGL_RENDERER_USE_EXTERNAL_BLOB
+#define VIRGL_RENDERER_USE_EXTERNAL_BLOB (1 << 5)
+#endif
 
 /* Of the library, the driver and its compiler, once they are in use. */
 #define LIBRARY_BYTES_OF_CPU (UINT64_C(64) << 20)
@@ -98,10 +104,47 @@ static int get_drm_fd(void *cookie)
 	return virgl->node < 0 ? -1 : fcntl(virgl->node, F_DUPFD_CLOEXEC, 0);
 }
 
-/* Starts the library on @virgl->node, or without one. */
+static const char *failure_reason(void)
+{
+	return last_line[0] ? last_line : "no reason is given (EGL_LOG_LEVEL=debug prints more)";
+}
+
+static bool init_library(struct virgl *virgl, int flags)
+{
+	last_line[0] = '\0';
+	return virgl_renderer_init(virgl, flags, &virgl->callbacks) == 0;
+}
+
+/* With what else was asked for, or with less: native contexts go first, then Venus. */
+static bool init_with_more(struct virgl *virgl, int flags)
+{
+	const int more = virgl_venus_flags(virgl);
+
+	if (init_library(virgl, flags | more))
+		return true;
+	g_autofree char *why = g_strdup(failure_reason());
+
+	virgl_venus_give_up_drm(virgl, why);
+	if (virgl_venus_flags(virgl) != more &&
+	    init_library(virgl, flags | virgl_venus_flags(virgl)))
+		return true;
+	if (!virgl_venus_flags(virgl) || !init_library(virgl, flags))
+		return false;
+	g_autofree char *sentence = virgl_venus_give_up(virgl, why);
+
+	if (!sentence)
+		return true;
+	/* Nothing else was asked for. */
+	virgl_renderer_cleanup(virgl);
+	keep_line(sentence);
+	return false;
+}
+
+/* Starts the library on @virgl->node, or without one. EXTERNAL_BLOB: without it a guest with a
+ * window would make OpenGL's buffers blobs of host memory, which cannot be exported. */
 static bool start_library(struct virgl *virgl, const struct virgl_options *options)
 {
-	int flags = VIRGL_RENDERER_THREAD_SYNC;
+	int flags = VIRGL_RENDERER_THREAD_SYNC | VIRGL_RENDERER_USE_EXTERNAL_BLOB;
 
 	flags |= options->use_egl ? VIRGL_RENDERER_USE_EGL : VIRGL_RENDERER_USE_GLX;
 	if (options->use_egl && virgl->node < 0)
@@ -109,13 +152,7 @@ static bool start_library(struct virgl *virgl, const struct virgl_options *optio
 	virgl->is_gles = options->api == VIRGL_API_GLES;
 	if (virgl->is_gles)
 		flags |= VIRGL_RENDERER_USE_GLES;
-	last_line[0] = '\0';
-	return virgl_renderer_init(virgl, flags, &virgl->callbacks) == 0;
-}
-
-static const char *failure_reason(void)
-{
-	return last_line[0] ? last_line : "no reason is given (EGL_LOG_LEVEL=debug prints more)";
+	return init_with_more(virgl, flags);
 }
 
 /* The node that the person named, or nothing. NULL, or one sentence. */
@@ -221,6 +258,8 @@ static void virgl_free(struct renderer *renderer)
 	virgl_submit_free(virgl);
 	id_table_finish(&virgl->contexts);
 	virgl_readback_forget(virgl);
+	virgl_rings_free(virgl->rings);
+	g_free(virgl->venus.problem);
 	fd_close(&virgl->node);
 	g_free(virgl);
 	is_running = false;
@@ -238,6 +277,7 @@ const struct renderer_ops virgl_ops = {
 	.resource_cost = virgl_cost_of_resource,
 	.resource_create = virgl_resource_create,
 	.resource_create_blob = virgl_resource_create_blob,
+	.blob_export = virgl_resource_export_blob,
 	.resource_free = virgl_resource_free,
 	.resource_attach = virgl_resource_attach,
 	.resource_detach = virgl_resource_detach,
@@ -299,10 +339,15 @@ struct renderer *virgl_new(const struct virgl_options *options, char **ret_messa
 		.get_drm_fd = get_drm_fd,
 	};
 	virgl->node = -1;
+	virgl->venus.socket = -1;
 	take_log();
 	virgl_threads_limit();
-	*ret_message = start_best(virgl, options);
+	*ret_message = virgl_venus_prepare(virgl, options);
+	if (!*ret_message)
+		*ret_message = start_best(virgl, options);
 	if (*ret_message) {
+		virgl_rings_free(virgl->rings);
+		g_free(virgl->venus.problem);
 		fd_close(&virgl->node);
 		g_free(virgl);
 		return NULL;
@@ -319,6 +364,7 @@ struct renderer *virgl_new(const struct virgl_options *options, char **ret_messa
 	virgl_submit_init(virgl);
 	virgl->base.library_bytes =
 		virgl->driver == VIRGL_DRIVER_CPU ? LIBRARY_BYTES_OF_CPU : LIBRARY_BYTES_OF_GPU;
+	virgl_venus_begin(virgl);
 	virgl_context_init_capsets(virgl, options->capsets);
 	virgl_context_init_formats(virgl);
 	return &virgl->base;

@@ -16,6 +16,18 @@
 
 enum virgl_driver { VIRGL_DRIVER_GPU, VIRGL_DRIVER_CPU };
 
+struct virgl_options;
+
+/* venus.c's: contexts that are Vulkan's, in the render server. */
+struct virgl_venus {
+	const struct virgl_options *options; /* borrowed while the renderer is made */
+	char *(*start_server)(void *data, int *ret_socket);
+	void *start_server_data;
+	int socket;    /* the library's, to the server; -1: none */
+	char *problem; /* owned: why there is none, or NULL */
+	bool is_on, is_drm_on;
+};
+
 struct virgl {
 	struct renderer base;
 	struct virgl_renderer_callbacks callbacks; /* borrowed by the library */
@@ -41,6 +53,9 @@ struct virgl {
 	 * are n_passed + 1 to n_created, modulo 2^32. */
 	struct renderer_fence fences[VIRGL_MAX_FENCES];
 	uint32_t n_created, n_passed;
+
+	struct virgl_venus venus;
+	struct virgl_rings *rings; /* NULL: all contexts are OpenGL's */
 };
 
 struct virgl_resource {
@@ -50,6 +65,7 @@ struct virgl_resource {
 	const struct iovec *iov;            /* borrowed: the backing; NULL: none is attached */
 	int n_iov;
 	bool is_exported;
+	bool is_host_blob;
 	bool is_incomplete; /* OpenGL refused to make it; the library has it all the same */
 	bool is_disguised;  /* the library knows it by another format */
 };
@@ -134,8 +150,10 @@ void virgl_submit_release(struct virgl *virgl, uint32_t id);
 /* resource.c */
 int virgl_resource_create(struct renderer *renderer, const struct renderer_resource_args *args,
 			  struct renderer_resource **ret);
-int virgl_resource_create_blob(struct renderer *renderer, const struct renderer_blob_args *args,
-			       struct renderer_resource **ret);
+/* A resource that the library has by this @format; 0: a blob. */
+struct renderer_resource *virgl_resource_add(struct virgl *virgl,
+					     const struct renderer_resource_args *args,
+					     uint32_t format);
 void virgl_resource_free(struct renderer *renderer, struct renderer_resource *resource);
 int virgl_resource_attach(struct renderer *renderer, struct renderer_resource *resource,
 			  struct iovec *iov, int n_iov);
@@ -148,6 +166,12 @@ struct renderer_box virgl_resource_level(const struct virgl_resource *resource, 
  * error. */
 int virgl_resource_check_transfer(const struct virgl_resource *resource,
 				  const struct renderer_transfer *transfer);
+
+/* blob.c */
+int virgl_resource_create_blob(struct renderer *renderer, const struct renderer_blob_args *args,
+			       struct renderer_resource **ret);
+int virgl_resource_export_blob(struct renderer *renderer, struct renderer_resource *resource,
+			       struct renderer_blob_export *ret);
 
 /* gl.c: what is asked of OpenGL beside the library. */
 void virgl_gl_init(bool is_gles);
