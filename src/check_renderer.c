@@ -21,6 +21,7 @@
 #include "render/virgl.h"
 #include "sandbox/sandbox.h"
 #include "start.h"
+#include "vulkan.h"
 
 /* How long a driver may take. */
 #define SECONDS 30
@@ -78,6 +79,7 @@ static void try_renderer(FILE *pipe, const struct options *options)
 {
 	struct options tried = *options;
 	struct sandbox sandbox = { 0 };
+	struct vulkan vulkan = { .options = &tried, .pidfd = -1 };
 	g_autofree char *message = NULL;
 
 	tried.fd = fileno(pipe);
@@ -89,7 +91,7 @@ static void try_renderer(FILE *pipe, const struct options *options)
 	/* With "auto" a renderer that does not start is one with less, and the reason is wanted. */
 	if (tried.gpu_mode == GPU_MODE_AUTO)
 		tried.gpu_mode = GPU_MODE_VIRGLRENDERER;
-	struct renderer *renderer = start_renderer(&tried, &message);
+	struct renderer *renderer = start_renderer(&tried, &vulkan, &message);
 
 	if (renderer)
 		tell_renderer(pipe, renderer);

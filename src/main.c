@@ -38,6 +38,7 @@
 #include "vhost/server.h"
 #include "vhost/socket_file.h"
 #include "vhost/watchdog.h"
+#include "vulkan.h"
 
 #define LOG_MODULE "main"
 #include "base/log.h"
@@ -53,6 +54,7 @@ struct daemon {
 	struct state_lock lock;          /* of all that the loop's callbacks touch */
 	struct vhost_watchdog *watchdog; /* NULL if its thread could not be started */
 	int signal_fd;                   /* owned */
+	struct vulkan vulkan;
 };
 
 static int on_signal(struct loop_source *source, uint32_t events)
@@ -237,11 +239,13 @@ static int run_renderer(struct daemon *daemon)
 	if (!start_sandbox(&daemon->sandbox, options))
 		return EXIT_FAILURE;
 
-	struct renderer *renderer = start_renderer(options, &message);
+	struct renderer *renderer = start_renderer(options, &daemon->vulkan, &message);
 
 	if (!renderer)
 		return start_fail("%s", message);
 	renderer->lock = &daemon->lock;
+	if (renderer->can_export_blobs)
+		vulkan_watch_server(&daemon->vulkan, &daemon->loop);
 	start_watchdog(daemon);
 	struct display *display = options->is_headless ? headless_display_new(&daemon->loop)
 						       : socket_display_new(&daemon->loop);
@@ -250,6 +254,7 @@ static int run_renderer(struct daemon *daemon)
 
 	display_free(display);
 	renderer_free(renderer);
+	vulkan_finish(&daemon->vulkan);
 	vhost_watchdog_free(daemon->watchdog);
 	return status;
 }
@@ -309,7 +314,7 @@ static int run_daemon(struct daemon *daemon)
 int main(int argc, char **argv)
 {
 	struct options options;
-	struct daemon daemon = { .options = &options };
+	struct daemon daemon = { .options = &options, .vulkan = { &options, -1 } };
 
 	switch (options_parse(&options, argc, argv)) {
 	case OPTIONS_RUN:

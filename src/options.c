@@ -307,6 +307,7 @@ enum options_result options_parse(struct options *ret, int argc, char **argv)
 		.use_egl = true,
 		.use_surfaceless = true,
 		.max_stall = 10,
+		.max_venus_contexts = 32,
 		.log_level = LOG_LEVEL_INFO,
 		.sandbox = SANDBOX_AUTO,
 		.device = { .limits = GPU_LIMITS_DEFAULT,

@@ -38,6 +38,7 @@ struct options {
 	const char *socket_group;    /* NULL: the umask decides */
 	bool is_headless, is_once;
 	uint32_t max_stall; /* seconds */
+	uint32_t max_venus_contexts;
 	enum log_level log_level;
 	enum sandbox_level sandbox;
 	enum check_format check;

@@ -35,6 +35,7 @@ enum {
 	CAPSET_VIRGL2 = 2,
 	CAPSET_GFXSTREAM_VULKAN = 3,
 	CAPSET_VENUS = 4,
+	CAPSET_DRM = 6,
 	CAPSET_GFXSTREAM_GLES = 8,
 };
 
@@ -43,6 +44,7 @@ static const char *const capset_strings[] = {
 	[CAPSET_VIRGL2] = "virgl2",
 	[CAPSET_GFXSTREAM_VULKAN] = "gfxstream-vulkan",
 	[CAPSET_VENUS] = "venus",
+	[CAPSET_DRM] = "drm",
 	[CAPSET_GFXSTREAM_GLES] = "gfxstream-gles",
 };
 const struct option_names options_table_capsets =
@@ -55,9 +57,12 @@ const char *options_capset_name(unsigned id)
 								       : "unknown";
 }
 
+#define CAPSETS_OF_VIRGLRENDERER                                                                   \
+	(1u << CAPSET_VIRGL | 1u << CAPSET_VIRGL2 | 1u << CAPSET_VENUS | 1u << CAPSET_DRM)
+
 const uint32_t options_table_mode_capsets[G_N_ELEMENTS(mode_strings)] = {
-	[GPU_MODE_AUTO] = 1u << CAPSET_VIRGL | 1u << CAPSET_VIRGL2,
-	[GPU_MODE_VIRGLRENDERER] = 1u << CAPSET_VIRGL | 1u << CAPSET_VIRGL2,
+	[GPU_MODE_AUTO] = CAPSETS_OF_VIRGLRENDERER,
+	[GPU_MODE_VIRGLRENDERER] = CAPSETS_OF_VIRGLRENDERER,
 	[GPU_MODE_NULL] = 1u << CAPSET_VENUS,
 };
 
@@ -179,6 +184,8 @@ const struct option_type options_table[] = {
 	  .unit = "pixels", .help = "width and height of a resource" },
 	{ LIMITS, 0, "max-contexts", "N", LIMIT(max_contexts, INT32_MAX),
 	  .help = "live 3D contexts" },
+	{ LIMITS, 0, "max-venus-contexts", "N", NUMBER(max_venus_contexts, 1, 256),
+	  .help = "live Vulkan contexts, each of which is a process" },
 	{ LIMITS, 0, "max-submit", "BYTES", SIZE(max_submit, INT32_MAX),
 	  .help = "size of one 3D command stream" },
 	{ LIMITS, 0, "max-fences", "N", LIMIT(max_fences, INT32_MAX),

@@ -19,6 +19,7 @@
 #include "render/soft2d.h"
 #include "render/virgl.h"
 #include "sandbox/sandbox.h"
+#include "vulkan.h"
 
 #define LOG_MODULE "main"
 #include "base/log.h"
@@ -43,7 +44,8 @@ int start_fail(const char *format, ...)
 	return EXIT_FAILURE;
 }
 
-static struct renderer *make_virgl(const struct options *options, char **ret_message)
+static struct renderer *make_virgl(const struct options *options, struct vulkan *vulkan,
+				   char **ret_message)
 {
 	const enum virgl_api given = options->use_gles ? VIRGL_API_GLES : VIRGL_API_GL;
 	const struct virgl_options virgl = {
@@ -53,15 +55,18 @@ static struct renderer *make_virgl(const struct options *options, char **ret_mes
 		.use_surfaceless = options->use_surfaceless,
 		.gpu_device = options->gpu_device,
 		.capsets = options->capsets,
+		.start_server = vulkan_start_server,
+		.start_server_data = vulkan,
+		.max_venus_contexts = options->max_venus_contexts,
 	};
 
 	return virgl_new(&virgl, ret_message);
 }
 
-static struct renderer *make_best_renderer(const struct options *options)
+static struct renderer *make_best_renderer(const struct options *options, struct vulkan *vulkan)
 {
 	g_autofree char *message = NULL;
-	struct renderer *renderer = make_virgl(options, &message);
+	struct renderer *renderer = make_virgl(options, vulkan, &message);
 
 	if (renderer)
 		return renderer;
@@ -87,7 +92,8 @@ static unsigned needs_of_mode(enum gpu_mode mode)
 	return 0;
 }
 
-struct renderer *start_renderer(const struct options *options, char **ret_message)
+struct renderer *start_renderer(const struct options *options, struct vulkan *vulkan,
+				char **ret_message)
 {
 	switch (options->gpu_mode) {
 	case GPU_MODE_NULL:
@@ -95,9 +101,9 @@ struct renderer *start_renderer(const struct options *options, char **ret_messag
 	case GPU_MODE_2D:
 		return soft2d_renderer_new();
 	case GPU_MODE_VIRGLRENDERER:
-		return make_virgl(options, ret_message);
+		return make_virgl(options, vulkan, ret_message);
 	case GPU_MODE_AUTO:
-		return make_best_renderer(options);
+		return make_best_renderer(options, vulkan);
 	case GPU_MODE_GFXSTREAM: /* refused by options_parse() */
 		break;
 	}
@@ -114,18 +120,20 @@ static unsigned count_renderer_fds(const struct options *options, unsigned needs
 
 bool start_sandbox(struct sandbox *sandbox, const struct options *options)
 {
-	const unsigned needs = needs_of_mode(options->gpu_mode);
+	const unsigned needs = needs_of_mode(options->gpu_mode) |
+			       (vulkan_is_wanted(options) ? NEEDS_RENDER_SERVER : 0);
 	const unsigned contexts = options->device.limits.max_contexts;
 	const struct sandbox_options sandbox_options = {
 		.level = options->sandbox,
 		.needs = needs,
 		.uses_x11 = options->use_glx && !options->use_egl,
 		.keep_fd = options->fd,
-		.max_fds = OWN_FDS + count_renderer_fds(options, needs),
+		.max_fds = OWN_FDS + count_renderer_fds(options, needs) + vulkan_max_fds(options),
 		.max_threads =
-			OWN_THREADS + (needs & NEEDS_THREADS
-					       ? DRIVER_THREADS + THREADS_PER_CONTEXT * contexts
-					       : 0),
+			OWN_THREADS +
+			(needs & NEEDS_THREADS ? DRIVER_THREADS + THREADS_PER_CONTEXT * contexts
+					       : 0) +
+			vulkan_max_threads(options),
 		.gpu_device = options->gpu_device,
 	};
 

@@ -8,6 +8,7 @@
 struct options;
 struct renderer;
 struct sandbox;
+struct vulkan;
 
 /* Why the daemon does not serve, after what libraries said of it. The exit status. */
 int start_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -19,5 +20,7 @@ bool start_look_at_nodes(const struct options *options);
 /* As sandbox_start(), with what the mode of the options may come to need. */
 bool start_sandbox(struct sandbox *sandbox, const struct options *options);
 
-/* The renderer for the mode, or NULL with the reason in *@ret_message (freed with g_free()). */
-struct renderer *start_renderer(const struct options *options, char **ret_message);
+/* The renderer for the mode, or NULL with the reason in *@ret_message (freed with g_free()).
+ * @vulkan is borrowed; it has the render server, if the renderer started one. */
+struct renderer *start_renderer(const struct options *options, struct vulkan *vulkan,
+				char **ret_message);

@@ -19,7 +19,7 @@ _vhost_device_gpu() {
 		;;
 	--socket-group) COMPREPLY=($(compgen -g -- "$word")) && return ;;
 	-g | --gpu-mode) COMPREPLY=($(compgen -W "auto virglrenderer 2d null" -- "$word")) && return ;;
-	-c | --capset) COMPREPLY=($(compgen -W "virgl virgl2 venus" -- "$word")) && return ;;
+	-c | --capset) COMPREPLY=($(compgen -W "virgl virgl2 venus drm" -- "$word")) && return ;;
 	--scanout) COMPREPLY=($(compgen -W "auto dmabuf pixels" -- "$word")) && return ;;
 	--sandbox) COMPREPLY=($(compgen -W "off auto strict" -- "$word")) && return ;;
 	--log-level) COMPREPLY=($(compgen -W "error warn info debug" -- "$word")) && return ;;
@@ -40,7 +40,7 @@ _vhost_device_gpu() {
 	COMPREPLY=($(compgen -W "--socket-path --socket-group --fd --gpu-mode --capset --use-egl --use-glx --use-gles
 		--use-surfaceless --gpu-device --render-node --virgl --headless --once --max-outputs
 		--max-hostmem --shmem-size --max-resources --max-backing-entries --max-dimension --max-contexts
-		--max-submit --max-fences --max-stall --scanout --sandbox --log-level --trace --check --print-capabilities --help
+		--max-venus-contexts --max-submit --max-fences --max-stall --scanout --sandbox --log-level --trace --check --print-capabilities --help
 		--version" -- "$word"))
 }
 complete -F _vhost_device_gpu vhost-device-gpu

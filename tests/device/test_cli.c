@@ -165,7 +165,7 @@ static void an_error_says_what_was_expected(void **state)
 	expect(ARGS("--fd", ""), 2, "--fd \"\": expected a number from 0 to 2147483647 (");
 	expect(ARGS("--gpu-mode", "best"), 2, ": expected auto, virglrenderer, 2d or null (");
 	expect(ARGS("--capset", "gl"), 2,
-	       ": expected one or more of virgl, virgl2, venus, separated by commas (");
+	       ": expected one or more of virgl, virgl2, venus, drm, separated by commas (");
 	expect(ARGS("--use-egl", "maybe"), 2, ": expected false or true, no, yes, off, on, 0, 1 (");
 	expect(ARGS("-xs", "x.sock"), 2, ": unknown option -x (");
 	expect(ARGS("--scanout", "paper"), 2, ": expected auto, dmabuf or pixels (");
@@ -224,7 +224,7 @@ static void help_shows_values_and_defaults(void **state)
 {
 	static const char *const due[] = {
 		"renderer: auto (default), virglrenderer, 2d or null --",
-		"by default all of the mode: virgl, virgl2, venus --",
+		"by default all of the mode: virgl, virgl2, venus, drm --",
 		"uses EGL: false or true (default) --",
 		"uses GLX: false (default) or true --",
 		"OpenGL does not work: false or true --",
