@@ -22,7 +22,7 @@ static void on_fence(void *data, const struct renderer_fence *fence)
 	virgl_rig.passed[virgl_rig.n_passed++] = *fence;
 }
 
-static int start_renderer(const struct virgl_options *options)
+int virgl_rig_start(const struct virgl_options *options)
 {
 	g_autofree char *message = NULL;
 
@@ -48,14 +48,14 @@ int virgl_rig_stop(void **state)
 int virgl_rig_start_gles(void **state)
 {
 	(void)state;
-	return start_renderer(&(struct virgl_options){
+	return virgl_rig_start(&(struct virgl_options){
 		.use_egl = true, .api = VIRGL_API_GLES, .use_surfaceless = true });
 }
 
 int virgl_rig_start_gl(void **state)
 {
 	(void)state;
-	return start_renderer(&(struct virgl_options){ .use_egl = true,
+	return virgl_rig_start(&(struct virgl_options){ .use_egl = true,
 						       .api = VIRGL_API_GL,
 						       .use_surfaceless = true,
 						       .capsets = 1u << VIRTIO_GPU_CAPSET_VIRGL2 });

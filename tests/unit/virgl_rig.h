@@ -42,6 +42,8 @@ extern struct virgl_rig {
 	unsigned n_passed;
 } virgl_rig;
 
+/* With these options; 0, or -1 with the reason on standard error. */
+int virgl_rig_start(const struct virgl_options *options);
 /* Set-ups and a tear-down of cmocka groups. */
 int virgl_rig_start_gles(void **state);
 /* OpenGL for the host, one capset for the guest. */

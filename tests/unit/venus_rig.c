@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include "venus_rig.h"
+
+#include <glib.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/needs.h"
+#include "render/virgl/venus_private.h"
+#include "sandbox/sandbox.h"
+
+#define EXIT_SKIPPED 77
+
+#define OPENGL (NEEDS_FILES | NEEDS_THREADS | NEEDS_GENERATED_CODE)
+
+/* Of Vulkan and of Venus's protocol. */
+#define CREATE_INSTANCE            0
+#define ENUMERATE_PHYSICAL_DEVICES 2
+#define CREATE_DEVICE              11
+#define QUEUE_SUBMIT               18
+#define CREATE_SEMAPHORE           40
+#define GET_DEVICE_QUEUE2          155
+
+#define TYPE_INSTANCE     1
+#define TYPE_DEVICE_QUEUE 2
+#define TYPE_DEVICE       3
+#define TYPE_SUBMIT       4
+#define TYPE_SEMAPHORE    9
+#define TYPE_QUEUE_INFO2  1000145003
+#define TYPE_TIMELINE_SEM 1000207002
+#define TYPE_TIMELINE_SUB 1000207003
+#define TYPE_TIMELINE     1000384005
+
+#define MAX_PROCESSES 64
+#define PROCESSES_MS  10000
+
+#define STAGE_ALL (1 << 16)
+
+/* Names of objects, which the guest chooses. */
+#define INSTANCE  1
+#define GPU       2
+#define DEVICE    3
+#define QUEUE     4
+#define SEMAPHORE 5
+
+struct render_server venus_rig_server;
+
+static char *start_server(void *data, int *ret_fd)
+{
+	const struct render_server_options *options = data;
+	char *message = render_server_start(options, &venus_rig_server);
+
+	*ret_fd = venus_rig_server.socket;
+	return message;
+}
+
+static int start(enum sandbox_level level)
+{
+	static struct render_server_options server;
+	const struct virgl_options options = {
+		.use_egl = true,
+		.use_surfaceless = true,
+		.start_server = start_server,
+		.start_server_data = &server,
+		.max_venus_contexts = 32,
+	};
+
+	server = (struct render_server_options){
+		.level = level,
+		.max_memory = UINT64_C(1) << 30,
+		.max_fds = 1024,
+	};
+	return virgl_rig_start(&options);
+}
+
+int venus_rig_start(void **state)
+{
+	(void)state;
+	return start(SANDBOX_AUTO);
+}
+
+int venus_rig_start_strict(void **state)
+{
+	(void)state;
+	return start(SANDBOX_STRICT);
+}
+
+int venus_rig_start_confined(void **state)
+{
+	static const struct sandbox_options options = {
+		.level = SANDBOX_STRICT,
+		.needs = OPENGL | NEEDS_RENDER_SERVER,
+		.keep_fd = -1,
+		.max_fds = 4096,
+		.max_threads = 8192,
+	};
+	static struct sandbox sandbox;
+
+	(void)state;
+	if (!sandbox_start(&sandbox, &options) || start(SANDBOX_STRICT) < 0)
+		return -1;
+	return sandbox_lock(&sandbox, virgl_rig.renderer->needs) ? 0 : -1;
+}
+
+/* Not whether it starts: that is tested. */
+static int look_for_needs(void)
+{
+#ifdef VIRGL_HAS_CONTEXT_FENCES
+	const char *problem = virgl_vulkan_find_problem();
+
+	if (!problem && !render_server_find())
+		problem = "there is no render server";
+#else
+	const char *problem = "virglrenderer is too old";
+#endif
+	if (problem)
+		print_message("skipped: %s\n", problem);
+	return problem ? EXIT_SKIPPED : 0;
+}
+
+static int run_in_child(int (*fn)(void))
+{
+	int status;
+
+	fflush(NULL);
+	pid_t child = fork();
+
+	if (child == 0)
+		exit(fn());
+	if (child < 0 || waitpid(child, &status, 0) < 0)
+		return 1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+static int enter_namespaces(void)
+{
+	return unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET) < 0;
+}
+
+bool venus_rig_has_namespaces(void)
+{
+	return run_in_child(enter_namespaces) == 0;
+}
+
+int venus_rig_run_groups(int (*const groups[])(void), unsigned n)
+{
+	int worst = run_in_child(look_for_needs);
+
+	for (unsigned i = 0; i < n && worst == 0; i++)
+		worst = run_in_child(groups[i]);
+	return worst;
+}
+
+int venus_rig_new_context(uint32_t ctx)
+{
+	return virgl_rig.ops->context_create(virgl_rig.renderer, ctx, CAPSET_VENUS, "venus", 5);
+}
+
+struct renderer_resource *venus_rig_new_shm(uint32_t ctx, uint32_t id, uint64_t size)
+{
+	const struct renderer_blob_args args = {
+		.id = id,
+		.ctx_id = ctx,
+		.blob_mem = VIRTIO_GPU_BLOB_MEM_HOST3D,
+		.blob_flags = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE,
+		.size = size,
+	};
+	struct renderer_resource *resource;
+
+	return virgl_rig.ops->resource_create_blob(virgl_rig.renderer, &args, &resource) == 0
+		       ? resource
+		       : NULL;
+}
+
+/* ---- Venus's protocol: what is not there is a zero of 64 bits ---- */
+
+static void put32(GByteArray *stream, uint32_t word)
+{
+	g_byte_array_append(stream, (const guint8 *)&word, sizeof(word));
+}
+
+static void put64(GByteArray *stream, uint64_t word)
+{
+	g_byte_array_append(stream, (const guint8 *)&word, sizeof(word));
+}
+
+static void put_command(GByteArray *stream, uint32_t command)
+{
+	put32(stream, command);
+	put32(stream, 0); /* without a reply */
+}
+
+/* A pointer to a struct, up to its flags. */
+static void put_struct(GByteArray *stream, uint32_t type)
+{
+	put64(stream, 1);
+	put32(stream, type);
+	put64(stream, 0);
+	put32(stream, 0);
+}
+
+static void put_empty_array(GByteArray *stream)
+{
+	put32(stream, 0);
+	put64(stream, 0);
+}
+
+/* No allocator, and where the new object's name is. */
+static void put_new(GByteArray *stream, uint64_t name)
+{
+	put64(stream, 0);
+	put64(stream, 1);
+	put64(stream, name);
+}
+
+static void put_instance(GByteArray *stream)
+{
+	put_command(stream, CREATE_INSTANCE);
+	put_struct(stream, TYPE_INSTANCE);
+	put64(stream, 0); /* application */
+	put_empty_array(stream);
+	put_empty_array(stream);
+	put_new(stream, INSTANCE);
+}
+
+static void put_gpu(GByteArray *stream)
+{
+	put_command(stream, ENUMERATE_PHYSICAL_DEVICES);
+	put64(stream, INSTANCE);
+	put64(stream, 1);
+	put32(stream, 1);
+	put64(stream, 1);
+	put64(stream, GPU);
+}
+
+static void put_device(GByteArray *stream)
+{
+	const float priority = 1;
+
+	put_command(stream, CREATE_DEVICE);
+	put64(stream, GPU);
+	put_struct(stream, TYPE_DEVICE);
+	put32(stream, 1);
+	put64(stream, 1);
+	put32(stream, TYPE_DEVICE_QUEUE);
+	put64(stream, 0);
+	put32(stream, 0);
+	put32(stream, 0); /* family */
+	put32(stream, 1);
+	put64(stream, 1);
+	g_byte_array_append(stream, (const guint8 *)&priority, sizeof(priority));
+	put_empty_array(stream);
+	put_empty_array(stream);
+	put64(stream, 0); /* features */
+	put_new(stream, DEVICE);
+}
+
+static void put_queue(GByteArray *stream, uint32_t ring)
+{
+	put_command(stream, GET_DEVICE_QUEUE2);
+	put64(stream, DEVICE);
+	put64(stream, 1);
+	put32(stream, TYPE_QUEUE_INFO2);
+	put64(stream, 1);
+	put32(stream, TYPE_TIMELINE);
+	put64(stream, 0);
+	put32(stream, ring);
+	put32(stream, 0); /* flags, family, index */
+	put32(stream, 0);
+	put32(stream, 0);
+	put64(stream, 1);
+	put64(stream, QUEUE);
+}
+
+static int submit(uint32_t ctx, GByteArray *stream)
+{
+	int r = virgl_rig.ops->submit(virgl_rig.renderer, ctx, stream->data, stream->len);
+
+	g_byte_array_unref(stream);
+	return r;
+}
+
+int venus_rig_make_queue(uint32_t ctx, uint32_t ring)
+{
+	GByteArray *stream = g_byte_array_new();
+
+	put_instance(stream);
+	put_gpu(stream);
+	put_device(stream);
+	put_queue(stream, ring);
+	return submit(ctx, stream);
+}
+
+int venus_rig_block_queue(uint32_t ctx)
+{
+	GByteArray *stream = g_byte_array_new();
+
+	put_command(stream, CREATE_SEMAPHORE);
+	put64(stream, DEVICE);
+	put64(stream, 1);
+	put32(stream, TYPE_SEMAPHORE);
+	put64(stream, 1);
+	put32(stream, TYPE_TIMELINE_SEM);
+	put64(stream, 0);
+	put32(stream, 1); /* counts */
+	put64(stream, 0); /* from here */
+	put32(stream, 0);
+	put_new(stream, SEMAPHORE);
+	put_command(stream, QUEUE_SUBMIT);
+	put64(stream, QUEUE);
+	put32(stream, 1);
+	put64(stream, 1);
+	put32(stream, TYPE_SUBMIT);
+	put64(stream, 1);
+	put32(stream, TYPE_TIMELINE_SUB);
+	put64(stream, 0);
+	put32(stream, 1);
+	put64(stream, 1);
+	put64(stream, 1); /* what it waits for */
+	put_empty_array(stream);
+	put32(stream, 1);
+	put64(stream, 1);
+	put64(stream, SEMAPHORE);
+	put64(stream, 1);
+	put32(stream, STAGE_ALL);
+	put_empty_array(stream);
+	put_empty_array(stream);
+	put64(stream, 0); /* fence */
+	return submit(ctx, stream);
+}
+
+/* ---- its processes ---- */
+
+static int parent_of(const char *pid)
+{
+	g_autofree char *path = g_strconcat("/proc/", pid, "/stat", NULL);
+	g_autofree char *text = NULL;
+	const char *end;
+	int parent = -1;
+	char state;
+
+	if (!g_file_get_contents(path, &text, NULL, NULL))
+		return -1;
+	end = strrchr(text, ')');
+	return end && sscanf(end, ") %c %d", &state, &parent) == 2 && state != 'Z' ? parent : -1;
+}
+
+static int pid_of_server(void)
+{
+	g_autofree char *path = g_strdup_printf("/proc/self/fdinfo/%d", venus_rig_server.pidfd);
+	g_autofree char *text = NULL;
+	const char *line;
+	int pid = -1;
+
+	if (!g_file_get_contents(path, &text, NULL, NULL))
+		return -1;
+	line = strstr(text, "Pid:");
+	return line && sscanf(line, "Pid: %d", &pid) == 1 ? pid : -1;
+}
+
+static unsigned list_processes(int *ret, unsigned size)
+{
+	const int server = pid_of_server();
+	GDir *dir = g_dir_open("/proc", 0, NULL);
+	const char *name;
+	unsigned n = 0;
+
+	if (server > 0 && n < size)
+		ret[n++] = server;
+	while (dir && server > 0 && (name = g_dir_read_name(dir)))
+		if (g_ascii_isdigit(name[0]) && n < size && parent_of(name) == server)
+			ret[n++] = atoi(name);
+	if (dir)
+		g_dir_close(dir);
+	return n;
+}
+
+bool venus_rig_wait_for_processes(int *ret, unsigned n)
+{
+	gint64 end = g_get_monotonic_time() + PROCESSES_MS * INT64_C(1000);
+	int pids[MAX_PROCESSES];
+
+	while (list_processes(pids, MAX_PROCESSES) != n) {
+		if (g_get_monotonic_time() > end)
+			return false;
+		g_usleep(1000);
+	}
+	memcpy(ret, pids, n * sizeof(*ret));
+	return true;
+}
