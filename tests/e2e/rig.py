@@ -23,9 +23,12 @@ import spy
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 IN_ROOT = os.path.join(TOP, "scripts", "in-root")
 PR_SET_PDEATHSIG = 1
+PEER = "/usr/lib/qemu/vhost-user-gpu"  # QEMU's own daemon, in the root
 QEMUS = {"11.1": "", "10.0": "/opt/qemu-10.0"}
 APPEND = ("console=ttyS0 quiet loglevel=4 mitigations=off tsc=reliable random.trust_cpu=on"
           " consoleblank=0 vt.global_cursor_default=0 panic=-1")
+LAYER = ["VK_LAYER_PATH=/rig/layer", "VK_INSTANCE_LAYERS=VK_LAYER_VDG_memfd"]
+LAVAPIPE = ["VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json"]
 libc = ctypes.CDLL(None)
 
 
@@ -120,7 +123,8 @@ class Qemu(Process):
     """socket_path None: a device of QEMU's own, which needs no daemon."""
 
     def __init__(self, rig, socket_path, device="vhost-user-gpu-pci", version="11.1", firmware=None,
-                 kernel=True, disk=False, tar=None, display="none", extra=(), memory="512M"):
+                 kernel=True, disk=False, tar=None, display="none", extra=(), memory="512M",
+                 env=()):
         self.run_dir = rig.run_dir
         self.shots = 0
         for name in ("qmp.sock", "orders.sock"):
@@ -132,7 +136,8 @@ class Qemu(Process):
             argv += ["--bind", rig.root + prefix + directory, directory]
         if disk:
             argv += ["--bind", os.path.dirname(rig.disk), "/rig/disk"]
-        argv += ["--", "env", "SDL_VIDEODRIVER=offscreen", "XDG_RUNTIME_DIR=/tmp",
+        argv += ["--bind", rig.layer, "/rig/layer"]
+        argv += ["--", "env", "SDL_VIDEODRIVER=offscreen", "XDG_RUNTIME_DIR=/tmp", *env,
                  prefix + "/usr/bin/qemu-system-x86_64", "-nodefaults", "-no-user-config",
                  "-machine", "q35,memory-backend=mem", "-smp", "2", "-m", memory,
                  "-object", "memory-backend-memfd,id=mem,size=%s,share=on" % memory,
@@ -307,19 +312,27 @@ class Rig:
     def __init__(self, daemon, is_in_root=False, accel="tcg"):
         self.daemon, self.is_in_root, self.accel = daemon, is_in_root, accel
         self.daemon_args = []
+        self.daemon_env = []  # of a daemon in the root: NAME=VALUE
         script = os.path.join(TOP, "scripts", "rig")
         subprocess.run([script, "prepare"], check=True)
-        self.root, self.kernel, self.disk, self.initrd = (
+        self.root, self.kernel, self.disk, self.initrd, self.layer = (
             subprocess.run([script, "path", name], check=True, capture_output=True,
                            text=True).stdout.strip()
-            for name in ("root", "kernel", "disk", "initrd"))
+            for name in ("root", "kernel", "disk", "initrd", "layer"))
         self.run_dir = None
 
     def daemon_argv(self, socket_path):
         if not self.is_in_root:
             return [self.daemon, "--socket-path", socket_path] + self.daemon_args
-        return [IN_ROOT, self.root, "--bind", self.run_dir, "/rig/run", "--bind", TOP,
-                "/rig/source", "--", self.daemon,
+        if self.daemon == PEER:
+            where, program = [], self.daemon
+        else:
+            where = ["--bind", os.path.dirname(self.daemon), "/rig/daemon"]
+            program = "/rig/daemon/" + os.path.basename(self.daemon)
+        # Under --pivot the daemon may make a file tree of its own out of the root.
+        return [IN_ROOT, *(["--pivot"] if self.daemon_env else []), self.root,
+                "--bind", self.run_dir, "/rig/run", "--bind", self.layer, "/rig/layer", *where,
+                "--", "env", *self.daemon_env, program,
                 "--socket-path=/rig/run/" + os.path.basename(socket_path)] + self.daemon_args
 
     def __enter__(self):
