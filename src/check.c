@@ -5,11 +5,13 @@
  */
 #include "check.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "check_private.h"
 #include "options.h"
+#include "start.h"
 
 #define STATUS_WITH_LIMITS 3
 
@@ -123,8 +125,8 @@ int check_run(const struct options *options)
 		print_text(findings);
 	if (options->check != CHECK_FORMAT_JSON)
 		printf("%s\n", sentences[worst]);
-	if (fflush(stdout) != 0)
-		return EXIT_FAILURE;
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return start_fail("standard output cannot be written: %s", g_strerror(errno));
 	return worst == CHECK_OK     ? EXIT_SUCCESS
 	       : worst == CHECK_LESS ? STATUS_WITH_LIMITS
 				     : EXIT_FAILURE;

@@ -2,9 +2,11 @@
 /*
  * Starts sandbox and renderer as the daemon would, in a child: a driver may crash, wait for ever or
  * end the process, and the sandbox takes away what the other findings need. The child writes a line
- * for each finding into a pipe: status, name, text and cure, between TAB characters.
+ * for each finding into a pipe: status, name, text and cure, between TAB characters. The last line
+ * is END: a driver may end the process with status 0 too, or leave one behind that keeps the pipe
+ * open, so neither the status nor the end of the pipe says that all was tried.
  */
-#include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,10 +28,22 @@
 /* How long a driver may take. */
 #define SECONDS 30
 
+#define END "."
+
+/* Freed with g_free(). What drivers say may be of several lines. */
+static char *make_one_line(const char *text)
+{
+	return g_strdelimit(g_strdup(text ? text : ""), "\t\r\n", ' ');
+}
+
 static void tell(FILE *pipe, enum check_status status, const char *name, const char *text,
 		 const char *cure)
 {
-	fprintf(pipe, "%d\t%s\t%s\t%s\n", status, name, text, cure ? cure : "");
+	g_autofree char *name_line = make_one_line(name);
+	g_autofree char *text_line = make_one_line(text);
+	g_autofree char *cure_line = make_one_line(cure);
+
+	fprintf(pipe, "%d\t%s\t%s\t%s\n", status, name_line, text_line, cure_line);
 }
 
 static void tell_sandbox(FILE *pipe, const struct sandbox *sandbox)
@@ -98,74 +112,91 @@ static void try_renderer(FILE *pipe, const struct options *options)
 	else
 		tell(pipe, options->gpu_mode == GPU_MODE_AUTO ? CHECK_LESS : CHECK_NO,
 		     "virglrenderer", message, "without it guests get 2D (--gpu-mode 2d)");
+	fputs(END "\n", pipe);
 	fflush(pipe);
 }
 
+/* Drivers print what they like, and standard output is the parent's answer. */
 static _Noreturn void become_child(int fd, const struct options *options)
 {
 	FILE *pipe = fdopen(fd, "w");
 
 	log_set_level(LOG_LEVEL_ERROR);
-	if (!freopen("/dev/null", "w", stderr))
+	if (!pipe || !freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
 		_exit(EXIT_FAILURE);
-	alarm(SECONDS);
-	if (pipe)
-		try_renderer(pipe, options);
+	signal(SIGALRM, SIG_DFL);
+	alarm(2 * SECONDS); /* should the parent be gone */
+	try_renderer(pipe, options);
 	_exit(EXIT_SUCCESS);
 }
 
-static void read_findings(GPtrArray *findings, int fd)
+/* Whether it was one. */
+static bool add_finding(GPtrArray *findings, const char *line)
 {
-	FILE *pipe = fdopen(fd, "r");
-	char line[1024];
+	g_auto(GStrv) parts = g_strsplit(line, "\t", 4);
 
-	while (pipe && fgets(line, sizeof(line), pipe)) {
-		g_auto(GStrv) parts = g_strsplit(g_strchomp(line), "\t", 4);
-
-		if (g_strv_length(parts) >= 3)
-			check_add(findings, (enum check_status)atoi(parts[0]), parts[1], parts[2],
-				  parts[3] && *parts[3] ? parts[3] : NULL);
-	}
-	if (pipe)
-		fclose(pipe);
+	if (g_strv_length(parts) != 4 || strlen(parts[0]) != 1 || parts[0][0] < '0' + CHECK_INFO ||
+	    parts[0][0] > '0' + CHECK_NO)
+		return false;
+	check_add(findings, (enum check_status)(parts[0][0] - '0'), parts[1], parts[2],
+		  *parts[3] ? parts[3] : NULL);
+	return true;
 }
 
-static void report_death(GPtrArray *findings, const struct options *options, int status)
+/* Whether the child came to its end. */
+static bool add_findings(GPtrArray *findings, const char *text)
 {
-	enum check_status worth = options->gpu_mode == GPU_MODE_AUTO ? CHECK_LESS : CHECK_NO;
-	const char *cure = "a newer driver, or --gpu-mode 2d";
-	g_autofree char *text = NULL;
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return;
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-		text = g_strdup_printf("it did not start within %d s", SECONDS);
-	else if (WIFSIGNALED(status))
-		text = g_strdup_printf("it ended the process: %s", strsignal(WTERMSIG(status)));
-	else
-		text = g_strdup_printf("it ended the process with status %d", WEXITSTATUS(status));
-	check_add(findings, worth, "renderer", text, cure);
+	for (char **line = lines; *line; line++)
+		if (!add_finding(findings, *line) && strcmp(*line, END) == 0)
+			return true;
+	return false;
+}
+
+/* Why the child did not come to its end; freed with g_free(). */
+static char *describe_end(enum check_end end, int status)
+{
+	if (end != CHECK_END_ITSELF)
+		return g_strdup_printf("it did not start within %d s%s", SECONDS,
+				       end == CHECK_END_NEVER ? ", and cannot be ended" : "");
+	if (WIFSIGNALED(status))
+		return g_strdup_printf("it ended the process: %s", strsignal(WTERMSIG(status)));
+	return g_strdup_printf("it ended the process with status %d", WEXITSTATUS(status));
+}
+
+static void watch_child(GPtrArray *findings, const struct options *options, int fd, pid_t pid)
+{
+	const int64_t deadline = g_get_monotonic_time() + SECONDS * G_USEC_PER_SEC;
+	g_autoptr(GString) said = g_string_new(NULL);
+	int status = 0;
+
+	check_read(fd, deadline, said);
+	bool has_come_to_end = add_findings(findings, said->str);
+	enum check_end end = check_reap(pid, has_come_to_end ? 0 : deadline, &status);
+	g_autofree char *text = describe_end(end, status);
+
+	if (!has_come_to_end)
+		check_add(findings, options->gpu_mode == GPU_MODE_AUTO ? CHECK_LESS : CHECK_NO,
+			  "renderer", text, "a newer driver, or --gpu-mode 2d");
 }
 
 void check_renderer(GPtrArray *findings, const struct options *options)
 {
-	int pair[2], status = 0;
+	int pair[2] = { -1, -1 };
+	pid_t pid = -1;
 
-	if (pipe(pair) < 0)
-		return;
 	fflush(stdout);
-	pid_t pid = fork();
-
+	if (pipe2(pair, O_CLOEXEC) == 0)
+		pid = fork();
 	if (pid == 0) {
 		close(pair[0]);
 		become_child(pair[1], options);
 	}
-	close(pair[1]);
-	read_findings(findings, pair[0]);
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	fd_close(&pair[1]);
 	if (pid > 0)
-		report_death(findings, options, status);
+		watch_child(findings, options, pair[0], pid);
 	else
 		check_add(findings, CHECK_NO, "renderer", "no process to try it in", NULL);
+	fd_close(&pair[0]);
 }

@@ -6,19 +6,17 @@
 
 #include "check_private.h"
 
+/* How long QEMU may take to say something. */
+#define SECONDS 10
+
 #define JSON_DIRECTORIES "/etc/qemu/vhost-user", "/usr/share/qemu/vhost-user"
 
-/* What @program prints on standard output, or NULL. */
-static char *ask_program(const char *program, const char *argument, const char *topic)
+/* What QEMU prints, or NULL. */
+static char *ask_qemu(const char *path, const char *option, const char *topic)
 {
-	const char *argv[] = { program, argument, topic, NULL };
-	char *output = NULL;
-	int status;
+	const char *argv[] = { path, option, topic, NULL };
 
-	if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL,
-			  &output, NULL, &status, NULL))
-		return NULL;
-	return output;
+	return check_ask(argv, SECONDS);
 }
 
 /* "gtk sdl egl-headless": the lines behind the first one. */
@@ -35,40 +33,70 @@ static char *join_displays(const char *help)
 	return g_string_free(text, FALSE);
 }
 
+/* What QEMU calls the machine of uname(), if not the same. */
+static const struct {
+	const char *machine, *name;
+} qemu_names[] = {
+	{ "i386", "i386" },  { "i486", "i386" },  { "i586", "i386" },  { "i686", "i386" },
+	{ "armv6l", "arm" }, { "armv7l", "arm" }, { "armv8l", "arm" }, { "ppc64le", "ppc64" },
+};
+
 static char *find_qemu(void)
 {
 	struct utsname host;
 	char *path;
 
 	uname(&host);
-	g_autofree char *name = g_strconcat("qemu-system-", host.machine, NULL);
+	const char *machine = host.machine;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(qemu_names); i++)
+		if (strcmp(host.machine, qemu_names[i].machine) == 0)
+			machine = qemu_names[i].name;
+	g_autofree char *name = g_strconcat("qemu-system-", machine, NULL);
 
 	path = g_find_program_in_path(name);
 	return path ? path : g_find_program_in_path("qemu-kvm");
+}
+
+/* "QEMU emulator version 10.0.2; displays: none gtk" */
+static char *describe_qemu(const char *version, const char *displays)
+{
+	g_autofree char *name = g_strndup(version, strcspn(version, "\n("));
+
+	return g_strdup_printf("%s; displays:%s", g_strchomp(name), displays);
+}
+
+static void ask_all(GPtrArray *findings, const char *path)
+{
+	g_autofree char *version = ask_qemu(path, "-version", NULL);
+	g_autofree char *devices = version ? ask_qemu(path, "-device", "help") : NULL;
+	g_autofree char *help = devices ? ask_qemu(path, "-display", "help") : NULL;
+	g_autofree char *displays = join_displays(help);
+	g_autofree char *text = describe_qemu(version ? version : "", displays);
+
+	if (!devices)
+		check_add(findings, CHECK_LESS, path, "it does not answer",
+			  "see what it says to -device help");
+	else if (!strstr(devices, "vhost-user-gpu"))
+		check_add(findings, CHECK_LESS, path, "it has no device vhost-user-gpu",
+			  "install QEMU's package of GPU modules, if it has one");
+	else
+		check_add(findings, CHECK_OK, path, text, NULL);
 }
 
 void check_qemu(GPtrArray *findings)
 {
 	g_autofree char *path = find_qemu();
 
-	if (!path) {
+	if (!path)
 		check_add(findings, CHECK_LESS, "QEMU", "none in PATH",
 			  "install QEMU, 10.0 or newer");
-		return;
-	}
-	g_autofree char *version = ask_program(path, "-version", NULL);
-	g_autofree char *devices = ask_program(path, "-device", "help");
-	g_autofree char *help = ask_program(path, "-display", "help");
-	g_autofree char *displays = join_displays(help);
-	const size_t length = version ? strcspn(version, "\n(") : 0;
-	g_autofree char *text =
-		g_strdup_printf("%.*s; displays:%s", (int)length, version ? version : "", displays);
-
-	if (devices && strstr(devices, "vhost-user-gpu"))
-		check_add(findings, CHECK_OK, path, text, NULL);
+	else if (!check_may_run(path))
+		check_add(findings, CHECK_LESS, path,
+			  "not asked: others than root can replace it, and this is root",
+			  "run --check as the user who runs QEMU");
 	else
-		check_add(findings, CHECK_LESS, path, "it has no device vhost-user-gpu",
-			  "install QEMU's package of GPU modules, if it has one");
+		ask_all(findings, path);
 }
 
 /* Of "key": "value"; freed with g_free(), or NULL. */

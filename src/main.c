@@ -326,6 +326,12 @@ int main(int argc, char **argv)
 	case OPTIONS_USAGE:
 		return EXIT_USAGE;
 	}
+
+	/* Before the working directory changes. */
+	g_autofree char *gpu_device =
+		options.gpu_device ? g_canonicalize_filename(options.gpu_device, NULL) : NULL;
+
+	options.gpu_device = gpu_device;
 	if (options.check)
 		return check_run(&options);
 	log_set_level(options.log_level);
@@ -338,11 +344,6 @@ int main(int argc, char **argv)
 	if (r < 0)
 		return start_fail("cannot keep standard error: %s", g_strerror(-r));
 
-	/* Before the working directory changes. */
-	g_autofree char *gpu_device =
-		options.gpu_device ? g_canonicalize_filename(options.gpu_device, NULL) : NULL;
-
-	options.gpu_device = gpu_device;
 	if (!check_fd(&options) || !start_look_at_nodes(&options))
 		return EXIT_FAILURE;
 	if (!open_trace(&options))

@@ -59,7 +59,7 @@ static void expect(const char *const *args, int due, const char *line)
 	free(text);
 }
 
-static void write_qemu(const char *path, const char *device)
+static void write_qemu(const char *path, const char *device, const char *display)
 {
 	FILE *f = fopen(path, "we");
 
@@ -67,8 +67,18 @@ static void write_qemu(const char *path, const char *device)
 	fprintf(f,
 		"#!/bin/sh\ncase $1 in\n-version) echo 'QEMU emulator version 11.1.3 (Debian)' ;;\n"
 		"-device) echo 'name \"%s\", bus PCI' ;;\n"
-		"-display) printf 'Available display backend types:\\nnone\\ngtk\\n' ;;\nesac\n",
-		device);
+		"-display) printf 'Available display backend types:\\nnone\\n%s\\n' ;;\nesac\n",
+		device, display);
+	fclose(f);
+	chmod(path, 0755);
+}
+
+static void write_qemu_that_hangs(const char *path)
+{
+	FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+	fputs("#!/bin/sh\nexec sleep 1000\n", f);
 	fclose(f);
 	chmod(path, 0755);
 }
@@ -78,10 +88,10 @@ static void where_all_is_there_the_status_is_0(void **state)
 	char *text;
 
 	(void)state;
-	write_qemu(qemu, "vhost-user-gpu-pci");
+	write_qemu(qemu, "vhost-user-gpu-pci", "gtk");
 	text = check(ARGS("--gpu-mode", "2d", "--sandbox", "off"), 0);
 	assert_says(text, "ok    renderer: 2d\n");
-	assert_says(text, ": QEMU emulator version 11.1.3 ; displays: none gtk\n");
+	assert_says(text, ": QEMU emulator version 11.1.3; displays: none gtk\n");
 	assert_says(text, "info  sandbox: off");
 	assert_says(text, "\nall is there\n");
 	free(text);
@@ -92,7 +102,7 @@ static void what_is_missing_has_a_cure_and_status_3(void **state)
 	char *text;
 
 	(void)state;
-	write_qemu(qemu, "virtio-gpu-pci");
+	write_qemu(qemu, "virtio-gpu-pci", "gtk");
 	text = check(ARGS("--gpu-mode", "2d", "--sandbox", "off"), WITH_LIMITS);
 	assert_says(text, "/qemu-system-");
 	assert_says(text, ": it has no device vhost-user-gpu\n      -> ");
@@ -123,6 +133,71 @@ static void a_driver_that_crashes_is_a_finding(void **state)
 	free(text);
 }
 
+static void a_driver_that_ends_the_process_with_status_0_is_a_finding(void **state)
+{
+	char *text;
+
+	(void)state;
+	assert_int_equal(symlink(getenv("VMM_DYING_MODULE"), egl), 0);
+	setenv("LD_LIBRARY_PATH", directory, 1);
+	setenv("VMM_DIES_QUIETLY", "1", 1);
+	text = check(ARGS("--virgl", "--sandbox", "off"), 1);
+	unsetenv("VMM_DIES_QUIETLY");
+	unsetenv("LD_LIBRARY_PATH");
+	unlink(egl);
+	assert_says(text, "no    renderer: it ended the process with status 0\n      -> ");
+	if (strstr(text, "the driver was here"))
+		vmm_fail("what the driver prints is in the answer: %s", text);
+	free(text);
+}
+
+static void a_qemu_that_does_not_answer_is_not_waited_for(void **state)
+{
+	(void)state;
+	write_qemu_that_hangs(qemu);
+	expect(ARGS("--gpu-mode", "2d", "--sandbox", "off"), WITH_LIMITS,
+	       ": it does not answer\n      -> ");
+}
+
+static void root_runs_nothing_that_others_can_replace(void **state)
+{
+	static const char finding[] = ": not asked: others than root can replace it, ";
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	write_qemu(qemu, "vhost-user-gpu-pci", "gtk");
+	assert_int_equal(chown(qemu, 65534, 0), 0);
+	expect(ARGS("--gpu-mode", "2d", "--sandbox", "off"), WITH_LIMITS, finding);
+	assert_int_equal(chown(qemu, 0, 0), 0);
+	assert_int_equal(chmod(directory, 0777), 0);
+	expect(ARGS("--gpu-mode", "2d", "--sandbox", "off"), WITH_LIMITS, finding);
+	assert_int_equal(chmod(directory, 0700), 0);
+}
+
+static void a_relative_path_is_one_from_where_it_was_started(void **state)
+{
+	(void)state;
+	assert_int_equal(chdir("/dev"), 0);
+	expect(ARGS("--gpu-device", "null"), 1, "no    /dev/null: not a DRM render node\n");
+	assert_int_equal(chdir("/"), 0);
+}
+
+static void an_answer_that_cannot_be_written_has_status_1(void **state)
+{
+	struct daemon d = { .pidfd = -1, .script = "exec \"$0\" \"$@\" >/dev/full" };
+	char *err;
+
+	(void)state;
+	write_qemu(qemu, "vhost-user-gpu-pci", "gtk");
+	daemon_start(&d, ARGS("--gpu-mode", "2d", "--sandbox", "off"), -1);
+	assert_int_equal(daemon_wait(&d, 4 * vmm_default_timeout_ms()), 1);
+	err = daemon_text(d.err_fd);
+	assert_says(err, "standard output cannot be written");
+	free(err);
+	daemon_finish(&d);
+}
+
 static void json_has_the_same_findings(void **state)
 {
 	static const char *const args[] = { "--check=json", "--gpu-mode", "2d",
@@ -130,13 +205,14 @@ static void json_has_the_same_findings(void **state)
 	char *text;
 
 	(void)state;
-	write_qemu(qemu, "vhost-user-gpu-pci\\\\");
+	write_qemu(qemu, "vhost-user-gpu-pci", "g\"t\\\\k");
 	text = check(args, 0);
 	assert_int_equal(strncmp(text, "{\n  \"result\": \"ok\",\n  \"findings\": [\n    {", 36),
 			 0);
 	assert_says(
 		text,
 		"{ \"status\": \"ok\", \"name\": \"renderer\", \"text\": \"2d\", \"cure\": null }");
+	assert_says(text, "; displays: none g\\\"t\\\\k\", \"cure\": null }");
 	assert_says(text, " }\n  ]\n}\n");
 	free(text);
 }
@@ -148,6 +224,11 @@ static int run(void)
 		DEVICE_TEST(what_is_missing_has_a_cure_and_status_3),
 		DEVICE_TEST(what_the_options_ask_for_in_vain_has_status_1),
 		DEVICE_TEST(a_driver_that_crashes_is_a_finding),
+		DEVICE_TEST(a_driver_that_ends_the_process_with_status_0_is_a_finding),
+		DEVICE_TEST(a_qemu_that_does_not_answer_is_not_waited_for),
+		DEVICE_TEST(root_runs_nothing_that_others_can_replace),
+		DEVICE_TEST(a_relative_path_is_one_from_where_it_was_started),
+		DEVICE_TEST(an_answer_that_cannot_be_written_has_status_1),
 		DEVICE_TEST(json_has_the_same_findings),
 	};
 
