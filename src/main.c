@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -95,27 +96,38 @@ static bool check_fd(const struct options *options)
 	return !problem;
 }
 
-/* Before the sandbox, which has no place for it either. False if what is wrong was said. */
-static bool open_trace(struct options *options)
+/* Makes @fd, of the file @path, an empty file that is this daemon's alone: one that does not start,
+ * for another has its socket, leaves the trace of that one. NULL, or a sentence. */
+static char *prepare_trace(int fd, const char *path)
 {
 	struct stat st;
 
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return g_strdup_printf("--trace %s: %s", path, g_strerror(errno));
+	/* A pipe or a terminal would have to be waited for. */
+	if (!S_ISREG(st.st_mode))
+		return g_strdup_printf("--trace %s is not a regular file", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return g_strdup_printf("--trace %s is in use by another process", path);
+	if (ftruncate(fd, 0) < 0)
+		return g_strdup_printf("--trace %s: %s", path, g_strerror(errno));
+	return NULL;
+}
+
+/* Before the sandbox, which has no place for it either. False if what is wrong was said. */
+static bool open_trace(struct options *options)
+{
 	if (!options->trace)
 		return true;
 	auto_fd fd = open(options->trace,
 			  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+	g_autofree char *problem = prepare_trace(fd, options->trace);
 
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		start_fail("--trace %s: %s", options->trace, g_strerror(errno));
-		return false;
-	}
-	/* A pipe or a terminal would have to be waited for. */
-	if (!S_ISREG(st.st_mode) || ftruncate(fd, 0) < 0) {
-		start_fail("--trace %s is not a regular file", options->trace);
-		return false;
-	}
-	options->device.trace_fd = fd_steal(&fd);
-	return true;
+	if (problem)
+		start_fail("%s", problem);
+	else
+		options->device.trace_fd = fd_steal(&fd);
+	return !problem;
 }
 
 /* Before the sandbox, which has no place for the file. False if what is wrong was said. */
@@ -273,7 +285,8 @@ static void block_statistics(void)
  */
 static void prepare_signals(sigset_t *ret_set)
 {
-	static const int ignored[] = { SIGPIPE, SIGUSR2 };
+	/* SIGXFSZ comes with EFBIG, where the trace is as long as a file may be (RLIMIT_FSIZE). */
+	static const int ignored[] = { SIGPIPE, SIGUSR2, SIGXFSZ };
 	struct sigaction hangup;
 
 	sigemptyset(ret_set);

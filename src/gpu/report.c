@@ -22,6 +22,7 @@
 #include "base/log.h"
 
 /* Of one session, at level info. */
+#define MAX_DRIVER_LINES  4
 #define MAX_SCANOUT_LINES 16
 
 #define MIB (1 << 20)
@@ -66,10 +67,14 @@ void report_driver(struct gpu_device *device)
 	report->has_driver = true;
 	report->features = device->features;
 	g_autofree char *features = join_features(device->features);
+	const char *names = *features ? features : "no features";
+	const unsigned long long size = guest_memory_size(memory) / MIB;
 
-	log_info("the guest's driver is ready: %s; %llu MiB shared in %u regions",
-		 *features ? features : "no features",
-		 (unsigned long long)(guest_memory_size(memory) / MIB), memory->n_regions);
+	if (report->n_driver_lines++ < MAX_DRIVER_LINES)
+		log_info("the guest's driver is ready: %s; %llu MiB shared in %u regions", names,
+			 size, memory->n_regions);
+	else
+		log_debug("the guest's driver is ready: %s", names);
 }
 
 /* "resource 3, 1280x800, as pixels" */
@@ -104,12 +109,26 @@ void report_scanout(struct gpu_device *device, unsigned i)
 		log_debug("scanout %u: %s", i, text);
 }
 
+/* ASCII, and no quotation mark: a name of the guest's looks like nothing but a name, whatever a
+ * terminal does with other bytes. Freed with g_free(). */
+static char *make_harmless(const char *name, uint32_t length)
+{
+	char *text = g_strndup(name, length);
+
+	for (char *c = text; *c; c++)
+		if (!g_ascii_isprint(*c) || *c == '"')
+			*c = '?';
+	return text;
+}
+
 void report_context(struct gpu_device *device, const char *name, uint32_t length)
 {
 	if (device->report.has_context)
 		return;
 	device->report.has_context = true;
-	log_info("the guest made its first 3D context (\"%.*s\")", (int)length, name);
+	g_autofree char *text = make_harmless(name, length);
+
+	log_info("the guest made its first 3D context (\"%s\")", text);
 }
 
 void report_error(struct gpu_command *command, int result)

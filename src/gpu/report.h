@@ -16,7 +16,7 @@ struct report {
 	int64_t began; /* microseconds of g_get_monotonic_time() */
 	bool has_driver, has_context;
 	uint64_t features; /* that were told */
-	unsigned n_scanout_lines;
+	unsigned n_driver_lines, n_scanout_lines;
 	uint64_t n_commands, n_guest_errors, n_host_errors;
 	uint64_t n_frames, n_dmabuf_frames; /* flushes of what is on a scanout, one for each */
 	char last_error[REPORT_ERROR_BYTES];

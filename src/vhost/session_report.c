@@ -11,7 +11,7 @@
 static const char *describe_ring(const struct vhost_queue *q)
 {
 	if (q->vring.is_broken)
-		return "stands still (broken)";
+		return "is broken";
 	return q->vring.is_running ? "runs" : "is stopped";
 }
 

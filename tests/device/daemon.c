@@ -43,10 +43,10 @@ void daemon_make_dir(struct daemon *d)
 	snprintf(d->socket_path, sizeof(d->socket_path), "%s/gpu.sock", d->dir);
 }
 
-/* Signals do what they do in a shell: nohup and a script's "&" ignore some. */
+/* Signals do what they do in a shell: nohup, a script's "&" and Python ignore some. */
 static void reset_signals(void)
 {
-	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE };
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGXFSZ };
 
 	for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		signal(signals[i], SIG_DFL);

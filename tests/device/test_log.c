@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char trace_path[96];
@@ -258,6 +259,25 @@ static void a_guest_that_changes_its_screen_all_the_time_fills_no_log(void **sta
 	free(text);
 }
 
+static void a_guest_that_changes_its_features_all_the_time_fills_no_log(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, NULL);
+	char *text, *line;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 12; i++) {
+		vmm_reset(vmm);
+		vmm->options.features_off = i % 2 ? 0 : BIT64(VIRTIO_GPU_F_EDID);
+		vmm_start(vmm);
+		assert_alive(vmm);
+	}
+	text = daemon_text(vmm->daemon.err_fd);
+	for (line = text; (line = strstr(line, "info device: the guest's driver is ")); line++)
+		n++;
+	assert_int_equal(n, 4);
+	free(text);
+}
+
 static void a_signal_writes_statistics(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, NULL);
@@ -301,6 +321,18 @@ static void the_first_context_is_said_with_its_name(void **state)
 	assert_said_once(vmm, "info device: the guest made its first 3D context (\"");
 }
 
+static void a_name_of_the_guests_is_plain_text_in_the_log(void **state)
+{
+	struct vmm *vmm = boot(state, "virglrenderer");
+	struct virtio_gpu_ctx_create c = {
+		{ .type = VIRTIO_GPU_CMD_CTX_CREATE, .ctx_id = 1 }, 10, 0, "a\xc2\x9bK\"\n\x1b\x80z"
+	};
+	struct virtio_gpu_ctrl_hdr h;
+
+	assert_ok(gpu_call(vmm, CONTROL, &c, sizeof(c), &h, sizeof(h)));
+	assert_said_once(vmm, "the guest made its first 3D context (\"a??K????z\")\n");
+}
+
 static void name_trace(struct vmm *vmm)
 {
 	daemon_make_dir(&vmm->daemon);
@@ -331,6 +363,54 @@ static void a_trace_has_a_line_for_each_command(void **state)
 	unlink(trace_path);
 }
 
+static void allow_no_bytes_in_files(struct vmm *vmm)
+{
+	name_trace(vmm);
+	snprintf(vmm->daemon.script, sizeof(vmm->daemon.script), "%s",
+		 "ulimit -f 0; exec \"$0\" \"$@\"");
+}
+
+/* The log is a file too here, so it does not say that the trace ends. */
+static void a_trace_that_may_not_grow_ends_and_the_daemon_goes_on(void **state)
+{
+	const char *const args[] = { "--gpu-mode", "2d",       "--log-level", "error",
+				     "--trace",    trace_path, NULL };
+	struct vmm_options options = { .args = args, .adjust = allow_no_bytes_in_files };
+	struct vmm *vmm = fixture_boot(state, &options);
+	struct stat st;
+
+	gpu_unref(vmm, 6);
+	assert_alive(vmm);
+	assert_int_equal(stat(trace_path, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	unlink(trace_path);
+}
+
+static void a_trace_is_of_one_daemon(void **state)
+{
+	const char *const args[] = { "--gpu-mode", "2d", "--trace", trace_path, NULL };
+	const char *const others[] = { "--gpu-mode",  "2d",      "--socket-path",
+				       "/dev/null/x", "--trace", trace_path,
+				       NULL };
+	struct vmm_options options = { .args = args, .adjust = name_trace };
+	struct vmm *vmm = fixture_boot(state, &options);
+	struct daemon d = { .pidfd = -1 };
+	struct stat before, after;
+	char *text;
+
+	gpu_unref(vmm, 6);
+	assert_int_equal(stat(trace_path, &before), 0);
+	daemon_start(&d, others, -1);
+	assert_int_equal(daemon_wait(&d, vmm->timeout_ms), 1);
+	text = daemon_text(d.err_fd);
+	assert_non_null(strstr(text, "is in use by another process"));
+	free(text);
+	daemon_finish(&d);
+	assert_int_equal(stat(trace_path, &after), 0);
+	assert_true(before.st_size > 0 && after.st_size == before.st_size);
+	unlink(trace_path);
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,13 +422,17 @@ static int run(void)
 		DEVICE_TEST(without_a_viommu_iommu_platform_works),
 		DEVICE_TEST(each_step_to_a_picture_is_said_once),
 		DEVICE_TEST(a_guest_that_changes_its_screen_all_the_time_fills_no_log),
+		DEVICE_TEST(a_guest_that_changes_its_features_all_the_time_fills_no_log),
 		DEVICE_TEST(a_signal_writes_statistics),
 		DEVICE_TEST(a_trace_has_a_line_for_each_command),
+		DEVICE_TEST(a_trace_that_may_not_grow_ends_and_the_daemon_goes_on),
+		DEVICE_TEST(a_trace_is_of_one_daemon),
 		DEVICE_TEST(statistics_without_a_front_end_say_so),
 	};
 	const struct CMUnitTest tests_3d[] = {
 		DEVICE_TEST(what_is_refused_of_3d_is_logged_with_its_context),
 		DEVICE_TEST(the_first_context_is_said_with_its_name),
+		DEVICE_TEST(a_name_of_the_guests_is_plain_text_in_the_log),
 	};
 	int failed = cmocka_run_group_tests_name("log", tests, NULL, NULL);
 
