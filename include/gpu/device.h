@@ -45,7 +45,7 @@ enum gpu_scanout_mode {
 struct gpu_device_options {
 	struct gpu_limits limits;
 	enum gpu_scanout_mode scanout_mode;
-	int trace_fd;        /* taken: a file that gets a line for each command; 0: none */
+	int trace_fd; /* taken: a file that gets a line for each command; 0: none */
 	/* Bytes of the window through which the guest sees host blobs, a power of two; 0: none. It
 	 * is offered where the renderer has a use for it. */
 	uint64_t shmem_size;

@@ -28,8 +28,9 @@ static void for_each_profile(void **state, const char *const *args, void (*test)
 }
 
 static const char *const headless[] = { "--gpu-mode", "2d", "--headless", NULL };
-static const char *const venus[] = { "--gpu-mode", "null",       "--capset",
-				     "venus",      "--headless", NULL };
+static const char *const venus[] = {
+	"--gpu-mode", "null", "--capset", "venus", "--headless", NULL
+};
 
 static void use_screen(struct vmm *vmm)
 {

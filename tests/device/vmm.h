@@ -307,9 +307,9 @@ struct vmm_profile {
 };
 
 extern const struct vmm_profile vmm_qemu_7_2, vmm_qemu_10_0, vmm_qemu_11_1;
-extern const struct vmm_profile vmm_strict;  /* NEED_REPLY on every message */
-extern const struct vmm_profile vmm_minimal; /* CONFIG only: no REPLY_ACK, one memory table */
-extern const struct vmm_profile vmm_generic; /* 11.1's generic device: no display socket */
+extern const struct vmm_profile vmm_strict;     /* NEED_REPLY on every message */
+extern const struct vmm_profile vmm_minimal;    /* CONFIG only: no REPLY_ACK, one memory table */
+extern const struct vmm_profile vmm_generic;    /* 11.1's generic device: no display socket */
 extern const struct vmm_profile vmm_later_qemu; /* a display and a window: none is released yet */
 /* By their protocol features; neither was run. */
 extern const struct vmm_profile vmm_cloud_hypervisor, vmm_libkrun;

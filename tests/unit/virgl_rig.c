@@ -55,10 +55,11 @@ int virgl_rig_start_gles(void **state)
 int virgl_rig_start_gl(void **state)
 {
 	(void)state;
-	return virgl_rig_start(&(struct virgl_options){ .use_egl = true,
-						       .api = VIRGL_API_GL,
-						       .use_surfaceless = true,
-						       .capsets = 1u << VIRTIO_GPU_CAPSET_VIRGL2 });
+	return virgl_rig_start(
+		&(struct virgl_options){ .use_egl = true,
+					 .api = VIRGL_API_GL,
+					 .use_surfaceless = true,
+					 .capsets = 1u << VIRTIO_GPU_CAPSET_VIRGL2 });
 }
 
 void virgl_rig_wait_for_fences(unsigned n)
