@@ -165,7 +165,7 @@ static int add_all_rules(scmp_filter_ctx filter)
 static struct seccomp_program *export_program(scmp_filter_ctx filter)
 {
 	auto_fd fd = memfd_create("filter", MFD_CLOEXEC);
-	struct stat st;
+	struct stat st = { 0 };
 	int r = fd < 0 ? -errno : seccomp_export_bpf(filter, fd);
 
 	if (r == 0 && fstat(fd, &st) < 0)
