@@ -14,6 +14,9 @@
  * barrier, a request that changes nothing, brings that answer. A front-end that does not answer it
  * within a second gets no other one.
  *
+ * Time is counted in ticks of our loop: the front-end cannot answer while it waits for us, and we
+ * do not see its answer while the renderer's library is busy.
+ *
  * Who waits too long is told so. The request stays in flight, for a late answer says what has
  * happened: a map that comes late is unmapped. Until then there are no new maps.
  *
@@ -129,7 +132,7 @@ static void prove_maps(struct shmem *shmem)
 
 static void await_answer(struct shmem *shmem, int ms)
 {
-	shmem->deadline = g_get_monotonic_time() + (int64_t)ms * 1000;
+	shmem->n_ticks = (unsigned)ms / TICK_MS + 1; /* the timer may be under way already */
 	if (!shmem->timer.is_armed)
 		loop_timer_arm(&shmem->timer, TICK_MS);
 }
@@ -385,7 +388,8 @@ static void give_up_request(struct shmem *shmem)
 
 static void give_up_barrier(struct shmem *shmem)
 {
-	log_debug("the front-end does not answer a barrier: it gets no other one");
+	log_warn("the front-end does not say when a map is in place: the guest may lose what it "
+		 "writes there first");
 	shmem->has_barriers = shmem->is_barrier_in_flight = false;
 	vhost_channel_forget_reply(&shmem->channel);
 	prove_maps(shmem);
@@ -398,7 +402,7 @@ static int on_tick(struct loop_timer *timer)
 
 	if (!is_waiting(shmem) || shmem->is_late)
 		return 0;
-	if (g_get_monotonic_time() >= shmem->deadline) {
+	if (--shmem->n_ticks == 0) {
 		if (shmem->is_barrier_in_flight)
 			give_up_barrier(shmem);
 		else

@@ -42,7 +42,7 @@ struct shmem {
 	GQueue unproven; /* shmem_part::queue_link; mapped, the guest is not told yet */
 	struct shmem_part *in_flight; /* its answer is awaited; NULL: nothing's, or a barrier's */
 	bool is_barrier_in_flight;
-	int64_t deadline;  /* of what is in flight; microseconds of g_get_monotonic_time() */
+	unsigned n_ticks;  /* that what is in flight may still wait */
 	bool is_late;      /* what is in flight was given up, and its answer may still come */
 	bool has_barriers; /* false once the front-end did not answer one */
 

@@ -205,7 +205,7 @@ void shmem_rig_have_unmapped(unsigned n)
 
 void shmem_rig_run_out_of_time(void)
 {
-	shmem_rig.shmem.deadline = 0;
+	shmem_rig.shmem.n_ticks = 1;
 	loop_timer_arm(&shmem_rig.shmem.timer, 1);
 	g_usleep(5000);
 	shmem_rig_turn();

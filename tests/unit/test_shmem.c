@@ -261,6 +261,22 @@ static void test_a_barrier_that_is_not_answered_counts_and_is_the_last(void **st
 	assert_int_equal(shmem_rig.failed, 0);
 }
 
+/* The renderer's library was busy, or the front-end waited for us. */
+static void test_a_barrier_that_is_answered_while_we_are_busy_is_not_late(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(BARRIER, 0);
+	g_usleep((SHMEM_BARRIER_MS + 100) * 1000);
+	shmem_rig_turn(); /* the timer first, as it may be */
+	shmem_rig_assert_told(0, NOT_TOLD);
+	shmem_rig_answer(BARRIER, 1);
+	shmem_rig_assert_told(0, 0);
+	shmem_rig_have_mapped(1);
+}
+
 static void test_the_time_is_that_of_the_request_in_flight(void **state)
 {
 	(void)state;
@@ -653,6 +669,7 @@ int main(void)
 		TEST(a_map_that_is_refused_too_late_is_none),
 		TEST(an_unmap_that_is_not_answered_is_given_up),
 		TEST(a_barrier_that_is_not_answered_counts_and_is_the_last),
+		TEST(a_barrier_that_is_answered_while_we_are_busy_is_not_late),
 		TEST(the_time_is_that_of_the_request_in_flight),
 		TEST(nothing_is_mapped_or_unmapped_while_the_rings_are_stopped),
 		TEST(an_answer_while_stopped_is_told),
