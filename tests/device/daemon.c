@@ -23,6 +23,7 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -249,6 +250,26 @@ unsigned daemon_count_mappings(const struct daemon *d)
 		n += c == '\n';
 	fclose(f);
 	return n;
+}
+
+bool daemon_maps_file(const struct daemon *d, int fd)
+{
+	char path[64], line[512];
+	bool is_mapped = false;
+	unsigned long inode;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		vmm_fail("fstat: %s", strerror(errno));
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)d->pid);
+	FILE *f = fopen(path, "re");
+	if (!f)
+		vmm_fail("%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*s %*s %*s %*s %lu", &inode) == 1)
+			is_mapped |= inode == st.st_ino;
+	fclose(f);
+	return is_mapped;
 }
 
 static long read_status(const struct daemon *d, const char *key)

@@ -61,6 +61,8 @@ char *daemon_text(int fd); /* what was printed so far, heap */
 unsigned daemon_count_fds(const struct daemon *d);
 unsigned daemon_count_threads(const struct daemon *d);
 unsigned daemon_count_mappings(const struct daemon *d);
+/* Whether the daemon maps the file that @fd is open on. */
+bool daemon_maps_file(const struct daemon *d, int fd);
 long daemon_rss_kib(const struct daemon *d);
 long daemon_size_kib(const struct daemon *d);   /* of its address space */
 bool daemon_has_filter(const struct daemon *d); /* of system calls */
