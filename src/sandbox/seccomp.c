@@ -36,6 +36,7 @@
 
 #include "base/log_output.h"
 #include "sandbox/sandbox_private.h"
+#include "sandbox/seccomp_rules.h"
 
 #define MAX_DENIALS_TOLD 20
 
@@ -155,15 +156,6 @@ static const struct {
 	{ HARDWARE, "ioctl", 1, 0xff00, 'm' << 8 }, /* nvidia-modeset */
 };
 
-/* nvidia-uvm numbers its ioctls without a type: 1 to 255 in the low bits, two above. */
-static const struct {
-	uint64_t mask, value;
-} uvm_ioctls[] = {
-	{ 0xffffff00, 0 },
-	{ UINT32_MAX, 0x30000001 },
-	{ UINT32_MAX, 0x30000002 },
-};
-
 /* All that is left to do for the process that removes the socket file. */
 static const char keeper_calls[] =
 	"recvfrom sendto fstat newfstatat lstat unlink unlinkat exit_group rt_sigreturn";
@@ -226,22 +218,6 @@ static void on_unlisted(int signal, siginfo_t *info, void *data)
 	errno = saved;
 }
 
-/* @names are separated by spaces. 0, also if one is unknown here, or -errno. */
-static int add_rules(scmp_filter_ctx filter, uint32_t action, const char *names, unsigned n_when,
-		     const struct scmp_arg_cmp *when)
-{
-	g_auto(GStrv) list = g_strsplit(names, " ", -1);
-	int r = 0;
-
-	for (char **name = list; r == 0 && *name; name++) {
-		int number = seccomp_syscall_resolve_name(*name);
-
-		if (number != __NR_SCMP_ERROR)
-			r = seccomp_rule_add_array(filter, action, number, n_when, when);
-	}
-	return r;
-}
-
 static int load_filter(scmp_filter_ctx filter)
 {
 	/* Threads of the renderer, too; other ABIs have other numbers, and we make no use of any.
@@ -263,9 +239,9 @@ static int install_never(void)
 	int r = filter ? 0 : -ENOMEM;
 
 	if (r == 0)
-		r = add_rules(filter, SCMP_ACT_KILL_PROCESS, never, 0, NULL);
+		r = seccomp_rules_add(filter, SCMP_ACT_KILL_PROCESS, never, 0, NULL);
 	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(typing); i++)
-		r = add_rules(filter, SCMP_ACT_KILL_PROCESS, "ioctl", 1, &typing[i]);
+		r = seccomp_rules_add(filter, SCMP_ACT_KILL_PROCESS, "ioctl", 1, &typing[i]);
 	if (r == 0)
 		r = load_filter(filter);
 	seccomp_release(filter);
@@ -285,14 +261,14 @@ static int add_own_rules(scmp_filter_ctx filter, unsigned profile)
 		{ 0, SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_NETLINK },
 	};
 	/* abort() */
-	int r = add_rules(filter, SCMP_ACT_ALLOW, "tgkill", 1, self);
+	int r = seccomp_rules_add(filter, SCMP_ACT_ALLOW, "tgkill", 1, self);
 
 	/* Whether two descriptors are of the same GPU; Mesa asks. */
 	if (r == 0 && profile != P(SANDBOX_2D))
-		r = add_rules(filter, SCMP_ACT_ALLOW, "kcmp", 2, self);
+		r = seccomp_rules_add(filter, SCMP_ACT_ALLOW, "kcmp", 2, self);
 	/* syslog, nscd, D-Bus, udev: libraries look whether they are there. */
 	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(families); i++)
-		r = add_rules(filter, SCMP_ACT_ERRNO(EACCES), "socket", 1, &families[i]);
+		r = seccomp_rules_add(filter, SCMP_ACT_ERRNO(EACCES), "socket", 1, &families[i]);
 	return r;
 }
 
@@ -301,17 +277,8 @@ static int add_uvm_rules(scmp_filter_ctx filter, const GArray *fds)
 {
 	int r = 0;
 
-	for (unsigned i = 0; r == 0 && i < fds->len; i++) {
-		for (unsigned k = 0; r == 0 && k < G_N_ELEMENTS(uvm_ioctls); k++) {
-			const struct scmp_arg_cmp when[] = {
-				{ 0, SCMP_CMP_MASKED_EQ, UINT32_MAX,
-				  (uint64_t)g_array_index(fds, int, i) },
-				{ 1, SCMP_CMP_MASKED_EQ, uvm_ioctls[k].mask, uvm_ioctls[k].value },
-			};
-
-			r = add_rules(filter, SCMP_ACT_ALLOW, "ioctl", G_N_ELEMENTS(when), when);
-		}
-	}
+	for (unsigned i = 0; r == 0 && i < fds->len; i++)
+		r = seccomp_rules_allow_uvm(filter, g_array_index(fds, int, i));
 	return r;
 }
 
@@ -323,17 +290,18 @@ static int add_profile(scmp_filter_ctx filter, unsigned profile)
 
 	/* isatty(), before a message. In 2D no ioctl is worth a line. */
 	if (r == 0 && profile != P(SANDBOX_2D))
-		r = add_rules(filter, SCMP_ACT_ERRNO(ENOTTY), "ioctl", 1, &is_terminal);
+		r = seccomp_rules_add(filter, SCMP_ACT_ERRNO(ENOTTY), "ioctl", 1, &is_terminal);
 
 	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(listed); i++)
 		if (listed[i].profiles & profile)
-			r = add_rules(filter, listed[i].action, listed[i].names, 0, NULL);
+			r = seccomp_rules_add(filter, listed[i].action, listed[i].names, 0, NULL);
 	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(allowed_when); i++) {
 		const struct scmp_arg_cmp when = { allowed_when[i].arg, SCMP_CMP_MASKED_EQ,
 						   allowed_when[i].mask, allowed_when[i].value };
 
 		if (allowed_when[i].profiles & profile)
-			r = add_rules(filter, SCMP_ACT_ALLOW, allowed_when[i].name, 1, &when);
+			r = seccomp_rules_add(filter, SCMP_ACT_ALLOW, allowed_when[i].name, 1,
+					      &when);
 	}
 	return r;
 }
@@ -376,7 +344,7 @@ char *sandbox_library_version(void)
 int seccomp_install_for_keeper(void)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int r = filter ? add_rules(filter, SCMP_ACT_ALLOW, keeper_calls, 0, NULL) : -ENOMEM;
+	int r = filter ? seccomp_rules_add(filter, SCMP_ACT_ALLOW, keeper_calls, 0, NULL) : -ENOMEM;
 
 	if (r == 0)
 		r = load_filter(filter);

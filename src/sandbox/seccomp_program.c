@@ -25,6 +25,7 @@
 
 #include "base/fd.h"
 #include "sandbox/sandbox_private.h"
+#include "sandbox/seccomp_rules.h"
 
 #define NAMESPACE_FLAGS                                                                            \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
@@ -96,32 +97,6 @@ static const struct {
 	{ SCMP_ACT_ALLOW, "ioctl", 1, 0xff00, 'm' << 8 },         /* nvidia-modeset */
 };
 
-/* nvidia-uvm numbers its ioctls without a type. Its descriptors are the driver's to open, and are
- * not known here; so these numbers are allowed where the device is, on whatever descriptor. */
-static const struct {
-	uint64_t mask, value;
-} uvm_ioctls[] = {
-	{ 0xffffff00, 0 },
-	{ UINT32_MAX, 0x30000001 },
-	{ UINT32_MAX, 0x30000002 },
-};
-
-/* @names are separated by spaces. 0, also if one is unknown here, or -errno. */
-static int add_rules(scmp_filter_ctx filter, uint32_t action, const char *names, unsigned n_when,
-		     const struct scmp_arg_cmp *when)
-{
-	g_auto(GStrv) list = g_strsplit(names, " ", -1);
-	int r = 0;
-
-	for (char **name = list; r == 0 && *name; name++) {
-		int number = seccomp_syscall_resolve_name(*name);
-
-		if (number != __NR_SCMP_ERROR)
-			r = seccomp_rule_add_array(filter, action, number, n_when, when);
-	}
-	return r;
-}
-
 /* A rule that says what is so anyway is an error to libseccomp. */
 static bool is_default(scmp_filter_ctx filter, uint32_t action)
 {
@@ -130,34 +105,22 @@ static bool is_default(scmp_filter_ctx filter, uint32_t action)
 	return seccomp_attr_get(filter, SCMP_FLTATR_ACT_DEFAULT, &usual) == 0 && usual == action;
 }
 
-static int add_uvm_rules(scmp_filter_ctx filter)
-{
-	int r = 0;
-
-	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(uvm_ioctls); i++) {
-		const struct scmp_arg_cmp when = { 1, SCMP_CMP_MASKED_EQ, uvm_ioctls[i].mask,
-						   uvm_ioctls[i].value };
-
-		r = add_rules(filter, SCMP_ACT_ALLOW, "ioctl", 1, &when);
-	}
-	return r;
-}
-
 static int add_all_rules(scmp_filter_ctx filter)
 {
 	int r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
 	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(listed); i++)
 		if (!is_default(filter, listed[i].action))
-			r = add_rules(filter, listed[i].action, listed[i].names, 0, NULL);
+			r = seccomp_rules_add(filter, listed[i].action, listed[i].names, 0, NULL);
 	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(listed_when); i++) {
 		const struct scmp_arg_cmp when = { listed_when[i].arg, SCMP_CMP_MASKED_EQ,
 						   listed_when[i].mask, listed_when[i].value };
 
-		r = add_rules(filter, listed_when[i].action, listed_when[i].name, 1, &when);
+		r = seccomp_rules_add(filter, listed_when[i].action, listed_when[i].name, 1, &when);
 	}
+	/* The descriptors of nvidia-uvm are the driver's to open, and are not known here. */
 	if (r == 0 && access("/dev/nvidia-uvm", F_OK) == 0)
-		r = add_uvm_rules(filter);
+		r = seccomp_rules_allow_uvm(filter, -1);
 	return r;
 }
 
