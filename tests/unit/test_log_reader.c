@@ -116,6 +116,16 @@ static void name_journal(int fd, const char *rest)
 	setenv("JOURNAL_STREAM", text, 1);
 }
 
+static void log_at_each_level(void)
+{
+	log_error("one");
+	log_warn("two");
+	log_info("three");
+	log_debug("four");
+	log_fatal("five");
+	log_output_write_last(LOG_LEVEL_ERROR, "six\n", 4);
+}
+
 static void use_journal(const void *unused)
 {
 	int pair[2];
@@ -125,12 +135,7 @@ static void use_journal(const void *unused)
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
 	name_journal(pair[1], "");
 	start_on(pair[1]);
-	log_error("one");
-	log_warn("two");
-	log_info("three");
-	log_debug("four");
-	log_fatal("five");
-	log_output_write_last(LOG_LEVEL_ERROR, "six\n", 4);
+	log_at_each_level();
 	expect(pair[0], "<3>test: one\n<4>test: two\n<6>test: three\n<7>test: four\n<3>five\n"
 			"<3>six\n");
 }
@@ -157,12 +162,7 @@ static void use_syslog(const void *unused)
 	(void)unused;
 	log_set_level(LOG_LEVEL_DEBUG);
 	start_on_null();
-	log_error("one");
-	log_warn("two");
-	log_info("three");
-	log_debug("four");
-	log_fatal("five");
-	log_output_write_last(LOG_LEVEL_ERROR, "six\n", 4);
+	log_at_each_level();
 	expect_syslog(log, 3, "test: one");
 	expect_syslog(log, 4, "test: two");
 	expect_syslog(log, 6, "test: three");

@@ -191,11 +191,17 @@ static void test_a_blob_of_guest_memory_has_nothing_to_export(void **state)
 	(void)state;
 }
 
-static void test_a_fence_of_ring_1_passes_with_all_its_64_bits(void **state)
+/* A context with a queue on RING; no fence has passed yet. */
+static void start_queue(void)
 {
 	virgl_rig.n_passed = 0;
 	assert_int_equal(venus_rig_new_context(CTX), 0);
 	assert_int_equal(venus_rig_make_queue(CTX, RING), 0);
+}
+
+static void test_a_fence_of_ring_1_passes_with_all_its_64_bits(void **state)
+{
+	start_queue();
 	assert_int_equal(create_fence(CTX, RING, BIG + 3), 0);
 	assert_true(wait_for(CTX, RING, BIG + 3));
 	assert_int_equal(virgl_rig.passed[virgl_rig.n_passed - 1].id, BIG + 3);
@@ -207,9 +213,7 @@ static void test_a_fence_of_ring_1_passes_with_all_its_64_bits(void **state)
 
 static void test_thousands_of_fences_pass_in_their_order(void **state)
 {
-	virgl_rig.n_passed = 0;
-	assert_int_equal(venus_rig_new_context(CTX), 0);
-	assert_int_equal(venus_rig_make_queue(CTX, RING), 0);
+	start_queue();
 	for (unsigned i = 1; i <= MANY; i++)
 		assert_int_equal(create_fence(CTX, RING, BIG + i), 0);
 	assert_true(wait_for(CTX, RING, BIG + MANY));
@@ -242,9 +246,7 @@ static void test_a_ring_that_waits_holds_no_other(void **state)
 
 static void test_a_context_goes_with_fences_in_flight(void **state)
 {
-	virgl_rig.n_passed = 0;
-	assert_int_equal(venus_rig_new_context(CTX), 0);
-	assert_int_equal(venus_rig_make_queue(CTX, RING), 0);
+	start_queue();
 	assert_int_equal(venus_rig_block_queue(CTX), 0);
 	for (unsigned i = 1; i <= 100; i++)
 		assert_int_equal(create_fence(CTX, RING, BIG + i), 0);
