@@ -76,7 +76,7 @@ static void ask_all(GPtrArray *findings, const char *path)
 
 	if (!devices)
 		check_add(findings, CHECK_LESS, path, "it does not answer",
-			  "see what it says to -device help");
+			  "run it with -device help to see what it has");
 	else if (!strstr(devices, "vhost-user-gpu"))
 		check_add(findings, CHECK_LESS, path, "it has no device vhost-user-gpu",
 			  "install QEMU's package of GPU modules, if it has one");
@@ -92,9 +92,10 @@ void check_qemu(GPtrArray *findings)
 		check_add(findings, CHECK_LESS, "QEMU", "none in PATH",
 			  "install QEMU, 10.0 or newer");
 	else if (!check_may_run(path))
-		check_add(findings, CHECK_LESS, path,
-			  "not asked: others than root can replace it, and this is root",
-			  "run --check as the user who runs QEMU");
+		check_add(
+			findings, CHECK_LESS, path,
+			"not run: a user other than root can replace it, and --check runs as root",
+			"run --check as the user who runs QEMU");
 	else
 		ask_all(findings, path);
 }

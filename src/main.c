@@ -192,7 +192,8 @@ static int serve_front_ends(struct daemon *daemon, struct gpu_device *device,
 	int r = statistics_start(&statistics, &daemon->loop);
 
 	if (r < 0)
-		log_warn("no statistics: %s", g_strerror(-r));
+		log_warn("cannot watch for SIGUSR1, so there are no statistics: %s",
+			 g_strerror(-r));
 	if (!sandbox_lock(&daemon->sandbox, needs)) {
 		statistics_stop(&statistics);
 		vhost_server_free(server);

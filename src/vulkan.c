@@ -79,7 +79,7 @@ void vulkan_watch_server(struct vulkan *vulkan, struct loop *loop)
 {
 	if (vulkan->pidfd >= 0 &&
 	    loop_add(loop, &vulkan->source, vulkan->pidfd, EPOLLIN, on_server_end) < 0)
-		log_warn("the end of the render server will not be seen");
+		log_warn("cannot watch the render server: the log will not say when it ends");
 }
 
 void vulkan_finish(struct vulkan *vulkan)

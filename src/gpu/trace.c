@@ -4,7 +4,7 @@
  * given back, in seconds since the start, and how long after it was taken that was.
  *
  * A guest decides how much there is to write, so the file has a limit; past it, or where the disk
- * is full, the trace ends and all else goes on.
+ * is full, the trace stops, and the guest is served as before.
  */
 #include "gpu/trace.h"
 
@@ -43,7 +43,7 @@ static void write_line(struct trace *trace, const char *line, int length)
 		trace->n_bytes += (uint64_t)n;
 		return;
 	}
-	log_warn("the trace ends: %s", n < 0 ? g_strerror(errno) : "the disk is full");
+	log_warn("--trace stopped: %s", n < 0 ? g_strerror(errno) : "the disk is full");
 	fd_close(&trace->fd);
 }
 
@@ -64,6 +64,7 @@ void trace_command(struct trace *trace, const struct gpu_command *command)
 	write_line(trace, line, MIN(n, LINE_BYTES - 1));
 	if (trace->n_bytes < MAX_BYTES || !trace_is_on(trace))
 		return;
-	log_warn("the trace ends: it has %llu MiB", (unsigned long long)(MAX_BYTES >> 20));
+	log_warn("--trace stopped: the file has reached %llu MiB",
+		 (unsigned long long)(MAX_BYTES >> 20));
 	fd_close(&trace->fd);
 }

@@ -32,14 +32,15 @@ void session_explain_ring(struct vhost_session *s, const struct vring *vring)
 	if (s->has_explained || is_in_memory(&s->memory, &vring->addresses))
 		return;
 	if (guest_memory_largest(&s->memory) <= LEAST_MEMORY)
-		log_error("the VMM shares no guest memory (%u regions came with a descriptor). "
-			  "QEMU: -object memory-backend-memfd,id=mem,size=SIZE,share=on "
-			  "-machine memory-backend=mem; libvirt: <memoryBacking><source "
-			  "type='memfd'/><access mode='shared'/></memoryBacking>",
-			  s->memory.n_regions);
+		log_error(
+			"the front-end shares no guest memory (%u regions came with a descriptor). "
+			"QEMU: -object memory-backend-memfd,id=mem,size=SIZE,share=on "
+			"-machine memory-backend=mem; libvirt: <memoryBacking><source "
+			"type='memfd'/><access mode='shared'/></memoryBacking>",
+			s->memory.n_regions);
 	else if (s->features & BIT64(VIRTIO_F_ACCESS_PLATFORM))
 		log_error("the guest's addresses go through a vIOMMU, which this device does not "
-			  "support: take iommu_platform=on from the device, or the vIOMMU from "
+			  "support: remove iommu_platform=on from the device, or the vIOMMU from "
 			  "the machine");
 	else
 		return;

@@ -388,8 +388,9 @@ static void give_up_request(struct shmem *shmem)
 
 static void give_up_barrier(struct shmem *shmem)
 {
-	log_warn("the front-end does not say when a map is in place: the guest may lose what it "
-		 "writes there first");
+	log_warn("the front-end did not answer a barrier for %d ms: the guest may lose its first "
+		 "writes to a new mapping",
+		 SHMEM_BARRIER_MS);
 	shmem->has_barriers = shmem->is_barrier_in_flight = false;
 	vhost_channel_forget_reply(&shmem->channel);
 	prove_maps(shmem);

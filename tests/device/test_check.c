@@ -161,7 +161,7 @@ static void a_qemu_that_does_not_answer_is_not_waited_for(void **state)
 
 static void root_runs_nothing_that_others_can_replace(void **state)
 {
-	static const char finding[] = ": not asked: others than root can replace it, ";
+	static const char finding[] = ": not run: a user other than root can replace it, ";
 
 	(void)state;
 	if (geteuid() != 0)

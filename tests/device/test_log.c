@@ -157,7 +157,7 @@ static void memory_that_is_not_shared_is_an_error_with_its_cure(void **state)
 	struct vmm *vmm = agree(state, 0);
 
 	start_rings(vmm);
-	assert_said(vmm, "error session: the VMM shares no guest memory (0 regions came");
+	assert_said(vmm, "error session: the front-end shares no guest memory (0 regions came");
 	assert_said(vmm, "share=on -machine memory-backend=mem; libvirt: <memoryBacking>");
 	assert_said_once(vmm, "shares no guest memory");
 }
@@ -225,7 +225,7 @@ static void each_step_to_a_picture_is_said_once(void **state)
 	assert_said_once(vmm, "info device: the guest's driver is ready: ");
 	assert_said_once(vmm, " edid resource-uuid resource-blob");
 	assert_said_once(vmm, " MiB shared in 3 regions\n");
-	assert_said_once(vmm, "info display: the VMM's display is connected; EDID: yes, ");
+	assert_said_once(vmm, "info display: the front-end's display is connected; EDID: yes, ");
 	assert_said_once(vmm, "info device: scanout 0: 64x48 of resource 1, shown as pixels\n");
 	assert_not_said(vmm, "of resource 2");
 	show_image(vmm, 3, 65, 48);
@@ -234,7 +234,7 @@ static void each_step_to_a_picture_is_said_once(void **state)
 	vmm_start(vmm);
 	assert_alive(vmm);
 	assert_said_once(vmm, "the guest's driver is ready");
-	assert_said_once(vmm, "the VMM's display is connected");
+	assert_said_once(vmm, "the front-end's display is connected");
 	vmm_disconnect(vmm);
 	await_line(vmm, "info device: served 00:00:0");
 	assert_said_once(vmm, " commands, 3 frames (0 as dma-bufs), 1 errors of the guest");
@@ -370,7 +370,7 @@ static void allow_no_bytes_in_files(struct vmm *vmm)
 		 "ulimit -f 0; exec \"$0\" \"$@\"");
 }
 
-/* The log is a file too here, so it does not say that the trace ends. */
+/* The log is a file too here, so it does not say that the trace stopped. */
 static void a_trace_that_may_not_grow_ends_and_the_daemon_goes_on(void **state)
 {
 	const char *const args[] = { "--gpu-mode", "2d",       "--log-level", "error",

@@ -16,7 +16,7 @@ void socket_report_features(struct socket_display *sd)
 		return; /* QEMU hands over a new socket at each start of the device */
 	sd->has_told = true;
 	sd->told_features = sd->features;
-	log_info("the VMM's display is connected; EDID: %s, dma-bufs with modifiers: %s",
+	log_info("the front-end's display is connected; EDID: %s, dma-bufs with modifiers: %s",
 		 yes_or_no(socket_has_features(sd, VHOST_USER_GPU_PROTOCOL_F_EDID)),
 		 yes_or_no(socket_has_features(sd, VHOST_USER_GPU_PROTOCOL_F_DMABUF2)));
 }

@@ -89,7 +89,8 @@ static int check_venus(const struct virgl *virgl)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	}
 	if (count_venus(virgl->rings) >= virgl->rings->max_venus) {
-		log_debug("no Vulkan context: there are %u", virgl->rings->max_venus);
+		log_debug("no Vulkan context: the guest has %u, the limit (--max-venus-contexts)",
+			  virgl->rings->max_venus);
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	}
 	return 0;
