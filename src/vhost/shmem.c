@@ -14,9 +14,6 @@
  * barrier, a request that changes nothing, brings that answer. A front-end that does not answer it
  * within a second gets no other one.
  *
- * Time is counted in ticks of our loop: the front-end cannot answer while it waits for us, and we
- * do not see its answer while the renderer's library is busy.
- *
  * Who waits too long is told so. The request stays in flight, for a late answer says what has
  * happened: a map that comes late is unmapped. Until then there are no new maps.
  *
@@ -24,7 +21,7 @@
  * in place after it, and is unmapped. We may hear of a reset only at the next start: so it is with
  * maps that were answered after the rings had stopped.
  */
-#include "vhost/shmem.h"
+#include "vhost/shmem_private.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -38,32 +35,7 @@
 #define LOG_MODULE "window"
 #include "base/log.h"
 
-#define TICK_MS 500
-
 #define REGION_ID 1 /* VIRTIO_GPU_SHM_ID_HOST_VISIBLE */
-
-enum part_state {
-	PART_MAP_WAITS, /* in to_send */
-	PART_MAP_SENT,
-	PART_UNPROVEN, /* in unproven */
-	PART_MAPPED,
-	PART_UNMAP_WAITS, /* in to_send */
-	PART_UNMAP_SENT,
-	PART_CLOSED,
-};
-
-struct shmem_part {
-	GList link, queue_link;
-	enum part_state state;
-	uint64_t offset, size;       /* bytes */
-	int fd;                      /* owned until it is sent */
-	dev_t device;                /* of the file */
-	ino_t inode;                 /* of the file */
-	struct vhost_mapping *owner; /* borrowed; NULL: nobody waits for it */
-	bool is_unwanted;            /* in flight; to be unmapped when it is mapped */
-	bool is_forgotten;           /* the guest was reset; it need not be mapped any more */
-	bool came_while_stopped;     /* mapped, and the rings have not run since */
-};
 
 static struct shmem_part *part_new(struct shmem *shmem, struct vhost_mapping *owner, int fd,
 				   const struct stat *st)
@@ -85,15 +57,14 @@ static struct shmem_part *part_new(struct shmem *shmem, struct vhost_mapping *ow
 	return part;
 }
 
-static void part_free(struct shmem *shmem, struct shmem_part *part)
+void shmem_part_free(struct shmem *shmem, struct shmem_part *part)
 {
 	g_queue_unlink(&shmem->parts, &part->link);
 	fd_close(&part->fd);
 	g_free(part);
 }
 
-/* Takes it out of the queue that its state says. */
-static void part_unqueue(struct shmem *shmem, struct shmem_part *part)
+void shmem_part_unqueue(struct shmem *shmem, struct shmem_part *part)
 {
 	if (part->state == PART_MAP_WAITS || part->state == PART_UNMAP_WAITS)
 		g_queue_unlink(&shmem->to_send, &part->queue_link);
@@ -101,8 +72,7 @@ static void part_unqueue(struct shmem *shmem, struct shmem_part *part)
 		g_queue_unlink(&shmem->unproven, &part->queue_link);
 }
 
-/* Tells its owner the end of what it asked for; @is_mapped: the part is its own from now on. */
-static void tell_owner(struct shmem_part *part, int error, bool is_mapped)
+void shmem_tell_owner(struct shmem_part *part, int error, bool is_mapped)
 {
 	struct vhost_mapping *owner = part->owner;
 
@@ -115,8 +85,7 @@ static void tell_owner(struct shmem_part *part, int error, bool is_mapped)
 	owner->fn(owner, error);
 }
 
-/* All that was mapped is in place. */
-static void prove_maps(struct shmem *shmem)
+void shmem_prove_maps(struct shmem *shmem)
 {
 	GList *link;
 
@@ -124,7 +93,7 @@ static void prove_maps(struct shmem *shmem)
 		struct shmem_part *part = link->data;
 
 		part->state = PART_MAPPED;
-		tell_owner(part, 0, true);
+		shmem_tell_owner(part, 0, true);
 	}
 }
 
@@ -132,9 +101,9 @@ static void prove_maps(struct shmem *shmem)
 
 static void await_answer(struct shmem *shmem, int ms)
 {
-	shmem->n_ticks = (unsigned)ms / TICK_MS + 1; /* the timer may be under way already */
+	shmem->n_ticks = (unsigned)ms / SHMEM_TICK_MS + 1; /* the timer may be under way already */
 	if (!shmem->timer.is_armed)
-		loop_timer_arm(&shmem->timer, TICK_MS);
+		loop_timer_arm(&shmem->timer, SHMEM_TICK_MS);
 }
 
 static void send_part(struct shmem *shmem, struct shmem_part *part)
@@ -167,11 +136,6 @@ static void send_barrier(struct shmem *shmem)
 	await_answer(shmem, SHMEM_BARRIER_MS);
 }
 
-static bool is_waiting(const struct shmem *shmem)
-{
-	return shmem->in_flight || shmem->is_barrier_in_flight;
-}
-
 /* An error shows in the loop as well, where owners may be told. */
 static void flush(struct shmem *shmem)
 {
@@ -181,9 +145,9 @@ static void flush(struct shmem *shmem)
 		(void)loop_modify(&shmem->source, r == -EAGAIN ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
-static void send_next(struct shmem *shmem)
+void shmem_send_next(struct shmem *shmem)
 {
-	if (shmem->channel.fd < 0 || is_waiting(shmem))
+	if (shmem->channel.fd < 0 || shmem_is_waiting(shmem))
 		return;
 	if (shmem->may_send && !g_queue_is_empty(&shmem->to_send))
 		send_part(shmem, g_queue_pop_head_link(&shmem->to_send)->data);
@@ -199,7 +163,7 @@ void shmem_set_running(struct shmem *shmem, bool is_running)
 	shmem->may_send = is_running;
 	for (GList *link = shmem->parts.head; is_running && link; link = link->next)
 		((struct shmem_part *)link->data)->came_while_stopped = false;
-	send_next(shmem);
+	shmem_send_next(shmem);
 }
 
 /* ---- answers ---- */
@@ -219,8 +183,8 @@ static void on_map_answer(struct shmem *shmem, struct shmem_part *part, bool is_
 	if (!is_done) {
 		log_debug("the front-end refused to map 0x%" PRIx64 " +0x%" PRIx64, part->offset,
 			  part->size);
-		tell_owner(part, -EINVAL, false);
-		part_free(shmem, part);
+		shmem_tell_owner(part, -EINVAL, false);
+		shmem_part_free(shmem, part);
 	} else if (part->is_unwanted) {
 		/* Before anything else is mapped there. */
 		ask_unmap(shmem, part, true);
@@ -240,9 +204,9 @@ static void close_part(struct shmem_part *part)
 
 static void on_unmap_answer(struct shmem *shmem, struct shmem_part *part, bool is_done)
 {
-	tell_owner(part, is_done ? 0 : -EINVAL, false);
+	shmem_tell_owner(part, is_done ? 0 : -EINVAL, false);
 	if (is_done || part->is_forgotten)
-		part_free(shmem, part);
+		shmem_part_free(shmem, part);
 	else
 		close_part(part);
 }
@@ -258,7 +222,7 @@ static int take_answer(struct shmem *shmem)
 		return -EPROTO;
 	if (m->header.request == VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP) {
 		shmem->is_barrier_in_flight = false; /* or was long ago */
-		prove_maps(shmem);
+		shmem_prove_maps(shmem);
 		return 0;
 	}
 	if (!part || m->header.size != sizeof(value))
@@ -266,54 +230,14 @@ static int take_answer(struct shmem *shmem)
 	memcpy(&value, m->payload, sizeof(value));
 	shmem->in_flight = NULL;
 	shmem->is_late = false;
-	prove_maps(shmem);
+	shmem_prove_maps(shmem);
 	if (part->state == PART_MAP_SENT)
 		on_map_answer(shmem, part, value == 0);
 	else
 		on_unmap_answer(shmem, part, value == 0);
 	if (!shmem->has_barriers)
-		prove_maps(shmem);
+		shmem_prove_maps(shmem);
 	return 0;
-}
-
-/* Whoever waits hears it, and what is not known to be unmapped stays closed. */
-static void lose_part(struct shmem *shmem, struct shmem_part *part)
-{
-	part_unqueue(shmem, part);
-	switch (part->state) {
-	case PART_MAP_WAITS:
-		tell_owner(part, -ENOTCONN, false);
-		part_free(shmem, part);
-		break;
-	case PART_UNPROVEN:
-		part->state = PART_MAPPED;
-		tell_owner(part, 0, true);
-		break;
-	case PART_MAP_SENT:
-	case PART_UNMAP_WAITS:
-	case PART_UNMAP_SENT:
-		part->state = PART_CLOSED;
-		tell_owner(part, -ENOTCONN, false);
-		break;
-	case PART_MAPPED:
-	case PART_CLOSED:
-		break;
-	}
-}
-
-static void disconnect(struct shmem *shmem)
-{
-	if (shmem->channel.fd < 0)
-		return;
-	loop_remove(&shmem->source);
-	vhost_channel_finish(&shmem->channel);
-	vhost_channel_init(&shmem->channel, -1);
-	shmem->in_flight = NULL;
-	shmem->is_barrier_in_flight = shmem->is_late = false;
-	for (GList *link = shmem->parts.head, *next; link; link = next) {
-		next = link->next;
-		lose_part(shmem, link->data);
-	}
 }
 
 static int on_channel(struct loop_source *source, uint32_t events)
@@ -331,86 +255,19 @@ static int on_channel(struct loop_source *source, uint32_t events)
 	if (r == -EPROTO) {
 		const char *problem = shmem->channel.problem;
 
-		disconnect(shmem);
+		shmem_disconnect(shmem);
 		shmem->failed(shmem->data, r,
 			      problem ? problem : "a wrong answer to a request of ours");
 		return 0;
 	}
 	if (r < 0) {
 		log_debug("the front-end closed the back-end channel");
-		disconnect(shmem);
+		shmem_disconnect(shmem);
 		return 0;
 	}
-	send_next(shmem);
+	shmem_send_next(shmem);
 	if (shmem->source.loop)
 		flush(shmem);
-	return 0;
-}
-
-/* ---- time ---- */
-
-/* @part has waited too long, or waits behind what has. */
-static void give_up_part(struct shmem *shmem, struct shmem_part *part)
-{
-	switch (part->state) {
-	case PART_MAP_WAITS:
-		part_unqueue(shmem, part);
-		tell_owner(part, -ETIMEDOUT, false);
-		part_free(shmem, part);
-		break;
-	case PART_MAP_SENT:
-		part->is_unwanted = true;
-		tell_owner(part, -ETIMEDOUT, false);
-		break;
-	case PART_UNMAP_WAITS:
-	case PART_UNMAP_SENT:
-		tell_owner(part, -ETIMEDOUT, false);
-		break;
-	case PART_UNPROVEN:
-	case PART_MAPPED:
-	case PART_CLOSED:
-		break;
-	}
-}
-
-static void give_up_request(struct shmem *shmem)
-{
-	log_warn("the front-end has not answered a request to %s for %d s",
-		 shmem->in_flight->state == PART_MAP_SENT ? "map" : "unmap",
-		 SHMEM_REQUEST_MS / 1000);
-	shmem->is_late = true;
-	for (GList *link = shmem->parts.head, *next; link; link = next) {
-		next = link->next;
-		give_up_part(shmem, link->data);
-	}
-	prove_maps(shmem);
-}
-
-static void give_up_barrier(struct shmem *shmem)
-{
-	log_warn("the front-end did not answer a barrier for %d ms: the guest may lose its first "
-		 "writes to a new mapping",
-		 SHMEM_BARRIER_MS);
-	shmem->has_barriers = shmem->is_barrier_in_flight = false;
-	vhost_channel_forget_reply(&shmem->channel);
-	prove_maps(shmem);
-	send_next(shmem);
-}
-
-static int on_tick(struct loop_timer *timer)
-{
-	struct shmem *shmem = container_of(timer, struct shmem, timer);
-
-	if (!is_waiting(shmem) || shmem->is_late)
-		return 0;
-	if (--shmem->n_ticks == 0) {
-		if (shmem->is_barrier_in_flight)
-			give_up_barrier(shmem);
-		else
-			give_up_request(shmem);
-	}
-	if (is_waiting(shmem) && !shmem->is_late && !shmem->timer.is_armed)
-		loop_timer_arm(&shmem->timer, TICK_MS);
 	return 0;
 }
 
@@ -464,7 +321,7 @@ int shmem_map(struct shmem *shmem, struct vhost_mapping *mapping, int fd)
 	struct shmem_part *part = part_new(shmem, mapping, fd_steal(&owned), &st);
 
 	g_queue_push_tail_link(&shmem->to_send, &part->queue_link);
-	send_next(shmem);
+	shmem_send_next(shmem);
 	return 0;
 }
 
@@ -476,16 +333,16 @@ void shmem_forget(struct shmem *shmem, struct vhost_mapping *mapping)
 		return;
 	mapping->part = NULL;
 	part->owner = NULL;
-	part_unqueue(shmem, part);
+	shmem_part_unqueue(shmem, part);
 	if (part->state == PART_MAP_WAITS) {
-		part_free(shmem, part);
+		shmem_part_free(shmem, part);
 		return;
 	}
 	if (part->state == PART_MAP_SENT)
 		part->is_unwanted = true;
 	else if (part->state != PART_UNMAP_SENT)
 		ask_unmap(shmem, part, false);
-	send_next(shmem);
+	shmem_send_next(shmem);
 }
 
 int shmem_unmap(struct shmem *shmem, struct vhost_mapping *mapping)
@@ -498,13 +355,13 @@ int shmem_unmap(struct shmem *shmem, struct vhost_mapping *mapping)
 		return shmem->is_late ? -ETIMEDOUT : -ENOTCONN;
 	}
 	ask_unmap(shmem, part, false);
-	send_next(shmem);
+	shmem_send_next(shmem);
 	return 0;
 }
 
 static void reset_part(struct shmem *shmem, struct shmem_part *part)
 {
-	part_unqueue(shmem, part);
+	shmem_part_unqueue(shmem, part);
 	if (part->owner)
 		part->owner->part = NULL;
 	part->owner = NULL;
@@ -512,7 +369,7 @@ static void reset_part(struct shmem *shmem, struct shmem_part *part)
 	if (part->came_while_stopped)
 		ask_unmap(shmem, part, true);
 	else if (part != shmem->in_flight)
-		part_free(shmem, part);
+		shmem_part_free(shmem, part);
 }
 
 void shmem_reset(struct shmem *shmem)
@@ -562,14 +419,14 @@ int shmem_init(struct shmem *shmem, struct loop *loop, uint64_t size, shmem_fail
 		.has_barriers = true,
 	};
 	vhost_channel_init(&shmem->channel, -1);
-	return loop_timer_init(loop, &shmem->timer, on_tick);
+	return loop_timer_init(loop, &shmem->timer, shmem_on_tick);
 }
 
 int shmem_connect(struct shmem *shmem, int fd)
 {
 	int r = fd_prepare(fd);
 
-	disconnect(shmem);
+	shmem_disconnect(shmem);
 	shmem->has_barriers = true;
 	if (r == 0)
 		r = loop_add(shmem->loop, &shmem->source, fd, EPOLLIN, on_channel);
@@ -578,7 +435,7 @@ int shmem_connect(struct shmem *shmem, int fd)
 		return r;
 	}
 	vhost_channel_init(&shmem->channel, fd);
-	send_next(shmem);
+	shmem_send_next(shmem);
 	return 0;
 }
 
@@ -594,6 +451,6 @@ void shmem_finish(struct shmem *shmem)
 
 		if (part->owner)
 			part->owner->part = NULL;
-		part_free(shmem, part);
+		shmem_part_free(shmem, part);
 	}
 }

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The end of what the front-end does not answer: it has closed the channel, or lets a request wait
+ * too long. Each owner that waits is told once, and a part that may be mapped stays closed.
+ *
+ * Time is counted in ticks of our loop: the front-end cannot answer while it waits for us, and we
+ * do not see its answer while the renderer's library is busy.
+ */
+#include <errno.h>
+
+#include "base/container.h"
+#include "vhost/shmem_private.h"
+
+#define LOG_MODULE "window"
+#include "base/log.h"
+
+bool shmem_is_waiting(const struct shmem *shmem)
+{
+	return shmem->in_flight || shmem->is_barrier_in_flight;
+}
+
+/* Whoever waits hears it, and what is not known to be unmapped stays closed. */
+static void lose_part(struct shmem *shmem, struct shmem_part *part)
+{
+	shmem_part_unqueue(shmem, part);
+	switch (part->state) {
+	case PART_MAP_WAITS:
+		shmem_tell_owner(part, -ENOTCONN, false);
+		shmem_part_free(shmem, part);
+		break;
+	case PART_UNPROVEN:
+		part->state = PART_MAPPED;
+		shmem_tell_owner(part, 0, true);
+		break;
+	case PART_MAP_SENT:
+	case PART_UNMAP_WAITS:
+	case PART_UNMAP_SENT:
+		part->state = PART_CLOSED;
+		shmem_tell_owner(part, -ENOTCONN, false);
+		break;
+	case PART_MAPPED:
+	case PART_CLOSED:
+		break;
+	}
+}
+
+void shmem_disconnect(struct shmem *shmem)
+{
+	if (shmem->channel.fd < 0)
+		return;
+	loop_remove(&shmem->source);
+	vhost_channel_finish(&shmem->channel);
+	vhost_channel_init(&shmem->channel, -1);
+	shmem->in_flight = NULL;
+	shmem->is_barrier_in_flight = shmem->is_late = false;
+	for (GList *link = shmem->parts.head, *next; link; link = next) {
+		next = link->next;
+		lose_part(shmem, link->data);
+	}
+}
+
+/* @part has waited too long, or waits behind what has. */
+static void give_up_part(struct shmem *shmem, struct shmem_part *part)
+{
+	switch (part->state) {
+	case PART_MAP_WAITS:
+		shmem_part_unqueue(shmem, part);
+		shmem_tell_owner(part, -ETIMEDOUT, false);
+		shmem_part_free(shmem, part);
+		break;
+	case PART_MAP_SENT:
+		part->is_unwanted = true;
+		shmem_tell_owner(part, -ETIMEDOUT, false);
+		break;
+	case PART_UNMAP_WAITS:
+	case PART_UNMAP_SENT:
+		shmem_tell_owner(part, -ETIMEDOUT, false);
+		break;
+	case PART_UNPROVEN:
+	case PART_MAPPED:
+	case PART_CLOSED:
+		break;
+	}
+}
+
+static void give_up_request(struct shmem *shmem)
+{
+	log_warn("the front-end has not answered a request to %s for %d s",
+		 shmem->in_flight->state == PART_MAP_SENT ? "map" : "unmap",
+		 SHMEM_REQUEST_MS / 1000);
+	shmem->is_late = true;
+	for (GList *link = shmem->parts.head, *next; link; link = next) {
+		next = link->next;
+		give_up_part(shmem, link->data);
+	}
+	shmem_prove_maps(shmem);
+}
+
+static void give_up_barrier(struct shmem *shmem)
+{
+	log_warn("the front-end did not answer a barrier for %d ms: the guest may lose its first "
+		 "writes to a new mapping",
+		 SHMEM_BARRIER_MS);
+	shmem->has_barriers = shmem->is_barrier_in_flight = false;
+	vhost_channel_forget_reply(&shmem->channel);
+	shmem_prove_maps(shmem);
+	shmem_send_next(shmem);
+}
+
+int shmem_on_tick(struct loop_timer *timer)
+{
+	struct shmem *shmem = container_of(timer, struct shmem, timer);
+
+	if (!shmem_is_waiting(shmem) || shmem->is_late)
+		return 0;
+	if (--shmem->n_ticks == 0) {
+		if (shmem->is_barrier_in_flight)
+			give_up_barrier(shmem);
+		else
+			give_up_request(shmem);
+	}
+	if (shmem_is_waiting(shmem) && !shmem->is_late && !shmem->timer.is_armed)
+		loop_timer_arm(&shmem->timer, SHMEM_TICK_MS);
+	return 0;
+}

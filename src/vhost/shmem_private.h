@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#pragma once
+
+/* What the files of the window share: a part of it, and what both do with one. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vhost/shmem.h"
+
+#define SHMEM_TICK_MS 500
+
+enum part_state {
+	PART_MAP_WAITS, /* in to_send */
+	PART_MAP_SENT,
+	PART_UNPROVEN, /* in unproven */
+	PART_MAPPED,
+	PART_UNMAP_WAITS, /* in to_send */
+	PART_UNMAP_SENT,
+	PART_CLOSED,
+};
+
+struct shmem_part {
+	GList link, queue_link;
+	enum part_state state;
+	uint64_t offset, size;       /* bytes */
+	int fd;                      /* owned until it is sent */
+	dev_t device;                /* of the file */
+	ino_t inode;                 /* of the file */
+	struct vhost_mapping *owner; /* borrowed; NULL: nobody waits for it */
+	bool is_unwanted;            /* in flight; to be unmapped when it is mapped */
+	bool is_forgotten;           /* the guest was reset; it need not be mapped any more */
+	bool came_while_stopped;     /* mapped, and the rings have not run since */
+};
+
+/* shmem.c */
+void shmem_part_free(struct shmem *shmem, struct shmem_part *part);
+/* Takes it out of the queue that its state says. */
+void shmem_part_unqueue(struct shmem *shmem, struct shmem_part *part);
+/* Tells its owner the end of what it asked for; @is_mapped: the part is its own from now on. */
+void shmem_tell_owner(struct shmem_part *part, int error, bool is_mapped);
+/* All that was mapped is in place. */
+void shmem_prove_maps(struct shmem *shmem);
+/* Sends the next request, unless one is in flight or none may be sent. */
+void shmem_send_next(struct shmem *shmem);
+
+/* shmem_loss.c */
+bool shmem_is_waiting(const struct shmem *shmem);
+/* Closes the channel, if there is one. Its owners hear that they are not connected. */
+void shmem_disconnect(struct shmem *shmem);
+/* Of shmem::timer, while a request is in flight. */
+int shmem_on_tick(struct loop_timer *timer);
