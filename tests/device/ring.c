@@ -92,11 +92,17 @@ void ring_release(struct ring *r, struct chain *c)
 	c->is_in_flight = false;
 }
 
+static void publish(struct ring *r)
+{
+	__atomic_store_n(&r->vring.avail->idx, r->avail_idx, __ATOMIC_RELEASE);
+}
+
 void ring_expose_raw(struct ring *r, uint16_t value)
 {
 	r->vring.avail->ring[r->avail_idx % r->size] = value;
 	r->avail_idx++;
-	__atomic_store_n(&r->vring.avail->idx, r->avail_idx, __ATOMIC_RELEASE);
+	if (!r->exposes_on_kick)
+		publish(r);
 }
 
 void ring_expose(struct ring *r, uint16_t head)
@@ -167,6 +173,8 @@ void ring_kick(struct ring *r)
 {
 	uint16_t event, flags;
 
+	if (r->exposes_on_kick)
+		publish(r);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	event = __atomic_load_n(&vring_avail_event(&r->vring), __ATOMIC_RELAXED);
 	flags = __atomic_load_n(&r->vring.used->flags, __ATOMIC_RELAXED);

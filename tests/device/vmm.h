@@ -135,7 +135,8 @@ struct ring {
 	struct chain chains[RING_MAX];
 	uint64_t interrupts; /* sum of what call_fd counted */
 	uint64_t kicks;
-	bool takes_any_head; /* a lie is in the ring: used entries are not checked */
+	bool exposes_on_kick; /* the device sees new chains at the next kick, all at once */
+	bool takes_any_head;  /* a lie is in the ring: used entries are not checked */
 };
 
 void ring_init(struct ring *r, struct vmm *vmm, unsigned index, unsigned size);
