@@ -199,7 +199,7 @@ def gl_reboots(t):
         with t.check("%d reboots with OpenGL running: each time it works again" % N_REBOOTS):
             for number in range(1 + N_REBOOTS):
                 boot(vm)
-                cube(vm)
+                pid = cube(vm)
                 try:
                     wait_turning_cube(vm, 60)
                 except Failure as failure:
@@ -218,7 +218,7 @@ def gl_reboots(t):
             if t.memory_counts:
                 expect(now < memory + GL_TOLERANCE_KIB, "%d KiB, %d before" % (now, memory))
         with t.check("the picture is right after them"):
-            vm.guest.do("sh killall -9 kmscube")
+            stop(vm, pid, "KILL")
             show_gl(vm, 7)
 
 
