@@ -113,6 +113,16 @@ static int add_context(struct virgl_rings *rings, uint32_t ctx_id, uint32_t caps
 	return r;
 }
 
+/* The library says ENOMEM for Vulkan whatever the reason is. One is a render server that has just
+ * ended while a worker that it was about to start still has its socket. */
+static int answer_refusal(uint32_t capset, int result)
+{
+	if (capset != VIRGL_CAPSET_VENUS)
+		return virgl_response(result);
+	log_debug("no Vulkan context: the render server made none");
+	return VIRTIO_GPU_RESP_ERR_UNSPEC;
+}
+
 int virgl_rings_create(struct virgl *virgl, uint32_t ctx_id, uint32_t capset, const char *name,
 		       uint32_t name_size)
 {
@@ -122,7 +132,7 @@ int virgl_rings_create(struct virgl *virgl, uint32_t ctx_id, uint32_t capset, co
 		return r;
 	r = virgl_renderer_context_create_with_flags(ctx_id, capset, name_size, name);
 	if (r != 0)
-		return virgl_response(r);
+		return answer_refusal(capset, r);
 	if (add_context(virgl->rings, ctx_id, capset) == 0)
 		return 0;
 	virgl_renderer_context_destroy(ctx_id);
