@@ -134,8 +134,13 @@ static _Noreturn void run_server(const struct launch *launch)
 /* fork() with a pidfd and namespaces; in the child 0. */
 static pid_t fork_into(unsigned long namespaces, int *ret_pidfd)
 {
-	return (pid_t)syscall(SYS_clone, namespaces | CLONE_PIDFD | SIGCHLD, NULL, ret_pidfd, NULL,
-			      NULL);
+	const unsigned long flags = namespaces | CLONE_PIDFD | SIGCHLD;
+
+#ifdef __s390x__ /* the first two arguments are the other way round */
+	return (pid_t)syscall(SYS_clone, NULL, flags, ret_pidfd, NULL, NULL);
+#else
+	return (pid_t)syscall(SYS_clone, flags, NULL, ret_pidfd, NULL, NULL);
+#endif
 }
 
 /* 0, or -errno if there is no child. */

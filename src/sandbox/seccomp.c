@@ -31,27 +31,35 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/log_output.h"
 #include "sandbox/sandbox_private.h"
 #include "sandbox/seccomp_rules.h"
+#include "sandbox/syscall_registers.h"
 
-#define MAX_DENIALS_TOLD 20
+#define MAX_DENIALS_TOLD      20
+#define SOCKETCALL_SETSOCKOPT 14 /* <linux/net.h>: SYS_SETSOCKOPT */
 
 #define P(profile) (1u << (profile))
 #define GL         (P(SANDBOX_SOFTWARE_GL) | P(SANDBOX_HARDWARE_GL))
 #define HARDWARE   P(SANDBOX_HARDWARE_GL)
 #define ALL        (P(SANDBOX_2D) | GL)
 
+/* On s390x the arguments of mmap() lie in memory: nothing of them can be asked. */
+#ifdef __s390x__
+#define MMAP_PROTECTION 0, 0, 0
+#else
+#define MMAP_PROTECTION 2, PROT_EXEC, 0
+#endif
+
 #define THREAD_FLAGS (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD)
 #define NAMESPACE_FLAGS                                                                            \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
 	 CLONE_NEWPID | CLONE_NEWNET)
 
-/* Names, because libseccomp's headers may be older than a call: one that it does not know is left
- * out, and so unlisted. */
+/* Names, of 64-bit machines (seccomp_rules.h), because libseccomp's headers may be older than a
+ * call: one that it does not know is left out, and so unlisted. */
 static const char never[] =
 	/* other programs, other processes */
 	"execve execveat ptrace process_vm_readv process_vm_writev pidfd_getfd pidfd_send_signal "
@@ -100,7 +108,9 @@ static const struct {
 	  "sched_getscheduler sched_getparam setpriority getpriority membarrier getrusage times "
 	  "uname clock_getres getppid get_mempolicy" },
 	/* drivers: code made at run time, and libraries loaded late */
-	{ GL, SCMP_ACT_ALLOW, "mmap mprotect msync mincore mlock munlock" },
+	{ GL, SCMP_ACT_ALLOW,
+	  "mmap mprotect msync mincore mlock munlock cacheflush riscv_flush_icache "
+	  "riscv_hwprobe" },
 	/* drivers: files, of those that are in the tree */
 	{ GL, SCMP_ACT_ALLOW,
 	  "open openat access faccessat faccessat2 stat statfs fstatfs readlink readlinkat "
@@ -127,7 +137,7 @@ static const struct {
 	unsigned arg;
 	uint64_t mask, value;
 } allowed_when[] = {
-	{ P(SANDBOX_2D), "mmap", 2, PROT_EXEC, 0 },
+	{ P(SANDBOX_2D), "mmap", MMAP_PROTECTION },
 	{ P(SANDBOX_2D), "mprotect", 2, PROT_EXEC, 0 },
 	{ ALL, "prlimit64", 2, UINT64_MAX, 0 }, /* to ask, not to set */
 	{ ALL, "setsockopt", 2, UINT32_MAX, SO_SNDBUF },
@@ -145,7 +155,11 @@ static const struct {
 	{ ALL, "fcntl", 1, UINT32_MAX, F_ADD_SEALS },
 	{ GL, "fcntl", 1, UINT32_MAX, F_SETLK },
 	{ GL, "fcntl", 1, UINT32_MAX, F_SETLKW },
-	{ GL, "clone", 0, THREAD_FLAGS | NAMESPACE_FLAGS, THREAD_FLAGS },
+#if F_SETLK64 != F_SETLK
+	{ GL, "fcntl", 1, UINT32_MAX, F_SETLK64 },
+	{ GL, "fcntl", 1, UINT32_MAX, F_SETLKW64 },
+#endif
+	{ GL, "clone", SECCOMP_RULES_CLONE_FLAGS, THREAD_FLAGS | NAMESPACE_FLAGS, THREAD_FLAGS },
 	{ GL, "ioctl", 1, UINT32_MAX, FIONBIO },
 	{ GL, "ioctl", 1, UINT32_MAX, FIOCLEX },
 	{ GL, "ioctl", 1, 0xff00, 'b' << 8 },       /* dma-buf */
@@ -158,18 +172,9 @@ static const struct {
 
 /* All that is left to do for the process that removes the socket file. */
 static const char keeper_calls[] =
-	"recvfrom sendto fstat newfstatat lstat unlink unlinkat exit_group rt_sigreturn";
+	"recvfrom sendto fstat newfstatat lstat statx unlink unlinkat exit_group rt_sigreturn";
 
 static bool unlisted_kills;
-
-/* The registers of a system call: its second argument, and its result. */
-#if defined(__x86_64__)
-#define ARGUMENT(context) ((context)->uc_mcontext.gregs[REG_RSI])
-#define RESULT(context)   ((context)->uc_mcontext.gregs[REG_RAX])
-#elif defined(__aarch64__)
-#define ARGUMENT(context) ((context)->uc_mcontext.regs[1])
-#define RESULT(context)   ((context)->uc_mcontext.regs[0])
-#endif
 
 /* In whatever state the interrupted thread is: only what a signal handler may do. log.c takes a
  * lock. */
@@ -179,10 +184,10 @@ static void report_call(enum log_level level, int number, const ucontext_t *cont
 	char line[160];
 	int n = snprintf(line, sizeof(line), "sandbox: system call %d", number);
 
-#ifdef ARGUMENT
+#ifdef SYSCALL_ARGUMENT_2
 	if (number == SYS_ioctl)
 		n += snprintf(line + n, sizeof(line) - (size_t)n, " (ioctl 0x%x)",
-			      (unsigned)ARGUMENT(context));
+			      (unsigned)SYSCALL_ARGUMENT_2(context));
 #else
 	(void)context;
 #endif
@@ -210,8 +215,8 @@ static void on_unlisted(int signal, siginfo_t *info, void *data)
 	}
 	if (atomic_fetch_add(&n_told, 1) < MAX_DENIALS_TOLD)
 		report_call(LOG_LEVEL_WARN, number, context, "it fails");
-#ifdef RESULT
-	RESULT(context) = number == SYS_ioctl ? -ENOTTY : -ENOSYS;
+#ifdef SYSCALL_CAN_FAIL
+	syscall_fail(context, number == SYS_ioctl ? ENOTTY : ENOSYS);
 #else
 	end_process();
 #endif
@@ -235,11 +240,17 @@ static int install_never(void)
 		{ 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCSTI },
 		{ 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCLINUX },
 	};
+	/* Where libc has it, its arguments lie in memory: any option could be set. */
+	static const struct scmp_arg_cmp by_socketcall = { 0, SCMP_CMP_EQ, SOCKETCALL_SETSOCKOPT,
+							   0 };
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int r = filter ? 0 : -ENOMEM;
 
 	if (r == 0)
 		r = seccomp_rules_add(filter, SCMP_ACT_KILL_PROCESS, never, 0, NULL);
+	if (r == 0)
+		r = seccomp_rules_add(filter, SCMP_ACT_ERRNO(EPERM), "socketcall", 1,
+				      &by_socketcall);
 	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(typing); i++)
 		r = seccomp_rules_add(filter, SCMP_ACT_KILL_PROCESS, "ioctl", 1, &typing[i]);
 	if (r == 0)
@@ -284,13 +295,16 @@ static int add_uvm_rules(scmp_filter_ctx filter, const GArray *fds)
 
 static int add_profile(scmp_filter_ctx filter, unsigned profile)
 {
-	static const struct scmp_arg_cmp is_terminal = { 1, SCMP_CMP_MASKED_EQ, UINT32_MAX,
-							 TCGETS };
+	static const struct scmp_arg_cmp is_terminal[] = {
+		{ 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, TCGETS },
+		{ 1, SCMP_CMP_MASKED_EQ, 0xffff, 'T' << 8 | 0x2a }, /* TCGETS2: glibc 2.42 */
+	};
 	int r = add_own_rules(filter, profile);
 
 	/* isatty(), before a message. In 2D no ioctl is worth a line. */
-	if (r == 0 && profile != P(SANDBOX_2D))
-		r = seccomp_rules_add(filter, SCMP_ACT_ERRNO(ENOTTY), "ioctl", 1, &is_terminal);
+	for (unsigned i = 0; r == 0 && profile != P(SANDBOX_2D) && i < G_N_ELEMENTS(is_terminal);
+	     i++)
+		r = seccomp_rules_add(filter, SCMP_ACT_ERRNO(ENOTTY), "ioctl", 1, &is_terminal[i]);
 
 	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(listed); i++)
 		if (listed[i].profiles & profile)

@@ -41,7 +41,8 @@ static const struct {
 	const char *names;
 } listed[] = {
 	/* to start, to make workers and to end them */
-	{ SCMP_ACT_ALLOW, "execve arch_prctl exit exit_group wait4 waitid kill tgkill setpgid "
+	{ SCMP_ACT_ALLOW, "execve arch_prctl set_thread_area set_tls riscv_hwprobe exit exit_group "
+			  "wait4 waitid kill tgkill setpgid "
 			  "setsid getpgrp getpgid signalfd4" },
 	/* what the daemon asks, and its descriptors */
 	{ SCMP_ACT_ALLOW, "recvmsg sendmsg recvfrom sendto read write readv writev shutdown "
@@ -52,8 +53,9 @@ static const struct {
 			  "select pselect6 eventfd2 timerfd_create timerfd_settime "
 			  "timerfd_gettime futex futex_waitv clock_nanosleep nanosleep" },
 	/* memory, code that is made at run time too */
-	{ SCMP_ACT_ALLOW, "brk mmap munmap mremap mprotect madvise mincore mlock munlock msync "
-			  "memfd_create ftruncate membarrier get_mempolicy" },
+	{ SCMP_ACT_ALLOW,
+	  "brk mmap munmap mremap mprotect madvise mincore mlock munlock msync "
+	  "memfd_create ftruncate membarrier get_mempolicy cacheflush riscv_flush_icache" },
 	/* files, of those that are in the tree */
 	{ SCMP_ACT_ALLOW, "open openat access faccessat faccessat2 stat fstat lstat newfstatat "
 			  "statx statfs fstatfs readlink readlinkat getdents64 getcwd lseek "
@@ -79,7 +81,7 @@ static const struct {
 	unsigned arg;
 	uint64_t mask, value;
 } listed_when[] = {
-	{ SCMP_ACT_ALLOW, "clone", 0, NAMESPACE_FLAGS, 0 },
+	{ SCMP_ACT_ALLOW, "clone", SECCOMP_RULES_CLONE_FLAGS, NAMESPACE_FLAGS, 0 },
 	{ SCMP_ACT_ALLOW, "prlimit64", 2, UINT64_MAX, 0 }, /* to ask, not to set */
 	{ SCMP_ACT_ALLOW, "prctl", 0, UINT32_MAX, PR_SET_NAME },
 	{ SCMP_ACT_ALLOW, "prctl", 0, UINT32_MAX, PR_GET_NAME },

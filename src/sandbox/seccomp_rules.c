@@ -2,19 +2,112 @@
 #include "sandbox/seccomp_rules.h"
 
 #include <glib.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
+
+/* The arguments are in the same places. mmap() of machines with mmap2() takes a pointer to them,
+ * which a condition cannot look behind, and libc does not call it. */
+static const struct {
+	const char *name, *others;
+} equivalents[] = {
+	/* 32 bits: offsets and sizes of files */
+	{ "lseek", "_llseek" },
+	{ "fcntl", "fcntl64" },
+	{ "ftruncate", "ftruncate64" },
+	{ "stat", "stat64" },
+	{ "lstat", "lstat64" },
+	{ "fstat", "fstat64" },
+	{ "newfstatat", "fstatat64" },
+	{ "statfs", "statfs64" },
+	{ "fstatfs", "fstatfs64" },
+	{ "fadvise64", "fadvise64_64 arm_fadvise64_64" },
+	/* times after 2038 */
+	{ "clock_gettime", "clock_gettime64" },
+	{ "clock_getres", "clock_getres_time64" },
+	{ "clock_nanosleep", "clock_nanosleep_time64" },
+	{ "clock_settime", "clock_settime64 stime" },
+	{ "futex", "futex_time64" },
+	{ "ppoll", "ppoll_time64" },
+	{ "pselect6", "pselect6_time64" },
+	{ "select", "_newselect" },
+	{ "rt_sigtimedwait", "rt_sigtimedwait_time64" },
+	{ "timerfd_settime", "timerfd_settime64" },
+	{ "timerfd_gettime", "timerfd_gettime64" },
+	/* users and groups after 65535 */
+	{ "getuid", "getuid32" },
+	{ "geteuid", "geteuid32" },
+	{ "getgid", "getgid32" },
+	{ "getegid", "getegid32" },
+	{ "setuid", "setuid32" },
+	{ "setgid", "setgid32" },
+	{ "setreuid", "setreuid32" },
+	{ "setregid", "setregid32" },
+	{ "setresuid", "setresuid32" },
+	{ "setresgid", "setresgid32" },
+	{ "setfsuid", "setfsuid32" },
+	{ "setfsgid", "setfsgid32" },
+	{ "setgroups", "setgroups32" },
+	/* older ones, which libc still has */
+	{ "recvfrom", "recv" },
+	{ "sendto", "send" },
+	{ "rt_sigreturn", "sigreturn" },
+	{ "umount2", "umount" },
+	{ "wait4", "waitpid" },
+#ifdef __NR_mmap2
+	{ "mmap", "mmap2" },
+#endif
+};
+
+static bool takes_pointer(const char *name)
+{
+#ifdef __NR_mmap2
+	return g_str_equal(name, "mmap");
+#else
+	(void)name;
+	return false;
+#endif
+}
+
+static int add_call(scmp_filter_ctx filter, uint32_t action, const char *name, unsigned n_when,
+		    const struct scmp_arg_cmp *when)
+{
+	const int number = seccomp_syscall_resolve_name(name);
+
+	if (number == __NR_SCMP_ERROR || takes_pointer(name))
+		return 0;
+	return seccomp_rule_add_array(filter, action, number, n_when, when);
+}
+
+static int add_calls(scmp_filter_ctx filter, uint32_t action, const char *names, unsigned n_when,
+		     const struct scmp_arg_cmp *when)
+{
+	g_auto(GStrv) list = g_strsplit(names, " ", -1);
+	int r = 0;
+
+	for (char **name = list; r == 0 && *name; name++)
+		r = add_call(filter, action, *name, n_when, when);
+	return r;
+}
+
+static int add_equivalents(scmp_filter_ctx filter, uint32_t action, const char *name,
+			   unsigned n_when, const struct scmp_arg_cmp *when)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(equivalents); i++)
+		if (g_str_equal(name, equivalents[i].name))
+			r = add_calls(filter, action, equivalents[i].others, n_when, when);
+	return r;
+}
 
 int seccomp_rules_add(scmp_filter_ctx filter, uint32_t action, const char *names, unsigned n_when,
 		      const struct scmp_arg_cmp *when)
 {
 	g_auto(GStrv) list = g_strsplit(names, " ", -1);
-	int r = 0;
+	int r = add_calls(filter, action, names, n_when, when);
 
-	for (char **name = list; r == 0 && *name; name++) {
-		int number = seccomp_syscall_resolve_name(*name);
-
-		if (number != __NR_SCMP_ERROR)
-			r = seccomp_rule_add_array(filter, action, number, n_when, when);
-	}
+	for (char **name = list; r == 0 && *name; name++)
+		r = add_equivalents(filter, action, *name, n_when, when);
 	return r;
 }
 

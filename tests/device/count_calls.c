@@ -30,6 +30,25 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 
 static struct counts none, *counts = &none;
 
+/* mmap2() counts in pages, of 4096 bytes whatever the machine's are. */
+static void *map(void *address, size_t size, int protection, int flags, int fd, off_t offset)
+{
+#ifdef SYS_mmap2
+	return (void *)syscall(SYS_mmap2, address, size, protection, flags, fd,
+			       (unsigned long)(offset >> 12));
+#elif defined(__s390x__)
+	const unsigned long arguments[] = {
+		(unsigned long)address,    size,
+		(unsigned long)protection, (unsigned long)flags,
+		(unsigned long)fd,         (unsigned long)offset,
+	};
+
+	return (void *)syscall(SYS_mmap, arguments);
+#else
+	return (void *)syscall(SYS_mmap, address, size, protection, flags, fd, offset);
+#endif
+}
+
 __attribute__((constructor)) static void map_counts(void)
 {
 	const char *path = getenv(COUNTS_ENV);
@@ -37,8 +56,7 @@ __attribute__((constructor)) static void map_counts(void)
 	void *shared = MAP_FAILED;
 
 	if (fd >= 0) {
-		shared = (void *)syscall(SYS_mmap, NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
-					 MAP_SHARED, fd, 0);
+		shared = map(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		syscall(SYS_close, fd);
 	}
 	if (shared != MAP_FAILED)
@@ -171,7 +189,7 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 void *mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
 {
 	counts->other++;
-	return (void *)syscall(SYS_mmap, address, size, protection, flags, fd, offset);
+	return map(address, size, protection, flags, fd, offset);
 }
 
 int munmap(void *address, size_t size)

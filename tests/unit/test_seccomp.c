@@ -77,15 +77,44 @@ static int open_a_file_the_new_way(void)
 	return (int)syscall(SYS_openat2, AT_FDCWD, "/etc/passwd", how, sizeof(how));
 }
 
+/* By number: libc of i386 and s390x goes through socketcall(). */
 static int make_internet_socket(void)
 {
-	return socket(AF_INET, SOCK_STREAM, 0);
+	return (int)syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
 }
 
 static int make_unix_socket(void)
 {
 	return socket(AF_UNIX, SOCK_STREAM, 0);
 }
+
+#ifdef __i386__
+/* Its arguments lie in memory, so the filter goes by the first register alone. */
+static int make_internet_socket_by_socketcall(void)
+{
+	const long arguments[] = { AF_INET, SOCK_STREAM, 0 };
+
+	return (int)syscall(SYS_socketcall, 1, arguments);
+}
+
+/* The third register, which the kernel does not read, is that of a call that would pass. */
+static int set_another_option_by_socketcall(void)
+{
+	const long arguments[] = { STDIN_FILENO, SOL_SOCKET, SO_PASSCRED, (long)&(int){ 1 },
+				   sizeof(int) };
+
+	return (int)syscall(SYS_socketcall, 14, arguments, SO_SNDBUF);
+}
+
+/* mmap() of machines with mmap2(). */
+static int run_memory_the_old_way(void)
+{
+	const long arguments[] = { 0,  4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+				   -1, 0 };
+
+	return (int)syscall(SYS_mmap, arguments, 0, 0) == -1 ? -1 : 0;
+}
+#endif
 
 /* The file tree's to refuse in GL. */
 static int remove_a_file(void)
@@ -153,7 +182,8 @@ static int raise_limit(void)
 
 static int set_another_option(void)
 {
-	return setsockopt(STDIN_FILENO, SOL_SOCKET, SO_PASSCRED, &(int){ 1 }, sizeof(int));
+	return (int)syscall(SYS_setsockopt, STDIN_FILENO, SOL_SOCKET, SO_PASSCRED, &(int){ 1 },
+			    sizeof(int));
 }
 
 /* What happens: PASSES, an errno, or KILLED. */
@@ -178,11 +208,20 @@ static const struct attempt {
 	{ "fork", make_process, KILLED, ENOSYS, KILLED },
 	{ "clone3", make_process_the_new_way, ENOSYS, ENOSYS, ENOSYS },
 	{ "unshare", make_user_namespace, KILLED, KILLED, KILLED },
+#ifdef __s390x__
+	{ "mmap(PROT_EXEC)", run_memory, PASSES, PASSES, PASSES }, /* see docs/sandbox.md */
+#else
 	{ "mmap(PROT_EXEC)", run_memory, KILLED, PASSES, PASSES },
+#endif
 	{ "F_SETOWN", be_sent_signals, KILLED, ENOSYS, KILLED },
 	{ "PR_SET_DUMPABLE", become_dumpable, KILLED, ENOSYS, KILLED },
 	{ "setrlimit", raise_limit, KILLED, ENOSYS, KILLED },
 	{ "SO_PASSCRED", set_another_option, KILLED, ENOSYS, KILLED },
+#ifdef __i386__
+	{ "socketcall(socket)", make_internet_socket_by_socketcall, EACCES, EACCES, EACCES },
+	{ "socketcall(setsockopt)", set_another_option_by_socketcall, EPERM, EPERM, EPERM },
+	{ "old mmap(PROT_EXEC)", run_memory_the_old_way, KILLED, ENOSYS, KILLED },
+#endif
 };
 
 static const struct mode {
@@ -303,7 +342,8 @@ static void live(const void *data)
 	CHECK(unlink(address.sun_path) == 0);
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
 	CHECK(seccomp_install(mode->profile, true, NULL) == 0);
-	CHECK(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &(int){ 212992 }, sizeof(int)) == 0);
+	CHECK(syscall(SYS_setsockopt, pair[0], SOL_SOCKET, SO_SNDBUF, &(int){ 212992 },
+		      sizeof(int)) == 0);
 
 	int event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -385,32 +425,6 @@ static void test_threads_are_filtered_and_can_be_made_for_gl(void **state)
 	assert_int_equal(sandbox_child_run(draw, NULL), 0);
 }
 
-static void say_what_was_denied(const void *data)
-{
-	const int fd = *(const int *)data;
-	char text[4096] = "";
-
-	CHECK(dup2(fd, STDERR_FILENO) >= 0);
-	CHECK(seccomp_install(SANDBOX_HARDWARE_GL, false, NULL) == 0);
-	for (unsigned i = 0; i < 1000; i++) {
-		ioctl(-1, TIOCSWINSZ, NULL);
-		raise_limit();
-	}
-	lseek(fd, 0, SEEK_SET);
-	CHECK(read(fd, text, sizeof(text) - 1) > 0);
-	CHECK(strstr(text, "(ioctl 0x5414) is not in the profile: it fails\n"));
-	CHECK(strlen(text) < 40 * 80);
-}
-
-static void test_what_was_denied_is_said_and_not_for_ever(void **state)
-{
-	int fd = memfd_create("stderr", 0);
-
-	(void)state;
-	assert_int_equal(sandbox_child_run(say_what_was_denied, &fd), 0);
-	close(fd);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,7 +432,6 @@ int main(void)
 		cmocka_unit_test(test_what_the_daemon_lives_on_works),
 		cmocka_unit_test(test_a_failed_assertion_still_ends_by_its_own_signal),
 		cmocka_unit_test(test_threads_are_filtered_and_can_be_made_for_gl),
-		cmocka_unit_test(test_what_was_denied_is_said_and_not_for_ever),
 	};
 	const char *absent = seccomp_is_absent();
 

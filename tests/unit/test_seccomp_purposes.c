@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -127,12 +128,40 @@ static void test_the_keeper_of_the_socket_file_can_remove_it_and_nothing_else(vo
 		assert_int_equal(sandbox_child_run(keep_file, &attempts_of_keeper[i]), KILLED);
 }
 
+static void say_what_was_denied(const void *data)
+{
+	const int fd = *(const int *)data;
+	const struct rlimit limit = { 4096, 4096 };
+	char text[4096] = "";
+
+	CHECK(dup2(fd, STDERR_FILENO) >= 0);
+	CHECK(seccomp_install(SANDBOX_HARDWARE_GL, false, NULL) == 0);
+	for (unsigned i = 0; i < 1000; i++) {
+		ioctl(-1, TIOCSWINSZ, NULL);
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	lseek(fd, 0, SEEK_SET);
+	CHECK(read(fd, text, sizeof(text) - 1) > 0);
+	CHECK(strstr(text, "(ioctl 0x5414) is not in the profile: it fails\n"));
+	CHECK(strlen(text) < 40 * 80);
+}
+
+static void test_what_was_denied_is_said_and_not_for_ever(void **state)
+{
+	int fd = memfd_create("stderr", 0);
+
+	(void)state;
+	assert_int_equal(sandbox_child_run(say_what_was_denied, &fd), 0);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commands_without_a_type_pass_on_descriptors_of_uvm_alone),
 		cmocka_unit_test(test_a_library_that_says_something_does_not_end_the_daemon),
 		cmocka_unit_test(test_the_keeper_of_the_socket_file_can_remove_it_and_nothing_else),
+		cmocka_unit_test(test_what_was_denied_is_said_and_not_for_ever),
 	};
 	const char *absent = seccomp_is_absent();
 
