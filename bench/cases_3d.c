@@ -16,7 +16,8 @@
 #define WARM_UP    20
 #define LAST_PAINT 0x80ff10
 
-static const char *const ours_args[] = { "--gpu-mode", "virglrenderer", "--scanout", "pixels",
+static const char *const ours_args[] = { "--gpu-mode", "virglrenderer", "--scanout",
+					 "pixels",     "--max-fps",     "0",
 					 NULL };
 static const char *const c_args[] = { "--virgl", NULL };
 static const char *const rust_args[] = { "--gpu-mode", "virglrenderer", NULL };

@@ -20,7 +20,9 @@
 #include <unistd.h>
 
 static const char *const no_args[] = { NULL };
-static const char *const two_d_args[] = { "--gpu-mode", "2d", "--max-resources", "200000", NULL };
+static const char *const two_d_args[] = { "--gpu-mode", "2d",        "--max-resources",
+					  "200000",     "--max-fps", "0",
+					  NULL };
 static const char *const rust_args[] = { "--gpu-mode", "virglrenderer", NULL };
 
 static const char *const *const args_of[] = {

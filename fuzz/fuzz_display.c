@@ -431,7 +431,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		scene.qemu.keeps_pixels = true;
 		CHECK(loop_init(&scene.loop) == 0);
 		scene.dmabuf = memfd_create("dma-buf", MFD_CLOEXEC);
-		scene.display = socket_display_new(&scene.loop);
+		scene.display = socket_display_new(&scene.loop, 0);
 		CHECK(scene.dmabuf >= 0 && scene.display);
 	}
 	scene_start(&in);

@@ -410,7 +410,7 @@ static void prepare(void)
 	options.limits.max_hostmem = 1 << 20;
 	CHECK(loop_init(&scene.loop) == 0);
 	scene.renderer = soft2d_renderer_new();
-	scene.display = socket_display_new(&scene.loop);
+	scene.display = socket_display_new(&scene.loop, 0);
 	scene.device = gpu_device_new(&scene.loop, scene.renderer, scene.display, &options);
 	CHECK(scene.device);
 }

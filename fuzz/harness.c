@@ -205,7 +205,7 @@ void harness_new(struct harness *harness, struct renderer *renderer, bool is_str
 				     .has_socket_display = has_socket_display };
 	CHECK(loop_init(&harness->loop) == 0);
 	harness->renderer = renderer;
-	harness->display = has_socket_display ? socket_display_new(&harness->loop)
+	harness->display = has_socket_display ? socket_display_new(&harness->loop, 0)
 					      : headless_display_new(&harness->loop);
 	harness->device = gpu_device_new(&harness->loop, renderer, harness->display, &options);
 	CHECK(harness->display && harness->device);

@@ -260,8 +260,9 @@ static int run_renderer(struct daemon *daemon)
 	if (renderer->can_export_blobs)
 		vulkan_watch_server(&daemon->vulkan, &daemon->loop);
 	start_watchdog(daemon);
-	struct display *display = options->is_headless ? headless_display_new(&daemon->loop)
-						       : socket_display_new(&daemon->loop);
+	struct display *display = options->is_headless
+					  ? headless_display_new(&daemon->loop)
+					  : socket_display_new(&daemon->loop, options->max_fps);
 	int status = display ? run_device(daemon, renderer, display)
 			     : start_fail("cannot create a timer: %s", g_strerror(errno));
 

@@ -21,6 +21,7 @@
 
 #include "base/fd.h"
 #include "capabilities.h"
+#include "display/socket.h"
 #include "options_private.h"
 #include "service_manager.h"
 
@@ -306,6 +307,7 @@ enum options_result options_parse(struct options *ret, int argc, char **argv)
 		.fd = -1,
 		.use_egl = true,
 		.use_surfaceless = true,
+		.max_fps = SOCKET_DISPLAY_FPS_OF_SCREEN,
 		.max_stall = 10,
 		.max_venus_contexts = 32,
 		.log_level = LOG_LEVEL_INFO,

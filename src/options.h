@@ -37,6 +37,7 @@ struct options {
 	const char *trace;           /* NULL: none */
 	const char *socket_group;    /* NULL: the umask decides */
 	bool is_headless, is_once;
+	uint32_t max_fps;   /* as in socket_display_new() */
 	uint32_t max_stall; /* seconds */
 	uint32_t max_venus_contexts;
 	enum log_level log_level;

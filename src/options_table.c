@@ -168,6 +168,9 @@ const struct option_type options_table[] = {
 	  .help = "no display; the guest gets one screen of 1280x800" },
 	{ DISPLAY, 0, "max-outputs", "N", NUMBER(device.n_scanouts, 1, VIRTIO_GPU_MAX_SCANOUTS),
 	  .help = "screens in the configuration space; QEMU sets its own number" },
+	{ DISPLAY, 0, "max-fps", "N", NUMBER(max_fps, 0, 1000), .hides_default = true,
+	  .help = "updates of a screen's pixels a second; 0: each; by default what the screen "
+		  "shows" },
 	{ DISPLAY, 0, "scanout", "MODE", NAME(device.scanout_mode, scanout_names),
 	  .help = "how 3D resources are sent to the display" },
 

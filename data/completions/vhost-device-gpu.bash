@@ -38,7 +38,7 @@ _vhost_device_gpu() {
 	--fd | --max-[a-z]*) return ;;
 	esac
 	COMPREPLY=($(compgen -W "--socket-path --socket-group --fd --gpu-mode --capset --use-egl --use-glx --use-gles
-		--use-surfaceless --gpu-device --render-node --virgl --headless --once --max-outputs
+		--use-surfaceless --gpu-device --render-node --virgl --headless --once --max-outputs --max-fps
 		--max-hostmem --shmem-size --max-resources --max-backing-entries --max-dimension --max-contexts
 		--max-venus-contexts --max-submit --max-fences --max-stall --scanout --sandbox --log-level --trace --check --print-capabilities --help
 		--version" -- "$word"))

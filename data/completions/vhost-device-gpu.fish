@@ -17,6 +17,7 @@ complete -c vhost-device-gpu -l virgl -d 'same as --gpu-mode virglrenderer'
 complete -c vhost-device-gpu -l headless -d 'no display'
 complete -c vhost-device-gpu -l once -d 'serve one connection, then exit'
 complete -c vhost-device-gpu -l max-outputs -x -d screens
+complete -c vhost-device-gpu -l max-fps -x -d 'updates of pixels a second'
 complete -c vhost-device-gpu -l max-hostmem -x -d 'host memory for resources'
 complete -c vhost-device-gpu -l shmem-size -x -d 'window for host memory in the guest'
 complete -c vhost-device-gpu -l max-resources -x -d 'live resources'

@@ -81,6 +81,8 @@ int loop_timer_init(struct loop *loop, struct loop_timer *timer, loop_timer_fn f
 void loop_timer_finish(struct loop_timer *timer);
 /* Calls the timer's function once, @milliseconds (> 0) from now; replaces an earlier deadline. */
 void loop_timer_arm(struct loop_timer *timer, uint32_t milliseconds);
+/* The same, @nanoseconds (> 0) from now. */
+void loop_timer_arm_ns(struct loop_timer *timer, uint64_t nanoseconds);
 void loop_timer_disarm(struct loop_timer *timer);
 
 /* From any thread: changes when callbacks begin, and when they have ended. */

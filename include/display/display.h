@@ -144,7 +144,9 @@ void display_cancel(struct display_request *request);
 
 /* Shows @pixels (borrowed until replaced), all of it damaged; @width and @height are then more than
  * 0. @pixels NULL: the scanout is off.
- * What the display still needs of the pixels that it replaces is copied in this call. */
+ * What the display still needs of the pixels that it replaces is copied in this call. If they are
+ * the same of the same size, what was prepared of them is still good, unless
+ * display_pixels_changed() was called before. */
 void display_scanout_pixels(struct display *display, unsigned scanout, uint32_t width,
 			    uint32_t height, struct display_pixels *pixels);
 /* Whether there is a peer that takes dma-bufs. */

@@ -16,6 +16,8 @@
 #include "base/container.h"
 #include "base/fd.h"
 
+#define SECOND_NS UINT64_C(1000000000)
+
 int loop_init(struct loop *loop)
 {
 	*loop = (struct loop){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
@@ -120,11 +122,11 @@ void loop_timer_finish(struct loop_timer *timer)
 	timer->is_armed = false;
 }
 
-static void set_timer(struct loop_timer *timer, uint32_t milliseconds)
+static void set_timer(struct loop_timer *timer, uint64_t nanoseconds)
 {
 	struct itimerspec spec = {
-		.it_value = { .tv_sec = milliseconds / 1000,
-			      .tv_nsec = (long)(milliseconds % 1000) * 1000000 },
+		.it_value = { .tv_sec = (time_t)(nanoseconds / SECOND_NS),
+			      .tv_nsec = (long)(nanoseconds % SECOND_NS) },
 	};
 	int r = timerfd_settime(timer->source.fd, 0, &spec, NULL);
 
@@ -132,11 +134,16 @@ static void set_timer(struct loop_timer *timer, uint32_t milliseconds)
 	(void)r;
 }
 
+void loop_timer_arm_ns(struct loop_timer *timer, uint64_t nanoseconds)
+{
+	assert(nanoseconds > 0);
+	set_timer(timer, nanoseconds);
+	timer->is_armed = true;
+}
+
 void loop_timer_arm(struct loop_timer *timer, uint32_t milliseconds)
 {
-	assert(milliseconds > 0);
-	set_timer(timer, milliseconds);
-	timer->is_armed = true;
+	loop_timer_arm_ns(timer, milliseconds * UINT64_C(1000000));
 }
 
 void loop_timer_disarm(struct loop_timer *timer)

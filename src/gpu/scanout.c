@@ -126,8 +126,10 @@ static int show_scanout(struct gpu_device *device, unsigned i, struct scanout *n
 		trim_dmabufs(device, next->resource);
 		return r;
 	}
-	/* The display finishes with the old pixels before the source becomes the new one. */
-	display_pixels_changed(device->display, &scanout->pixels);
+	/* The display finishes with the old pixels before the source becomes the new one, or sends
+	 * what was read back of them. */
+	if (!scanout_pixels_take_over(next, scanout))
+		display_pixels_changed(device->display, &scanout->pixels);
 	leave_resource(device, i);
 	*scanout = *next;
 	scanout->resource->scanouts |= (uint16_t)(1u << i);

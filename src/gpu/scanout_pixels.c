@@ -279,6 +279,19 @@ int scanout_pixels_init(struct gpu_device *device, struct scanout *scanout)
 	return r == 0 ? try_read_back(device, scanout) : r;
 }
 
+bool scanout_pixels_take_over(struct scanout *next, struct scanout *scanout)
+{
+	uint8_t *unused = next->shadow;
+
+	if (next->pixels.ops != &read_back_ops || scanout->pixels.ops != &read_back_ops ||
+	    next->rect.width != scanout->rect.width || next->rect.height != scanout->rect.height)
+		return false;
+	next->shadow = scanout->shadow;
+	next->in_shadow = scanout->in_shadow;
+	scanout->shadow = unused;
+	return true;
+}
+
 void scanout_pixels_finish(struct gpu_device *device, struct scanout *scanout)
 {
 	hostmem_release(&device->hostmem, scanout->shadow_size);

@@ -23,7 +23,8 @@
 /* With pixels, so that the tests mean the same where the GPU has dma-bufs. */
 static struct vmm *boot(void **state)
 {
-	static const char *const args[] = { "--gpu-mode", "virglrenderer", "--scanout", "pixels",
+	static const char *const args[] = { "--gpu-mode", "virglrenderer", "--scanout",
+					    "pixels",     "--max-fps",     "0",
 					    NULL };
 	struct vmm_options options = { .args = args };
 	struct vmm *vmm = fixture_boot(state, &options);

@@ -19,7 +19,7 @@ static const char *mode;
 
 static struct vmm *boot(void **state)
 {
-	const char *args[] = { "--gpu-mode", mode, NULL };
+	const char *args[] = { "--gpu-mode", mode, "--max-fps", "0", NULL };
 	struct vmm_options options = { .args = args };
 
 	return fixture_boot(state, &options);

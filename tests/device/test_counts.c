@@ -47,15 +47,23 @@ static void preload(void)
 	setenv("G_SLICE", "always-malloc", 1); /* a GLib that pools small blocks shows them */
 }
 
-static struct vmm *boot(void **state)
+static const char *const each_update[] = { "--gpu-mode", "2d", "--max-fps", "0", NULL };
+static const char *const ten_a_second[] = { "--gpu-mode", "2d", "--max-fps", "10", NULL };
+
+static struct vmm *boot_with(void **state, const char *const *args)
 {
 	struct vmm *vmm;
 
 	if (!counts)
 		preload();
-	vmm = fixture_boot(state, NULL);
+	vmm = fixture_boot(state, &(struct vmm_options){ .args = args });
 	assert_true(counts->epoll_wait > 0); /* it is loaded */
 	return vmm;
+}
+
+static struct vmm *boot(void **state)
+{
+	return boot_with(state, each_update);
 }
 
 /* Until the daemon sleeps and all that it sent is read. */
@@ -299,6 +307,35 @@ static void test_a_page_flip_sends_no_scanout(void **state)
 	assert_int_equal(vmm->display.counts[DISPLAY_SCANOUT], 1);
 }
 
+/* 250 flushes one after the other, as of a guest that draws as fast as it can. What of them leaves
+ * depends on nothing but the time that they took. */
+static void test_of_250_flushes_10_a_second_are_sent(void **state)
+{
+	struct vmm *vmm = boot_with(state, ten_a_second);
+	struct virtio_gpu_rect r = gpu_rect(0, 0, 320, 160);
+
+	show(vmm, 320, 160);
+	settle(vmm);
+
+	int64_t start = vmm_now_ms();
+	struct counts before = *counts;
+	for (unsigned i = 0; i < 250; i++)
+		update(vmm, 320, &r, 1);
+	usleep(200000); /* the last may wait for so long */
+	uint64_t sent = settle(vmm).sendmsg - before.sendmsg;
+	int64_t ms = vmm_now_ms() - start;
+
+	/* One at once, and one at the end; a late one makes room for an early one. */
+	if (sent < 1 || sent > (uint64_t)ms / 100 + 2)
+		vmm_fail("%llu updates of 250 flushes in %lld ms", (unsigned long long)sent,
+			 (long long)ms);
+	assert_int_equal(settle(vmm).bytes_sent - before.bytes_sent,
+			 sent * (UPDATE_BYTES + 320 * 160 * 4));
+	before = *counts;
+	usleep(300000);
+	assert_memory_equal(&before, counts, sizeof(before)); /* and the timer is quiet again */
+}
+
 static void cursor_moves(struct vmm *vmm, unsigned i)
 {
 	assert_ok(gpu_move_cursor(vmm, 0, 10 + i, 20, RESOURCE));
@@ -364,6 +401,7 @@ static int run(void)
 		DEVICE_TEST(test_scattered_stripes_go_in_one_call_too),
 		DEVICE_TEST(test_a_band_costs_one_call),
 		DEVICE_TEST(test_a_page_flip_sends_no_scanout),
+		DEVICE_TEST(test_of_250_flushes_10_a_second_are_sent),
 		DEVICE_TEST(test_a_cursor_that_moves_costs_a_message_of_24_bytes),
 		DEVICE_TEST(test_a_question_of_the_vmm_allocates_nothing),
 		DEVICE_TEST(test_a_screen_that_does_not_change_wakes_nobody),

@@ -38,7 +38,7 @@ static void start(struct vmm *vmm)
 
 static struct machine boot(void **state)
 {
-	const char *args[] = { "--gpu-mode", mode, NULL };
+	const char *args[] = { "--gpu-mode", mode, "--max-fps", "0", NULL };
 	struct vmm_options options = { .args = args };
 	struct machine m = { .vmm = fixture_new(state, &options) };
 

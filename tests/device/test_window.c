@@ -375,7 +375,8 @@ static void poke_pixel(struct vmm *vmm, uint64_t offset, uint32_t rgb)
 static void a_host_blob_is_shown_as_pixels(void **state)
 {
 	enum { W = 70, H = 50, STRIDE = 320, OFFSET = 4 * STRIDE };
-	static const char *const args[] = { "--gpu-mode", "null", "--capset", "venus", NULL };
+	static const char *const args[] = { "--gpu-mode", "null", "--capset", "venus",
+					    "--max-fps",  "0",    NULL };
 	struct vmm_options options = { .args = args, .profile = &vmm_later_qemu };
 	struct vmm *vmm = fixture_boot(state, &options);
 	const set_scanout_blob_t shown = { .r = gpu_rect(0, 0, W, H),

@@ -191,7 +191,7 @@ int socket_rig_setup(void **state)
 	socket_rig = (struct socket_rig){ .peer = -1, .last_fd = -1 };
 	log_set_level(LOG_LEVEL_ERROR);
 	assert_int_equal(loop_init(&socket_rig.loop), 0);
-	socket_rig.display = socket_display_new(&socket_rig.loop);
+	socket_rig.display = socket_display_new(&socket_rig.loop, 0);
 	assert_non_null(socket_rig.display);
 	return 0;
 }

@@ -44,7 +44,9 @@ static bool begin_rect(struct socket_display *sd, struct socket_scanout *s)
 	const struct display_pixels_ops *ops = s->pixels->ops;
 	struct rect r;
 
-	if (s->damage.count == 0 || (ops->prepare && pixels_are_busy(sd, s)))
+	if (ops->prepare && pixels_are_busy(sd, s))
+		return false;
+	if (s->damage.count == 0 && !socket_pace_begin_frame(sd, s))
 		return false;
 	while (damage_take(&s->damage, &r)) {
 		if (ops->prepares_bands)

@@ -67,8 +67,12 @@ static void on_edid(struct socket_display *sd, const union reply *reply)
 {
 	struct display_edid edid = { .size = le32toh(reply->edid.size) };
 	bool is_good = edid.size > 0 && edid.size <= sizeof(edid.data);
+	const struct display_request *request =
+		socket_request_find(sd, REQUEST_EDID_ASKED, DISPLAY_MAX_SCANOUTS);
 
 	memcpy(edid.data, reply->edid.edid, sizeof(edid.data));
+	if (request && is_good)
+		socket_pace_by_edid(sd, request->scanout, &edid);
 	socket_request_end_all(sd, REQUEST_EDID_ASKED, DISPLAY_MAX_SCANOUTS, is_good ? 0 : -ENOTSUP,
 			       is_good ? &edid : NULL);
 }

@@ -38,7 +38,7 @@ void socket_log_state(struct display *display)
 
 		if (s->kind != SCANOUT_OFF)
 			log_info("statistics: display of scanout %u: %ux%u, %u damaged parts, %s",
-				 i, s->width, s->height, s->damage.count,
+				 i, s->width, s->height, s->damage.count + s->waiting.count,
 				 s->flush_is_asked ? "waits for a flush" : "no flush waits");
 	}
 }

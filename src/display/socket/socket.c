@@ -111,6 +111,13 @@ void socket_set_features(struct socket_display *sd, uint64_t features)
 	}
 }
 
+/* All of the pixels is to be sent, and nothing else is. */
+static void damage_all(struct socket_scanout *s)
+{
+	socket_pace_drop(s);
+	socket_pace_add(s, &(struct rect){ 0, 0, s->width, s->height });
+}
+
 /* The peer has nothing of this yet. */
 static void mark_stale(struct socket_scanout *s)
 {
@@ -120,9 +127,8 @@ static void mark_stale(struct socket_scanout *s)
 	s->cursor.shape_is_stale = s->cursor.has_shape;
 	s->cursor.position_is_stale = s->cursor.was_used;
 	if (s->kind == SCANOUT_PIXELS) {
-		s->damage.count = 1;
-		s->damage.rects[0] = (struct rect){ 0, 0, s->width, s->height };
-		s->sending = (struct rect){ 0 };
+		s->next_frame = 0;
+		damage_all(s);
 	} else if (s->kind == SCANOUT_DMABUF) {
 		s->dmabuf_is_stale = true;
 		s->flush = (struct rect){ 0, 0, s->width, s->height };
@@ -139,8 +145,8 @@ void socket_scanout_off(struct socket_display *sd, unsigned scanout)
 	s->kind = SCANOUT_OFF;
 	s->width = s->height = 0;
 	s->pixels = NULL;
-	s->damage.count = 0;
-	s->sending = s->flush = (struct rect){ 0 };
+	socket_pace_drop(s);
+	s->flush = (struct rect){ 0 };
 	s->dmabuf_is_stale = false;
 	socket_wake(sd, SOCKET_EVERYTHING);
 }
@@ -163,6 +169,7 @@ void socket_disconnect(struct socket_display *sd)
 	loop_remove(&sd->socket);
 	fd_close(&sd->fd);
 	loop_unqueue(&sd->task);
+	loop_timer_disarm(&sd->pace_timer);
 	sd->generation++;
 	sd->is_full = sd->has_warned = false;
 	sd->protocol = PROTOCOL_TO_ASK;
@@ -209,6 +216,7 @@ static int connect_peer(struct socket_display *sd, int fd)
 static void forget_front_end(struct socket_display *sd)
 {
 	sd->has_told = false;
+	socket_pace_forget_edids(sd);
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
 		struct socket_scanout *s = &sd->scanouts[i];
 
@@ -253,6 +261,7 @@ static void socket_free(struct display *display)
 	socket_drop_peer(sd);
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
 		socket_scanout_off(sd, i);
+	loop_timer_finish(&sd->pace_timer);
 	loop_timer_finish(&sd->timer);
 	g_free(sd);
 }
@@ -286,12 +295,34 @@ static void socket_cancel(struct display *display, struct display_request *reque
 	socket_request_remove(socket_display_of(display), request);
 }
 
+/* A page flip: what is not sent yet of the old picture is sent of the new one, for a guest may flip
+ * more often than a whole picture can be sent, and the lower rows are to be seen too. */
+static void flip_pixels(struct socket_display *sd, unsigned scanout, struct display_pixels *pixels)
+{
+	struct socket_scanout *s = &sd->scanouts[scanout];
+
+	socket_output_keep(sd, s->pixels);
+	if (pixels != s->pixels && !rect_is_empty(&s->sending)) {
+		damage_add(&s->damage, &s->sending);
+		s->sending = (struct rect){ 0 };
+	}
+	s->pixels = pixels;
+	s->waiting.count = 0;
+	socket_pace_add(s, &(struct rect){ 0, 0, s->width, s->height });
+	sd->drawn |= 1u << scanout;
+	socket_wake(sd, 0);
+}
+
 static void socket_scanout_pixels(struct display *display, unsigned scanout, uint32_t width,
 				  uint32_t height, struct display_pixels *pixels)
 {
 	struct socket_display *sd = socket_display_of(display);
 	struct socket_scanout *s = &sd->scanouts[scanout];
 
+	if (pixels && s->kind == SCANOUT_PIXELS && s->width == width && s->height == height) {
+		flip_pixels(sd, scanout, pixels);
+		return;
+	}
 	socket_scanout_off(sd, scanout);
 	if (!pixels)
 		return;
@@ -299,7 +330,7 @@ static void socket_scanout_pixels(struct display *display, unsigned scanout, uin
 	s->width = width;
 	s->height = height;
 	s->pixels = pixels;
-	damage_add(&s->damage, &(struct rect){ 0, 0, width, height });
+	damage_all(s);
 }
 
 static bool socket_shows_dmabufs(struct display *display)
@@ -347,7 +378,7 @@ static void socket_damage(struct display *display, unsigned scanout, const struc
 		s->flush = rect_union(&s->flush, &clipped);
 		socket_wake(sd, 1u << scanout);
 	} else {
-		damage_add(&s->damage, &clipped);
+		socket_pace_add(s, &clipped);
 		sd->drawn |= 1u << scanout;
 		socket_wake(sd, 0);
 	}
@@ -427,7 +458,19 @@ static const struct display_ops socket_ops = {
 	.cursor_move = socket_cursor_move,
 };
 
-struct display *socket_display_new(struct loop *loop)
+/* 0 or -errno. */
+static int make_timers(struct socket_display *sd)
+{
+	int r = loop_timer_init(sd->loop, &sd->timer, socket_request_expire);
+
+	if (r == 0)
+		r = loop_timer_init(sd->loop, &sd->pace_timer, socket_pace_expire);
+	if (r < 0)
+		loop_timer_finish(&sd->timer);
+	return r;
+}
+
+struct display *socket_display_new(struct loop *loop, uint32_t max_fps)
 {
 	struct socket_display *sd = g_new0(struct socket_display, 1);
 
@@ -438,7 +481,8 @@ struct display *socket_display_new(struct loop *loop)
 						 SOCKET_FLUSH_TIMEOUT };
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
 		sd->scanouts[i].dmabuf.fd = -1;
-	int r = loop_timer_init(loop, &sd->timer, socket_request_expire);
+	socket_pace_init(sd, max_fps);
+	int r = make_timers(sd);
 	if (r < 0) {
 		log_error("cannot make a timer: %s", g_strerror(-r));
 		g_free(sd);

@@ -5,7 +5,7 @@
  * What the files of the display on the vhost-user-gpu socket share. socket.c keeps what each
  * scanout is to show, message.c knows what of it the peer lacks, band.c chooses the next rows,
  * output.c sends and decides which pixels are copied first, request.c keeps the requests, reply.c
- * reads the answers.
+ * reads the answers, pace.c says when the next frame begins.
  */
 
 #include <limits.h>
@@ -83,8 +83,9 @@ struct socket_scanout {
 	struct socket_cursor cursor;
 
 	/* What the peer add_missing of it. */
-	struct damage damage;
-	struct rect sending; /* taken out of damage and prepared; empty if there is none */
+	struct damage damage;  /* of the frame that is being sent */
+	struct damage waiting; /* of the next frame; unused if interval is 0 */
+	struct rect sending;   /* taken out of damage and prepared; empty if there is none */
 	bool dmabuf_is_stale;
 	struct rect flush; /* of the dma-buf; empty if there is none to send */
 
@@ -94,6 +95,10 @@ struct socket_scanout {
 	bool peer_surface_is_unused;            /* SCANOUT was sent, and no UPDATE since */
 	bool flush_is_asked;
 	uint64_t flush_deadline;
+
+	/* Nanoseconds. */
+	uint64_t interval;   /* from frame to frame; 0: all that is drawn is sent */
+	uint64_t next_frame; /* of CLOCK_MONOTONIC: no frame begins before */
 };
 
 struct socket_display;
@@ -153,6 +158,9 @@ struct socket_display {
 	struct socket_timeouts timeouts;
 	struct loop_timer timer;
 	uint64_t timer_deadline; /* while it is armed */
+	struct loop_timer pace_timer;
+	uint64_t pace_deadline; /* nanoseconds, while it is armed */
+	bool paces_by_edid;
 	struct loop_task task;
 
 	unsigned next_scanout; /* whose turn it is to send */
@@ -203,6 +211,24 @@ bool socket_message_next(struct socket_display *sd);
  * pixels lie into sd->output.iov from 1 on. Returns how many pieces these are; 0: nothing is to be
  * sent. */
 int socket_band_next(struct socket_display *sd, struct socket_scanout *s);
+
+/* pace.c */
+
+/* @max_fps as in socket_display_new(). */
+void socket_pace_init(struct socket_display *sd, uint32_t max_fps);
+/* The next front-end has other screens. */
+void socket_pace_forget_edids(struct socket_display *sd);
+/* The screen of @scanout says how often it shows a picture. */
+void socket_pace_by_edid(struct socket_display *sd, unsigned scanout,
+			 const struct display_edid *edid);
+/* @r (not empty) of the pixels of @s is to be sent when it may. */
+void socket_pace_add(struct socket_scanout *s, const struct rect *r);
+/* Nothing of the pixels of @s is to be sent. */
+void socket_pace_drop(struct socket_scanout *s);
+/* Nothing is left of the last frame of @s. True if a next one begins: its damage is in s->damage.
+ * If it has to wait, the timer will mark @s as drawn. */
+bool socket_pace_begin_frame(struct socket_display *sd, struct socket_scanout *s);
+int socket_pace_expire(struct loop_timer *timer);
 
 /* output.c */
 

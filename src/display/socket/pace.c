@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * When the pixels of a scanout leave: a screen shows no more pictures than its refresh rate, so no
+ * more are read back and sent. A frame is what was damaged when it began. Damage that comes later
+ * is joined, and waits for the next frame, which begins when this one is sent and an interval is
+ * over: at once after a pause, else when the timer says so. Pixels are read when they are sent, so
+ * the last of what was drawn is always shown, and what was drawn over never costs anything.
+ *
+ * The invariant: where damage waits, either there is no peer, or its socket is full, or the scanout
+ * is marked as drawn, or the timer is armed. Nobody but the display waits for a frame, and a
+ * display that does not read arms no timer.
+ */
+#include <time.h>
+
+#include "base/container.h"
+#include "display/socket.h"
+#include "display/socket/socket_private.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+
+/* Of a screen of which nothing is known, frames a second. */
+#define DEFAULT_HZ 60
+
+/* What an EDID may say. */
+#define MIN_HZ 20
+#define MAX_HZ 1000
+
+/* A frame may begin by this part of an interval early if those before it were late: timers and
+ * guests are, and the average shall be the screen's rate all the same. */
+#define LATE_PART 8
+
+/* The first detailed timing (VESA E-EDID 1.4, 3.10.2). */
+#define EDID_BASE_SIZE 128
+#define EDID_TIMING    54
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+/* The time of one frame of the preferred mode, or 0 if @edid does not say it. */
+static uint64_t read_interval(const struct display_edid *edid)
+{
+	const uint8_t *d = edid->data + EDID_TIMING;
+	uint64_t clock = d[0] | (uint64_t)d[1] << 8; /* 10 kHz */
+	uint64_t width = (d[2] | (d[4] >> 4) << 8) + (d[3] | (d[4] & 15) << 8);
+	uint64_t height = (d[5] | (d[7] >> 4) << 8) + (d[6] | (d[7] & 15) << 8);
+
+	if (edid->size < EDID_BASE_SIZE || clock == 0)
+		return 0;
+	uint64_t interval = width * height * (SECOND_NS / 10000) / clock;
+
+	return interval >= SECOND_NS / MAX_HZ && interval <= SECOND_NS / MIN_HZ ? interval : 0;
+}
+
+void socket_pace_init(struct socket_display *sd, uint32_t max_fps)
+{
+	sd->paces_by_edid = max_fps == SOCKET_DISPLAY_FPS_OF_SCREEN;
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
+		sd->scanouts[i].interval = max_fps == 0 ? 0 : SECOND_NS / max_fps;
+	socket_pace_forget_edids(sd);
+}
+
+void socket_pace_forget_edids(struct socket_display *sd)
+{
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS && sd->paces_by_edid; i++)
+		sd->scanouts[i].interval = SECOND_NS / DEFAULT_HZ;
+}
+
+void socket_pace_by_edid(struct socket_display *sd, unsigned scanout,
+			 const struct display_edid *edid)
+{
+	uint64_t interval = read_interval(edid);
+
+	if (sd->paces_by_edid)
+		sd->scanouts[scanout].interval = interval ? interval : SECOND_NS / DEFAULT_HZ;
+}
+
+void socket_pace_add(struct socket_scanout *s, const struct rect *r)
+{
+	damage_add(s->interval > 0 ? &s->waiting : &s->damage, r);
+}
+
+void socket_pace_drop(struct socket_scanout *s)
+{
+	s->damage.count = s->waiting.count = 0;
+	s->sending = (struct rect){ 0 };
+}
+
+static void wait_for_frame(struct socket_display *sd, uint64_t deadline, uint64_t now)
+{
+	if (sd->pace_timer.is_armed && sd->pace_deadline <= deadline)
+		return;
+	sd->pace_deadline = deadline;
+	loop_timer_arm_ns(&sd->pace_timer, deadline - now);
+}
+
+bool socket_pace_begin_frame(struct socket_display *sd, struct socket_scanout *s)
+{
+	uint64_t now;
+
+	if (s->waiting.count == 0)
+		return false;
+	now = now_ns();
+	if (now < s->next_frame) {
+		wait_for_frame(sd, s->next_frame, now);
+		return false;
+	}
+	uint64_t earliest = now - s->interval / LATE_PART;
+
+	s->next_frame = MAX(s->next_frame, earliest) + s->interval;
+	s->damage = s->waiting;
+	s->waiting.count = 0;
+	return true;
+}
+
+int socket_pace_expire(struct loop_timer *timer)
+{
+	struct socket_display *sd = container_of(timer, struct socket_display, pace_timer);
+
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
+		if (sd->scanouts[i].waiting.count > 0)
+			sd->drawn |= 1u << i;
+	socket_wake(sd, 0);
+	return 0;
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * No frame that cannot be seen is sent, and the guest never waits for one: a flush is answered
+ * whatever the display does. What is counted here is bounded by the time that was measured around
+ * it, so a slow machine changes nothing.
+ */
+#include "fixture.h"
+
+#include <string.h>
+
+#define RESOURCE 1
+#define WIDTH    640
+#define HEIGHT   480
+#define FLUSHES  300
+
+static const char *const five_a_second[] = { "--gpu-mode", "2d", "--max-fps", "5", NULL };
+
+static void draw(struct vmm *vmm, struct image *image, uint32_t seed)
+{
+	image_fill(image, seed);
+	assert_ok(image_transfer(vmm, image, image_rect(image)));
+	assert_ok(gpu_flush(vmm, image->id, image_rect(image)));
+}
+
+static struct image show(struct vmm *vmm)
+{
+	struct image image = image_new(vmm, RESOURCE, BGRX, WIDTH, HEIGHT);
+
+	assert_ok(gpu_set_scanout(vmm, 0, RESOURCE, image_rect(&image)));
+	draw(vmm, &image, 1);
+	image_wait_shown(vmm, &image, 0, image_rect(&image));
+	return image;
+}
+
+/* Pixels that came, in frames. */
+static double frames(const struct vmm *vmm)
+{
+	return (double)vmm->display.bytes / (WIDTH * HEIGHT * 4);
+}
+
+static void a_guest_that_draws_faster_than_the_screen_sends_no_more_than_it_shows(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = five_a_second });
+	struct image image = show(vmm);
+	int64_t start = vmm_now_ms();
+
+	display_forget(&vmm->display);
+	vmm->display.bytes = 0;
+	for (uint32_t i = 0; i < FLUSHES; i++)
+		draw(vmm, &image, 2 + i);
+	image_wait_shown(vmm, &image, 0, image_rect(&image));
+
+	/* The first frame may go at once; headers are less than a hundredth. */
+	double due = (double)(vmm_now_ms() - start) / 200 + 2.1;
+
+	if (frames(vmm) > due)
+		vmm_fail("%.1f frames came, due are %.1f", frames(vmm), due);
+}
+
+static void a_guest_that_flips_between_two_pictures_sends_no_more_either(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = five_a_second });
+	struct image images[2] = { show(vmm), image_new(vmm, RESOURCE + 1, BGRX, WIDTH, HEIGHT) };
+	int64_t start = vmm_now_ms();
+	struct image *last = NULL;
+
+	vmm->display.bytes = 0;
+	for (uint32_t i = 0; i < FLUSHES; i++) {
+		last = &images[i % 2];
+		image_fill(last, i);
+		assert_ok(image_transfer(vmm, last, image_rect(last)));
+		assert_ok(gpu_set_scanout(vmm, 0, last->id, image_rect(last)));
+		assert_ok(gpu_flush(vmm, last->id, image_rect(last)));
+	}
+	image_wait_shown(vmm, last, 0, image_rect(last));
+
+	double due = (double)(vmm_now_ms() - start) / 200 + 2.1;
+
+	if (frames(vmm) > due)
+		vmm_fail("%.1f frames came, due are %.1f", frames(vmm), due);
+}
+
+/* Nothing is read from the moment at which it is paused: were one flush to wait for that, the test
+ * would not end. */
+static void a_display_that_does_not_read_holds_up_no_flush(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, NULL);
+	struct image image = show(vmm);
+
+	vmm->display.is_paused = true;
+	for (uint32_t i = 0; i < FLUSHES; i++)
+		draw(vmm, &image, 2 + i);
+	vmm->display.is_paused = false;
+	image_wait_shown(vmm, &image, 0, image_rect(&image));
+}
+
+static void a_resource_that_goes_while_its_frame_waits_is_not_read(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = five_a_second });
+	struct image image = show(vmm), next;
+
+	draw(vmm, &image, 2);
+	assert_ok(gpu_unref(vmm, RESOURCE));
+	next = image_new(vmm, RESOURCE + 1, BGRX, WIDTH, HEIGHT);
+	assert_ok(gpu_set_scanout(vmm, 0, RESOURCE + 1, image_rect(&next)));
+	draw(vmm, &next, 3);
+	draw(vmm, &next, 4);
+	image_wait_shown(vmm, &next, 0, image_rect(&next));
+}
+
+static void a_reset_and_a_new_start_show_the_new_picture(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = five_a_second });
+	struct image image = show(vmm);
+
+	draw(vmm, &image, 2);
+	draw(vmm, &image, 3);
+	vmm_reset(vmm);
+	vmm_start(vmm);
+	image = show(vmm);
+	draw(vmm, &image, 4);
+	image_wait_shown(vmm, &image, 0, image_rect(&image));
+}
+
+static void a_machine_that_stops_is_shown_its_last_frame(void **state)
+{
+	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = five_a_second });
+	struct image image = show(vmm);
+
+	draw(vmm, &image, 2);
+	draw(vmm, &image, 3);
+	vhost_stop_ring(vmm, CONTROL);
+	vhost_stop_ring(vmm, CURSOR);
+	image_wait_shown(vmm, &image, 0, image_rect(&image));
+}
+
+static int run(void)
+{
+	static const struct CMUnitTest tests[] = {
+		DEVICE_TEST(a_guest_that_draws_faster_than_the_screen_sends_no_more_than_it_shows),
+		DEVICE_TEST(a_guest_that_flips_between_two_pictures_sends_no_more_either),
+		DEVICE_TEST(a_display_that_does_not_read_holds_up_no_flush),
+		DEVICE_TEST(a_resource_that_goes_while_its_frame_waits_is_not_read),
+		DEVICE_TEST(a_reset_and_a_new_start_show_the_new_picture),
+		DEVICE_TEST(a_machine_that_stops_is_shown_its_last_frame),
+	};
+
+	return cmocka_run_group_tests_name("pace", tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	return fixture_run(argc, argv, run);
+}

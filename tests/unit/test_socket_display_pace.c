@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * When frames leave: the first at once, the next ones an interval apart, the last always, and
+ * nothing that is older than the moment at which it is sent. No test waits for a clock: an interval
+ * is an hour, and what ends one is said.
+ */
+#include "socket_ask.h"
+#include "socket_rig.h"
+
+#include <string.h>
+
+#include "display/socket.h"
+
+#define HOUR_NS (UINT64_C(3600) * 1000000000)
+
+static struct picture shown;
+
+static struct socket_scanout *scanout0(void)
+{
+	return &socket_rig_display()->scanouts[0];
+}
+
+static bool timer_is_armed(void)
+{
+	return socket_rig_display()->pace_timer.is_armed;
+}
+
+/* The interval of scanout 0 is over, and the timer says so if it is armed. */
+static void end_interval(void)
+{
+	struct loop_timer *timer = &socket_rig_display()->pace_timer;
+
+	scanout0()->next_frame = 0;
+	if (!timer->is_armed)
+		return;
+	loop_timer_disarm(timer);
+	socket_pace_expire(timer);
+}
+
+static void damage(uint32_t x, uint32_t y, uint32_t width, uint32_t height)
+{
+	display_damage(socket_rig.display, 0, &(struct rect){ x, y, width, height });
+	socket_rig_turns(1);
+}
+
+/* 64x64 on scanout 0; the first frame is sent. */
+static void show(void)
+{
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
+		socket_rig_display()->scanouts[i].interval = HOUR_NS;
+	picture_init(&shown, 64, 64, 1);
+	display_scanout_pixels(socket_rig.display, 0, 64, 64, &shown.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 64, 64);
+	socket_rig_expect_update(0, &shown, 0, 0, 64, 64);
+	socket_rig_expect_silence();
+	assert_false(timer_is_armed());
+}
+
+static void hide(void)
+{
+	display_scanout_pixels(socket_rig.display, 0, 0, 0, NULL);
+	picture_finish(&shown);
+}
+
+static void test_a_second_frame_waits_is_joined_and_shows_what_is_there_when_it_is_sent(
+	void **state)
+{
+	(void)state;
+	show();
+	picture_fill(&shown, 2);
+	damage(0, 0, 8, 8);
+	damage(8, 8, 8, 8);
+	assert_true(timer_is_armed());
+	socket_rig_expect_silence();
+	picture_fill(&shown, 3);
+	end_interval();
+	socket_rig_expect_update(0, &shown, 0, 0, 16, 16);
+	socket_rig_expect_silence();
+	assert_false(timer_is_armed());
+	hide();
+}
+
+static void test_the_first_frame_after_a_pause_goes_at_once(void **state)
+{
+	(void)state;
+	show();
+	end_interval();
+	damage(0, 0, 8, 8);
+	assert_false(timer_is_armed());
+	socket_rig_expect_update(0, &shown, 0, 0, 8, 8);
+	damage(0, 0, 8, 8);
+	socket_rig_expect_silence();
+	hide();
+}
+
+static void test_what_one_turn_damages_is_one_frame(void **state)
+{
+	(void)state;
+	show();
+	end_interval();
+	display_damage(socket_rig.display, 0, &(struct rect){ 0, 0, 8, 8 });
+	display_damage(socket_rig.display, 0, &(struct rect){ 0, 8, 8, 8 });
+	socket_rig_expect_update(0, &shown, 0, 0, 8, 16);
+	socket_rig_expect_silence();
+	assert_false(timer_is_armed());
+	hide();
+}
+
+static void test_nothing_is_prepared_that_is_not_sent(void **state)
+{
+	(void)state;
+	show();
+	shown.base.ops = &picture_prepared_ops;
+	for (unsigned i = 0; i < 10; i++)
+		damage(i, i, 8, 8);
+	assert_int_equal(shown.prepares, 0);
+	end_interval();
+	socket_rig_expect_update(0, &shown, 0, 0, 17, 17);
+	assert_int_equal(shown.prepares, 1);
+	hide();
+}
+
+static void test_a_scanout_that_is_off_sends_nothing_of_a_frame_that_waited(void **state)
+{
+	(void)state;
+	show();
+	damage(0, 0, 8, 8);
+	hide();
+	end_interval();
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 0, 0);
+	socket_rig_expect_silence();
+	assert_false(timer_is_armed());
+}
+
+static void test_a_reset_forgets_a_frame_that_waits(void **state)
+{
+	(void)state;
+	show();
+	damage(0, 0, 8, 8);
+	display_reset(socket_rig.display);
+	picture_finish(&shown);
+	end_interval();
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 0, 0);
+	socket_rig_expect_silence();
+}
+
+static void test_a_new_size_is_said_at_once_and_its_pixels_wait(void **state)
+{
+	struct picture larger;
+
+	(void)state;
+	show();
+	picture_init(&larger, 80, 80, 2);
+	display_scanout_pixels(socket_rig.display, 0, 80, 80, &larger.base);
+	picture_finish(&shown);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 80, 80);
+	socket_rig_expect_silence();
+	end_interval();
+	socket_rig_expect_update(0, &larger, 0, 0, 80, 80);
+	socket_rig_expect_silence();
+	display_reset(socket_rig.display);
+	picture_finish(&larger);
+}
+
+static void test_a_new_front_end_is_shown_all_at_once(void **state)
+{
+	(void)state;
+	show();
+	damage(0, 0, 8, 8);
+	display_set_socket(socket_rig.display, -1);
+	assert_false(timer_is_armed()); /* nobody is there to be shown anything */
+	damage(0, 0, 8, 8);
+	assert_false(timer_is_armed());
+	socket_rig_connect(0, NULL);
+	socket_rig_expect(VHOST_USER_GPU_GET_PROTOCOL_FEATURES, NULL, 0);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 64, 64);
+	socket_rig_expect_update(0, &shown, 0, 0, 64, 64);
+	socket_rig_expect_silence();
+	hide();
+}
+
+/* Three bands, of which the peer has room for none. */
+static void stick_in_a_frame(const struct display_pixels_ops *ops)
+{
+	socket_rig_connect_and_negotiate(SOCKET_RIG_SMALL_BUFFER);
+	scanout0()->interval = HOUR_NS;
+	picture_init(&shown, 256, 444, 1);
+	if (ops)
+		shown.base.ops = ops;
+	display_scanout_pixels(socket_rig.display, 0, 256, 444, &shown.base);
+	socket_rig_turns(3);
+	assert_non_null(socket_rig_display()->output.message);
+}
+
+static void test_a_display_that_does_not_read_arms_no_timer(void **state)
+{
+	(void)state;
+	stick_in_a_frame(NULL);
+	for (unsigned i = 0; i < 100; i++)
+		damage(0, 0, 8, 8 + i);
+	assert_false(timer_is_armed());
+	end_interval();
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 256, 444);
+	for (uint32_t y = 0; y < 444; y += 200)
+		socket_rig_expect_update(0, &shown, 0, y, 256, y < 400 ? 200 : 44);
+	socket_rig_expect_update(0, &shown, 0, 0, 8, 107);
+	socket_rig_expect_silence();
+	hide();
+}
+
+/* Else a guest that flips faster than a frame can be sent would never be seen below the first rows.
+ */
+static void test_a_frame_is_sent_to_its_end_while_the_guest_flips(void **state)
+{
+	struct picture first, next;
+
+	(void)state;
+	stick_in_a_frame(NULL);
+	picture_init(&first, 256, 444, 1);
+	picture_init(&next, 256, 444, 2);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 256, 444);
+	display_scanout_pixels(socket_rig.display, 0, 256, 444, &next.base);
+	picture_finish(&shown);
+	socket_rig_expect_update(0, &first, 0, 0, 256, 200);
+	socket_rig_expect_update(0, &next, 0, 200, 256, 200);
+	socket_rig_expect_update(0, &next, 0, 400, 256, 44);
+	socket_rig_expect_silence();
+	assert_true(timer_is_armed());
+	end_interval();
+	for (uint32_t y = 0; y < 444; y += 200)
+		socket_rig_expect_update(0, &next, 0, y, 256, y < 400 ? 200 : 44);
+	socket_rig_expect_silence();
+	picture_finish(&first);
+	display_reset(socket_rig.display);
+	picture_finish(&next);
+}
+
+static void test_what_was_read_back_for_a_frame_is_sent_though_the_guest_flips(void **state)
+{
+	(void)state;
+	stick_in_a_frame(&picture_prepared_ops);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 256, 444);
+	display_scanout_pixels(socket_rig.display, 0, 256, 444, &shown.base);
+	for (uint32_t y = 0; y < 444; y += 200)
+		socket_rig_expect_update(0, &shown, 0, y, 256, y < 400 ? 200 : 44);
+	socket_rig_expect_silence();
+	assert_int_equal(shown.prepares, 1);
+	hide();
+}
+
+static void test_a_cursor_does_not_wait(void **state)
+{
+	static const struct display_cursor cursor = { .x = 3, .y = 4, .pixels = { 5 } };
+
+	(void)state;
+	show();
+	damage(0, 0, 8, 8);
+	display_cursor_set(socket_rig.display, 0, &cursor);
+	socket_rig_expect_cursor(0, &cursor);
+	display_cursor_move(socket_rig.display, 0, 7, 8, true);
+	socket_rig_expect_words(VHOST_USER_GPU_CURSOR_POS, 0, 7, 8);
+	socket_rig_expect_silence();
+	hide();
+}
+
+static void test_a_dmabuf_does_not_wait(void **state)
+{
+	struct socket_ask flush;
+
+	(void)state;
+	show();
+	damage(0, 0, 8, 8);
+	socket_ask_show_dmabuf(0);
+	picture_finish(&shown);
+	socket_ask_init(&flush);
+	socket_ask_flush(&flush, 0, 0, 0, 8, 8);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 8, 8);
+	end_interval();
+	socket_rig_expect_silence();
+	display_cancel(&flush.request);
+}
+
+static void test_other_scanouts_have_frames_of_their_own(void **state)
+{
+	struct picture other;
+
+	(void)state;
+	show();
+	damage(0, 0, 8, 8);
+	picture_init(&other, 64, 64, 2);
+	display_scanout_pixels(socket_rig.display, 1, 64, 64, &other.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 1, 64, 64);
+	socket_rig_expect_update(1, &other, 0, 0, 64, 64);
+	socket_rig_expect_silence();
+	end_interval();
+	socket_rig_expect_update(0, &shown, 0, 0, 8, 8);
+	hide();
+	display_reset(socket_rig.display);
+	picture_finish(&other);
+}
+
+/* The only one that waits, for 10 ms; longer is right too. */
+static void test_the_timer_sends_the_last_frame(void **state)
+{
+	(void)state;
+	show();
+	scanout0()->next_frame = 0;
+	scanout0()->interval = 10000000;
+	damage(0, 0, 8, 8);
+	socket_rig_expect_update(0, &shown, 0, 0, 8, 8);
+	damage(8, 8, 8, 8);
+	socket_rig_expect_update(0, &shown, 8, 8, 8, 8);
+	socket_rig_expect_silence();
+	assert_false(timer_is_armed());
+	hide();
+}
+
+/* A late frame lets the next one come a little early, and no more than that. */
+static void test_frames_are_an_interval_apart_in_the_average(void **state)
+{
+	const struct rect r = { 0, 0, 8, 8 };
+	struct socket_scanout *s = scanout0();
+	uint64_t due;
+
+	(void)state;
+	s->interval = HOUR_NS;
+	socket_pace_add(s, &r);
+	assert_true(socket_pace_begin_frame(socket_rig_display(), s));
+	due = s->next_frame;
+	s->next_frame -= HOUR_NS; /* it is a moment late */
+	socket_pace_add(s, &r);
+	assert_true(socket_pace_begin_frame(socket_rig_display(), s));
+	assert_int_equal(s->next_frame, due);
+	s->next_frame = 1; /* very late */
+	socket_pace_add(s, &r);
+	assert_true(socket_pace_begin_frame(socket_rig_display(), s));
+	assert_true(s->next_frame >= due - HOUR_NS / 8);
+	socket_pace_drop(s);
+}
+
+/* The first detailed timing of an EDID. */
+static struct display_edid edid_of(uint32_t size, uint16_t clock, uint8_t width, uint8_t height)
+{
+	struct display_edid edid = { .size = size };
+	uint8_t *timing = edid.data + 54;
+
+	timing[0] = clock & 0xff;
+	timing[1] = (uint8_t)(clock >> 8);
+	timing[3] = width; /* blanking; 0x4_00 pixels are added above */
+	timing[4] = 0x40;
+	timing[6] = height;
+	timing[7] = 0x30;
+	return edid;
+}
+
+static void test_the_edid_says_how_often_a_screen_shows_a_frame(void **state)
+{
+	static const struct {
+		uint32_t size;
+		uint16_t clock; /* 10 kHz */
+		uint64_t interval;
+	} cases[] = {
+		{ 128, 6552, 16709035 }, /* (1024 + 100) * (768 + 206) at 65.52 MHz */
+		{ 256, 13104, 8354517 },        { 128, 0, 1000000000 / 60 }, /* no timing: 60 Hz */
+		{ 127, 6552, 1000000000 / 60 },                              /* too short */
+		{ 128, 1, 1000000000 / 60 },                                 /* 0.01 Hz */
+	};
+	struct socket_display *sd = socket_rig_display();
+
+	(void)state;
+	socket_pace_init(sd, SOCKET_DISPLAY_FPS_OF_SCREEN);
+	assert_int_equal(sd->scanouts[15].interval, 1000000000 / 60);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct display_edid edid = edid_of(cases[i].size, cases[i].clock, 100, 206);
+
+		socket_pace_by_edid(sd, 3, &edid);
+		assert_int_equal(sd->scanouts[3].interval, cases[i].interval);
+	}
+	assert_int_equal(sd->scanouts[0].interval, 1000000000 / 60);
+}
+
+static void test_a_number_that_was_given_counts_more_than_the_edid(void **state)
+{
+	struct display_edid edid = edid_of(128, 6552, 100, 206);
+	struct socket_display *sd = socket_rig_display();
+
+	(void)state;
+	socket_pace_init(sd, 50);
+	socket_pace_by_edid(sd, 0, &edid);
+	socket_pace_forget_edids(sd);
+	assert_int_equal(scanout0()->interval, 20000000);
+}
+
+static void test_an_edid_counts_until_the_front_end_goes(void **state)
+{
+	struct virtio_gpu_resp_edid reply = { .size = 128 };
+	struct display_edid edid = edid_of(128, 13104, 100, 206);
+	struct socket_ask ask;
+
+	(void)state;
+	socket_pace_init(socket_rig_display(), SOCKET_DISPLAY_FPS_OF_SCREEN);
+	memcpy(reply.edid, edid.data, 128);
+	socket_ask_init(&ask);
+	socket_ask_edid(&ask, 0);
+	socket_rig_expect_words(VHOST_USER_GPU_GET_EDID, 0);
+	socket_ask_expect_info();
+	socket_rig_reply(VHOST_USER_GPU_GET_EDID, &reply, sizeof(reply));
+	socket_ask_assert_ended(&ask, 0);
+	assert_int_equal(scanout0()->interval, 8354517);
+	display_set_socket(socket_rig.display, -1);
+	assert_int_equal(scanout0()->interval, 1000000000 / 60);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CONNECTED(
+			test_a_second_frame_waits_is_joined_and_shows_what_is_there_when_it_is_sent),
+		CONNECTED(test_the_first_frame_after_a_pause_goes_at_once),
+		CONNECTED(test_what_one_turn_damages_is_one_frame),
+		CONNECTED(test_nothing_is_prepared_that_is_not_sent),
+		CONNECTED(test_a_scanout_that_is_off_sends_nothing_of_a_frame_that_waited),
+		CONNECTED(test_a_reset_forgets_a_frame_that_waits),
+		CONNECTED(test_a_new_size_is_said_at_once_and_its_pixels_wait),
+		CONNECTED(test_a_new_front_end_is_shown_all_at_once),
+		ALONE(test_a_display_that_does_not_read_arms_no_timer),
+		ALONE(test_a_frame_is_sent_to_its_end_while_the_guest_flips),
+		ALONE(test_what_was_read_back_for_a_frame_is_sent_though_the_guest_flips),
+		CONNECTED(test_a_cursor_does_not_wait),
+		CONNECTED(test_a_dmabuf_does_not_wait),
+		CONNECTED(test_other_scanouts_have_frames_of_their_own),
+		CONNECTED(test_the_timer_sends_the_last_frame),
+		ALONE(test_frames_are_an_interval_apart_in_the_average),
+		ALONE(test_the_edid_says_how_often_a_screen_shows_a_frame),
+		ALONE(test_a_number_that_was_given_counts_more_than_the_edid),
+		CONNECTED(test_an_edid_counts_until_the_front_end_goes),
+	};
+
+	return cmocka_run_group_tests_name("socket display: pace", tests, NULL, NULL);
+}
