@@ -53,9 +53,10 @@ static void set_features(struct vhost_backend *backend, uint64_t features)
 	to_device(backend)->features = features;
 }
 
-/* VIRTIO 1.4, 5.7.4; Linux's header may be older. */
+/* VIRTIO 1.4, 5.7.4. Linux's struct virtio_gpu_config has the last field or not, by its age. */
 struct gpu_config {
-	struct virtio_gpu_config base;
+	uint32_t events_read, events_clear;
+	uint32_t num_scanouts, num_capsets;
 	uint32_t blob_alignment; /* bytes */
 };
 
@@ -64,7 +65,8 @@ static void config_read(struct vhost_backend *backend, uint32_t offset, void *bu
 {
 	const struct gpu_device *device = to_device(backend);
 	const struct gpu_config config = {
-		.base = { .num_scanouts = device->n_scanouts, .num_capsets = device->n_capsets },
+		.num_scanouts = device->n_scanouts,
+		.num_capsets = device->n_capsets,
 		.blob_alignment = device->shmem_size > 0 ? BLOB_PAGE : 0,
 	};
 
