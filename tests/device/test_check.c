@@ -235,15 +235,28 @@ static int run(void)
 	return cmocka_run_group_tests_name("check", tests, NULL, NULL);
 }
 
-int main(int argc, char **argv)
+/* What QEMU's program for this machine is called. */
+static void name_qemu(void)
 {
 	struct utsname host;
+
+	uname(&host);
+	if (strlen(host.machine) == 4 && host.machine[0] == 'i' && strstr(host.machine, "86"))
+		host.machine[1] = '3';
+	else if (strncmp(host.machine, "armv", 4) == 0)
+		strcpy(host.machine, "arm");
+	else if (strcmp(host.machine, "ppc64le") == 0)
+		strcpy(host.machine, "ppc64");
+	snprintf(qemu, sizeof(qemu), "%s/qemu-system-%.30s", directory, host.machine);
+}
+
+int main(int argc, char **argv)
+{
 	char path[256];
 
 	if (!mkdtemp(directory))
 		return 1;
-	uname(&host);
-	snprintf(qemu, sizeof(qemu), "%s/qemu-system-%.30s", directory, host.machine);
+	name_qemu();
 	snprintf(egl, sizeof(egl), "%s/libEGL.so.1", directory);
 	snprintf(path, sizeof(path), "%s:/usr/bin:/bin", directory);
 	setenv("PATH", path, 1);
