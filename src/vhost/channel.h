@@ -62,7 +62,7 @@ void vhost_channel_reply(struct vhost_channel *channel, const void *payload, siz
 void vhost_channel_request(struct vhost_channel *channel, enum vhost_user_backend_request request,
 			   const void *payload, size_t size, int fd);
 /* Awaits the reply no longer. It may still come, at any time, and is let in then; the request must
- * not be sent again. */
+ * not be sent again. If its header is in already, the rest of it is awaited all the same. */
 void vhost_channel_forget_reply(struct vhost_channel *channel);
 /* 0: all is sent; -EAGAIN: the socket is full; -ECONNRESET: the front-end hung up; other -errno. */
 int vhost_channel_flush(struct vhost_channel *channel);

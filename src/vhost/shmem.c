@@ -194,21 +194,13 @@ static void on_map_answer(struct shmem *shmem, struct shmem_part *part, bool is_
 	}
 }
 
-static void close_part(struct shmem_part *part)
-{
-	log_warn("the front-end did not unmap 0x%" PRIx64 " +0x%" PRIx64
-		 "; nothing else is mapped there",
-		 part->offset, part->size);
-	part->state = PART_CLOSED;
-}
-
 static void on_unmap_answer(struct shmem *shmem, struct shmem_part *part, bool is_done)
 {
 	shmem_tell_owner(part, is_done ? 0 : -EINVAL, false);
 	if (is_done || part->is_forgotten)
 		shmem_part_free(shmem, part);
 	else
-		close_part(part);
+		shmem_close_part(shmem, part);
 }
 
 /* The answer that is in. 0 or -EPROTO. */
@@ -279,10 +271,10 @@ static bool overlaps(const struct shmem *shmem, const struct vhost_mapping *mapp
 	for (const GList *link = shmem->parts.head; link; link = link->next) {
 		const struct shmem_part *part = link->data;
 		bool is_leaving = part->state == PART_UNMAP_WAITS ||
-				  part->state == PART_UNMAP_SENT || part->is_unwanted;
+				  part->state == PART_UNMAP_SENT ||
+				  (part->state == PART_MAP_SENT && part->is_unwanted);
 
-		if (!is_leaving && part->offset < mapping->offset + mapping->size &&
-		    mapping->offset < part->offset + part->size)
+		if (!is_leaving && shmem_part_is_over(part, mapping->offset, mapping->size))
 			return true;
 	}
 	return false;
@@ -333,15 +325,24 @@ void shmem_forget(struct shmem *shmem, struct vhost_mapping *mapping)
 		return;
 	mapping->part = NULL;
 	part->owner = NULL;
-	shmem_part_unqueue(shmem, part);
-	if (part->state == PART_MAP_WAITS) {
+	switch (part->state) {
+	case PART_MAP_WAITS:
+		shmem_part_unqueue(shmem, part);
 		shmem_part_free(shmem, part);
-		return;
-	}
-	if (part->state == PART_MAP_SENT)
+		break;
+	case PART_MAP_SENT:
 		part->is_unwanted = true;
-	else if (part->state != PART_UNMAP_SENT)
+		break;
+	case PART_UNPROVEN:
+	case PART_MAPPED:
+		shmem_part_unqueue(shmem, part);
 		ask_unmap(shmem, part, false);
+		break;
+	case PART_UNMAP_WAITS: /* and keeps its place: a map of the same part may be behind it */
+	case PART_UNMAP_SENT:
+	case PART_CLOSED:
+		break;
+	}
 	shmem_send_next(shmem);
 }
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The end of what the front-end does not answer: it has closed the channel, or lets a request wait
- * too long. Each owner that waits is told once, and a part that may be mapped stays closed.
+ * The end of what the front-end does not answer, or does not do: it has closed the channel, lets a
+ * request wait too long, or refuses to unmap. Each owner that waits is told once, and a part that
+ * may be mapped stays closed.
  *
  * Time is counted in ticks of our loop: the front-end cannot answer while it waits for us, and we
  * do not see its answer while the renderer's library is busy.
  */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "base/container.h"
 #include "vhost/shmem_private.h"
@@ -17,6 +19,31 @@
 bool shmem_is_waiting(const struct shmem *shmem)
 {
 	return shmem->in_flight || shmem->is_barrier_in_flight;
+}
+
+/* A map that waits was accepted because @closed was about to go. */
+static void refuse_maps_over(struct shmem *shmem, const struct shmem_part *closed)
+{
+	for (GList *link = shmem->parts.head, *next; link; link = next) {
+		struct shmem_part *part = link->data;
+
+		next = link->next;
+		if (part->state != PART_MAP_WAITS ||
+		    !shmem_part_is_over(part, closed->offset, closed->size))
+			continue;
+		shmem_part_unqueue(shmem, part);
+		shmem_tell_owner(part, -EINVAL, false);
+		shmem_part_free(shmem, part);
+	}
+}
+
+void shmem_close_part(struct shmem *shmem, struct shmem_part *part)
+{
+	log_warn("the front-end did not unmap 0x%" PRIx64 " +0x%" PRIx64
+		 "; nothing else is mapped there",
+		 part->offset, part->size);
+	part->state = PART_CLOSED;
+	refuse_maps_over(shmem, part);
 }
 
 /* Whoever waits hears it, and what is not known to be unmapped stays closed. */

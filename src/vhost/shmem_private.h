@@ -34,6 +34,11 @@ struct shmem_part {
 	bool came_while_stopped;     /* mapped, and the rings have not run since */
 };
 
+static inline bool shmem_part_is_over(const struct shmem_part *part, uint64_t offset, uint64_t size)
+{
+	return part->offset < offset + size && offset < part->offset + part->size;
+}
+
 /* shmem.c */
 void shmem_part_free(struct shmem *shmem, struct shmem_part *part);
 /* Takes it out of the queue that its state says. */
@@ -47,6 +52,8 @@ void shmem_send_next(struct shmem *shmem);
 
 /* shmem_loss.c */
 bool shmem_is_waiting(const struct shmem *shmem);
+/* It could not be unmapped: nothing else is mapped there any more. */
+void shmem_close_part(struct shmem *shmem, struct shmem_part *part);
 /* Closes the channel, if there is one. Its owners hear that they are not connected. */
 void shmem_disconnect(struct shmem *shmem);
 /* Of shmem::timer, while a request is in flight. */

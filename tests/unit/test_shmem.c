@@ -180,6 +180,25 @@ static void test_what_the_front_end_does_not_unmap_stays_closed(void **state)
 	shmem_rig_have_mapped(0);
 }
 
+static void test_who_waits_for_what_is_not_unmapped_is_refused(void **state)
+{
+	(void)state;
+	shmem_rig_have_mapped(0);
+	assert_int_equal(shmem_rig_unmap(0), 0);
+	assert_int_equal(shmem_rig_map_at(1, 0, 2 * PAGE), 0); /* page 0 is about to go */
+	assert_int_equal(shmem_rig_map(2), 0);
+	shmem_rig_expect(UNMAP, 0);
+	shmem_rig_answer(UNMAP, 1);
+	shmem_rig_assert_told(0, -EINVAL);
+	shmem_rig_assert_told(1, -EINVAL);
+	shmem_rig_expect(MAP, 2);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(BARRIER, 0);
+	shmem_rig_answer(BARRIER, 0);
+	shmem_rig_assert_told(2, 0);
+	shmem_rig_forget(2);
+}
+
 /* ---- time ---- */
 
 static void test_a_map_that_comes_too_late_is_unmapped(void **state)
@@ -259,6 +278,33 @@ static void test_a_barrier_that_is_not_answered_counts_and_is_the_last(void **st
 		shmem_rig_expect_nothing();
 	}
 	assert_int_equal(shmem_rig.failed, 0);
+}
+
+static void test_a_barrier_whose_answer_stops_halfway_counts_as_not_answered(void **state)
+{
+	const struct {
+		struct vhost_user_header header;
+		uint64_t value;
+	} __attribute__((packed)) reply = { { BARRIER, REPLY, 8 }, 0 };
+	const size_t half = sizeof(reply.header) + 3;
+
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(BARRIER, 0);
+	shmem_rig_send(&reply, half);
+	shmem_rig_run_out_of_time();
+	shmem_rig_assert_told(0, 0);
+	assert_int_equal(shmem_rig_map(1), 0);
+	shmem_rig_expect(MAP, 1);
+	shmem_rig_send((const char *)&reply + half, sizeof(reply) - half);
+	shmem_rig_assert_told(1, NOT_TOLD);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_assert_told(1, 0);
+	assert_int_equal(shmem_rig.failed, 0);
+	shmem_rig_forget(0);
+	shmem_rig_forget(1);
 }
 
 /* The renderer's library was busy, or the front-end waited for us. */
@@ -403,6 +449,23 @@ static void test_who_goes_during_the_unmap_hears_nothing(void **state)
 	shmem_rig_have_mapped(1);
 }
 
+static void test_who_goes_before_the_unmap_is_sent_is_unmapped_before_a_later_map(void **state)
+{
+	(void)state;
+	shmem_rig_have_mapped(0);
+	assert_int_equal(shmem_rig_map(1), 0);
+	assert_int_equal(shmem_rig_unmap(0), 0);
+	assert_int_equal(shmem_rig_map_at(2, 0, PAGE), 0);
+	shmem_rig_forget(0);
+	shmem_rig_expect(MAP, 1);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(UNMAP, 0);
+	shmem_rig_answer(UNMAP, 0);
+	shmem_rig_assert_told(1, 0);
+	shmem_rig_forget(2);
+	shmem_rig_forget(1);
+}
+
 /* ---- resets ---- */
 
 static void test_a_reset_drops_what_is_mapped_without_a_word(void **state)
@@ -535,6 +598,20 @@ static void test_a_hang_up_during_a_map_closes_its_part(void **state)
 	shmem_rig_have_mapped(1);
 }
 
+static void test_a_hang_up_during_an_unmap_that_nobody_awaits_closes_its_part(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_forget(0);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(UNMAP, 0);
+	shmem_rig_connect();
+	assert_int_equal(shmem_rig_map(0), -EINVAL);
+	shmem_rig_have_mapped(1);
+	shmem_rig_forget(1);
+}
+
 static void test_a_hang_up_before_the_proof_is_one(void **state)
 {
 	(void)state;
@@ -665,10 +742,12 @@ int main(void)
 		TEST(there_are_as_many_maps_as_qemu_bears),
 		TEST(a_map_that_the_front_end_refuses_leaves_nothing),
 		TEST(what_the_front_end_does_not_unmap_stays_closed),
+		TEST(who_waits_for_what_is_not_unmapped_is_refused),
 		TEST(a_map_that_comes_too_late_is_unmapped),
 		TEST(a_map_that_is_refused_too_late_is_none),
 		TEST(an_unmap_that_is_not_answered_is_given_up),
 		TEST(a_barrier_that_is_not_answered_counts_and_is_the_last),
+		TEST(a_barrier_whose_answer_stops_halfway_counts_as_not_answered),
 		TEST(a_barrier_that_is_answered_while_we_are_busy_is_not_late),
 		TEST(the_time_is_that_of_the_request_in_flight),
 		TEST(nothing_is_mapped_or_unmapped_while_the_rings_are_stopped),
@@ -677,6 +756,7 @@ int main(void)
 		TEST(who_goes_during_the_map_is_unmapped_before_the_next),
 		TEST(who_goes_before_the_proof_is_unmapped),
 		TEST(who_goes_during_the_unmap_hears_nothing),
+		TEST(who_goes_before_the_unmap_is_sent_is_unmapped_before_a_later_map),
 		TEST(a_reset_drops_what_is_mapped_without_a_word),
 		TEST(a_map_in_flight_over_a_reset_is_unmapped),
 		TEST(a_map_that_was_answered_while_stopped_is_unmapped_after_a_reset),
@@ -684,6 +764,7 @@ int main(void)
 		TEST(a_reset_before_the_proof_drops_the_map),
 		TEST(a_hang_up_ends_all_that_waits),
 		TEST(a_hang_up_during_a_map_closes_its_part),
+		TEST(a_hang_up_during_an_unmap_that_nobody_awaits_closes_its_part),
 		TEST(a_hang_up_before_the_proof_is_one),
 		TEST(a_new_channel_ends_what_was_asked_over_the_old_one),
 		TEST(a_wrong_answer_ends_the_session),
