@@ -182,6 +182,34 @@ def display_seeds():
             yield bytes([flags, 0]) + scenario
 
 
+# ---- fuzz_window.c ----
+def window_seeds():
+    """Owner n maps page n; bits 6 and 7 of a step are turns of the loop."""
+    turn = 0x40
+    answer, later, refuse, first_byte = (bytes([0x30 | turn, how]) for how in (0, 1, 2, 7))
+    due, hang_up, connect, drop, tick, time_out = (bytes([turn | 0x28 | op]) for op in (0, 2, 3, 5, 6, 7))
+    due += b'\xff'
+    stop, cont = (bytes([turn | 0x2c, how]) for how in (0, 1))
+    lie = bytes([turn | 0x29, 20, 9, 0, 0, 0, 5, 0, 0, 0, 8, 0, 0, 0])
+
+    def on(op, *owners, at=None):
+        return b''.join(bytes([turn | op << 3 | n]) + (bytes([n if at is None else at]) if op == 0 else b'') for n in owners)
+
+    maps, unmaps, goes = (lambda *owners, op=op, **how: on(op, *owners, **how) for op in (0, 2, 3))
+    mapped = maps(1) + answer + answer
+    ends = (answer, later, refuse, first_byte, later + time_out, later + stop, stop + answer, drop + answer, drop + cont,
+            answer + drop, later + drop + cont + due, hang_up, hang_up + connect, later + connect, goes(1), later + goes(1),
+            lie, later + lie, tick + tick, maps(2, at=1), later + maps(2, at=1), answer + time_out)
+    for scenario in (maps(1), maps(1) + answer, mapped + unmaps(1), mapped + goes(1), mapped, maps(1, 2, 3) + answer):
+        for one in ends:
+            yield scenario + one
+            yield scenario + one + due + maps(1, 4) + (answer + due) * 3
+        yield scenario + bytes([turn | 0x21, 0, 0, 0])
+    yield b''.join(maps(n % 8) + answer + unmaps(n % 8) for n in range(20))
+    yield b''.join(maps(n, at=16 * n) for n in range(8)) + answer * 12
+    yield bytes([1, 0x80, 1, 0, 2, 0x80, 0xed, 0, 3, 0x80, 0, 0xed, 4, 0x80, *[255] * 18])
+
+
 # ---- fuzz_vring.c ----
 def vring_seeds():
     chain = bytes([0, 0x0a, 0, 0, 0, 24, 1, 0, 96, 1, 8, 40])
