@@ -199,7 +199,7 @@ static enum options_result check_window(const struct options *options)
 	uint64_t size = options->device.shmem_size;
 
 	if (size != 0 && (size < MIN_SHMEM_SIZE || (size & (size - 1)) != 0))
-		return report_wrong("--shmem-size must be a power of two of at least 1M, or 0");
+		return report_usage("--shmem-size must be a power of two of at least 1M, or 0");
 	return OPTIONS_RUN;
 }
 

@@ -109,6 +109,23 @@ static void values_that_cannot_be_end_with_status_2(void **state)
 	expect(ARGS(SOCKET, "--max-fences", "-1"), 2, "--max-fences");
 }
 
+/* QEMU ends if its window is no power of two. */
+static void a_window_that_qemu_cannot_have_is_refused(void **state)
+{
+	static const char *const wrong[] = { "1",       "4095", "4K",   "512K", "1048575",
+					     "1048577", "3M",   "24M",  "257M", "255M",
+					     "1.5G",    "6G",   "1023G" };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LENGTH(wrong); i++)
+		expect(ARGS(SOCKET, "--shmem-size", wrong[i]), 2,
+		       "--shmem-size must be a power of two of at least 1M, or 0");
+	expect(ARGS(SOCKET, "--shmem-size", "2T"), 2, "--shmem-size 2T: expected");
+	expect(ARGS(SOCKET, "--shmem-size", "-1"), 2, "--shmem-size -1: expected");
+	expect(ARGS(SOCKET, "--shmem-size", ""), 2, "--shmem-size \"\": expected");
+	expect(ARGS(SOCKET, "--shmem-size", "16E"), 2, "--shmem-size 16E: expected");
+}
+
 static void what_cannot_be_done_ends_with_status_1(void **state)
 {
 	(void)state;
@@ -390,6 +407,7 @@ static int run(void)
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(misuse_ends_with_status_2),
 		DEVICE_TEST(values_that_cannot_be_end_with_status_2),
+		DEVICE_TEST(a_window_that_qemu_cannot_have_is_refused),
 		DEVICE_TEST(what_cannot_be_done_ends_with_status_1),
 		DEVICE_TEST(what_costs_little_to_find_is_found_before_a_driver_starts),
 		DEVICE_TEST(an_error_says_what_was_expected),

@@ -105,6 +105,10 @@ static void each_limit_sets_its_field(void **state)
 	EXPECT(device.limits.max_hostmem, 1 << 19, "--max-hostmem", "0.5MiB");
 	EXPECT(device.limits.max_hostmem, UINT64_C(1099510528264), "--max-hostmem", "0.999999T");
 	EXPECT(device.limits.max_submit, 1 << 20, "--max-submit", "1M");
+	EXPECT(device.shmem_size, 0, "--shmem-size", "0");
+	EXPECT(device.shmem_size, 1 << 20, "--shmem-size", "1M");
+	EXPECT(device.shmem_size, UINT64_C(8) << 30, "--shmem-size", "8GiB");
+	EXPECT(device.shmem_size, UINT64_C(1) << 40, "--shmem-size", "1T");
 	EXPECT(device.limits.max_resources, 3, "--max-resources", "3");
 	EXPECT(device.limits.max_backing_entries, 3, "--max-backing-entries", "3");
 	EXPECT(device.limits.max_dimension, 3, "--max-dimension", "3");
