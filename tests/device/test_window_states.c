@@ -336,6 +336,39 @@ static void an_unmap_under_way_over_a_reset_is_forgotten(void **state)
 	assert_int_equal(vmm->window.n_unmaps, 1);
 }
 
+/* Each waits with a descriptor of its own, beside those of the blobs. */
+static void as_many_maps_may_wait_as_there_may_be(void **state)
+{
+	enum { MOST = 448 };
+	static const char *const args[] = { "--gpu-mode", "null",       "--capset",
+					    "venus",      "--headless", NULL };
+	struct vmm_options options = { .args = args,
+				       .profile = &vmm_generic,
+				       .control_size = 1024 };
+	struct vmm *vmm = fixture_boot(state, &options);
+	struct chain *chains[MOST];
+
+	vmm->window.hides_regions = true;
+	assert_ok(gpu_ctx_create(vmm, 1, VENUS));
+	for (uint32_t i = 0; i < MOST; i++)
+		assert_ok(gpu_create_host_blob(vmm, 1, i + 1, PAGE));
+	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED); /* what is made once is made */
+	assert_ok(gpu_unmap_blob(vmm, 1));
+	unsigned before = daemon_count_fds(&vmm->daemon);
+
+	chains[0] = map_until(vmm, 1, 0, map_request);
+	for (uint32_t i = 1; i < MOST; i++)
+		chains[i] = gpu_submit_map(vmm, i + 1, i * PAGE);
+	ring_kick(&vmm->rings[CONTROL]);
+	assert_waits(vmm, chains[MOST - 1]); /* all before it were seen */
+	assert_int_equal(daemon_count_fds(&vmm->daemon), before + MOST - 1);
+	window_answer_held(vmm);
+	for (uint32_t i = 0; i < MOST; i++)
+		assert_answered(vmm, chains[i], MAPPED);
+	assert_int_equal(vmm->window.count, MOST);
+	assert_int_equal(daemon_count_fds(&vmm->daemon), before);
+}
+
 /* ---- what is mapped goes ---- */
 
 static void an_unref_waits_for_the_map_and_then_unmaps(void **state)
@@ -456,6 +489,7 @@ static int run(void)
 		DEVICE_TEST(a_map_under_way_over_a_reset_is_unmapped_afterwards),
 		DEVICE_TEST(a_map_that_is_carried_out_after_a_reset_is_unmapped),
 		DEVICE_TEST(an_unmap_under_way_over_a_reset_is_forgotten),
+		DEVICE_TEST(as_many_maps_may_wait_as_there_may_be),
 		DEVICE_TEST(an_unref_waits_for_the_map_and_then_unmaps),
 		DEVICE_TEST(an_unref_that_finds_an_unmap_under_way_waits_for_it),
 		DEVICE_TEST(a_context_goes_while_its_blob_is_being_mapped),
