@@ -3,9 +3,9 @@
  * The guest against the whole device: commands of every kind that refer to each other, in chains of
  * every shape (guest.c), and what happens beside them (scenario.c).
  *
- * The renderer is the one on the CPU, the null renderer, or the strict renderer
- * (strict_renderer.c), which checks what a GPU's renderer relies on. After each input the device is
- * reset and must be as empty as a new one (harness.c).
+ * The renderer is the one on the CPU, the null renderer with host blobs and a window, or the strict
+ * renderer (strict_renderer.c), which checks what a GPU's renderer relies on. After each input the
+ * device is reset and must be as empty as a new one (harness.c).
  */
 #include "fuzz.h"
 #include "harness.h"
@@ -15,6 +15,8 @@
 #include "render/soft2d.h"
 #include "scenario.h"
 #include "strict_renderer.h"
+
+#define CAPSET_VENUS 4
 
 enum { HARNESS_2D, HARNESS_2D_HEADLESS, HARNESS_NULL, HARNESS_STRICT, N_HARNESSES };
 
@@ -27,7 +29,7 @@ static struct harness *find_harness(unsigned which)
 
 	struct harness *harness = calloc(1, sizeof(*harness));
 	struct renderer *renderer = which == HARNESS_STRICT ? strict_renderer_new()
-				    : which == HARNESS_NULL ? null_renderer_new(0)
+				    : which == HARNESS_NULL ? null_renderer_new(1u << CAPSET_VENUS)
 							    : soft2d_renderer_new();
 
 	CHECK(harness);

@@ -59,7 +59,7 @@ static struct {
 	int fds[N_KINDS];
 	int socket_peer; /* the other end of KIND_SOCKET */
 	uint8_t *memory; /* the first file, as the guest sees it */
-	uint8_t replies[512];
+	uint8_t replies[4096];
 	size_t n_replies;
 	uint8_t message[sizeof(struct vhost_user_header) + MAX_PAYLOAD];
 	bool runs[VHOST_MAX_QUEUES]; /* as the watching back-end was told */
@@ -151,6 +151,12 @@ static void watch_memory_changed(struct vhost_backend *backend)
 	CHECK(scene.is_open);
 }
 
+static uint64_t watch_window(struct vhost_backend *backend)
+{
+	(void)backend;
+	return 1 << 20;
+}
+
 static void watch_reset(struct vhost_backend *backend)
 {
 	(void)backend;
@@ -170,6 +176,7 @@ static const struct vhost_backend_ops watch_ops = {
 	.queue_kicked = watch_kicked,
 	.memory_changed = watch_memory_changed,
 	.reset = watch_reset,
+	.window = watch_window,
 };
 
 static struct vhost_backend watching_backend = { .ops = &watch_ops, .n_queues = 2 };
@@ -350,6 +357,7 @@ static void step(struct input *in)
 		VHOST_USER_GET_MAX_MEM_SLOTS,
 		VHOST_USER_ADD_MEM_REG,
 		VHOST_USER_REM_MEM_REG,
+		VHOST_USER_GET_SHMEM_CONFIG,
 	};
 	uint8_t op = input_u8(in);
 

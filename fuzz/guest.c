@@ -36,6 +36,7 @@ struct draft {
 		struct virtio_gpu_update_cursor cursor;
 		struct virtio_gpu_resource_create_blob create_blob;
 		struct virtio_gpu_set_scanout_blob set_scanout_blob;
+		struct virtio_gpu_resource_map_blob map_blob;
 		struct virtio_gpu_get_capset_info get_capset_info;
 		struct virtio_gpu_get_capset get_capset;
 		struct virtio_gpu_ctx_create ctx_create;
@@ -326,6 +327,34 @@ static void fill_stream(struct draft *draft, struct input *in)
 	draft->submit.size = draft->size - (uint32_t)sizeof(draft->submit);
 }
 
+/* Where a page of the window begins, or anywhere. */
+static void fill_map_blob(struct draft *draft, struct input *in)
+{
+	uint8_t page;
+
+	draft->map_blob.resource_id = take_id(in);
+	page = input_u8(in);
+	draft->map_blob.offset = page < 0xc0 ? (page & 63) * 0x1000u : input_number64(in);
+}
+
+/* One that a window is for. */
+static void fill_create_host_blob(struct draft *draft, struct input *in)
+{
+	uint8_t shape;
+
+	draft->create_blob.resource_id = take_id(in);
+	shape = input_u8(in);
+	draft->create_blob.blob_mem = VIRTIO_GPU_BLOB_MEM_HOST3D;
+	draft->create_blob.blob_flags = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE;
+	draft->create_blob.size = 1 + (shape & 7) * 0x1000u;
+	if (shape & 0x80)
+		draft->create_blob.size = input_number64(in);
+	if (shape & 0x40) {
+		draft->create_blob.blob_mem = VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST;
+		draft->create_blob.nr_entries = put_entries(draft, in);
+	}
+}
+
 /* A stream, or a part of one, as it was recorded. */
 static void fill_words(struct draft *draft, struct input *in)
 {
@@ -382,6 +411,9 @@ static const struct kind {
 	KIND(SUBMIT_3D, virtio_gpu_cmd_submit, fill_raw),
 	KIND(SUBMIT_3D, virtio_gpu_cmd_submit, fill_stream),
 	KIND(SUBMIT_3D, virtio_gpu_cmd_submit, fill_words),
+	KIND(RESOURCE_CREATE_BLOB, virtio_gpu_resource_create_blob, fill_create_host_blob),
+	KIND(RESOURCE_MAP_BLOB, virtio_gpu_resource_map_blob, fill_map_blob),
+	KIND(RESOURCE_UNMAP_BLOB, virtio_gpu_resource_unmap_blob, fill_id),
 #undef KIND
 };
 

@@ -29,8 +29,12 @@
 #include "vhost/memory.h"
 #include "vhost/ring_layout.h"
 #include "vhost/session.h"
+#include "vhost/session_private.h"
+#include "vhost/shmem_private.h"
 #include "vhost/vring.h"
 #include "vmm.h"
+
+#define WINDOW_SIZE UINT64_C(0x40000)
 
 #define USER UINT64_C(0x7f0000000000)
 
@@ -160,12 +164,41 @@ static void set_up_rings(struct harness *harness)
 	harness->rings_are_changed = false;
 }
 
+void harness_connect_window(struct harness *harness)
+{
+	if (harness->device->shmem_size == 0)
+		return;
+	auto_fd fd = window_front_end_connect(&harness->window);
+
+	harness_tell(harness, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, fd);
+}
+
+void harness_tick_window(struct harness *harness, unsigned n)
+{
+	for (unsigned i = 0; i < n && harness->session->shmem; i++)
+		shmem_on_tick(&harness->session->shmem->timer);
+}
+
+/* What is mapped, or in flight, is the input's. */
+static void renew_window(struct harness *harness)
+{
+	if (!harness->session->shmem && harness->window.fd >= 0)
+		return;
+	session_window_free(harness->session);
+	harness->window.n_maps = 0;
+	harness_connect_window(harness);
+}
+
 static void connect_vmm(struct harness *harness)
 {
 	struct vhost_user_header header = { VHOST_USER_SET_PROTOCOL_FEATURES, VHOST_USER_VERSION,
 					    sizeof(uint64_t) };
+	bool has_window = harness->device->shmem_size > 0;
 	uint64_t protocol_features = VMM_PROTOCOL_FEATURES;
 	int pair[2], error = 0;
+
+	if (has_window)
+		protocol_features |= BIT64(VHOST_USER_PROTOCOL_F_SHMEM);
 
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
 	harness->vmm = pair[0];
@@ -175,6 +208,9 @@ static void connect_vmm(struct harness *harness)
 	CHECK(harness->session);
 	CHECK(vmm_send(harness->vmm, &header, sizeof(header), NULL, 0));
 	CHECK(vmm_send(harness->vmm, &protocol_features, sizeof(protocol_features), NULL, 0));
+	if (has_window)
+		harness_tell(harness, VHOST_USER_GET_SHMEM_CONFIG, NULL, 0, -1);
+	harness_connect_window(harness);
 	tell_u64(harness, VHOST_USER_SET_FEATURES,
 		 BIT64(VHOST_USER_F_PROTOCOL_FEATURES) | BIT64(VIRTIO_F_VERSION_1), -1);
 	tell_memory(harness);
@@ -197,10 +233,14 @@ void harness_reconnect(struct harness *harness)
 void harness_new(struct harness *harness, struct renderer *renderer, bool is_strict,
 		 bool has_socket_display)
 {
-	const struct gpu_device_options options = { .limits = limits, .n_scanouts = 1 };
+	const struct gpu_device_options options = { .limits = limits,
+						    .n_scanouts = 1,
+						    .shmem_size = WINDOW_SIZE };
 
 	*harness = (struct harness){ .qemu.fd = -1,
 				     .qemu.keeps_pixels = true,
+				     /* fuzz_window looks at the maps themselves. */
+				     .window = { .fd = -1, .size = WINDOW_SIZE, .is_liar = true },
 				     .is_strict = is_strict,
 				     .has_socket_display = has_socket_display };
 	CHECK(loop_init(&harness->loop) == 0);
@@ -276,6 +316,8 @@ void harness_end(struct harness *harness)
 	}
 	resource_reap_all(harness->device);
 	check_empty(harness);
+	if (harness->device->shmem_size > 0)
+		renew_window(harness);
 	if (harness->has_socket_display) {
 		display_set_socket(harness->display, -1);
 		qemu_display_reset(&harness->qemu);

@@ -13,6 +13,7 @@
 
 #include "base/loop.h"
 #include "qemu_display.h"
+#include "window_front_end.h"
 
 struct display;
 struct gpu_device;
@@ -42,10 +43,11 @@ struct harness {
 	struct gpu_device *device;
 	struct vhost_session *session; /* NULL: ended */
 	struct qemu_display qemu;
-	int vmm; /* the front-end's end of the socket */
+	struct window_front_end window; /* if the renderer has host blobs */
+	int vmm;                        /* the front-end's end of the socket */
 	int file, kick_fd, call_fd;
 	uint8_t *memory;
-	uint8_t replies[512]; /* received part of one of the session's */
+	uint8_t replies[4096]; /* received part of one of the session's */
 	size_t replies_len;
 	bool has_socket_display, is_strict;
 	bool memory_is_changed, rings_are_changed;
@@ -79,5 +81,9 @@ void harness_tell_state(struct harness *harness, uint32_t request, uint32_t inde
 void harness_set_up_ring(struct harness *harness, unsigned queue, uint32_t size, uint32_t base);
 /* Removes the region from the guest's memory, or adds it again. */
 void harness_toggle_region(struct harness *harness, unsigned region);
+/* A new back-end channel, if there is a window. */
+void harness_connect_window(struct harness *harness);
+/* Time passes for the window's requests. */
+void harness_tick_window(struct harness *harness, unsigned n);
 /* The front-end disconnects, and a new one connects. */
 void harness_reconnect(struct harness *harness);

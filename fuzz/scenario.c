@@ -147,6 +147,31 @@ static void renderer_step(struct harness *harness, struct input *in)
 		strict_renderer_set_knobs(&knobs);
 }
 
+/* What ends the session is fuzz_window's. */
+static void window_step(struct harness *harness, struct input *in, unsigned op)
+{
+	switch (op) {
+	default:
+		window_front_end_serve(&harness->window, in);
+		break;
+	case 4:
+		window_front_end_answer(&harness->window, input_u8(in));
+		break;
+	case 5:
+		window_front_end_answer(&harness->window, SIZE_MAX);
+		harness_turn(harness, 1);
+		window_front_end_hang_up(&harness->window);
+		break;
+	case 6:
+		window_front_end_answer(&harness->window, SIZE_MAX);
+		harness_turn(harness, 1);
+		harness_connect_window(harness);
+		break;
+	case 7:
+		harness_tick_window(harness, 1 + input_below(in, 16));
+	}
+}
+
 /* The limits of one guest hold. */
 static void check_limits(const struct gpu_device *device)
 {
@@ -179,6 +204,10 @@ static void step(struct harness *harness, struct input *in)
 		break;
 	case 13:
 		guest_scribble(harness, in);
+		break;
+	case 14:
+		if (harness->device->shmem_size > 0)
+			window_step(harness, in, input_below(in, 8));
 		break;
 	}
 	if (op & 0x40)
@@ -236,10 +265,25 @@ static void show_all(struct harness *harness)
 	}
 }
 
+/* The front-end answers all that it is asked about the window. */
+static void answer_window(struct harness *harness)
+{
+	struct input none = input_none();
+
+	for (unsigned idle = 0; idle < 4; idle++) {
+		if (harness->window.reply_left > 0 ||
+		    window_front_end_serve(&harness->window, &none))
+			idle = 0;
+		window_front_end_answer(&harness->window, SIZE_MAX);
+		harness_turn(harness, 1);
+	}
+}
+
 static void settle(struct harness *harness)
 {
 	bool is_shown = true;
 
+	answer_window(harness);
 	show_all(harness);
 	if (harness->qemu.fd < 0 || harness->qemu.has_broken_protocol || harness->qemu.is_hung_up)
 		return;

@@ -15,7 +15,7 @@ import session
 # ---- fuzz_command.c ----
 (CREATE_2D, UNREF, SET_SCANOUT, FLUSH, TRANSFER_2D, ATTACH, DETACH, DISPLAY_INFO, EDID, UUID, BLOB, SCANOUT_BLOB,
  CAPSET_INFO, CAPSET, CTX_CREATE, CTX_DESTROY, CTX_ATTACH, CTX_DETACH, CREATE_3D, TO_HOST_3D, FROM_HOST_3D, SUBMIT,
- UPDATE_CURSOR, MOVE_CURSOR, RAW, STREAM, WORDS) = range(27)
+ UPDATE_CURSOR, MOVE_CURSOR, RAW, STREAM, WORDS, HOST_BLOB, MAP, UNMAP) = range(30)
 KICK, FENCE, RING, INDIRECT, CUT, REPLY, CONTEXT, OTHER_QUEUE = (1 << i for i in range(8))
 TURN = 0x10
 READ_AND_ANSWER = bytes([10 | TURN, 1])  # an answer takes its numbers from what follows
@@ -95,11 +95,31 @@ SHAPES = [command(DISPLAY_INFO, shape=KICK | s, extra=e) for s, e in
           ((INDIRECT, ()), (CUT, [7]), (REPLY, [24]), (REPLY, [0]), (OTHER_QUEUE, ()), (CONTEXT, [3]))]
 
 
+SERVE, SERVE_LATER, SERVE_REFUSED = (bytes([14 | TURN, 0, how]) for how in (0, 1, 2))
+WINDOW_ANSWER, WINDOW_HANGS_UP, WINDOW_CONNECTS, WINDOW_TIME_OUT = (
+    bytes([14 | TURN, op, *fields]) for op, *fields in ((4, 255), (5,), (6,), (7, 15)))
+VENUS = [command(CTX_CREATE, 4, 4), command(HOST_BLOB, 1, 2), command(HOST_BLOB, 2, 0), command(MAP, 1, 0), SERVE, SERVE]
+MAPPED = VENUS + [command(MAP, 2, 8), SERVE, SERVE]
+SHOWN = MAPPED + [command(SCANOUT_BLOB, 1, 0, 7, 1, 31, 31, 32, 0), command(FLUSH, 1, 7), READ_AND_ANSWER]
+WINDOWS = [
+    VENUS + [command(UNMAP, 1), SERVE, command(UNREF, 1)], MAPPED + [command(UNREF, 1), SERVE, command(UNMAP, 2), SERVE],
+    MAPPED + [command(CTX_DESTROY), command(UNREF, 1, shape=KICK | FENCE), command(MAP, 1, 0), SERVE_LATER, WINDOW_ANSWER],
+    SHOWN, SHOWN + [command(UNREF, 1), SERVE], VENUS[:4] + [SERVE_REFUSED, command(MAP, 1, 0), SERVE, SERVE],
+    VENUS[:4] + [SERVE_LATER, command(UNREF, 1), command(MAP, 2, 0), WINDOW_TIME_OUT, WINDOW_ANSWER, SERVE, SERVE],
+    VENUS[:4] + [WINDOW_TIME_OUT, command(UNMAP, 1), SERVE, SERVE, command(MAP, 1, 0)],
+    VENUS[:4] + [SERVE, SERVE_LATER, WINDOW_TIME_OUT, command(MAP, 2, 9), WINDOW_ANSWER, SERVE],
+    VENUS[:4] + [WINDOW_HANGS_UP, command(MAP, 2, 9), WINDOW_CONNECTS, command(MAP, 2, 9), SERVE, SERVE],
+    MAPPED + [command(MAP, 2, 9), command(MAP, 1, 0), command(HOST_BLOB, 3, 7), command(MAP, 3, 1), command(MAP, 3, 0xe1),
+              command(HOST_BLOB, 4, 0x41, 0, 0x20), command(MAP, 4, 0), command(HOST_BLOB, 5, 0x80, 0xef)]]
+
+
 def command_seeds():
     scenarios = [LINUX, LINUX + CURSOR, LINUX + FLIP, LINUX + STOP_AND_CONT, LINUX + FULL_STOP + FLIP, LINUX + RESET + LINUX,
                GL, GL + LINUX, LINUX + BLOBS, BLOBS + STOP_AND_CONT, SHAPES, LINUX + [vmm(4, 0x5a)] + LINUX,
                GL[:10] + [vmm(4, 0x5a), PASS_FENCES] + GL, GL[:9] + RESET + GL, DRAW, DRAW + LINUX + RESET + DRAW, OVER_RINGS,
-               OVER_RINGS + SHAPES + OVER_RINGS[2:], *TOO_MANY, *LIES]
+               OVER_RINGS + SHAPES + OVER_RINGS[2:], *TOO_MANY, *LIES, *WINDOWS,
+               MAPPED + STOP_AND_CONT + MAPPED, VENUS[:4] + STOP_AND_CONT + [SERVE, SERVE], MAPPED + RESET + MAPPED,
+               VENUS[:4] + [SERVE_LATER] + RESET + [WINDOW_ANSWER] + MAPPED]
     for harness in range(4):
         for scenario in scenarios:
             if harness == 1:  # nobody there to answer
@@ -152,6 +172,9 @@ def session_seeds():
                       REALIZE + START + STOP + [say(34)] + START + WORK, REALIZE + START + [ask(38, 2 << 3)],
                       REALIZE + [say(25, 0, 4, 1, 2, 3, 4), ask(24, 0, 20)]):
             yield bytes([backend]) + b''.join(scenario)
+        # How large its window is, of who may have one and of who may not.
+        yield bytes([backend]) + b''.join([ask(1), say(16, 3), ask(21), ask(44), *START, ask(44), *STOP])
+        yield bytes([backend]) + say(16, 1) + ask(44)
         # Configuration space from where there is none.
         yield bytes([backend]) + ask(24, 200, 100) + ask(24, 0xe0, 1)
         yield bytes([backend]) + say(25, 200, 60, *range(60))

@@ -104,7 +104,9 @@ void vhost_payload_put(uint8_t **at, uint32_t request, struct input *in, unsigne
 	case VHOST_USER_SET_FEATURES:
 	case VHOST_USER_SET_PROTOCOL_FEATURES:
 		value = input_u8(in);
-		put_u64(at, value == 1   ? VMM_PROTOCOL_FEATURES
+		put_u64(at, value == 1 ? VMM_PROTOCOL_FEATURES
+			    : value == 3
+				    ? VMM_PROTOCOL_FEATURES | BIT64(VHOST_USER_PROTOCOL_F_SHMEM)
 			    : value == 2 ? BIT64(VHOST_USER_F_PROTOCOL_FEATURES) |
 						   BIT64(VIRTIO_F_VERSION_1) |
 						   BIT64(VIRTIO_RING_F_EVENT_IDX) | 0x1e

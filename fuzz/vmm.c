@@ -11,7 +11,7 @@
 
 #include "fuzz.h"
 
-#define MAX_REPLY sizeof(struct vhost_user_config)
+#define MAX_REPLY sizeof(struct vhost_user_shmem_config)
 
 bool vmm_send(int fd, const void *bytes, size_t size, const int *fds, unsigned n_fds)
 {
