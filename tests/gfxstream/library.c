@@ -104,8 +104,18 @@ struct library_fences library_wait_fences(unsigned n)
 	return result;
 }
 
+/* cmocka's handlers would go on with the tests, in the child. */
+static void die_of_signals(void)
+{
+	const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+
+	for (unsigned i = 0; i < 5; i++)
+		signal(signals[i], SIG_DFL);
+}
+
 static _Noreturn void become_child(bool (*step)(void), bool is_warm)
 {
+	die_of_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
 	if (!getenv("GFXSTREAM_LOG") && !freopen("/dev/null", "w", stderr))

@@ -106,7 +106,7 @@ static bool write_short_backing(void)
 	static uint8_t data[64];
 	struct iovec iov = { data, sizeof(data) };
 
-	create_image(7, 8192, 8192);
+	create_image(7, 4096, 4096);
 	lib.resource_attach_iov(7, &iov, 1);
 	return lib.transfer_write_iov(7, 0, 0, 0, 0, &box, 0, NULL, 0) == 0;
 }
