@@ -163,10 +163,24 @@ static int activate_socket(struct daemon *d)
 	return fd;
 }
 
-static void start_daemon(struct vmm *vmm)
+/* $VMM_RENDERER runs a test program that names no renderer with another one: gfxstream's, on the
+ * library in $VMM_GFXSTREAM_LIBRARY. */
+static const char *const *default_args(void)
 {
 	static const char *const two_d[] = { "--gpu-mode", "2d", NULL };
-	const char *const *more = vmm->options.args ? vmm->options.args : two_d;
+	static const char *gfxstream[] = { "--gpu-mode", "gfxstream", "--gfxstream-library", NULL,
+					   NULL };
+	const char *name = getenv("VMM_RENDERER");
+
+	if (!name || strcmp(name, "gfxstream") != 0)
+		return two_d;
+	gfxstream[3] = getenv("VMM_GFXSTREAM_LIBRARY");
+	return gfxstream;
+}
+
+static void start_daemon(struct vmm *vmm)
+{
+	const char *const *more = vmm->options.args ? vmm->options.args : default_args();
 	const char *args[32] = { "--socket-path", vmm->daemon.socket_path };
 	int pair[2] = { -1, -1 };
 	unsigned n = 2;

@@ -29,6 +29,7 @@ APPEND = ("console=ttyS0 quiet loglevel=4 mitigations=off tsc=reliable random.tr
           " consoleblank=0 vt.global_cursor_default=0 panic=-1")
 LAYER = ["VK_LAYER_PATH=/rig/layer", "VK_INSTANCE_LAYERS=VK_LAYER_VDG_memfd"]
 LAVAPIPE = ["VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json"]
+GFXSTREAM = "/rig/run/libgfxstream_backend.so.0"
 libc = ctypes.CDLL(None)
 
 
@@ -313,6 +314,7 @@ class Rig:
         self.daemon, self.is_in_root, self.accel = daemon, is_in_root, accel
         self.daemon_args = []
         self.daemon_env = []  # of a daemon in the root: NAME=VALUE
+        self.library = None   # of gfxstream, a copy of which the root sees in /rig/run
         script = os.path.join(TOP, "scripts", "rig")
         subprocess.run([script, "prepare"], check=True)
         self.root, self.kernel, self.disk, self.initrd, self.layer = (
@@ -335,6 +337,19 @@ class Rig:
                 "--", "env", *self.daemon_env, program,
                 "--socket-path=/rig/run/" + os.path.basename(socket_path)] + self.daemon_args
 
+    def gfxstream_args(self):
+        return ["--gpu-mode", "gfxstream", "--gfxstream-library", GFXSTREAM]
+
+    def run_program(self, name, *env):
+        """Runs a program of the daemon's build directory in the root; returns status and output."""
+        done = subprocess.run(
+            [IN_ROOT, self.root, "--bind", self.run_dir, "/rig/run", "--bind", self.layer,
+             "/rig/layer", "--bind", os.path.dirname(self.daemon), "/rig/daemon", "--",
+             "env", *self.daemon_env, *env, "/rig/daemon/" + name],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            timeout=120)
+        return done.returncode, done.stdout
+
     def __enter__(self):
         self.run_dir = tempfile.mkdtemp(prefix="vdg-")
         for name, path in (("vmlinuz", self.kernel), ("initrd", self.initrd)):
@@ -342,6 +357,8 @@ class Rig:
                 os.link(path, os.path.join(self.run_dir, name))
             except OSError:
                 shutil.copyfile(path, os.path.join(self.run_dir, name))
+        if self.library:
+            shutil.copy(self.library, os.path.join(self.run_dir, os.path.basename(GFXSTREAM)))
         return self
 
     def __exit__(self, *_exception):

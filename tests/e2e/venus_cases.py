@@ -76,9 +76,9 @@ def log_of(vm, name):
     return vm.guest.do("sh cat /disk/tmp/%s" % name)
 
 
-def hold(vm, name="hold", n=N_HELD, size=HELD_BYTES):
+def hold(vm, name="hold", n=N_HELD, size=HELD_BYTES, mesa="26.1"):
     """Starts a program that holds mapped memory; returns its process id."""
-    pid = start(vm, "env " + driver() + "/rig/vk hold %d %d" % (size, n), name)
+    pid = start(vm, "env " + driver(mesa) + "/rig/vk hold %d %d" % (size, n), name)
     try:
         wait_for("%d maps" % n, 60, lambda: "holding %d" % n in log_of(vm, name), pause=0.3)
     except Failure as failure:

@@ -393,6 +393,9 @@ static void fences_behind_a_flush_pass_in_order(void **state)
 		assert_int_equal(got.fences[i].fence_id, 10 + i);
 	print_message("\tthe first one passed on %s\n",
 		      got.is_on_caller[0] ? "this thread" : "another thread");
+	/* Whether the real library has shown the picture by then is a matter of time. */
+	if (getenv("GFXSTREAM_IS_STANDIN"))
+		assert_false(got.is_on_caller[0]);
 	lib.resource_unref(id);
 }
 
