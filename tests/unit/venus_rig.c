@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/needs.h"
-#include "render/virgl/venus_private.h"
+#include "render/trial_private.h"
 #include "sandbox/sandbox.h"
 
 #define EXIT_SKIPPED 77
@@ -110,7 +110,7 @@ int venus_rig_start_confined(void **state)
 static int look_for_needs(void)
 {
 #ifdef VIRGL_HAS_CONTEXT_FENCES
-	const char *problem = virgl_vulkan_find_problem();
+	const char *problem = vulkan_driver_find_problem();
 
 	if (!problem && !render_server_find())
 		problem = "there is no render server";

@@ -34,6 +34,3 @@ int virgl_venus_get_server_fd(void *cookie, uint32_t version);
 /* venus_probe.c: starts the server and makes a context, in a child; before this process has
  * threads. NULL, or why it does not work (freed with g_free()). */
 char *virgl_venus_probe(const struct virgl_options *options);
-
-/* vulkan.c: whether there is a driver; for that child. NULL, or why not: static. */
-const char *virgl_vulkan_find_problem(void);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "render/virgl/venus_private.h"
+#include "render/trial_private.h"
 
 #define TYPE_INSTANCE_CREATE_INFO 1
 
@@ -30,7 +30,7 @@ typedef int32_t (*create_instance_fn)(const struct instance_create_info *info,
 				      const void *allocator, void **ret_instance);
 typedef int32_t (*enumerate_fn)(void *instance, uint32_t *ret_n, void **ret_devices);
 
-const char *virgl_vulkan_find_problem(void)
+const char *vulkan_driver_find_problem(void)
 {
 	static const char no_driver[] = "Vulkan has no driver: install the GPU's, or Mesa's "
 					"(Debian's package mesa-vulkan-drivers)";

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * What a library or a driver loads, opens and starts ends with the child in which it is tried; so
+ * do a crash and a call that does not return.
+ *
+ * The child answers with a sentence, empty if all is well; none at all means that it ended.
+ */
+#include "render/trial_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define LONGEST_MS   10000
+#define MAX_SENTENCE 512
+
+static _Noreturn void run_child(const char *(*fn)(void *), void *data, int fd)
+{
+	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	/* What is printed on the way is said again when it is done for real. */
+	if (null >= 0) {
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+	}
+	const char *problem = fn(data);
+	const char *sentence = problem ? problem : "";
+
+	(void)!write(fd, sentence, MIN(strlen(sentence) + 1, MAX_SENTENCE));
+	_exit(EXIT_SUCCESS);
+}
+
+/* NULL, or a sentence. Waits for no longer than the answer takes. */
+static char *read_answer(int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+	char text[MAX_SENTENCE] = "";
+	int n;
+
+	do
+		n = poll(&pollfd, 1, LONGEST_MS);
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		return g_strdup("a trial of it did not come to an end");
+	ssize_t size = read(fd, text, sizeof(text) - 1);
+
+	if (size <= 0)
+		return g_strdup("a trial of it ended in a crash of the driver or the library");
+	return text[0] ? g_strdup(text) : NULL;
+}
+
+char *trial_run(const char *(*fn)(void *data), void *data)
+{
+	int pipe_fds[2], status;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return g_strdup_printf("it cannot be tried: %s", g_strerror(errno));
+	pid_t pid = fork();
+
+	if (pid == 0)
+		run_child(fn, data, pipe_fds[1]);
+	close(pipe_fds[1]);
+	char *problem = pid < 0 ? g_strdup_printf("it cannot be tried: %s", g_strerror(errno))
+				: read_answer(pipe_fds[0]);
+
+	close(pipe_fds[0]);
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	}
+	return problem;
+}
