@@ -9,4 +9,5 @@ enum needs {
 	NEEDS_GENERATED_CODE = 1 << 2, /* runs code that it made itself */
 	NEEDS_GPU_DEVICES = 1 << 3,    /* opens device nodes of GPUs, and uses their ioctls */
 	NEEDS_RENDER_SERVER = 1 << 4, /* has a program run beside the daemon, with the same files */
+	NEEDS_VULKAN = 1 << 5,        /* loads Vulkan's drivers and layers by itself */
 };

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Blobs. Those of guest memory are none of the library's business. Host blobs are three things: a
+ * ring that the guest shares with the library (blob id 0), the memory of a Vulkan object that the
+ * guest made through such a ring, and an image that a stream announced (submit.c).
+ *
+ * The library says that it made a blob whether it did or not; that is seen when it is asked how the
+ * blob is to be mapped. It gives the descriptor of the memory away, so that is taken at once and
+ * kept. What it says of the descriptor's kind is compared with what it is: some drivers call memory
+ * a dma-buf that is a file with data of theirs at its beginning.
+ *
+ * An image that it began and could not make keeps its id for good, and the process ends if that id
+ * comes again: such ids are refused from then on ("burnt"). Each has cost memory, so there can be
+ * few.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/virtio_gpu.h>
+
+#include "base/fd.h"
+#include "render/gfxstream/gfxstream_private.h"
+
+#define MAP_CACHE_MASK 0x0f
+
+static struct gfxstream_context *find_context(const struct gfxstream *gfxstream, uint32_t ctx_id)
+{
+	return g_hash_table_lookup(gfxstream->contexts, GUINT_TO_POINTER(ctx_id));
+}
+
+/* Whether @fd is what the library says that it is, and can be mapped by others. */
+static bool is_shareable(int fd, uint32_t type)
+{
+	const bool is_memfd = fd >= 0 && fcntl(fd, F_GET_SEALS) >= 0;
+
+	return type == GFXSTREAM_HANDLE_SHM ? is_memfd
+					    : type == GFXSTREAM_HANDLE_DMABUF && !is_memfd;
+}
+
+static void keep_memory(struct gfxstream *gfxstream, struct gfxstream_resource *resource)
+{
+	struct gfxstream_handle handle = { .os_handle = -1 };
+
+	if (gfxstream->library.export_blob(resource->id, &handle) != 0)
+		return;
+	auto_fd fd = (int)handle.os_handle;
+
+	if (is_shareable(fd, handle.type))
+		resource->fd = fd_steal(&fd);
+}
+
+/* What the library does not look at, or does too much about. 0 or the guest's error. */
+static int check_blob(const struct gfxstream *gfxstream, const struct renderer_blob_args *args,
+		      const struct gfxstream_context *context)
+{
+	const uint64_t *image_bytes;
+
+	if (args->blob_mem != VIRTIO_GPU_BLOB_MEM_HOST3D || !context)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	image_bytes =
+		g_hash_table_lookup(context->announced, GUINT_TO_POINTER((uint32_t)args->blob_id));
+	if (!image_bytes)
+		return 0;
+	if (g_hash_table_size(gfxstream->burnt) >= GFXSTREAM_MAX_BURNT)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	return *image_bytes <= args->size ? 0 : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+}
+
+/* 0 or the guest's error; then the library has none. */
+static int create_in_library(struct gfxstream *gfxstream, struct gfxstream_resource *resource,
+			     const struct renderer_blob_args *args,
+			     struct gfxstream_context *context)
+{
+	const struct gfxstream_blob_args create = { args->blob_mem, args->blob_flags, args->blob_id,
+						    args->size };
+	const bool was_announced =
+		g_hash_table_remove(context->announced, GUINT_TO_POINTER((uint32_t)args->blob_id));
+	int r = gfxstream->library.create_blob(args->ctx_id, args->id, &create, NULL, 0, NULL);
+
+	if (r == 0)
+		r = gfxstream->library.resource_map_info(args->id, &resource->map_info);
+	if (r == 0)
+		return 0;
+	gfxstream->library.resource_unref(args->id);
+	if (was_announced)
+		g_hash_table_add(gfxstream->burnt, GUINT_TO_POINTER(args->id));
+	return VIRTIO_GPU_RESP_ERR_UNSPEC;
+}
+
+static int create_host_blob(struct gfxstream *gfxstream, const struct renderer_blob_args *args,
+			    struct renderer_resource **ret)
+{
+	struct gfxstream_context *context = find_context(gfxstream, args->ctx_id);
+	int r = check_blob(gfxstream, args, context);
+
+	if (r != 0)
+		return r;
+	struct gfxstream_resource *resource =
+		gfxstream_resource_add(gfxstream, args->id, GFXSTREAM_BLOB_HOST);
+
+	if (!resource)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	r = create_in_library(gfxstream, resource, args, context);
+	if (r != 0) {
+		gfxstream_resource_drop(gfxstream, resource);
+		return r;
+	}
+	resource->blob_size = args->size;
+	resource->may_be_ring = args->blob_id == 0;
+	keep_memory(gfxstream, resource);
+	*ret = &resource->base;
+	return 0;
+}
+
+int gfxstream_blob_create(struct renderer *renderer, const struct renderer_blob_args *args,
+			  struct renderer_resource **ret)
+{
+	if (args->blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST)
+		return create_host_blob(gfxstream_of(renderer), args, ret);
+	struct gfxstream_resource *resource = g_new0(struct gfxstream_resource, 1);
+
+	*resource = (struct gfxstream_resource){
+		.base = { renderer },
+		.kind = GFXSTREAM_BLOB_GUEST,
+		.id = args->id,
+		.fd = -1,
+	};
+	*ret = &resource->base;
+	return 0;
+}
+
+int gfxstream_blob_export(struct renderer *renderer, struct renderer_resource *handle,
+			  struct renderer_blob_export *ret)
+{
+	const struct gfxstream_resource *resource = gfxstream_resource_of(handle);
+
+	(void)renderer;
+	if (resource->fd < 0)
+		return -ENOTSUP;
+	int fd = fcntl(resource->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	*ret = (struct renderer_blob_export){ fd, resource->map_info & MAP_CACHE_MASK };
+	return 0;
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * All fences go through the library, which knows the same timelines as the device: a global one and
+ * the rings of each context. It says that a fence has passed from whatever thread finds out, also
+ * from within create_fence(), with a lock of its own held. So the callback only notes it; the loop
+ * hears of it by an event descriptor, and tells the device in its own thread. Nothing here is held
+ * while the library is called.
+ */
+#include <errno.h>
+#include <linux/virtio_gpu.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "render/gfxstream/gfxstream_private.h"
+
+int gfxstream_fence_init(struct gfxstream *gfxstream)
+{
+	struct gfxstream_passed *passed = &gfxstream->passed;
+
+	passed->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (passed->event_fd < 0)
+		return -errno;
+	pthread_mutex_init(&passed->mutex, NULL);
+	passed->fences = g_array_new(false, false, sizeof(struct renderer_fence));
+	return 0;
+}
+
+void gfxstream_fence_finish(struct gfxstream *gfxstream)
+{
+	struct gfxstream_passed *passed = &gfxstream->passed;
+
+	if (!passed->fences)
+		return;
+	g_array_unref(passed->fences);
+	pthread_mutex_destroy(&passed->mutex);
+	fd_close(&passed->event_fd);
+}
+
+void gfxstream_fence_on_passed(void *data, const struct gfxstream_fence *from_library)
+{
+	struct gfxstream_passed *passed = &((struct gfxstream *)data)->passed;
+	const bool has_ring = from_library->flags & GFXSTREAM_FENCE_RING_IDX;
+	const struct renderer_fence fence = {
+		.id = from_library->id,
+		.ctx_id = has_ring ? from_library->ctx_id : 0,
+		.ring_idx = has_ring ? from_library->ring_idx : 0,
+		.has_ring = has_ring,
+	};
+	const uint64_t one = 1;
+
+	pthread_mutex_lock(&passed->mutex);
+	g_array_append_val(passed->fences, fence);
+	pthread_mutex_unlock(&passed->mutex);
+	(void)!write(passed->event_fd, &one, sizeof(one));
+}
+
+int gfxstream_fence_create(struct renderer *renderer, const struct renderer_fence *fence)
+{
+	const struct gfxstream_fence create = {
+		.flags = GFXSTREAM_FENCE | (fence->has_ring ? GFXSTREAM_FENCE_RING_IDX : 0),
+		.id = fence->id,
+		.ctx_id = fence->has_ring ? fence->ctx_id : 0,
+		.ring_idx = fence->has_ring ? fence->ring_idx : 0,
+	};
+	struct gfxstream *gfxstream = gfxstream_of(renderer);
+
+	return gfxstream_response(gfxstream->library.create_fence(&create));
+}
+
+int gfxstream_fence_poll_fd(struct renderer *renderer)
+{
+	return gfxstream_of(renderer)->passed.event_fd;
+}
+
+/* What there is now; the array that comes in its place is empty. */
+static GArray *take_passed(struct gfxstream_passed *passed)
+{
+	GArray *empty = g_array_new(false, false, sizeof(struct renderer_fence));
+	uint64_t n;
+
+	(void)!read(passed->event_fd, &n, sizeof(n));
+	pthread_mutex_lock(&passed->mutex);
+	GArray *fences = passed->fences;
+
+	passed->fences = empty;
+	pthread_mutex_unlock(&passed->mutex);
+	return fences;
+}
+
+void gfxstream_fence_poll(struct renderer *renderer)
+{
+	g_autoptr(GArray) fences = take_passed(&gfxstream_of(renderer)->passed);
+
+	for (unsigned i = 0; i < fences->len; i++)
+		renderer_report_fence(renderer, &g_array_index(fences, struct renderer_fence, i));
+}
+
+/* Those that pass later have numbers below all that come: nobody waits for them. */
+void gfxstream_fence_reset(struct renderer *renderer)
+{
+	g_array_unref(take_passed(&gfxstream_of(renderer)->passed));
+}

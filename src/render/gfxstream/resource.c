@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Images and buffers. What the library is told here it believes: an id that is in use, a size that
+ * the host's Vulkan refuses or memory that is smaller than the image ends the process. So only
+ * what is known to work is let through, and the memory that each image gets is never the guest's:
+ * it is a copy of ours, exactly as large as the image, attached from the image's birth to its
+ * death. Transfers move the guest's bytes into it and out of it (transfer.c).
+ *
+ * The eight 2D formats are four bytes a pixel. The library knows four of them; of the others it is
+ * told one that it knows, for bytes that it need not understand.
+ */
+#include <linux/virtio_gpu.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/pixel.h"
+#include "render/gfxstream/gfxstream_private.h"
+
+/* Gallium's words, as on the wire. */
+#define BIND_RENDER_TARGET (1u << 1)
+#define BIND_SAMPLER_VIEW  (1u << 3)
+#define BIND_CURSOR        (1u << 16)
+#define BIND_CUSTOM        (1u << 17)
+#define BIND_SCANOUT       (1u << 18)
+#define BIND_LINEAR        (1u << 22)
+#define FORMAT_B5G6R5      7
+#define FORMAT_R8          64
+
+/* Vulkan devices that take less than this are not for desktops. */
+#define MAX_DIMENSION 16384
+/* The library counts a buffer's bytes in 32 bits. */
+#define MAX_BUFFER_BYTES (1u << 30)
+
+/* Of an image, beside its pixels: the library's objects, the driver's, ours. */
+#define OVERHEAD 16384
+
+/* The copy that the library was given, the one that it makes of that, and the image. */
+#define COPIES 3
+
+/* 0: it does not know the format. */
+static uint32_t size_of_pixel(uint32_t format)
+{
+	switch (format) {
+	case VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM:
+	case VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM:
+	case VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM:
+	case VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM:
+		return PIXEL_BYTES;
+	case FORMAT_B5G6R5:
+		return 2;
+	case FORMAT_R8:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* What the library makes a buffer of, and not an image. */
+static bool is_buffer(const struct renderer_resource_args *args)
+{
+	const uint32_t of_images =
+		BIND_SAMPLER_VIEW | BIND_RENDER_TARGET | BIND_SCANOUT | BIND_CURSOR;
+
+	return args->format == FORMAT_R8 && (args->bind & BIND_LINEAR) && !(args->bind & of_images);
+}
+
+/* "Pipes" (target buffer, BIND_CUSTOM) are none: to read one waits for whoever is behind it, and
+ * the name of one that is not known ends the process. Vulkan's guests use rings in blobs. */
+uint32_t gfxstream_check_args(const struct renderer_resource_args *args)
+{
+	const bool is_simple = args->depth == 1 && args->array_size == 1 && args->last_level == 0 &&
+			       args->nr_samples <= 1;
+
+	if (args->width == 0 || args->height == 0 || !is_simple || (args->bind & BIND_CUSTOM))
+		return 0;
+	if (is_buffer(args) &&
+	    (args->target == RENDERER_TARGET_BUFFER || args->target == RENDERER_TARGET_2D))
+		return args->width <= MAX_BUFFER_BYTES / args->height ? 1 : 0;
+	if (args->target != RENDERER_TARGET_2D || args->width > MAX_DIMENSION ||
+	    args->height > MAX_DIMENSION)
+		return 0;
+	return args->is_2d ? PIXEL_BYTES : size_of_pixel(args->format);
+}
+
+uint64_t gfxstream_resource_cost(struct renderer *renderer,
+				 const struct renderer_resource_args *args)
+{
+	(void)renderer;
+	return (uint64_t)args->width * args->height * PIXEL_BYTES * COPIES + OVERHEAD;
+}
+
+struct gfxstream_resource *gfxstream_resource_add(struct gfxstream *gfxstream, uint32_t id,
+						  enum gfxstream_resource_kind kind)
+{
+	gpointer key = GUINT_TO_POINTER(id);
+
+	if (g_hash_table_size(gfxstream->resources) >= gfxstream->max_resources ||
+	    g_hash_table_contains(gfxstream->resources, key) ||
+	    g_hash_table_contains(gfxstream->burnt, key))
+		return NULL;
+	struct gfxstream_resource *resource = g_new0(struct gfxstream_resource, 1);
+
+	resource->base.renderer = &gfxstream->base;
+	resource->kind = kind;
+	resource->id = id;
+	resource->fd = -1;
+	g_hash_table_insert(gfxstream->resources, key, resource);
+	return resource;
+}
+
+void gfxstream_resource_drop(struct gfxstream *gfxstream, struct gfxstream_resource *resource)
+{
+	g_hash_table_remove(gfxstream->resources, GUINT_TO_POINTER(resource->id));
+	if (resource->copy)
+		munmap(resource->copy, resource->copy_size);
+	if (resource->is_ring)
+		gfxstream->n_rings--;
+	fd_close(&resource->fd);
+	g_free(resource);
+}
+
+/* Pages that no transfer touches are never there. */
+static bool map_copy(struct gfxstream_resource *resource)
+{
+	void *copy;
+
+	resource->copy_size = (size_t)resource->width * resource->height * resource->pixel_bytes;
+	copy = mmap(NULL, resource->copy_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		    -1, 0);
+	if (copy != MAP_FAILED)
+		resource->copy = copy;
+	return resource->copy;
+}
+
+/* The library's resource, with zeros in it: what the host's memory held before is nobody's. 0 or
+ * the library's error; then it has none. */
+static int create_in_library(struct gfxstream *gfxstream, struct gfxstream_resource *resource,
+			     const struct gfxstream_resource_args *args)
+{
+	struct iovec iov = { resource->copy, resource->copy_size };
+	int r = gfxstream->library.resource_create(args, NULL, 0);
+
+	if (r != 0)
+		return r;
+	r = gfxstream->library.resource_attach_iov((int)resource->id, &iov, 1);
+	if (r == 0)
+		r = gfxstream_transfer_whole(gfxstream, resource);
+	if (r != 0)
+		gfxstream->library.resource_unref(resource->id);
+	return r;
+}
+
+static int create_image(struct gfxstream *gfxstream, struct gfxstream_resource *resource,
+			const struct renderer_resource_args *args)
+{
+	const uint32_t format =
+		size_of_pixel(args->format) ? args->format : VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM;
+	const struct gfxstream_resource_args create = {
+		.id = args->id,
+		.target = args->target,
+		.format = format,
+		.bind = args->is_2d ? BIND_RENDER_TARGET | BIND_SCANOUT : args->bind,
+		.width = args->width,
+		.height = args->height,
+		.depth = 1,
+		.array_size = 1,
+		.nr_samples = args->nr_samples,
+		.flags = args->flags,
+	};
+
+	resource->format = args->format;
+	resource->width = args->width;
+	resource->height = args->height;
+	resource->pixel_bytes = gfxstream_check_args(args);
+	resource->may_be_drawn = !args->is_2d;
+	if (!map_copy(resource))
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	return gfxstream_response(create_in_library(gfxstream, resource, &create));
+}
+
+int gfxstream_resource_create(struct renderer *renderer, const struct renderer_resource_args *args,
+			      struct renderer_resource **ret)
+{
+	struct gfxstream *gfxstream = gfxstream_of(renderer);
+
+	if (!gfxstream_check_args(args))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	struct gfxstream_resource *resource =
+		gfxstream_resource_add(gfxstream, args->id, GFXSTREAM_IMAGE);
+
+	if (!resource)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	int r = create_image(gfxstream, resource, args);
+
+	if (r != 0)
+		gfxstream_resource_drop(gfxstream, resource);
+	else
+		*ret = &resource->base;
+	return r;
+}
+
+void gfxstream_resource_free(struct renderer *renderer, struct renderer_resource *handle)
+{
+	struct gfxstream_resource *resource = gfxstream_resource_of(handle);
+
+	if (resource->kind == GFXSTREAM_BLOB_GUEST) {
+		g_free(resource);
+		return;
+	}
+	gfxstream_of(renderer)->library.resource_unref(resource->id);
+	gfxstream_resource_drop(gfxstream_of(renderer), resource);
+}
+
+int gfxstream_resource_attach(struct renderer *renderer, struct renderer_resource *handle,
+			      struct iovec *iov, int n_iov)
+{
+	struct gfxstream_resource *resource = gfxstream_resource_of(handle);
+
+	(void)renderer;
+	resource->iov = iov;
+	resource->n_iov = n_iov;
+	return 0;
+}
+
+void gfxstream_resource_detach(struct renderer *renderer, struct renderer_resource *handle)
+{
+	struct gfxstream_resource *resource = gfxstream_resource_of(handle);
+
+	(void)renderer;
+	resource->iov = NULL;
+	resource->n_iov = 0;
+}

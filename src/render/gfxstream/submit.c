@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Command streams, which are one short command each: Vulkan itself goes through rings, which the
+ * library reads by itself and which nobody here sees. The commands that are known are let through,
+ * after a look at what they name; the library reads a whole command however short the stream is, so
+ * it gets a copy with zeros behind.
+ *
+ * A ring has to be as large as the library expects, or the process ends. It has to be attached to
+ * its context too: the library's thread would go on reading when the memory has gone.
+ */
+#include <linux/virtio_gpu.h>
+#include <string.h>
+
+#include "render/gfxstream/gfxstream_private.h"
+
+/* The longest command is 56 bytes. */
+#define COMMAND_BYTES 64
+
+/* A stream that was copied. */
+union command {
+	uint32_t words[COMMAND_BYTES / sizeof(uint32_t)];
+	struct gfxstream_create_3d create_3d;
+};
+
+/* 0 or the guest's error; also for the next two. */
+static int begin_ring(struct gfxstream *gfxstream, uint32_t ctx_id, const union command *command)
+{
+	struct gfxstream_resource *resource =
+		g_hash_table_lookup(gfxstream->resources, GUINT_TO_POINTER(command->words[1]));
+
+	if (!resource || !resource->may_be_ring || resource->is_ring ||
+	    resource->blob_size < gfxstream->ring_bytes)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (gfxstream->n_rings >= GFXSTREAM_MAX_RINGS)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	gfxstream->library.ctx_attach_resource((int)ctx_id, (int)resource->id);
+	resource->is_ring = true;
+	gfxstream->n_rings++;
+	return 0;
+}
+
+static int announce_image(struct gfxstream *gfxstream, uint32_t ctx_id,
+			  const union command *command)
+{
+	struct gfxstream_context *context =
+		g_hash_table_lookup(gfxstream->contexts, GUINT_TO_POINTER(ctx_id));
+	const struct gfxstream_create_3d *c = &command->create_3d;
+	const struct renderer_resource_args args = {
+		.target = c->target,
+		.format = c->format,
+		.bind = c->bind,
+		.width = c->width,
+		.height = c->height,
+		.depth = c->depth,
+		.array_size = c->array_size,
+		.last_level = c->last_level,
+		.nr_samples = c->nr_samples,
+	};
+	gpointer key = GUINT_TO_POINTER((uint32_t)c->blob_id);
+
+	if (!context || c->blob_id == 0 || c->blob_id > UINT32_MAX ||
+	    !gfxstream_check_args(&args) || g_hash_table_contains(context->announced, key))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (g_hash_table_size(context->announced) >= GFXSTREAM_MAX_ANNOUNCED)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	uint64_t *bytes = g_new(uint64_t, 1);
+
+	*bytes = (uint64_t)c->width * c->height * gfxstream_check_args(&args);
+	g_hash_table_insert(context->announced, key, bytes);
+	return 0;
+}
+
+static int check_command(struct gfxstream *gfxstream, uint32_t ctx_id, const union command *command)
+{
+	switch (command->words[0]) {
+	case GFXSTREAM_CONTEXT_CREATE:
+		return begin_ring(gfxstream, ctx_id, command);
+	case GFXSTREAM_RESOURCE_CREATE_3D:
+		return announce_image(gfxstream, ctx_id, command);
+	case GFXSTREAM_CREATE_EXPORT_SYNC: /* waits for OpenGL ES for ever if there is none */
+		return gfxstream->flags & GFXSTREAM_USE_GLES
+			       ? 0
+			       : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	case GFXSTREAM_CONTEXT_PING:
+	case GFXSTREAM_CONTEXT_PING_WITH_RESPONSE:
+	case GFXSTREAM_CREATE_EXPORT_SYNC_VK:
+	case GFXSTREAM_CREATE_IMPORT_SYNC_VK:
+	case GFXSTREAM_CREATE_QSRI_EXPORT_VK:
+	case GFXSTREAM_ACQUIRE_SYNC:
+	case GFXSTREAM_PLACEHOLDER_VK:
+		return 0;
+	default:
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	}
+}
+
+int gfxstream_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size)
+{
+	struct gfxstream *gfxstream = gfxstream_of(renderer);
+	union command copy = { 0 };
+	const struct gfxstream_command command = {
+		.ctx_id = ctx_id,
+		.size = (uint32_t)MIN(size, sizeof(copy)),
+		.data = (uint8_t *)&copy,
+	};
+
+	memcpy(&copy, stream, command.size);
+	int r = check_command(gfxstream, ctx_id, &copy);
+
+	return r != 0 ? r : gfxstream_response(gfxstream->library.submit_cmd(&command));
+}
