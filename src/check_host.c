@@ -42,7 +42,8 @@ void check_nodes(GPtrArray *findings, const struct options *options)
 {
 	static const char *const patterns[] = { "/dev/dri/renderD*", NULL };
 
-	if (options->gpu_mode != GPU_MODE_AUTO && options->gpu_mode != GPU_MODE_VIRGLRENDERER)
+	if (options->gpu_mode != GPU_MODE_AUTO && options->gpu_mode != GPU_MODE_VIRGLRENDERER &&
+	    options->gpu_mode != GPU_MODE_GFXSTREAM)
 		return;
 	if (options->gpu_device) {
 		check_node(findings, options->gpu_device, true);

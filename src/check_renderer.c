@@ -77,9 +77,15 @@ static void tell_capsets(FILE *pipe, struct renderer *renderer)
 	g_string_free(text, TRUE);
 }
 
-static void tell_renderer(FILE *pipe, struct renderer *renderer)
+/* NULL: none is in use. Freed with g_free(). */
+static char *describe_opengl(const struct options *options)
 {
-	g_autofree char *driver = virgl_describe_driver();
+	return options->gpu_mode == GPU_MODE_VIRGLRENDERER ? virgl_describe_driver() : NULL;
+}
+
+static void tell_renderer(FILE *pipe, const struct options *options, struct renderer *renderer)
+{
+	g_autofree char *driver = describe_opengl(options);
 
 	tell(pipe, CHECK_OK, "renderer", renderer->ops->name, NULL);
 	if (renderer->ops->capsets && driver)
@@ -108,10 +114,11 @@ static void try_renderer(FILE *pipe, const struct options *options)
 	struct renderer *renderer = start_renderer(&tried, &vulkan, &message);
 
 	if (renderer)
-		tell_renderer(pipe, renderer);
+		tell_renderer(pipe, &tried, renderer);
 	else
 		tell(pipe, options->gpu_mode == GPU_MODE_AUTO ? CHECK_LESS : CHECK_NO,
-		     "virglrenderer", message, "without it guests get 2D (--gpu-mode 2d)");
+		     options->gpu_mode == GPU_MODE_GFXSTREAM ? "gfxstream" : "virglrenderer",
+		     message, "without it guests get 2D (--gpu-mode 2d)");
 	fputs(END "\n", pipe);
 	fflush(pipe);
 }

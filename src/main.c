@@ -346,7 +346,12 @@ int main(int argc, char **argv)
 	g_autofree char *gpu_device =
 		options.gpu_device ? g_canonicalize_filename(options.gpu_device, NULL) : NULL;
 
+	g_autofree char *library =
+		options.gfxstream_library ? g_canonicalize_filename(options.gfxstream_library, NULL)
+					  : NULL;
+
 	options.gpu_device = gpu_device;
+	options.gfxstream_library = library;
 	if (options.check)
 		return check_run(&options);
 	log_set_level(options.log_level);

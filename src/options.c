@@ -159,18 +159,26 @@ static enum options_result check_socket(struct options *options)
 	return OPTIONS_RUN;
 }
 
-/* The mode must be built in and have the capsets. */
+/* The mode must have the capsets, and be the one that the options are for. */
 static enum options_result check_mode(const struct options *options)
 {
 	const char *mode = options_table_modes.names[options->gpu_mode];
 	uint32_t foreign = options->capsets & ~options_table_mode_capsets[options->gpu_mode];
 
-	if (options_table_modes.reserved & 1u << options->gpu_mode)
-		return report_wrong("--gpu-mode %s is not built into this binary", mode);
 	if (foreign)
 		return report_wrong("--gpu-mode %s has no capset %s", mode,
 				    options_table_capsets.names[g_bit_nth_lsf(foreign, -1)]);
+	if (options->gfxstream_library && options->gpu_mode != GPU_MODE_GFXSTREAM)
+		return report_wrong("--gfxstream-library needs --gpu-mode gfxstream");
+	if (options->gfxstream_features && options->gpu_mode != GPU_MODE_GFXSTREAM)
+		return report_wrong("--gfxstream-features needs --gpu-mode gfxstream");
 	return OPTIONS_RUN;
+}
+
+/* Whether its renderer draws on a render node. */
+static bool uses_device(enum gpu_mode mode)
+{
+	return mode == GPU_MODE_VIRGLRENDERER || mode == GPU_MODE_GFXSTREAM;
 }
 
 /* With a device named, auto must not fall back to 2D. */
@@ -178,8 +186,8 @@ static enum options_result check_device(struct options *options)
 {
 	if (options->gpu_device && options->gpu_mode == GPU_MODE_AUTO)
 		options->gpu_mode = GPU_MODE_VIRGLRENDERER;
-	if (options->gpu_device && options->gpu_mode != GPU_MODE_VIRGLRENDERER)
-		return report_wrong("--gpu-device needs --gpu-mode virglrenderer");
+	if (options->gpu_device && !uses_device(options->gpu_mode))
+		return report_wrong("--gpu-device needs --gpu-mode virglrenderer or gfxstream");
 	return OPTIONS_RUN;
 }
 
@@ -188,7 +196,7 @@ static enum options_result check_device_of_libvirt(struct options *options)
 {
 	if (!options->is_mode_given && !options->capsets)
 		options->gpu_mode = GPU_MODE_2D;
-	if (options->gpu_mode != GPU_MODE_AUTO && options->gpu_mode != GPU_MODE_VIRGLRENDERER)
+	if (options->gpu_mode != GPU_MODE_AUTO && !uses_device(options->gpu_mode))
 		options->gpu_device = NULL;
 	return OPTIONS_RUN;
 }

@@ -15,7 +15,7 @@ enum gpu_mode {
 	GPU_MODE_VIRGLRENDERER,
 	GPU_MODE_2D,
 	GPU_MODE_NULL,
-	GPU_MODE_GFXSTREAM, /* reserved: refused by options_parse() */
+	GPU_MODE_GFXSTREAM,
 };
 
 enum check_format {
@@ -32,10 +32,12 @@ struct options {
 	bool is_mode_given; /* also by --virgl */
 	uint32_t capsets;   /* bits 1 << id; 0: all that the mode has */
 	bool use_egl, use_glx, use_surfaceless;
-	bool has_use_gles, use_gles; /* use_gles counts only if it was given */
-	const char *gpu_device;      /* NULL: picked by itself */
-	const char *trace;           /* NULL: none */
-	const char *socket_group;    /* NULL: the umask decides */
+	bool has_use_gles, use_gles;    /* use_gles counts only if it was given */
+	const char *gpu_device;         /* NULL: picked by itself */
+	const char *gfxstream_library;  /* NULL: where the system looks */
+	const char *gfxstream_features; /* NULL: the library's own */
+	const char *trace;              /* NULL: none */
+	const char *socket_group;       /* NULL: the umask decides */
 	bool is_headless, is_once;
 	uint32_t max_fps;   /* as in socket_display_new() */
 	uint32_t max_stall; /* seconds */

@@ -20,8 +20,7 @@ struct option_alias {
 struct option_names {
 	const char *const *names; /* NULL: no such value */
 	unsigned n;
-	uint32_t reserved; /* bits 1 << index: understood, but not offered */
-	bool is_set;       /* several names, separated by commas; the value is bits 1 << index */
+	bool is_set; /* several names, separated by commas; the value is bits 1 << index */
 	const struct option_alias *aliases;
 	unsigned n_aliases;
 };
@@ -61,8 +60,10 @@ extern const struct option_names options_table_modes, options_table_capsets;
 /* By mode: the capsets that it has, as bits 1 << id. */
 extern const uint32_t options_table_mode_capsets[];
 
-/* Setters of struct option_type. A path is borrowed. */
+/* Setters of struct option_type. Paths and texts are borrowed, and not empty. */
 bool options_value_set_path(const struct option_type *type, struct options *options,
+			    const char *value);
+bool options_value_set_text(const struct option_type *type, struct options *options,
 			    const char *value);
 bool options_value_set_number(const struct option_type *type, struct options *options,
 			      const char *value);

@@ -26,8 +26,7 @@ static const char *const mode_strings[] = {
 static const struct option_alias mode_aliases[] = {
 	{ "virgl-renderer", GPU_MODE_VIRGLRENDERER, true },
 };
-const struct option_names options_table_modes =
-	NAMES(mode_strings, .reserved = 1u << GPU_MODE_GFXSTREAM, ALIASES(mode_aliases));
+const struct option_names options_table_modes = NAMES(mode_strings, ALIASES(mode_aliases));
 
 /* The index is the capset's id in the virtio-gpu spec. */
 enum {
@@ -37,6 +36,7 @@ enum {
 	CAPSET_VENUS = 4,
 	CAPSET_DRM = 6,
 	CAPSET_GFXSTREAM_GLES = 8,
+	CAPSET_GFXSTREAM_COMPOSER = 9,
 };
 
 static const char *const capset_strings[] = {
@@ -46,10 +46,9 @@ static const char *const capset_strings[] = {
 	[CAPSET_VENUS] = "venus",
 	[CAPSET_DRM] = "drm",
 	[CAPSET_GFXSTREAM_GLES] = "gfxstream-gles",
+	[CAPSET_GFXSTREAM_COMPOSER] = "gfxstream-composer",
 };
-const struct option_names options_table_capsets =
-	NAMES(capset_strings, .is_set = true,
-	      .reserved = 1u << CAPSET_GFXSTREAM_VULKAN | 1u << CAPSET_GFXSTREAM_GLES);
+const struct option_names options_table_capsets = NAMES(capset_strings, .is_set = true);
 
 const char *options_capset_name(unsigned id)
 {
@@ -64,6 +63,8 @@ const uint32_t options_table_mode_capsets[G_N_ELEMENTS(mode_strings)] = {
 	[GPU_MODE_AUTO] = CAPSETS_OF_VIRGLRENDERER,
 	[GPU_MODE_VIRGLRENDERER] = CAPSETS_OF_VIRGLRENDERER,
 	[GPU_MODE_NULL] = 1u << CAPSET_VENUS,
+	[GPU_MODE_GFXSTREAM] = 1u << CAPSET_GFXSTREAM_VULKAN | 1u << CAPSET_GFXSTREAM_GLES |
+			       1u << CAPSET_GFXSTREAM_COMPOSER,
 };
 
 static const char *const bool_strings[] = { [false] = "false", [true] = "true" };
@@ -122,6 +123,7 @@ static bool set_use_gles(const struct option_type *type, struct options *options
 #define FIELD(field)                                                                               \
 	.at = offsetof(struct options, field), .size = sizeof(((struct options *)NULL)->field)
 #define PATH(field)     options_value_set_path, FIELD(field)
+#define TEXT(field)     options_value_set_text, FIELD(field)
 #define FLAG(field)     options_value_set_flag, FIELD(field)
 #define NAME(field, of) options_value_set_name, FIELD(field), .names = &(of)
 #define NUMBER(field, least, most)                                                                 \
@@ -152,7 +154,7 @@ const struct option_type options_table[] = {
 	{ RENDERER, 'c', "capset", "A,B", NAME(capsets, options_table_capsets),
 	  .help = "capsets that the guest may use, by default all of the mode" },
 	{ RENDERER, 0, "gpu-device", "PATH", PATH(gpu_device),
-	  .help = "DRM render node for virglrenderer, by default the first that works" },
+	  .help = "DRM render node that draws, by default the first that works" },
 	{ RENDERER, 0, "render-node", "PATH", PATH(gpu_device), .help = "same as --gpu-device" },
 	{ RENDERER, 0, "use-egl", "[BOOL]", NAME(use_egl, bool_names),
 	  .help = "virglrenderer uses EGL" },
@@ -163,6 +165,10 @@ const struct option_type options_table[] = {
 	  .help = "OpenGL ES on the host, by default only where OpenGL does not work" },
 	{ RENDERER, 0, "use-surfaceless", "[BOOL]", NAME(use_surfaceless, bool_names),
 	  .help = "EGL may do without a render node" },
+	{ RENDERER, 0, "gfxstream-library", "PATH", PATH(gfxstream_library),
+	  .help = "gfxstream's library, by default libgfxstream_backend.so.0 of the system" },
+	{ RENDERER, 0, "gfxstream-features", "LIST", TEXT(gfxstream_features),
+	  .help = "features of gfxstream's library, as NAME:enabled,NAME:disabled" },
 
 	{ DISPLAY, 0, "headless", NULL, FLAG(is_headless),
 	  .help = "no display; the guest gets one screen of 1280x800" },

@@ -52,6 +52,12 @@ bool options_value_set_path(const struct option_type *type, struct options *opti
 	return *value;
 }
 
+bool options_value_set_text(const struct option_type *type, struct options *options,
+			    const char *value)
+{
+	return options_value_set_path(type, options, value);
+}
+
 bool options_value_set_flag(const struct option_type *type, struct options *options,
 			    const char *value)
 {
@@ -166,7 +172,7 @@ bool options_value_set_name(const struct option_type *type, struct options *opti
 
 static bool is_offered(const struct option_names *names, unsigned i)
 {
-	return names->names[i] && !(names->reserved & 1u << i);
+	return names->names[i];
 }
 
 /* "off, auto (default) or strict". @default_value: UINT64_MAX marks none. */
@@ -213,7 +219,7 @@ char *options_value_expected(const struct option_type *type)
 	if (type->max > 0)
 		return expected_number(type);
 	if (!type->names)
-		return g_strdup("a path");
+		return g_strdup(type->set == options_value_set_text ? "a text" : "a path");
 
 	g_autofree char *names = join_names(type->names, UINT64_MAX);
 	g_autofree char *aliases = join_aliases(type->names);

@@ -14,7 +14,7 @@
 void options_version_print(void)
 {
 	printf("vhost-device-gpu " PROJECT_VERSION "\n");
-	printf("renderers: %s2d, null\n", virgl_is_built_in() ? "virglrenderer, " : "");
+	printf("renderers: %s2d, null, gfxstream\n", virgl_is_built_in() ? "virglrenderer, " : "");
 	printf("libraries: GLib %u.%u.%u, pixman %s", glib_major_version, glib_minor_version,
 	       glib_micro_version, pixels_library_version());
 	if (virgl_is_built_in())

@@ -13,6 +13,7 @@
 #include "base/needs.h"
 #include "base/stderr_pipe.h"
 #include "options.h"
+#include "render/gfxstream.h"
 #include "render/node.h"
 #include "render/null.h"
 #include "render/renderer.h"
@@ -74,6 +75,17 @@ static struct renderer *make_best_renderer(const struct options *options, struct
 	return soft2d_renderer_new();
 }
 
+static struct renderer *make_gfxstream(const struct options *options, char **ret_message)
+{
+	const struct gfxstream_options gfxstream = {
+		.library = options->gfxstream_library,
+		.features = options->gfxstream_features,
+		.capsets = options->capsets,
+	};
+
+	return gfxstream_new(&gfxstream, ret_message);
+}
+
 /* What the renderer for the mode may need, before it is made. */
 static unsigned needs_of_mode(enum gpu_mode mode)
 {
@@ -87,7 +99,7 @@ static unsigned needs_of_mode(enum gpu_mode mode)
 	case GPU_MODE_VIRGLRENDERER:
 		return virgl_renderer_kind.needs;
 	case GPU_MODE_GFXSTREAM:
-		break;
+		return gfxstream_renderer_kind.needs;
 	}
 	return 0;
 }
@@ -104,8 +116,8 @@ struct renderer *start_renderer(const struct options *options, struct vulkan *vu
 		return make_virgl(options, vulkan, ret_message);
 	case GPU_MODE_AUTO:
 		return make_best_renderer(options, vulkan);
-	case GPU_MODE_GFXSTREAM: /* refused by options_parse() */
-		break;
+	case GPU_MODE_GFXSTREAM:
+		return make_gfxstream(options, ret_message);
 	}
 	g_assert_not_reached();
 }
@@ -113,6 +125,8 @@ struct renderer *start_renderer(const struct options *options, struct vulkan *vu
 /* That a renderer may come to have open: a driver's, or the null renderer's host blobs. */
 static unsigned count_renderer_fds(const struct options *options, unsigned needs)
 {
+	if (options->gpu_mode == GPU_MODE_GFXSTREAM)
+		return DRIVER_FDS + GFXSTREAM_FDS_PER_RESOURCE * GFXSTREAM_MAX_RESOURCES;
 	if (needs & NEEDS_FILES)
 		return DRIVER_FDS + FDS_PER_CONTEXT * options->device.limits.max_contexts;
 	return options->capsets ? DRIVER_FDS : 0;
@@ -135,6 +149,7 @@ bool start_sandbox(struct sandbox *sandbox, const struct options *options)
 					       : 0) +
 			vulkan_max_threads(options),
 		.gpu_device = options->gpu_device,
+		.library = options->gfxstream_library,
 	};
 
 	return sandbox_start(sandbox, &sandbox_options);

@@ -19,6 +19,7 @@ struct sandbox_options {
 	unsigned max_fds; /* at once, by the daemon's own limits */
 	unsigned max_threads;
 	const char *gpu_device; /* borrowed; absolute; a device to keep, or NULL */
+	const char *library;    /* borrowed; absolute; a file to keep, or NULL */
 };
 
 struct sandbox {

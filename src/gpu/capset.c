@@ -14,6 +14,8 @@ enum {
 	CAPSET_GFXSTREAM_VULKAN = 3,
 	CAPSET_VENUS = 4,
 	CAPSET_DRM = 6,
+	CAPSET_GFXSTREAM_GLES = 8,
+	CAPSET_GFXSTREAM_COMPOSER = 9,
 };
 
 void capset_init(struct gpu_device *device)
@@ -34,7 +36,8 @@ const struct renderer_capset *capset_find(const struct gpu_device *device, uint3
 bool capset_uses_window(const struct gpu_device *device)
 {
 	return capset_find(device, CAPSET_GFXSTREAM_VULKAN) || capset_find(device, CAPSET_VENUS) ||
-	       capset_find(device, CAPSET_DRM);
+	       capset_find(device, CAPSET_DRM) || capset_find(device, CAPSET_GFXSTREAM_GLES) ||
+	       capset_find(device, CAPSET_GFXSTREAM_COMPOSER);
 }
 
 int capset_get_info(struct gpu_device *device, struct gpu_command *command)

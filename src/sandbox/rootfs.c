@@ -174,6 +174,7 @@ static bool is_wanted(const struct rootfs_entry *entry, const struct sandbox_opt
 struct rootfs *rootfs_new(const struct sandbox_options *options)
 {
 	const struct rootfs_entry named = { options->gpu_device, DEVICES, NEEDS_GPU_DEVICES };
+	const struct rootfs_entry library = { options->library, FILES, NEEDS_FILES };
 	struct rootfs *rootfs = g_new0(struct rootfs, 1);
 
 	rootfs->paths = g_array_new(false, false, sizeof(struct rootfs_path));
@@ -183,6 +184,8 @@ struct rootfs *rootfs_new(const struct sandbox_options *options)
 			add_entry(rootfs, &entries[i]);
 	if (options->gpu_device && (options->needs & NEEDS_GPU_DEVICES))
 		add_path(rootfs, options->gpu_device, &named);
+	if (options->library && (options->needs & NEEDS_FILES))
+		add_path(rootfs, options->library, &library);
 	return rootfs;
 }
 
