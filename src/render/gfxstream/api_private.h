@@ -25,6 +25,7 @@ enum gfxstream_param_key {
 	GFXSTREAM_PARAM_USER_DATA = 1,
 	GFXSTREAM_PARAM_RENDERER_FLAGS = 2, /* enum gfxstream_flag */
 	GFXSTREAM_PARAM_FENCE_CALLBACK = 3,
+	GFXSTREAM_PARAM_DEBUG_CALLBACK = 6,
 	GFXSTREAM_PARAM_RENDERER_FEATURES = 11, /* char *; older versions skip it */
 };
 
@@ -73,6 +74,13 @@ struct gfxstream_fence {
 	uint8_t ring_idx;
 };
 
+enum gfxstream_debug_type { GFXSTREAM_DEBUG_ERROR = 1 };
+
+struct gfxstream_debug {
+	uint32_t type;       /* enum gfxstream_debug_type, or one of lesser things */
+	const char *message; /* borrowed for the call */
+};
+
 struct gfxstream_handle {
 	int64_t os_handle;
 	uint32_t type; /* enum gfxstream_handle_type */
@@ -108,6 +116,8 @@ static_assert(offsetof(struct gfxstream_fence, ring_idx) == 20, "fence");
 static_assert(sizeof(struct gfxstream_handle) == 16, "handle");
 static_assert(offsetof(struct gfxstream_handle, type) == 8, "handle");
 #if UINTPTR_MAX == UINT64_MAX
+static_assert(sizeof(struct gfxstream_debug) == 16, "debug");
+static_assert(offsetof(struct gfxstream_debug, message) == 8, "debug");
 static_assert(sizeof(struct gfxstream_command) == 32, "command");
 static_assert(offsetof(struct gfxstream_command, data) == 8, "command");
 static_assert(offsetof(struct gfxstream_command, n_in_fences) == 16, "command");

@@ -7,11 +7,14 @@
  */
 #include <fcntl.h>
 #include <linux/virtio_gpu.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "render/gfxstream/gfxstream_private.h"
 #include "render/trial_private.h"
+
+#define LOG_MODULE "gfxstream"
+#include "base/log.h"
 
 #define CONTEXT    1
 #define IMAGE      1
@@ -32,6 +35,19 @@ unsigned gfxstream_flags(const struct gfxstream_options *options)
 		       : flags;
 }
 
+/* In any thread. An error may be the last word before the process ends: standard error is read then
+ * too. What is said at each start, and by way of a guest's work, is for those who want it. */
+static void on_debug(void *data, const struct gfxstream_debug *debug)
+{
+	const char *message = debug->message ? debug->message : "";
+
+	(void)data;
+	if (debug->type == GFXSTREAM_DEBUG_ERROR)
+		fprintf(stderr, "gfxstream: %s\n", message);
+	else
+		log_debug("%s", message);
+}
+
 int gfxstream_init(const struct gfxstream_library *library, const struct gfxstream_options *options,
 		   gfxstream_fence_fn fn, void *data)
 {
@@ -39,6 +55,7 @@ int gfxstream_init(const struct gfxstream_library *library, const struct gfxstre
 		{ GFXSTREAM_PARAM_USER_DATA, (uintptr_t)data },
 		{ GFXSTREAM_PARAM_RENDERER_FLAGS, gfxstream_flags(options) },
 		{ GFXSTREAM_PARAM_FENCE_CALLBACK, (uintptr_t)fn },
+		{ GFXSTREAM_PARAM_DEBUG_CALLBACK, (uintptr_t)on_debug },
 		{ GFXSTREAM_PARAM_RENDERER_FEATURES, (uintptr_t)options->features },
 	};
 
