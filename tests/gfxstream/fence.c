@@ -141,6 +141,7 @@ void standin_fence_add_work(struct standin_ring ring)
 	pthread_mutex_unlock(&lock);
 }
 
+#ifndef STANDIN_LACKS_FENCES
 int stream_renderer_create_fence(const struct stream_fence *fence)
 {
 	STANDIN_CALL();
@@ -159,6 +160,7 @@ int stream_renderer_create_fence(const struct stream_fence *fence)
 	pthread_mutex_unlock(&lock);
 	return 0;
 }
+#endif
 
 int stream_renderer_export_fence(uint64_t fence_id, struct stream_handle *handle)
 {
@@ -168,7 +170,6 @@ int stream_renderer_export_fence(uint64_t fence_id, struct stream_handle *handle
 	return -EINVAL;
 }
 
-#ifndef STANDIN_LACKS_FLUSH
 /* There is no window: the picture is as good as shown. */
 void stream_renderer_flush(uint32_t res)
 {
@@ -176,4 +177,3 @@ void stream_renderer_flush(uint32_t res)
 	(void)res;
 	standin_fence_add_work((struct standin_ring){ .is_global = true });
 }
-#endif
