@@ -100,12 +100,32 @@ void stream_renderer_ctx_attach_resource(int ctx, int res)
 		r->is_attached = true;
 }
 
+static int ping(const struct context *c, uint32_t res)
+{
+	for (unsigned i = 0; i < c->n_rings; i++) {
+		if (c->rings[i] == res)
+			return 0;
+	}
+	return -EINVAL;
+}
+
 static void forget_ring(struct context *c, uint32_t res)
 {
 	for (unsigned i = 0; i < c->n_rings; i++) {
 		if (c->rings[i] == res)
 			c->rings[i--] = c->rings[--c->n_rings];
 	}
+}
+
+bool standin_context_forget_ring(uint32_t res)
+{
+	bool was_ring = false;
+
+	for (struct context *c = contexts; c; c = c->next) {
+		was_ring |= ping(c, res) == 0;
+		forget_ring(c, res);
+	}
+	return was_ring;
 }
 
 void stream_renderer_ctx_detach_resource(int ctx, int res)
@@ -134,15 +154,6 @@ static int make_ring(struct context *c, uint32_t res)
 	if (c->n_rings < MAX_RINGS)
 		c->rings[c->n_rings++] = res;
 	return 0;
-}
-
-static int ping(const struct context *c, uint32_t res)
-{
-	for (unsigned i = 0; i < c->n_rings; i++) {
-		if (c->rings[i] == res)
-			return 0;
-	}
-	return -EINVAL;
 }
 
 /* The blob id loses its upper half. */

@@ -218,6 +218,8 @@ void stream_renderer_resource_unref(uint32_t res)
 
 	if (!r)
 		return;
+	if (standin_context_forget_ring(res) && !r->is_attached)
+		standin_crash("a thread still reads the ring %u, which no context is told of", res);
 	while (*at != r)
 		at = &(*at)->next;
 	*at = r->next;

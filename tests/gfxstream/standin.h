@@ -80,6 +80,8 @@ unsigned standin_bytes_per_pixel(uint32_t format);
 bool standin_context_exists(uint32_t id);
 /* What a command announced for this blob id. False: nothing. */
 bool standin_context_take_pending(uint32_t ctx, uint32_t blob_id, struct stream_args *ret);
+/* Ends the ring of each context whose ring this resource is. False: it was none's. */
+bool standin_context_forget_ring(uint32_t res);
 void standin_context_free_all(void);
 
 /* ---- fence.c ---- */
