@@ -12,14 +12,14 @@ _vhost_device_gpu() {
 		before=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	case $before in
-	-s | --socket-path | --gpu-device | --render-node | --trace)
+	-s | --socket-path | --gpu-device | --render-node | --gfxstream-library | --trace)
 		compopt -o filenames
 		COMPREPLY=($(compgen -f -- "$word"))
 		return
 		;;
 	--socket-group) COMPREPLY=($(compgen -g -- "$word")) && return ;;
-	-g | --gpu-mode) COMPREPLY=($(compgen -W "auto virglrenderer 2d null" -- "$word")) && return ;;
-	-c | --capset) COMPREPLY=($(compgen -W "virgl virgl2 venus drm" -- "$word")) && return ;;
+	-g | --gpu-mode) COMPREPLY=($(compgen -W "auto virglrenderer 2d null gfxstream" -- "$word")) && return ;;
+	-c | --capset) COMPREPLY=($(compgen -W "virgl virgl2 venus drm gfxstream-vulkan gfxstream-gles gfxstream-composer" -- "$word")) && return ;;
 	--scanout) COMPREPLY=($(compgen -W "auto dmabuf pixels" -- "$word")) && return ;;
 	--sandbox) COMPREPLY=($(compgen -W "off auto strict" -- "$word")) && return ;;
 	--log-level) COMPREPLY=($(compgen -W "error warn info debug" -- "$word")) && return ;;
@@ -38,7 +38,8 @@ _vhost_device_gpu() {
 	--fd | --max-[a-z]*) return ;;
 	esac
 	COMPREPLY=($(compgen -W "--socket-path --socket-group --fd --gpu-mode --capset --use-egl --use-glx --use-gles
-		--use-surfaceless --gpu-device --render-node --virgl --headless --once --max-outputs --max-fps
+		--use-surfaceless --gpu-device --render-node --gfxstream-library --gfxstream-features --virgl --headless --once
+		--max-outputs --max-fps
 		--max-hostmem --shmem-size --max-resources --max-backing-entries --max-dimension --max-contexts
 		--max-venus-contexts --max-submit --max-fences --max-stall --scanout --sandbox --log-level --trace --check --print-capabilities --help
 		--version" -- "$word"))

@@ -5,12 +5,14 @@ complete -c vhost-device-gpu -f
 complete -c vhost-device-gpu -s s -l socket-path -r -F -d 'listen on this socket'
 complete -c vhost-device-gpu -l socket-group -x -a '(__fish_complete_groups)' -d 'this group may connect too'
 complete -c vhost-device-gpu -l fd -x -d 'serve the inherited socket'
-complete -c vhost-device-gpu -s g -l gpu-mode -x -a 'auto virglrenderer 2d null' -d renderer
-complete -c vhost-device-gpu -s c -l capset -x -a 'virgl virgl2 venus drm' -d 'capsets that the guest may use'
+complete -c vhost-device-gpu -s g -l gpu-mode -x -a 'auto virglrenderer 2d null gfxstream' -d renderer
+complete -c vhost-device-gpu -s c -l capset -x -a 'virgl virgl2 venus drm gfxstream-vulkan gfxstream-gles gfxstream-composer' -d 'capsets that the guest may use'
 complete -c vhost-device-gpu -l use-egl -a 'true false' -d 'virglrenderer uses EGL'
 complete -c vhost-device-gpu -l use-glx -a 'true false' -d 'virglrenderer uses GLX'
 complete -c vhost-device-gpu -l use-gles -a 'true false' -d 'OpenGL ES on the host'
 complete -c vhost-device-gpu -l use-surfaceless -a 'true false' -d 'EGL may do without a render node'
+complete -c vhost-device-gpu -l gfxstream-library -r -F -d 'gfxstream library'
+complete -c vhost-device-gpu -l gfxstream-features -x -d 'NAME:enabled,NAME:disabled'
 complete -c vhost-device-gpu -l gpu-device -r -F -d 'DRM render node'
 complete -c vhost-device-gpu -l render-node -r -F -d 'DRM render node'
 complete -c vhost-device-gpu -l virgl -d 'same as --gpu-mode virglrenderer'

@@ -180,7 +180,8 @@ static void an_error_says_what_was_expected(void **state)
 	       "expected a number of bytes from 1 to 2147483647, as 512M, 1GiB or 1.5G (");
 	expect(ARGS("--max-hostmem", "0K"), 2, "7, as 512M, 1GiB or 1.5G (");
 	expect(ARGS("--fd", ""), 2, "--fd \"\": expected a number from 0 to 2147483647 (");
-	expect(ARGS("--gpu-mode", "best"), 2, ": expected auto, virglrenderer, 2d or null (");
+	expect(ARGS("--gpu-mode", "best"), 2,
+	       ": expected auto, virglrenderer, 2d, null or gfxstream (");
 	expect(ARGS("--capset", "gl"), 2,
 	       ": expected one or more of virgl, virgl2, venus, drm, separated by commas (");
 	expect(ARGS("--use-egl", "maybe"), 2, ": expected false or true, no, yes, off, on, 0, 1 (");
@@ -206,21 +207,18 @@ static void a_limit_may_have_its_largest_value(void **state)
 	expect(ARGS(SOCKET, "--max-hostmem", "8388608T"), 2, "--max-hostmem");
 }
 
-/* The mode is refused at the end only, so that a later --gpu-mode replaces it. */
-static void a_reserved_mode_is_refused_and_not_offered(void **state)
+static void gfxstream_needs_its_library(void **state)
 {
-	char *out, *err;
-
 	(void)state;
-	expect(ARGS("--gpu-mode", "gfxstream", NO_SOCKET), 1,
-	       ": --gpu-mode gfxstream is not built into this binary\n");
-	expect(ARGS("-g", "gfxstream", "-c", "gfxstream-gles", SOCKET), 1,
-	       ": --gpu-mode gfxstream is not built into this binary\n");
+	expect(ARGS("-g", "gfxstream", "--gfxstream-library", "/nonexistent/gfx.so", OCCUPIED), 1,
+	       "/nonexistent/gfx.so");
+	expect(ARGS("--gfxstream-library", "/nonexistent/gfx.so", OCCUPIED), 1,
+	       ": --gfxstream-library needs --gpu-mode gfxstream\n");
+	expect(ARGS("--gfxstream-features", "A:enabled", OCCUPIED), 1,
+	       ": --gfxstream-features needs --gpu-mode gfxstream\n");
+	expect(ARGS("-g", "gfxstream", "-c", "virgl", SOCKET), 1,
+	       ": --gpu-mode gfxstream has no capset virgl\n");
 	expect(ARGS("-g", "gfxstream", "-g", "null", NO_SOCKET), 1, "descriptor 9");
-	assert_int_equal(run_daemon(ARGS("--help"), &out, &err), 0);
-	assert_null(strstr(out, "gfxstream"));
-	free(out);
-	free(err);
 }
 
 /* White space becomes one space, as if it was one long line. */
@@ -240,7 +238,7 @@ static void join_lines(char *text)
 static void help_shows_values_and_defaults(void **state)
 {
 	static const char *const due[] = {
-		"renderer: auto (default), virglrenderer, 2d or null --",
+		"renderer: auto (default), virglrenderer, 2d, null or gfxstream --",
 		"by default all of the mode: virgl, virgl2, venus, drm --",
 		"uses EGL: false or true (default) --",
 		"uses GLX: false (default) or true --",
@@ -313,7 +311,7 @@ static void version_names_renderers_and_libraries(void **state)
 
 	(void)state;
 	assert_int_equal(run_daemon(ARGS("--version"), &out, &err), 0);
-	assert_non_null(strstr(out, "2d, null\nlibraries: GLib 2."));
+	assert_non_null(strstr(out, "2d, null, gfxstream\nlibraries: GLib 2."));
 	assert_non_null(strstr(out, ", pixman 0."));
 	free(out);
 	free(err);
@@ -412,7 +410,7 @@ static int run(void)
 		DEVICE_TEST(what_costs_little_to_find_is_found_before_a_driver_starts),
 		DEVICE_TEST(an_error_says_what_was_expected),
 		DEVICE_TEST(a_limit_may_have_its_largest_value),
-		DEVICE_TEST(a_reserved_mode_is_refused_and_not_offered),
+		DEVICE_TEST(gfxstream_needs_its_library),
 		DEVICE_TEST(help_shows_values_and_defaults),
 		DEVICE_TEST(help_has_groups_examples_and_80_columns),
 		DEVICE_TEST(help_that_cannot_be_written_ends_with_status_1),

@@ -188,6 +188,6 @@ struct renderer *gfxstream_new(const struct gfxstream_options *options, char **r
 	gfxstream->base.can_export_blobs = true;
 	gfxstream->base.library_bytes = LIBRARY_BYTES;
 	log_warn("gfxstream runs within this process: a guest can end it by what it has Vulkan do "
-		 "(docs/sandbox.md)");
+		 "(SECURITY.md)");
 	return &gfxstream->base;
 }
