@@ -167,7 +167,7 @@ const struct option_type options_table[] = {
 	  .help = "EGL may do without a render node" },
 	{ RENDERER, 0, "gfxstream-library", "PATH", PATH(gfxstream_library),
 	  .help = "gfxstream's library, by default libgfxstream_backend.so.0 of the system" },
-	{ RENDERER, 0, "gfxstream-features", "LIST", TEXT(gfxstream_features),
+	{ RENDERER, 0, "gfxstream-features", "A,B", TEXT(gfxstream_features),
 	  .help = "features of gfxstream's library, as NAME:enabled,NAME:disabled" },
 
 	{ DISPLAY, 0, "headless", NULL, FLAG(is_headless),

@@ -183,7 +183,9 @@ static void an_error_says_what_was_expected(void **state)
 	expect(ARGS("--gpu-mode", "best"), 2,
 	       ": expected auto, virglrenderer, 2d, null or gfxstream (");
 	expect(ARGS("--capset", "gl"), 2,
-	       ": expected one or more of virgl, virgl2, venus, drm, separated by commas (");
+	       ": expected one or more of virgl, virgl2, gfxstream-vulkan, venus, drm, "
+	       "gfxstream-gles, gfxstream-composer, separated by commas (");
+	expect(ARGS("--gfxstream-features", ""), 2, ": expected a text (");
 	expect(ARGS("--use-egl", "maybe"), 2, ": expected false or true, no, yes, off, on, 0, 1 (");
 	expect(ARGS("-xs", "x.sock"), 2, ": unknown option -x (");
 	expect(ARGS("--scanout", "paper"), 2, ": expected auto, dmabuf or pixels (");
@@ -239,7 +241,8 @@ static void help_shows_values_and_defaults(void **state)
 {
 	static const char *const due[] = {
 		"renderer: auto (default), virglrenderer, 2d, null or gfxstream --",
-		"by default all of the mode: virgl, virgl2, venus, drm --",
+		"by default all of the mode: virgl, virgl2, gfxstream-vulkan, venus, drm, "
+		"gfxstream-gles, gfxstream-composer --",
 		"uses EGL: false or true (default) --",
 		"uses GLX: false (default) or true --",
 		"OpenGL does not work: false or true --",
