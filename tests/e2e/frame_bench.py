@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+"""scripts/bench frames: what a real guest's OpenGL makes of the daemon, as it is shown.
+
+The same load runs in a fresh guest on each contender in turn: on the daemon as it is, with --max-fps 0
+(each frame is sent), with --headless (none is), and on QEMU's own device. Frames a second are the
+guest's; CPU is that of the daemon and of QEMU, which under TCG is mostly the guest's own. Figures are
+medians of the rounds, and ratios the medians of the rounds' ratios.
+"""
+
+import argparse
+import collections
+import os
+import re
+import statistics
+import sys
+
+import rig
+from gl_cases import GL_MACHINE, boot, cube_fps, disk_sh
+
+Contender = collections.namedtuple("Contender", "name args")
+CONTENDERS = (Contender("shown", []), Contender("each frame", ["--max-fps", "0"]),
+              Contender("headless", ["--headless"]), Contender("QEMU's own", None))
+LOADS = {
+    "cube-1280x800": (1280, 800), "cube-1920x1080": (1920, 1080),
+    "glmark2": (1280, 800),
+}
+SCENES = "build", "texture", "shading"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def processes(pid):
+    """The process and all that came of it."""
+    found, all_of_it = [pid], []
+    while found:
+        pid = found.pop()
+        all_of_it.append(pid)
+        try:
+            with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+                found += map(int, f.read().split())
+        except OSError:
+            pass
+    return all_of_it
+
+
+def cpu_seconds(process):
+    total = 0
+    for pid in processes(process.pid) if process else ():
+        with open("/proc/%d/stat" % pid) as f:
+            fields = f.read().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICKS
+
+
+def run_cube(vm, daemon, frames):
+    cube_fps(vm, 10)
+    before = cpu_seconds(daemon), cpu_seconds(vm.qemu)
+    found = {"fps": cube_fps(vm, frames)}
+    if daemon:
+        found["daemon, ms a frame"] = (cpu_seconds(daemon) - before[0]) / frames * 1e3
+    found["QEMU, ms a frame"] = (cpu_seconds(vm.qemu) - before[1]) / frames * 1e3
+    return found
+
+
+def run_glmark2(vm, seconds):
+    scenes = " ".join("-b %s:duration=%d" % (scene, seconds) for scene in SCENES)
+    lines = disk_sh(vm, "[ -p /tmp/in ] || mkfifo /tmp/in; glmark2-es2-drm %s <>/tmp/in" % scenes,
+                    60 + 20 * seconds)
+    rates = [re.search(r"\[(\w+)\].* FPS: (\d+)", line) for line in lines]
+    return {"%s, fps" % rate[1]: float(rate[2]) for rate in rates if rate}
+
+
+def measure(the_rig, contender, load, frames):
+    width, height = LOADS[load]
+    of_size = ",xres=%d,yres=%d" % (width, height)
+    daemon = None
+    if contender.args is not None:
+        the_rig.daemon_args = ["--gpu-mode", "virglrenderer", "--scanout", "pixels",
+                               *contender.args]
+        daemon = rig.Daemon(the_rig)
+        machine = rig.Machine(the_rig, daemon, device="vhost-user-gpu-pci" + of_size, **GL_MACHINE)
+    else:
+        machine = rig.Machine(the_rig, None, device="virtio-gpu-gl-pci" + of_size,
+                              display="sdl,gl=on", **GL_MACHINE)
+    try:
+        with machine as vm:
+            boot(vm)
+            return run_glmark2(vm, 3) if load == "glmark2" else run_cube(vm, daemon, frames)
+    finally:
+        if daemon:
+            daemon.kill()
+
+
+def print_table(load, rounds):
+    """@rounds: of each a dictionary contender -> figures."""
+    print("\n%s, medians of %d\n%-12s" % (load, len(rounds), ""), end="")
+    names = sorted({figure for one in rounds for found in one.values() for figure in found})
+    print("".join("%22s%10s" % (name, "/ shown") for name in names))
+    for contender in rounds[0]:
+        print("%-12s" % contender, end="")
+        for name in names:
+            values = [one[contender][name] for one in rounds if name in one[contender]]
+            ratios = [one[contender][name] / one["shown"][name] for one in rounds
+                      if name in one[contender] and one.get("shown", {}).get(name)]
+            print("%22s%10s" % ("%.2f" % statistics.median(values) if values else "-",
+                                "%.2f" % statistics.median(ratios) if ratios else "-"), end="")
+        print()
+    sys.stdout.flush()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--daemon", required=True)
+    parser.add_argument("--in-root", action="store_true", help="the daemon is of the Debian 13 root")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=1000, help="of kmscube, in each round")
+    parser.add_argument("--load", action="append", choices=LOADS)
+    parser.add_argument("--also", action="append", default=[], metavar="OPTIONS",
+                        help="one more contender: the daemon with these options")
+    parser.add_argument("--contender", action="append", choices=[c.name for c in CONTENDERS])
+    args = parser.parse_args()
+    with rig.Rig(os.path.abspath(args.daemon), args.in_root) as the_rig:
+        for load in args.load or LOADS:
+            # A screen that nobody shows has 1280x800.
+            wanted = [Contender(also, also.split()) for also in args.also]
+            wanted += [c for c in CONTENDERS if not args.contender or c.name in args.contender
+                       if c.name != "headless" or LOADS[load] == (1280, 800)]
+            rounds = []
+            for number in range(args.rounds):
+                print("%s: round %d of %d" % (load, number + 1, args.rounds), file=sys.stderr,
+                      flush=True)
+                rounds.append({})
+                for c in wanted:
+                    rounds[-1][c.name] = measure(the_rig, c, load, args.frames)
+                    print("  %s: %s" % (c.name, rounds[-1][c.name]), file=sys.stderr, flush=True)
+            print_table(load, rounds)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
