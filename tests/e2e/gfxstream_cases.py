@@ -94,6 +94,7 @@ def gfxstream_reboots(t):
 @scenario("gfxstream")
 def gfxstream_stop_and_kill(t):
     with vulkan_daemon(t) as daemon:
+        fds = daemon.fd_names()
         with machine(t, daemon) as vm:
             boot(vm)
             with t.check("stop and cont leave what 40 maps hold"):
@@ -102,7 +103,6 @@ def gfxstream_stop_and_kill(t):
                     vm.qemu.qmp("stop")
                     vm.qemu.qmp("cont")
                     still_holds(vm)
-        fds = daemon.fd_names()
         for number in (2, 3):
             with machine(t, daemon) as vm, t.check(
                     "QEMU killed with 40 maps live: QEMU %d finds all right" % number):
