@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* What a device tells the vhost-user session, and what it is told by it. */
+/* The interface between a vhost-user session and the device that it serves. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -10,7 +10,7 @@ struct vhost_backend;
 struct vhost_session;
 
 struct vhost_backend_ops {
-	/* The device's own feature bits; those of rings and of the protocol are the session's. */
+	/* The device's own feature bits; the session adds those of rings and of the protocol. */
 	uint64_t (*features)(struct vhost_backend *backend);
 	/* All bits that the guest accepted, whether offered or not. */
 	void (*set_features)(struct vhost_backend *backend, uint64_t features);
@@ -43,8 +43,8 @@ struct vhost_backend_ops {
 	 * kick may have come before. */
 	void (*queue_kicked)(struct vhost_backend *backend, unsigned index);
 
-	/* The guest's memory has changed: what was taken of it before is not to be used after this
-	 * call. A running ring whose memory went is broken already. */
+	/* The guest's memory has changed: pointers and iovecs into it must not be used after this
+	 * call. A running ring whose memory was removed is already broken. */
 	void (*memory_changed)(struct vhost_backend *backend);
 
 	/* The guest reset the device: free all that it made. The queues are stopped. */

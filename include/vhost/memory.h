@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The guest's memory, mapped: the one door from a guest address to bytes of ours (vhost-user,
- * "Memory regions description"). Addresses and lengths are in bytes.
+ * The guest's memory, as mapped here (vhost-user, "Memory regions description"). Every translation
+ * of a guest address to a pointer goes through this file. Addresses and lengths are in bytes.
  */
 
 #include <stdbool.h>
@@ -11,15 +11,15 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* As many regions as QEMU and the kernel know slots: the answer to GET_MAX_MEM_SLOTS. */
+/* The answer to GET_MAX_MEM_SLOTS; as many memory slots as QEMU and KVM have. */
 #define GUEST_MEMORY_MAX_REGIONS 509
 
 struct guest_region;
 struct vhost_user_memory_region;
 
-/* Called when the table has changed: new regions are in, and those that went are still mapped, but
- * can no longer be found. Whoever holds iovecs into guest memory looks them up again here. Not
- * called if the VMM sends the table that is in already. */
+/* Called when the table has changed: new regions can be looked up, removed regions cannot, but are
+ * still mapped. Holders of iovecs into guest memory look them up again here. Not called if the
+ * front-end sends the same table again. */
 typedef void (*guest_memory_changed_fn)(void *data);
 
 struct guest_memory {
@@ -32,8 +32,8 @@ struct guest_memory {
 
 /* @changed may be NULL. */
 void guest_memory_init(struct guest_memory *memory, guest_memory_changed_fn changed, void *data);
-/* The eventfd @fd (borrowed) gets one when an access to a region that comes from now on has found
- * no page there, as in a file that was cut short; that region holds zeros then. */
+/* From now on, regions that are added report missing pages (of a truncated file, for example) by
+ * adding one to the eventfd @fd (borrowed). Such a region then holds zeros. */
 void guest_memory_report_faults(struct guest_memory *memory, int fd);
 /* Unmaps all without calling changed. */
 void guest_memory_finish(struct guest_memory *memory);
@@ -42,8 +42,8 @@ void guest_memory_finish(struct guest_memory *memory);
  * Replaces the whole table (SET_MEM_TABLE); @n may be 0. @fds are borrowed (a mapping needs no
  * descriptor once it is made). A region that the old table has too (same file, offset, size and
  * guest address) keeps its mapping, so pointers into it stay good. On failure the old table stands.
- * Returns 0; -EPROTO for a table that the VMM got wrong (empty, wrapping or overlapping regions, or
- * a region past the end of its file); -errno if it cannot be mapped.
+ * Returns 0; -EPROTO for an invalid table (empty, wrapping or overlapping regions, or a region past
+ * the end of its file); -errno if it cannot be mapped.
  */
 int guest_memory_set(struct guest_memory *memory, const struct vhost_user_memory_region *specs,
 		     const int *fds, unsigned n);
@@ -62,7 +62,7 @@ uint64_t guest_memory_largest(const struct guest_memory *memory);
 
 /* @size bytes at guest address @gpa, or NULL unless they lie in one region. Valid until changed. */
 void *guest_memory_at(const struct guest_memory *memory, uint64_t gpa, uint64_t size);
-/* The same for an address of the VMM's (ring addresses). */
+/* The same for a front-end address (vhost-user: user address), as ring addresses are. */
 void *guest_memory_at_user(const struct guest_memory *memory, uint64_t user_addr, uint64_t size);
 
 /*

@@ -6,13 +6,13 @@
 #include <sys/types.h>
 
 struct vhost_peer {
-	pid_t pid; /* 0: not known, for it is in another pid namespace */
+	pid_t pid; /* 0: unknown, because it is in another pid namespace */
 	/* As ps shows it; the process may have chosen it, but it has printable characters only.
 	 * Empty: not known, as in the sandbox, which has no /proc of others. */
 	char name[16];
 };
 
-/* Whoever connected, or made the pair of sockets. */
+/* Fills @ret with the process that connected to the socket @fd, or made the socket pair. */
 void vhost_peer_look_at(struct vhost_peer *ret, int fd);
 
 /* "pid 1234 (qemu-system-x86)", with what is known. Freed with g_free(). */

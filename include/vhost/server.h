@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* Where sessions come from: a listening socket, of its own or inherited, or one inherited
- * connection. One session at a time. */
+/* Accepts front-ends, one session at a time: on a listening socket, own or inherited, or on one
+ * inherited connection. */
 
 #include <stdbool.h>
 
@@ -18,25 +18,26 @@ struct vhost_server_options {
 	int fd;       /* listening or connected, taken also on failure; -1 with @socket_file */
 	bool is_once; /* quit the loop when the first session has ended */
 	struct vhost_watchdog *watchdog; /* borrowed; outlives the server; NULL: none */
-	/* Called when a session begins, with the front-end (borrowed), and when it has ended, with
-	 * NULL; also by vhost_server_new(). NULL: nobody wants to know. */
+	/* Optional. Called with the front-end (borrowed) when a session begins, and with NULL when
+	 * it has ended. vhost_server_new() may call it too. */
 	void (*on_session)(void *data, const struct vhost_peer *peer);
 	void *data; /* borrowed */
 };
 
-/* What is wrong with options::fd: NULL, or a sentence (freed with g_free()). @fd is borrowed. */
+/* Checks a descriptor for options::fd: NULL, or a sentence (freed with g_free()). @fd is borrowed.
+ */
 char *vhost_server_check_fd(int fd);
 
 /*
  * Listens, or starts the session of the inherited connection, which is the only one: the loop ends
  * with LOOP_QUIT after it. On failure returns NULL with one sentence in *@ret_message (the caller
- * frees it with g_free()): somebody listens there, no such directory, @fd is no stream socket,
- * ...
+ * frees it with g_free()): another process listens there, no such directory, @fd is not a stream
+ * socket, ...
  */
 struct vhost_server *vhost_server_new(struct loop *loop, const struct vhost_server_options *options,
 				      struct vhost_backend *backend, char **ret_message);
 
-/* Whom it serves, and how, in the log at level info. */
+/* Logs at level info which front-end it serves, and the state of the session. */
 void vhost_server_log_state(const struct vhost_server *server);
 
 /* Ends the session. NULL is fine. */

@@ -16,8 +16,8 @@ struct vring;
 #define VHOST_MAX_QUEUES 2
 
 /* Called once, from the loop, when the session is over; the owner frees it, here or later. @error:
- * 0 if the VMM hung up, -EPROTO if it broke the protocol, other -errno if what it asked for could
- * not be done and it did not want to be told. Already logged. */
+ * 0 if the front-end hung up, -EPROTO if it broke the protocol, other -errno if a request without
+ * NEED_REPLY failed. Already logged. */
 typedef void (*vhost_session_ended_fn)(void *data, int error);
 
 /* Serves @fd, a connected stream socket (takes, also on failure). @backend is borrowed.
@@ -32,10 +32,10 @@ void vhost_session_free(struct vhost_session *session);
 /* Whether the front-end has sent a whole message yet. */
 bool vhost_session_has_spoken(const struct vhost_session *session);
 
-/* Its memory and its queues, in the log at level info. */
+/* Logs guest memory and queues at level info. */
 void vhost_session_log_state(const struct vhost_session *session);
 
-/* For the back-end: the session cannot go on. Logs why, and ends when the loop comes round. */
+/* For the device: ends the session with an error, in a task of the loop. Logs @why. */
 void vhost_session_abandon(struct vhost_session *session, int error, const char *why);
 
 /* A part of the front-end's window of host memory that is mapped, or about to be. It lives in its

@@ -5,15 +5,19 @@
  * The device side of one split virtqueue (VIRTIO 1.2, section 2.7), with INDIRECT_DESC and
  * EVENT_IDX.
  *
- * The guest can write every byte of it at any time. A chain that is wrong in itself is answered
- * (used with length 0) and skipped; a ring whose indices are wrong, or that has more chains in
- * flight than descriptors, is broken: it stands still, with one log line and a signal on the error
- * descriptor, until the VMM sets it up again.
+ * The guest can write every byte of it at any time. An invalid chain is put into the used ring with
+ * length 0 and skipped. A ring with invalid indices, or with more chains in flight than
+ * descriptors, is broken: it is logged in one line, signalled on the error descriptor, and not
+ * served until the front-end sets it up again.
  *
- * Wrong in itself is a chain that goes in a circle, leaves its table, has a byte outside of memory,
- * a readable buffer after a writable one, more than 4 GiB in either direction, or an indirect table
- * that is empty, not in one region, longer than VRING_MAX_SIZE, inside another or followed by more.
- * A buffer of no bytes is fine and adds nothing.
+ * A chain is invalid if it
+ * * loops, or refers to a descriptor outside its table;
+ * * has a byte outside guest memory;
+ * * has a readable buffer after a writable one;
+ * * has more than 4 GiB in one direction; or
+ * * has an indirect table that is empty, spans regions, is longer than VRING_MAX_SIZE, is nested,
+ *   or is combined with NEXT.
+ * A buffer of no bytes is valid.
  */
 
 #include <stdbool.h>
@@ -24,8 +28,8 @@
 #define VRING_MAX_SIZE 1024
 /* Pieces in one chain: a descriptor may cross into an adjacent region. */
 #define VRING_MAX_IOV (VRING_MAX_SIZE + 64)
-/* Wrong chains that one pop skips: each may be a circle, which is seen after VRING_MAX_SIZE steps.
- */
+/* Invalid chains that one vring_pop() skips: each may be a loop, which takes VRING_MAX_SIZE steps
+ * to find. */
 #define VRING_MAX_SKIPPED 32
 
 struct guest_memory;
@@ -39,9 +43,10 @@ struct vring_addresses {
 
 struct vring {
 	const struct guest_memory *memory; /* borrowed */
-	/* May be NULL. A write to the call or error descriptor slept and was interrupted. */
+	/* May be NULL. Called when a write to the call or error descriptor blocked and was
+	 * interrupted. */
 	void (*on_blocked)(struct vring *vring);
-	unsigned index; /* which queue of the device, for the log */
+	unsigned index; /* the number of the queue in the device, for the log */
 	uint16_t size;  /* in descriptors, a power of two */
 	struct vring_addresses addresses;
 	bool has_event_idx;
@@ -59,8 +64,9 @@ struct vring {
 	struct iovec iov[VRING_MAX_IOV]; /* of the chain that was popped last */
 };
 
-/* A chain of buffers: what the device may read, then what it may write. The iovecs point into the
- * ring and are good until the next vring_pop() or vring_reload(), or until memory changes. */
+/* A chain of buffers: those that the device reads, then those that it writes. The iovecs are stored
+ * in struct vring and valid until the next vring_pop() or vring_reload(), or until memory changes.
+ */
 struct vring_chain {
 	uint16_t head;
 	const struct iovec *out, *in; /* out: from the guest; in: to the guest */
@@ -73,17 +79,18 @@ void vring_init(struct vring *vring, unsigned index, const struct guest_memory *
 /* Closes its descriptors. */
 void vring_finish(struct vring *vring);
 
-/* Starts to serve the ring from last_avail. -EPROTO if size or addresses are not good: then it is
- * broken, as said above. (Both are the guest's choice; the VMM only passes them on.) */
+/* Starts to serve the ring from last_avail. -EPROTO if the size or an address is invalid: then the
+ * ring is broken, as described above. (The guest chooses both; the front-end only passes them on.)
+ */
 int vring_start(struct vring *vring);
-/* From here on nothing is read from the ring, written to it or signalled. */
+/* From now on nothing is read from the ring, written to it or signalled. */
 void vring_stop(struct vring *vring);
 /* Looks the addresses up again after memory changed; a ring that is no longer mapped is broken. */
 void vring_memory_changed(struct vring *vring);
 
 /* Replace the owned descriptor; take @fd, -1 for none, and make it non-blocking. A new call
- * descriptor is signalled once if the ring runs, since what was signalled before may have gone to
- * the old one. */
+ * descriptor is signalled once if the ring runs, because earlier signals may have gone to the old
+ * one. */
 void vring_set_call(struct vring *vring, int fd);
 void vring_set_err(struct vring *vring, int fd);
 
@@ -93,25 +100,24 @@ static inline bool vring_is_usable(const struct vring *vring)
 	return vring->is_running && !vring->is_broken;
 }
 
-/* How far the guest says that it has made chains available: last_avail if there are none, or if the
- * ring is not usable; the guest's word, which may be wrong. */
+/* The guest's available index, which may be wrong; last_avail if the ring is not usable. */
 uint16_t vring_avail_index(const struct vring *vring);
 
-/* Takes the next chain: true if there is one. Chains that are wrong are answered on the way (so
- * call vring_notify() after a false one too), at most VRING_MAX_SKIPPED: after them it is false
- * although there may be more, and vring_enable_kicks() says so. */
+/* Takes the next chain. False if there is none, or after VRING_MAX_SKIPPED invalid chains;
+ * vring_enable_kicks() then tells whether more are available. Invalid chains are put into the used
+ * ring, so call vring_notify() after false too. */
 bool vring_pop(struct vring *vring, struct vring_chain *ret);
-/* Walks the chain at @head again, for a command that was held since it was popped. False if it is
- * no longer a good one. */
+/* Reads the chain at @head again, for a command that was held since it was popped. False if it is
+ * no longer valid. */
 bool vring_reload(struct vring *vring, uint16_t head, struct vring_chain *ret);
 
-/* Gives the chain back with @written bytes of response. Only while the ring runs; nothing happens
- * if it is broken. */
+/* Puts the chain into the used ring with @written bytes of response. Only while the ring runs;
+ * nothing happens if it is broken. */
 void vring_push(struct vring *vring, uint16_t head, uint32_t written);
-/* Tells the guest of all that was pushed since the last call, unless it wants no interrupt. */
+/* Sends one interrupt for all chains pushed since the last call, unless the guest wants none. */
 void vring_notify(struct vring *vring);
 
 /* Asks the guest for no kicks while the ring is being served. */
 void vring_disable_kicks(struct vring *vring);
-/* Asks for kicks again. True if chains have come in the meantime: serve them first. */
+/* Asks for kicks again. True if chains became available in the meantime: serve them first. */
 bool vring_enable_kicks(struct vring *vring);

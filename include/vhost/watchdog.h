@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * A thread that answers the front-end, and ends the process when it is told to, while a call of the
- * renderer's library keeps the main thread. It sleeps while nothing happens on the sockets.
+ * A thread that serves the front-end and the termination signals while the main thread is in a call
+ * of the renderer's library. It sleeps while no event comes.
  */
 
 #include <stdint.h>
@@ -13,8 +13,7 @@ struct state_lock;
 struct vhost_session;
 struct vhost_watchdog;
 
-/* The process exits this long after it was told to, in milliseconds, if a library does not return.
- */
+/* Milliseconds from a termination signal to the exit, if a library call does not return. */
 #define VHOST_WATCHDOG_EXIT_MS 1500
 
 struct vhost_watchdog_options {
@@ -24,8 +23,8 @@ struct vhost_watchdog_options {
 	uint32_t max_stall_ms;   /* how long a message may wait before its session ends */
 };
 
-/* Starts the thread, before a filter of system calls is installed. NULL with -errno in *@ret_error
- * if it cannot be started. */
+/* Starts the thread; must be called before a seccomp filter is installed. NULL with -errno in
+ * *@ret_error if it cannot be started. */
 struct vhost_watchdog *vhost_watchdog_new(const struct vhost_watchdog_options *options,
 					  int *ret_error);
 
@@ -33,8 +32,8 @@ struct vhost_watchdog *vhost_watchdog_new(const struct vhost_watchdog_options *o
  * if that is NULL. @fd -1: there is none. @watchdog NULL is fine. */
 void vhost_watchdog_watch(struct vhost_watchdog *watchdog, int fd, struct vhost_session *session);
 
-/* The process is about to exit with @status: exits at once if that takes longer than
- * VHOST_WATCHDOG_EXIT_MS. @watchdog NULL is fine. */
+/* The process is about to exit with @status. If that takes longer than VHOST_WATCHDOG_EXIT_MS, the
+ * watchdog exits with @status. @watchdog NULL is fine. */
 void vhost_watchdog_expect_exit(struct vhost_watchdog *watchdog, int status);
 
 /* Ends the thread. NULL is fine. */

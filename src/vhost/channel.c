@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The invariant: every descriptor that the kernel hands us is in the message at hand or closed, and
- * never more is read from the stream than the message needs, so that descriptors of the next one
- * cannot be taken for its own. (The kernel ends a read where descriptors begin to belong to other
- * bytes, but only behind the first byte that carries any.)
+ * The invariant: every descriptor that recvmsg() delivers is stored in the current message or
+ * closed. A read never asks for bytes past the current message, so a descriptor of the next message
+ * is never stored in this one. (A read that holds descriptors stops at the next bytes that carry
+ * descriptors. A read that holds none yet does not stop.)
  *
- * A front-end may write a message in any pieces, and descriptors may come with any of them.
- * Messages of ours are small and rare: there is room for one. Who calls reads no request until the
- * reply to the one before is gone, so a front-end that does not read makes itself wait, not us, and
- * cannot make us collect replies.
+ * A front-end may write a message in any pieces, and descriptors may come with any piece. The
+ * output buffer holds one message. The caller reads the next request only after the previous reply
+ * was sent, so replies cannot pile up for a front-end that does not read.
  *
- * A reply is let in only if a request was sent completely and has none yet: its number is looked at
- * with the header, before any of its payload is read. Who lets a request time out still gets the
- * late reply here, and cannot send another request before it, unless that reply is forgotten.
+ * A reply is accepted only if a request was sent completely and has no reply yet. This is checked
+ * when the header is complete, before the payload is read. After a time-out the reply is still
+ * awaited and no other request can be sent, unless the caller calls vhost_channel_forget_reply().
  */
 #include "vhost/channel.h"
 
@@ -45,8 +44,8 @@ void vhost_channel_done(struct vhost_channel *channel)
 	channel->n_received = 0;
 }
 
-/* Takes what came beside the bytes. NULL, or what is wrong: that there is room for more descriptors
- * and not all of them came means that the kernel had no number for them. */
+/* Stores the descriptors of @msg in @m. NULL, or what is wrong. If the kernel dropped descriptors
+ * although @m has room, this process has no free descriptor number. */
 static const char *take_fds(struct vhost_message *m, struct msghdr *msg)
 {
 	bool fits = true;
@@ -71,11 +70,12 @@ static const char *take_fds(struct vhost_message *m, struct msghdr *msg)
 		}
 	}
 	if (fits && (msg->msg_flags & MSG_CTRUNC) && n_received < VHOST_MAX_FDS)
-		return "the daemon's table of descriptors is full (RLIMIT_NOFILE)";
+		return "the daemon has no free descriptor number (RLIMIT_NOFILE)";
 	return fits && !(msg->msg_flags & MSG_CTRUNC) ? NULL : "too many descriptors";
 }
 
-/* Reads once. Returns how many bytes, 0 if there are none yet, or as vhost_channel_receive(). */
+/* Reads once. Returns the number of bytes, 0 if none are there yet, or an error of
+ * vhost_channel_receive(). */
 static ssize_t receive_some(struct vhost_channel *channel, void *buf, size_t size)
 {
 	union {
@@ -100,7 +100,7 @@ static ssize_t receive_some(struct vhost_channel *channel, void *buf, size_t siz
 		return n;
 	if (channel->n_received == 0)
 		return -ECONNRESET;
-	channel->problem = "the connection ends within the message";
+	channel->problem = "the connection was closed in the middle of a message";
 	return -EPROTO;
 }
 
@@ -116,7 +116,7 @@ static bool is_forgotten_reply(const struct vhost_channel *channel)
 	return channel->forgotten != 0 && channel->in.header.request == channel->forgotten;
 }
 
-/* What is wrong with the header that is in, or NULL. */
+/* What is wrong with the received header, or NULL. */
 static const char *find_problem(const struct vhost_channel *channel)
 {
 	const struct vhost_user_header *h = &channel->in.header;
@@ -125,11 +125,11 @@ static const char *find_problem(const struct vhost_channel *channel)
 	if ((h->flags & VHOST_USER_VERSION_MASK) != VHOST_USER_VERSION)
 		return "unknown protocol version";
 	if (is_reply && !is_awaited_reply(channel) && !is_forgotten_reply(channel))
-		return "a reply to no request";
+		return "a reply without a request";
 	if (!is_reply && channel->awaits_reply)
-		return "a request where a reply is due";
+		return "a request where a reply is expected";
 	if (h->size > VHOST_MAX_PAYLOAD)
-		return "larger than any message can be";
+		return "the payload is larger than any message of the protocol";
 	return NULL;
 }
 
@@ -200,7 +200,7 @@ void vhost_channel_reply(struct vhost_channel *channel, const void *payload, siz
 {
 	struct vhost_user_header header = {
 		.request = channel->in.header.request,
-		.flags = VHOST_USER_VERSION | VHOST_USER_REPLY, /* QEMU takes no other bit */
+		.flags = VHOST_USER_VERSION | VHOST_USER_REPLY, /* QEMU accepts no other bit */
 		.size = (uint32_t)size,
 	};
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A front-end that hands over its own end of the connection would keep that open after its death:
- * the session would never see a hang-up. Such a descriptor is recognised by the name of its peer,
- * which is the name of our socket. The ends of a socketpair(), as with --fd, have no names: there a
- * front-end that does this keeps its own daemon busy, and nobody else's.
+ * If a front-end sends us its own end of the connection, the connection stays open after the
+ * front-end exits and the session never sees a hang-up. Such a descriptor is recognised because its
+ * peer has the name of our socket. The ends of a socketpair(), as used with --fd, have no names and
+ * are not recognised; that daemon serves no other front-end.
  */
 #include "vhost/descriptor.h"
 

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The invariant: a pointer that leaves this file points into a mapping that is at least as long as
- * was asked for, of a file that was long enough when it was mapped. Regions are sorted by guest
- * address and do not overlap, so that a lookup is one binary search; all comparisons subtract, so
- * nothing a guest or a VMM sends can wrap.
+ * The invariant: a pointer returned by this file points into a mapping with at least as many bytes
+ * as were asked for, of a file that was long enough when it was mapped. Regions are sorted by guest
+ * address and do not overlap, so a lookup is one binary search. Ranges are compared by subtraction,
+ * so no value of a guest or front-end can overflow.
  *
- * A table is never changed in place. Each change builds the next table beside the old one; both
- * hold references to the mappings that they share. When the new one is good it is put in, whoever
- * holds pointers is told, and only then are the mappings dropped that nobody shares any more: a
- * pointer into memory that stays is never bad for a moment, and one into memory that goes can still
- * be read (but no longer found) while it is given up.
+ * A table is never changed in place. Each change builds a new table beside the old one; both hold
+ * references to the mappings that they share. A complete new table replaces the old one, then
+ * guest_memory_changed_fn is called, and only then are the mappings of removed regions unmapped.
+ * Pointers into kept regions stay valid throughout. Pointers into removed regions can be read, but
+ * not looked up, until that callback returns.
  *
- * The size of a file is checked when its region comes, not at each access; what happens if the VMM
- * cuts it short after that is described in sigbus.c.
+ * The size of a file is checked when its region is added, not at each access. sigbus.c handles
+ * files that the front-end truncates later.
  */
 #include "vhost/memory.h"
 
@@ -109,7 +109,7 @@ static int region_map(struct guest_region *region, const struct guest_memory *me
 		munmap(address, (size_t)size);
 		return guard;
 	}
-	/* A core file is for our bugs, not for the guest's secrets. */
+	/* Core files must not contain guest memory. */
 	(void)madvise(address, (size_t)size, MADV_DONTDUMP);
 
 	region->mapping = g_new(struct guest_mapping, 1);
@@ -126,7 +126,7 @@ static int region_map(struct guest_region *region, const struct guest_memory *me
 	return 0;
 }
 
-/* Makes @region out of @spec, with the mapping of an old region if it is the same memory. */
+/* Fills @region from @spec; shares the mapping of an old region if it is the same memory. */
 static int region_init(struct guest_region *region, const struct guest_memory *memory,
 		       const struct vhost_user_memory_region *spec, int fd)
 {
@@ -196,7 +196,7 @@ static bool table_is_same(const struct guest_memory *memory, const struct guest_
 	return true;
 }
 
-/* Puts a new table in. Takes @regions, also on failure. */
+/* Replaces the table. Takes @regions, also on failure. */
 static int memory_replace(struct guest_memory *memory, struct guest_region *regions, unsigned n)
 {
 	if (n > 1)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Who the front-end is, for messages only: a pid may have another owner by the time that it is
- * read, and a process chooses its name.
+ * Pid and name of the front-end, for log lines only: the pid may be reused by the time that it is
+ * read, and a process chooses its own name.
  */
 #include "vhost/peer.h"
 

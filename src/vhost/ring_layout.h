@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A split virtqueue as it lies in guest memory (VIRTIO 1.2, section 2.7), with the names of the
- * specification and of <linux/virtio_ring.h>, whose own "struct vring" is in the way of ours. All
- * is little-endian.
+ * The layout of a split virtqueue in guest memory (VIRTIO 1.2, section 2.7), with the names of the
+ * specification and of <linux/virtio_ring.h>. That header is not included because its "struct
+ * vring" has the name of ours. All fields are little-endian.
  */
 
 #include <stdint.h>

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The invariant: at most one session at a time. While a session lasts the listening socket is not
- * looked at; the next front-end waits in the backlog and finds the daemon ready when the first is
- * gone.
+ * The invariant: at most one session at a time. During a session no connection is accepted: the
+ * next front-end waits in the backlog until the session has ended.
  */
 #include "vhost/server.h"
 
@@ -25,7 +24,7 @@
 
 #define ACCEPT_RETRY_MS 1000
 
-/* A front-end that sends nothing for so long gives way to the next one. */
+/* After this time without a message, a session is ended if another front-end connects. */
 #define SILENCE_MS 10000
 
 struct vhost_server {
@@ -43,7 +42,7 @@ struct vhost_server {
 	char *path;    /* owned; what messages call the socket; NULL without a listening one */
 	int listen_fd; /* owned; -1 with an inherited connection */
 	struct loop_source listen_source;
-	struct loop_timer retry_timer; /* the host had no descriptor left to accept with */
+	struct loop_timer retry_timer; /* runs when accept() found no free descriptor */
 	struct loop_timer silence_timer;
 };
 
@@ -53,7 +52,7 @@ static int server_quit(struct loop_task *task)
 	return LOOP_QUIT;
 }
 
-/* Looks at new connections, or not: only while there is no session. */
+/* Starts or stops to accept connections. */
 static void server_listen(struct vhost_server *server, bool is_wanted)
 {
 	int r = loop_modify(&server->listen_source, is_wanted ? EPOLLIN : 0);
@@ -101,7 +100,7 @@ static int server_start_session(struct vhost_server *server, int fd)
 	return 0;
 }
 
-/* The session is as old as SILENCE_MS: from now on another connection may end it. */
+/* The session has lasted SILENCE_MS: from now on a new connection may end it. */
 static int on_silence(struct loop_timer *timer)
 {
 	struct vhost_server *server = container_of(timer, struct vhost_server, silence_timer);
@@ -142,7 +141,8 @@ static int server_accept(struct loop_source *source, uint32_t events)
 	if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
 		return 0;
 	if (fd < 0) {
-		/* The connection waits on, and would wake us at once. */
+		/* The connection stays in the backlog: without a pause epoll would report it at
+		 * once. */
 		log_warn("cannot accept a connection: %s", g_strerror(errno));
 		server_listen(server, false);
 		loop_timer_arm(&server->retry_timer, ACCEPT_RETRY_MS);
@@ -170,16 +170,16 @@ char *vhost_server_check_fd(int fd)
 	socklen_t size = sizeof(int);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0)
-		return g_strdup_printf("descriptor %d is no socket: %s", fd, g_strerror(errno));
+		return g_strdup_printf("descriptor %d is not a socket: %s", fd, g_strerror(errno));
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || domain != AF_UNIX ||
 	    type != SOCK_STREAM)
-		return g_strdup_printf("descriptor %d is no UNIX stream socket", fd);
+		return g_strdup_printf("descriptor %d is not a UNIX stream socket", fd);
 	if (!fd_is_listening(fd) && !fd_is_connected(fd))
 		return g_strdup_printf("descriptor %d is neither connected nor listening", fd);
 	return NULL;
 }
 
-/* Looks at the connections that arrive on listen_fd. NULL, or a sentence. */
+/* Starts to accept connections on listen_fd. NULL, or a sentence. */
 static char *server_watch(struct vhost_server *server)
 {
 	int r = loop_timer_init(server->loop, &server->retry_timer, server_retry);
@@ -205,7 +205,7 @@ static char *server_open_file(struct vhost_server *server, struct vhost_socket_f
 	return server_watch(server);
 }
 
-/* Whoever made the socket removes its file. Takes @fd. */
+/* The process that made the socket removes its file. Takes @fd. */
 static char *server_open_listening(struct vhost_server *server, int fd)
 {
 	int r = fd_prepare(fd);

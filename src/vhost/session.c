@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * One table says what a request looks like; nothing reaches a handler that does not look so, and
- * no descriptor outlives its message unless a handler took it. The VMM is trusted to be there, not
- * to be right. What is no message at all ends the session with one line; what is a message but
- * cannot be done is answered with 1 if the VMM asked for an answer, and ends the session if it did
- * not ask, because it would go on as if it had been done.
+ * One table describes the size and descriptors of every request. A handler is called only for a
+ * request that matches its entry. Descriptors that the handler does not take are closed with the
+ * message. An invalid message ends the session with one error line. A valid request that fails is
+ * answered with 1 if the front-end asked for an answer (NEED_REPLY). Otherwise it ends the session,
+ * because the front-end would continue as if it had succeeded.
  *
- * Every request that carries NEED_REPLY gets its answer once REPLY_ACK is agreed, unknown ones too:
- * QEMU waits for it with the machine's big lock held. Requests that have a reply of their own send
- * that instead.
+ * Once REPLY_ACK is negotiated, every request with NEED_REPLY gets an answer, unknown requests too:
+ * QEMU waits for it with its big lock held. Requests that have a reply of their own send that
+ * instead.
  *
- * The owner may free the session in ended(), so that is called from a task of the loop, where
- * nothing of the session is on the stack.
+ * The owner may free the session in ended(). So ended() is called from a task of the loop, when no
+ * function of the session is on the call stack.
  */
 #include "vhost/session_private.h"
 
@@ -37,7 +37,7 @@ struct request {
 	session_handler_fn fn;
 	uint16_t min_size, max_size; /* of the payload in bytes */
 	uint8_t min_fds, max_fds;
-	bool has_reply; /* of its own, instead of the answer to NEED_REPLY */
+	bool has_reply; /* a reply of its own, instead of the answer to NEED_REPLY */
 	bool is_quick;  /* touches neither queues, memory nor renderer: can be handled during a
 			   call of the renderer's library */
 };
@@ -50,7 +50,7 @@ struct request {
 
 #define REQUEST(name, ...) [VHOST_USER_##name] = { #name, __VA_ARGS__ }
 
-/* By number. */
+/* Indexed by request number. */
 static const struct request requests[] = {
 	REQUEST(GET_FEATURES, handle_get_features, 0, 0, 0, 0, true, true),
 	REQUEST(SET_FEATURES, handle_set_features, U64, U64, 0, 0, false, false),
@@ -103,7 +103,7 @@ static void session_end(struct vhost_session *s, int error)
 	loop_queue(s->loop, &s->end_task, on_end);
 }
 
-/* The one line that is said when it is not the VMM that simply hung up. */
+/* Logs the one error line of a session that does not end by a hang-up of the front-end. */
 void session_fail(struct vhost_session *s, int error, const char *problem)
 {
 	uint32_t number = s->channel.in.header.request;
@@ -133,8 +133,8 @@ bool session_wants_answer(const struct vhost_session *s)
 	       (s->protocol_features & BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK));
 }
 
-/* The message is out of the socket, where the watchdog would not see it any more, and its handler
- * may take long. */
+/* The message was read, so the watchdog can no longer see it in the socket, and its handler may
+ * take long. */
 static void wake_watchdog(const struct vhost_session *s)
 {
 	const uint64_t one = 1;
@@ -143,7 +143,7 @@ static void wake_watchdog(const struct vhost_session *s)
 		(void)!write(s->wake_fd, &one, sizeof(one));
 }
 
-/* Handles the message that is in. 0, or -errno if the session cannot go on. */
+/* Handles the received message. 0, or -errno if the session cannot continue. */
 static int session_handle(struct vhost_session *s)
 {
 	struct vhost_message *m = &s->channel.in;
@@ -154,7 +154,7 @@ static int session_handle(struct vhost_session *s)
 	s->has_spoken = true;
 	if (!request) {
 		if (!session_wants_answer(s))
-			return session_refuse(s, -EPROTO, "unknown, and no answer is wanted");
+			return session_refuse(s, -EPROTO, "unknown request without NEED_REPLY");
 		log_warn("request %u is unknown, refused", m->header.request);
 		return session_reply_u64(s, 1);
 	}
@@ -171,14 +171,15 @@ static int session_handle(struct vhost_session *s)
 	s->is_handling = false;
 	if (r == -EPROTO || request->has_reply || !session_wants_answer(s))
 		return r;
-	if (r == -EALREADY) /* as often as something is mapped */
+	if (r == -EALREADY) /* happens at every map into the window */
 		log_debug("%s refused: %s", request->name, s->reason);
 	else if (r < 0)
 		log_warn("%s refused: %s", request->name, s->reason ? s->reason : g_strerror(-r));
 	return session_reply_u64(s, r < 0);
 }
 
-/* Sends what is to be sent, then takes the next message, if one is in. 1: there may be more. */
+/* Sends the pending reply, then handles the next message if it is complete. 1: there may be more
+ * messages. */
 static int session_step(struct vhost_session *s)
 {
 	int r = vhost_channel_flush(&s->channel);
@@ -195,14 +196,14 @@ static int session_step(struct vhost_session *s)
 	}
 	r = session_handle(s);
 	if (!s->source.loop)
-		return -ECANCELED; /* the session ended on the way */
+		return -ECANCELED; /* the handler ended the session */
 	if (r < 0)
 		return r;
 	vhost_channel_done(&s->channel);
 	return 1;
 }
 
-/* Whether the message that comes next needs no quiet renderer. */
+/* Whether the next message can be handled during a call of the renderer's library. */
 static bool next_is_quick(const struct vhost_session *s)
 {
 	struct vhost_user_header header;
@@ -253,15 +254,15 @@ void session_hang_up(struct vhost_session *s)
 	(void)shutdown(s->channel.fd, SHUT_RDWR);
 }
 
-/* What of the guest was lost nobody knows. */
+/* We cannot tell which data of the guest was lost, so the session cannot continue. */
 static int on_memory_fault(struct loop_source *source, uint32_t events)
 {
 	struct vhost_session *s = container_of(source, struct vhost_session, fault_source);
 
 	(void)events;
-	session_fail(
-		s, -EFAULT,
-		"the VMM's memory is not all there: its file was cut short, or has no page left");
+	session_fail(s, -EFAULT,
+		     "guest memory is not accessible: its file was truncated, or its file system "
+		     "is full");
 	return 0;
 }
 

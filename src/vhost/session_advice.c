@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What a person has to change when a ring is not where the VMM says. Both cases start a machine
- * that runs on with a black screen, and what the VMM itself prints names neither.
+ * Tells the user what to change when a ring lies outside shared memory. In both cases below the
+ * machine runs with a black screen, and the front-end prints no cause.
  *
- * Memory that is not shared comes without a descriptor, and the VMM leaves it out of its table,
- * which then is empty or has small pieces only (firmware, a video card's). With a vIOMMU the VMM
- * would have to translate each address for us (IOTLB messages), which
- * this daemon does not do; the feature bit alone says nothing, for without a vIOMMU addresses are
- * what they always are.
+ * Memory that is not shared has no descriptor, and the front-end leaves it out of the memory table.
+ * The table is then empty or has only small regions (firmware, video memory). With a vIOMMU the
+ * front-end would have to translate each address for us (IOTLB messages), which this daemon does
+ * not support. The feature bit alone is no proof: without a vIOMMU the addresses are guest
+ * addresses as usual.
  */
 #include <linux/virtio_config.h>
 
@@ -17,7 +17,7 @@
 #define LOG_MODULE "session"
 #include "base/log.h"
 
-/* No machine has as little memory as this, in bytes. */
+/* In bytes; every machine has more memory than this. */
 #define LEAST_MEMORY (UINT64_C(1) << 20)
 
 static bool is_in_memory(const struct guest_memory *memory, const struct vring_addresses *a)

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Requests about the device as a whole: what it can do, its configuration space, the guest's
- * memory, the display socket and resets.
+ * Requests about the device as a whole: features, configuration space, guest memory, the display
+ * socket and resets.
  *
- * Features are agreed between the guest and the VMM, and the VMM adds bits of its own (QEMU always
- * RING_RESET), so an accepted bit that was never offered is let through; only packed rings cannot
- * be, since we would read them as something else. Protocol features are between the VMM and us: one
- * that was not offered changes what messages mean, and is refused.
+ * Device features are negotiated between guest and front-end, and the front-end adds bits of its
+ * own (QEMU always adds RING_RESET). So a bit that we never offered is accepted, except packed
+ * rings, which we would misread as split rings. Protocol features are negotiated between the
+ * front-end and us. One that was not offered would change the meaning of messages, so it is
+ * refused.
  *
- * A table of memory that is wrong is refused as a whole and the old one stands, so the session can
- * go on if the VMM hears of it.
+ * An invalid memory table is refused as a whole and the old table stays in use, so the session can
+ * continue if the front-end asked for an answer.
  */
 #include <errno.h>
 #include <linux/virtio_config.h>
@@ -75,7 +76,7 @@ int handle_set_features(struct vhost_session *s, struct vhost_message *m)
 				      "packed rings are not supported (use packed=off)");
 	s->features = features;
 	s->backend->ops->set_features(s->backend, features);
-	/* Without the bit there is no SET_VRING_ENABLE: rings run as soon as they are set up. */
+	/* Without this bit there is no SET_VRING_ENABLE: rings start as soon as they are set up. */
 	if (!(features & BIT64(VHOST_USER_F_PROTOCOL_FEATURES)))
 		session_queues_enable(s, true);
 	return 0;
@@ -92,7 +93,8 @@ int handle_set_protocol_features(struct vhost_session *s, struct vhost_message *
 	uint64_t features = read_u64(m);
 
 	if (features & ~offered_protocol_features(s))
-		return session_refuse(s, -EPROTO, "accepts a feature that was not offered");
+		return session_refuse(s, -EPROTO,
+				      "a protocol feature was accepted that was not offered");
 	s->protocol_features = features;
 	return 0;
 }
@@ -101,7 +103,7 @@ int handle_set_owner(struct vhost_session *s, struct vhost_message *m)
 {
 	(void)s;
 	(void)m;
-	return 0; /* there is one session: nobody else could own it */
+	return 0; /* there is only one session, which is the owner */
 }
 
 int handle_reset_owner(struct vhost_session *s, struct vhost_message *m)
@@ -132,7 +134,7 @@ void session_memory_changed(void *data)
 	s->backend->ops->memory_changed(s->backend);
 }
 
-/* A table that is wrong is not a message that is wrong: it can be refused. */
+/* An invalid table does not make the message invalid: only the request is refused. */
 static int memory_result(struct vhost_session *s, int r)
 {
 	if (r != -EPROTO)
@@ -142,8 +144,8 @@ static int memory_result(struct vhost_session *s, int r)
 			      "or ends past its file");
 }
 
-/* The regions of a table that are not our own; moves these, with their descriptors, to its
- * beginning. */
+/* Moves the regions that are not maps of ours, with their descriptors, to the beginning of the
+ * table. Returns how many they are. */
 static unsigned drop_own_regions(struct vhost_session *s, struct vhost_user_mem_table *table,
 				 struct vhost_message *m)
 {
@@ -176,14 +178,14 @@ int handle_set_mem_table(struct vhost_session *s, struct vhost_message *m)
 	return memory_result(s, guest_memory_set(&s->memory, table.regions, m->fds, n));
 }
 
-/* The front-end hands back what we had it map. QEMU 11.1 would end the machine at the next reset if
- * such a region was in its table then, and does not start the device if it is refused at a start.
- */
+/* The region is a file that the front-end mapped at our request. If QEMU 11.1 has such a region in
+ * its table, it crashes at the next reset; so it is refused while queue 0 runs. If it is refused
+ * when the device starts, QEMU does not start the device; so it is accepted then. */
 static int take_own_region(struct vhost_session *s)
 {
 	if (!s->queues[0].vring.is_running || !session_wants_answer(s))
 		return 0;
-	return session_refuse(s, -EALREADY, "it is a map of ours");
+	return session_refuse(s, -EALREADY, "the region is a map of this daemon");
 }
 
 int handle_add_mem_reg(struct vhost_session *s, struct vhost_message *m)
@@ -204,7 +206,7 @@ int handle_rem_mem_reg(struct vhost_session *s, struct vhost_message *m)
 	int r = guest_memory_remove(&s->memory, &reg.region);
 
 	if (r == -EPROTO && session_window_owns_address(s, &reg.region))
-		return 0; /* it never was in our table */
+		return 0; /* it was never added to our table */
 	return memory_result(s, r);
 }
 
@@ -214,8 +216,8 @@ static bool config_is_sound(const struct vhost_user_config *c)
 	       c->offset <= VHOST_USER_MAX_CONFIG - c->size;
 }
 
-/* Of any size, since QEMU asks for 16, 20 or as many bytes as it was told to have. A reply without
- * payload says that it cannot be. */
+/* Any size is answered: QEMU asks for 16, 20 or more bytes, by its version and configuration. A
+ * reply without payload is an error. */
 int handle_get_config(struct vhost_session *s, struct vhost_message *m)
 {
 	struct vhost_user_config c = { 0 };
@@ -236,7 +238,7 @@ int handle_set_config(struct vhost_session *s, struct vhost_message *m)
 
 	memcpy(&c, m->payload, CONFIG_HEADER_SIZE);
 	if (!config_is_sound(&c) || m->header.size - CONFIG_HEADER_SIZE != c.size)
-		return session_refuse(s, -EINVAL, "outside of configuration space");
+		return session_refuse(s, -EINVAL, "outside the configuration space");
 	s->backend->ops->config_write(s->backend, c.offset, m->payload + CONFIG_HEADER_SIZE,
 				      c.size);
 	return 0;

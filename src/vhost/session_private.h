@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* What the files of the session share: its state, and the handlers that its table names. */
+/* Shared by the session's files: its state, and the handlers that session.c lists in its table. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,8 +20,8 @@ struct vhost_queue {
 	struct vring vring;
 	int kick_fd;                    /* owned; -1: none */
 	struct loop_source kick_source; /* in the loop only while the ring runs */
-	bool kick_is_pipe;              /* which fills; an eventfd counts */
-	struct loop_task kick_task;     /* for the kick that may have been lost before it ran */
+	bool kick_is_pipe;              /* has to be read, or it fills up; an eventfd need not */
+	struct loop_task kick_task;     /* one kick of our own at each start (session_ring.c) */
 	bool is_enabled;
 	bool has_addresses;
 };
@@ -36,8 +36,8 @@ struct vhost_session {
 	struct loop_source source;
 	struct loop_task end_task;
 	int error;          /* for ended() */
-	const char *reason; /* of the handler that refused, for the log; NULL: the errno says it */
-	bool has_spoken;    /* a whole message has come */
+	const char *reason; /* why a handler refused, for the log; NULL: only the errno is known */
+	bool has_spoken;    /* a complete message was received */
 	bool has_explained; /* session_explain_ring() has said something */
 	int wake_fd;        /* borrowed: an eventfd of the watchdog; -1: none */
 	bool is_handling;   /* a handler runs; it may be in a call of the renderer's library */
@@ -45,23 +45,23 @@ struct vhost_session {
 	uint64_t protocol_features; /* as accepted */
 	uint64_t features;
 	struct guest_memory memory;
-	int fault_fd; /* owned: an eventfd that the memory's guard writes */
+	int fault_fd; /* owned: an eventfd that sigbus.c writes */
 	struct loop_source fault_source;
 	struct vhost_queue queues[VHOST_MAX_QUEUES];
 	uint16_t stopped_base; /* where queue 0 was last stopped; 0 after a reset */
 	int backend_req_fd;    /* owned; -1: none, or the window has it */
-	uint64_t window;       /* bytes; 0: the front-end has not asked how many there are to be */
+	uint64_t window;       /* bytes; 0: the front-end has not sent GET_SHMEM_CONFIG */
 	struct shmem *shmem;   /* owned; NULL: nothing has been mapped yet */
 };
 
 /*
- * A handler gets a message whose size and number of descriptors are as its table entry says. It
- * returns 0, or -EPROTO for what is no such request (the session ends), or another -errno if it
- * cannot be done (the VMM is told, if it wants to know; else the session ends too).
+ * A handler gets a message whose size and number of descriptors match its table entry. It returns
+ * 0; -EPROTO for an invalid request (the session ends); or another -errno if the request failed
+ * (the front-end is answered if it asked for that, else the session ends).
  */
 typedef int (*session_handler_fn)(struct vhost_session *session, struct vhost_message *message);
 
-/* Notes why for the log, and returns @error. */
+/* Stores @reason (static) for the log, and returns @error. */
 static inline int session_refuse(struct vhost_session *session, int error, const char *reason)
 {
 	session->reason = reason;
@@ -74,30 +74,29 @@ static inline int session_reply_u64(struct vhost_session *session, uint64_t valu
 	return 0;
 }
 
-/* session.c: the session cannot go on; logs why (@problem NULL: @error says it). It ends when the
- * loop comes round. */
+/* session.c: ends the session with an error, in a task of the loop. Logs @problem, or the text of
+ * @error if it is NULL. */
 void session_fail(struct vhost_session *session, int error, const char *problem);
 
 /* session.c, for the watchdog: under the state lock, while the main thread is in a call of the
  * renderer's library */
 
-/* Handles the messages that need no quiet renderer, up to the first one that does. */
+/* Handles messages up to the first one that cannot be handled during such a call. */
 void session_serve_during_call(struct vhost_session *session);
-/* Ends the connection; the main thread ends the session when it comes back. */
+/* Shuts the connection down; the main thread ends the session after the call has returned. */
 void session_hang_up(struct vhost_session *session);
 
-/* session_advice.c: after a ring that could not start; one error line a session, if it is known
- * what has to be changed. */
+/* session_advice.c: a ring could not start. Logs one error line a session if the cause is known. */
 void session_explain_ring(struct vhost_session *session, const struct vring *vring);
 
-/* session.c: whether the front-end wants to be told whether the request could be done. */
+/* session.c: whether the current request has to be answered (NEED_REPLY). */
 bool session_wants_answer(const struct vhost_session *session);
 
 /* session_ring.c */
 void session_queues_init(struct vhost_session *session);
-void session_queues_finish(struct vhost_session *session); /* they are stopped */
+void session_queues_finish(struct vhost_session *session); /* the queues must be stopped */
 void session_queues_stop(struct vhost_session *session);
-/* Stops all, or lets those run that have all they need, until the VMM says otherwise. */
+/* Disables all queues, or enables them: those that are set up completely then run. */
 void session_queues_enable(struct vhost_session *session, bool is_enabled);
 
 int handle_set_vring_num(struct vhost_session *session, struct vhost_message *message);
@@ -113,7 +112,7 @@ int handle_set_vring_enable(struct vhost_session *session, struct vhost_message 
 void session_window_reset(struct vhost_session *session);
 void session_window_set_running(struct vhost_session *session, bool is_running);
 void session_window_free(struct vhost_session *session);
-/* Whether a region of guest memory is ours, mapped into the window. */
+/* Whether a memory region of the front-end is a file that we had mapped into the window. */
 bool session_window_owns_file(struct vhost_session *session,
 			      const struct vhost_user_memory_region *spec, int fd);
 bool session_window_owns_address(const struct vhost_session *session,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The queues for a person: what the guest has made available, what was taken of it and what was
- * given back. The guest's index is its word, which may be wrong.
+ * Statistics of the queues: how many chains the guest has made available, how many were taken and
+ * how many were used. The available index is the guest's and may be wrong.
  */
 #include "vhost/session_private.h"
 

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The invariant: a ring runs when, and only when, it has a size, addresses and a kick descriptor
- * and is enabled, in whatever order the VMM said so. Its kick descriptor is in the loop just as
- * long as it runs, and the back-end hears of the start and the stop in pairs.
+ * The invariant: a ring runs if and only if it has a size, addresses and a kick descriptor and is
+ * enabled, whatever the order of these requests. Its kick descriptor is in the loop only while it
+ * runs. The device gets one queue_stopped() for each queue_started().
  *
- * Kicks are edges: each write to an eventfd is reported once, and its counter need not be read,
- * which would be a third of the calls for a small command. A pipe or a socket would fill, and is
- * read.
+ * Eventfds are polled edge-triggered: each write is reported once and the counter need not be read.
+ * That saves a third of the system calls of a small command. A pipe would fill up, so it is read.
  *
- * A start is followed by one kick of our own: the guest may have kicked the old descriptor, or the
- * new one before the ring was enabled, and will not do it twice. That kick is a task, so that the
- * VMM has its answer before the device gets to work.
+ * After a start we act as if the guest had kicked once: it may have kicked the old descriptor, or
+ * the new one before the ring was enabled, and does not repeat a kick. This is a task of the loop,
+ * so that the front-end gets its answer before the device serves the ring.
  *
- * Size and addresses come from the guest, through a VMM that does not look at them: if they are bad
- * the ring is broken, which is the guest's loss, and the session goes on. After GET_VRING_BASE the
- * ring needs a new kick descriptor to run again.
+ * Size and addresses are chosen by the guest and not checked by the front-end. If they are invalid,
+ * the ring is broken and the session continues. After GET_VRING_BASE the ring needs a new kick
+ * descriptor to run again.
  *
- * Where there is no RESET_DEVICE (QEMU's generic device has none, whatever features it accepts) the
- * one sign of a reset is that the control queue starts from 0 where it had stopped elsewhere.
+ * QEMU's generic vhost-user device never sends RESET_DEVICE, although it accepts the feature. There
+ * a reset shows only in SET_VRING_BASE: the control queue starts from 0 after it had stopped at
+ * another index.
  */
 #include <errno.h>
 #include <glib.h>
@@ -48,7 +48,7 @@ static int on_kick_task(struct loop_task *task)
 	return 0;
 }
 
-/* Takes kicks out of the descriptor. False if it is at its end, or broken. */
+/* Reads kicks from a pipe. False at its end, or after an error. */
 static bool drain_kicks(struct vhost_queue *q)
 {
 	char kicks[4096];
@@ -63,8 +63,8 @@ static int on_kick(struct loop_source *source, uint32_t events)
 	bool has_ended = events & (EPOLLHUP | EPOLLERR) || (q->kick_is_pipe && !drain_kicks(q));
 
 	if (has_ended) {
-		/* That stays: it would wake us for ever. */
-		log_warn("queue %u: nobody can kick it any more", q->vring.index);
+		/* A hang-up stays: epoll would report it for ever. */
+		log_warn("queue %u: the front-end closed the kick descriptor", q->vring.index);
 		loop_remove(source);
 	}
 	if (!has_ended || events & EPOLLIN) /* the last kick counts too */
@@ -72,7 +72,7 @@ static int on_kick(struct loop_source *source, uint32_t events)
 	return 0;
 }
 
-/* False if nothing can be waited for on its kick descriptor. */
+/* False if the kick descriptor cannot be polled. */
 static bool queue_watch(struct vhost_queue *q)
 {
 	struct stat st;
@@ -82,7 +82,7 @@ static bool queue_watch(struct vhost_queue *q)
 			 q->kick_is_pipe ? EPOLLIN : EPOLLIN | EPOLLET, on_kick);
 
 	if (r < 0) {
-		log_warn("queue %u: its kick descriptor is of no use: %s", q->vring.index,
+		log_warn("queue %u: cannot poll the kick descriptor: %s", q->vring.index,
 			 g_strerror(-r));
 		return false;
 	}
@@ -103,7 +103,7 @@ static void queue_start(struct vhost_queue *q)
 	q->vring.has_event_idx = q->session->features & BIT64(VIRTIO_RING_F_EVENT_IDX);
 	if (vring_start(&q->vring) < 0) {
 		session_explain_ring(q->session, &q->vring);
-		return; /* and it has said why */
+		return; /* vring_start() has logged the cause */
 	}
 	if (!queue_watch(q)) {
 		vring_stop(&q->vring);
@@ -139,7 +139,7 @@ static void on_blocked(struct vring *vring)
 {
 	const struct vhost_queue *q = container_of(vring, struct vhost_queue, vring);
 
-	session_fail(q->session, -EIO, "its call or error descriptor blocks");
+	session_fail(q->session, -EIO, "a write to a call or error descriptor blocked");
 }
 
 void session_queues_init(struct vhost_session *s)
@@ -216,7 +216,7 @@ int handle_set_vring_addr(struct vhost_session *s, struct vhost_message *m)
 
 	if (!q)
 		return -EPROTO;
-	/* A running ring is told its addresses again when only the flags (of logging) change. */
+	/* The front-end sends the same addresses again when only the logging flags change. */
 	if (q->vring.is_running && memcmp(&next, &q->vring.addresses, sizeof(next)) != 0)
 		return session_refuse(s, -EBUSY, "the ring runs");
 	q->vring.addresses = next;
@@ -330,7 +330,7 @@ int handle_set_vring_enable(struct vhost_session *s, struct vhost_message *m)
 	if (!q)
 		return -EPROTO;
 	if (state.num > 1)
-		return session_refuse(s, -EPROTO, "neither 0 nor 1");
+		return session_refuse(s, -EPROTO, "the value is neither 0 nor 1");
 	q->is_enabled = state.num == 1;
 	queue_update(q);
 	return 0;

@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the VMM shares are its files. It can cut them short after we have mapped them, and a file
- * with holes can find no page left on its file system. The kernel then answers an access with
- * SIGBUS, in whatever thread and library it happens: a check of the size before each access would
- * come too early, and there is no place for it in OpenGL. So the signal's handler puts anonymous
- * zeros over the whole mapping, and the access goes on there. What it read or wrote was of one
- * guest, and is lost with its session, which ends as soon as the loop comes round and finds the
- * report.
+ * Guest memory is in files of the front-end. It can truncate them after we have mapped them, and a
+ * sparse file may get no page when its file system is full. An access then raises SIGBUS in the
+ * thread that made it, which may be in a library. A check of the size before each access would be a
+ * race, and cannot be added to OpenGL. So the signal's handler replaces the whole mapping by
+ * anonymous zeros, and the access continues there. The data belonged to one guest. Its session ends
+ * when the loop next runs and finds the report.
  *
- * The invariant: a slot with an address names a mapping that stands. One thread writes the table;
- * the handler, in any thread, reads it with no lock, so a slot is filled before its address is set,
- * and its address is cleared before it is filled anew. A handler that finds a mapping cannot lose
- * it before it is done: mappings go between two calls into a renderer, and nobody who could fault
- * holds their addresses then.
+ * The invariant: a slot with an address describes an existing mapping. One thread writes the table;
+ * the handler reads it in any thread without a lock. So a slot is filled before its address is set,
+ * and its address is cleared before it is filled again. A mapping cannot be removed while a handler
+ * uses it: mappings are removed only between two calls into a renderer, when no thread that could
+ * fault has an address in them.
  *
- * The kernel does not ask a thread that blocks SIGBUS: a fault there ends the process. Mesa's own
- * threads do block it; what they read are copies that our thread has made in a call of OpenGL's.
+ * A fault in a thread that blocks SIGBUS ends the process without calling the handler. Mesa's own
+ * threads block it, but they read only copies that our thread made in an OpenGL call.
  *
- * A fault anywhere else is a bug, or the host's: it goes to whoever had the signal before us, or
- * ends the process as if there were no handler.
+ * A fault outside of these mappings is a bug, or an error of the host: the previous handler is
+ * called, or the process ends as it would without a handler.
  *
- * Where the kernel makes the access for us it says EFAULT instead (display/socket/output.c).
+ * A system call that accesses such memory fails with EFAULT instead (display/socket/output.c).
  */
 #include "vhost/sigbus.h"
 
@@ -34,7 +33,7 @@
 
 #include "vhost/memory.h"
 
-/* The table in use and the one that is being built share what is in both. */
+/* The memory table in use, and the one that is being built beside it. */
 #define MAX_MAPPINGS (2 * GUEST_MEMORY_MAX_REGIONS)
 
 struct mapping_slot {
@@ -54,9 +53,8 @@ static bool put_zeros(uintptr_t address, size_t size)
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
 }
 
-/* Puts zeros over the mapping that holds @fault; over its page alone where the host promises no
- * more memory than it has (vm.overcommit_memory=2). False if there is none, or it cannot be done.
- */
+/* Replaces the mapping that contains @fault by zeros; only its page if the host does not overcommit
+ * memory (vm.overcommit_memory=2). False if there is no such mapping, or mmap() fails. */
 static bool replace_mapping(uintptr_t fault)
 {
 	const uint64_t one = 1;
@@ -71,7 +69,7 @@ static bool replace_mapping(uintptr_t fault)
 			continue;
 		if (!put_zeros(address, size) && !put_zeros(fault & ~(page_size - 1), page_size))
 			return false;
-		/* A counter that is full says enough already. */
+		/* A full counter is an event already. */
 		if (fd >= 0)
 			(void)!write(fd, &one, sizeof(one));
 		return true;
@@ -90,8 +88,8 @@ static void pass_signal_on(int number, siginfo_t *info, void *context)
 	} else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
 		previous.sa_handler(number);
 	} else {
-		/* The access is made once more, and ends the process; a signal that was sent is
-		 * sent on. */
+		/* The access is repeated after the return and ends the process. A SIGBUS that
+		 * another process sent is raised again. */
 		sigaction(number, &plain, NULL);
 		if (info->si_code <= 0)
 			raise(number);

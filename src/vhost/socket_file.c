@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The invariant: the file at the path goes when the daemon goes, however it ends, and nobody else's
- * file ever does.
+ * The invariant: the socket file is removed when the daemon ends, in whatever way, and a file of
+ * another process is never removed.
  *
- * The keeper is forked before the sandbox, so that it sees the directory that the daemon will not
- * see. It has one end of a socket pair: the first request makes the file, the second gives it its
- * name (socket_name.c), anything after that, or the end of the daemon (EOF), removes it. Between
- * the two the daemon calls listen(), and not the keeper, whose pid a peer would be told. The keeper
- * is out of reach of the terminal and of signals that mean the daemon: a session of its own, all
- * signals blocked. When the file has its name the keeper has two descriptors, the socket pair and
- * an O_PATH one of the file: as long as that is open no other file can have the same inode number.
+ * The keeper is a process forked before the sandbox is entered, so it can still reach the directory
+ * of the file. It gets requests over a socket pair: the first makes the file, the second gives it
+ * its name (socket_name.c). Anything after that, or the end of the daemon (EOF), removes it. The
+ * daemon calls listen() between the two requests. The keeper must not call it, because front-ends
+ * would then be told the keeper's pid. The keeper has a session of its own and blocks all signals,
+ * so signals of the terminal or for the daemon do not end it. When the file has its name, the
+ * keeper has two descriptors open: the socket pair and the file (O_PATH). While the latter is open,
+ * no other file can get the same inode number.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +40,7 @@ static void close_from(unsigned first)
 		close((int)fd);
 }
 
-/* Only @channel and the socket stay, as 0 and 1. */
+/* Keeps only @channel and the listening socket open, as 0 and 1. */
 static void leave_parent(struct vhost_socket_file *file, int channel)
 {
 	sigset_t all;
@@ -70,7 +71,8 @@ static void send_answer(const char *text)
 	send(0, text, MIN(strlen(text), MAX_SENTENCE - 1) + 1, MSG_NOSIGNAL);
 }
 
-/* A step that ends with a sentence is the last. */
+/* Waits for a request and runs @step. Exits if the step fails, with the error message as the
+ * answer. */
 static void take_step(struct vhost_socket_file *file, char *(*step)(struct vhost_socket_file *))
 {
 	if (!receive_byte(0)) {
@@ -87,8 +89,8 @@ static void take_step(struct vhost_socket_file *file, char *(*step)(struct vhost
 	_exit(EXIT_SUCCESS);
 }
 
-/* The whole life of the keeper. It answers with a sentence, or with an errno as a character; either
- * is an empty string if all is well. */
+/* The main function of the keeper. It answers each request with a string: an error message, at the
+ * end one character with the value of an errno; empty on success. */
 static _Noreturn void keep_file(struct vhost_socket_file *file, int channel, void (*confine)(void))
 {
 	leave_parent(file, channel);
@@ -107,7 +109,7 @@ static _Noreturn void keep_file(struct vhost_socket_file *file, int channel, voi
 	_exit(EXIT_SUCCESS);
 }
 
-/* Has the keeper do its next step. False if there is none any more. */
+/* Requests the next step of the keeper. False if the keeper has ended. */
 static bool ask_keeper(const struct vhost_socket_file *file, char *answer)
 {
 	ssize_t n = send(file->keeper, "", 1, MSG_NOSIGNAL);
@@ -154,8 +156,9 @@ static char *take_keepers_step(const struct vhost_socket_file *file)
 	char sentence[MAX_SENTENCE] = "";
 
 	if (!ask_keeper(file, sentence))
-		return g_strdup_printf("cannot bind to %s: the process that does it ended",
-				       file->path);
+		return g_strdup_printf(
+			"cannot bind to %s: the process that makes the socket file has ended",
+			file->path);
 	return sentence[0] ? g_strdup(sentence) : NULL;
 }
 
@@ -169,8 +172,8 @@ static char *listen_with_keeper(struct vhost_socket_file *file)
 	return sentence ? sentence : take_keepers_step(file);
 }
 
-/* At once, for there will be no directory in the sandbox: front-ends wait until they are served.
- * NULL, or a sentence. */
+/* Listens now, because the directory cannot be reached from the sandbox. Front-ends that connect
+ * wait until the daemon has started. NULL, or a sentence. */
 static char *listen_alone(struct vhost_socket_file *file)
 {
 	char *sentence = socket_name_make(file);
@@ -180,8 +183,8 @@ static char *listen_alone(struct vhost_socket_file *file)
 	return sentence ? sentence : socket_name_publish(file);
 }
 
-/* The keeper finds it out too, but that is after the renderer has started. What is at the path
- * already is the keeper's alone to judge. NULL, or a sentence. */
+/* The keeper would find the same errors, but only after the renderer has started. An existing file
+ * at the path is checked by the keeper only. NULL, or a sentence. */
 static char *check_directory(const struct vhost_socket_file *file)
 {
 	g_autofree char *directory = g_path_get_dirname(file->path);
@@ -205,7 +208,8 @@ static char *check_path(const struct vhost_socket_file *file)
 		return g_strdup_printf("a socket path has 1 to %zu bytes: \"%s\"", MAX_PATH,
 				       file->path);
 	if (!file->name[0])
-		return g_strdup_printf("%s names a directory, and no socket in it", file->path);
+		return g_strdup_printf("%s is the path of a directory, not of a socket",
+				       file->path);
 	return check_directory(file);
 }
 
@@ -223,8 +227,8 @@ static char *prepare_file(struct vhost_socket_file *file, void (*confine)(void))
 
 	if (r == 0)
 		return NULL;
-	log_warn("%s may stay when the daemon ends: no process to remove it: %s", file->path,
-		 g_strerror(-r));
+	log_warn("%s may stay when the daemon ends: cannot start the process that removes it: %s",
+		 file->path, g_strerror(-r));
 	return listen_alone(file);
 }
 

@@ -7,25 +7,27 @@
 
 struct vhost_socket_file {
 	char *path;
-	const char *name;   /* in its directory: the end of path */
-	char temporary[24]; /* name until the daemon listens; empty: it has the other */
-	int directory;      /* locked, until the file has its name; else -1 */
+	const char *name;   /* the last component of path */
+	char temporary[24]; /* the name until the daemon listens; empty: the file has its final name
+			     */
+	int directory;      /* locked, until the file has its final name; else -1 */
 	bool has_group;
 	gid_t group;
 	int listen_fd; /* not listening yet; -1 once handed over */
-	int keeper;    /* the socket pair's end of this process; -1: there is no keeper */
+	int keeper;    /* this process's end of the socket pair; -1: there is no keeper */
 	bool is_made;
 	int inode; /* O_PATH of the file, in the process that made it; else -1 */
 };
 
-/* In the process that makes the file, in this order. A sentence is freed with g_free(). */
+/* Called in this order, in the process that makes the file. They return NULL, or an error message
+ * that is freed with g_free(). */
 
-/* Under its temporary name, bound to file->listen_fd; the directory is locked. NULL, or a sentence,
- * and then there is no file. */
+/* Binds file->listen_fd to a temporary name and locks the directory. After an error there is no
+ * file. */
 char *socket_name_make(struct vhost_socket_file *file);
-/* When file->listen_fd listens: under its own name. NULL, or a sentence, and then there is no file.
+/* Renames the file to its final name; file->listen_fd must listen. After an error there is no file.
  */
 char *socket_name_publish(struct vhost_socket_file *file);
-/* Whatever name it has. 0, also if it is not there any more, or an errno. After _publish it takes
- * fstat, lstat and unlink, and allocates nothing. */
+/* Removes the file under its present name. 0 (also if it is already gone), or an errno. After
+ * socket_name_publish() it needs only fstat, lstat and unlink, and allocates nothing. */
 int socket_name_remove(const struct vhost_socket_file *file);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * How the file at the path comes to be. The invariant: from the first moment somebody answers who
- * connects to it, and of several daemons that start at one path one has it.
+ * Makes the socket file. The invariant: a connection to the file is never refused, not even at once
+ * after the file appears; and if several daemons start with the same path, exactly one gets it.
  *
- * The file is made under a temporary name, ".gpu-PID" beside the path, which ss(8) goes on to show.
- * It gets the other one when the daemon listens. From the look at the path to the second name the
- * directory is locked (flock). A directory that cannot be read cannot be locked: there two daemons
- * can still both find a dead one's file, and the later one has the path.
+ * The file is made with a temporary name, ".gpu-PID" in the same directory (ss(8) shows this name
+ * for ever). It is renamed when the daemon listens. The directory is locked (flock) from the check
+ * of the path to the renaming. A directory that cannot be read cannot be locked: there two daemons
+ * may both replace a stale file, and the later one gets the path.
  *
- * A file at the path is replaced only if it is a socket and a connection to it is refused: then its
- * owner is dead. One that lives, or that is no socket, is not ours to remove. The file gets the
- * permissions that the umask leaves (0755 in most places), and to connect takes the permission to
- * write: by default only the daemon's own user can.
+ * An existing file is replaced only if it is a socket and a connection to it is refused, because
+ * then its owner is dead. Any other file is an error. The permissions of the file follow the umask
+ * (0755 in most places). Connecting needs write permission, so by default only the daemon's own
+ * user can connect.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +31,8 @@
 #define LOCK_TRIES  2000
 #define LOCK_TRY_US 1000
 
-/* Whether the socket at the path has no owner any more in *@ret; false too if nothing is there.
- * NULL, or a sentence: it is not ours to replace. */
+/* Sets *@ret to whether a stale socket is at the path; false if nothing is there. NULL, or a
+ * sentence if the file there must not be replaced. */
 static char *look_at_path(const char *path, bool *ret)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -44,7 +44,7 @@ static char *look_at_path(const char *path, bool *ret)
 			       ? NULL
 			       : g_strdup_printf("cannot look at %s: %s", path, g_strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
-		return g_strdup_printf("%s exists and is no socket", path);
+		return g_strdup_printf("%s exists and is not a socket", path);
 
 	/* Connecting with SOCK_DGRAM fails with EPROTOTYPE if somebody listens. A stream connection
 	 * would start a session, and could end a daemon with --once. */
@@ -56,7 +56,7 @@ static char *look_at_path(const char *path, bool *ret)
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EPROTOTYPE)
 		return g_strdup_printf("%s is in use by another process", path);
 	if (errno != ECONNREFUSED)
-		return g_strdup_printf("%s exists, and its owner cannot be asked: %s", path,
+		return g_strdup_printf("%s exists, and a connection to it failed: %s", path,
 				       g_strerror(errno));
 	*ret = true;
 	return NULL;
@@ -75,7 +75,7 @@ static char *lock_directory(struct vhost_socket_file *file)
 	if (file->directory < 0)
 		return g_strdup_printf("cannot bind to %s: %s", file->path, g_strerror(errno));
 	for (unsigned i = 0; i < LOCK_TRIES; i++) {
-		/* Another error: there are no locks here, and it is done without. */
+		/* After another error: this file system has no locks, so continue without one. */
 		if (flock(file->directory, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
 			return NULL;
 		g_usleep(LOCK_TRY_US);
@@ -96,7 +96,8 @@ int socket_name_remove(const struct vhost_socket_file *file)
 	return unlink(file->path) < 0 ? errno : 0;
 }
 
-/* By the way of /proc if the way of the path is too long. 0 or -1, with errno set. */
+/* Binds to @name in the directory, through /proc/self/fd if the path is too long. 0, or -1 with
+ * errno set. */
 static int bind_temporary(const struct vhost_socket_file *file, const char *name)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -105,11 +106,12 @@ static int bind_temporary(const struct vhost_socket_file *file, const char *name
 
 	if ((size_t)snprintf(address.sun_path, size, "%.*s%s", len, file->path, name) >= size)
 		snprintf(address.sun_path, size, "/proc/self/fd/%d/%s", file->directory, name);
-	unlinkat(file->directory, name, 0); /* of a process that had our pid, and was killed */
+	unlinkat(file->directory, name, 0); /* left by a killed process with the same pid */
 	return bind(file->listen_fd, (struct sockaddr *)&address, sizeof(address));
 }
 
-/* Nobody can connect before listen(), so the group may come after the mode. NULL, or a sentence. */
+/* The group can be set after the mode, because nobody can connect before listen(). NULL, or a
+ * sentence. */
 static char *bind_file(struct vhost_socket_file *file)
 {
 	char name[sizeof(file->temporary)];
@@ -151,14 +153,14 @@ char *socket_name_make(struct vhost_socket_file *file)
 	return sentence;
 }
 
-/* The temporary name becomes the other one, in whose place there is nothing. 0 or an errno. */
+/* Renames the temporary file to its final name, if there is no such file. 0 or an errno. */
 static int rename_file(const struct vhost_socket_file *file)
 {
 	const int directory = file->directory;
 
 	if (renameat2(directory, file->temporary, directory, file->name, RENAME_NOREPLACE) == 0)
 		return 0;
-	/* Some file systems have no such flag. */
+	/* Some file systems do not support this flag. */
 	if ((errno != EINVAL && errno != ENOSYS) ||
 	    renameat(directory, file->temporary, directory, file->name) < 0)
 		return errno;

@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * The vhost-user protocol as it is on the wire, in both directions: QEMU's
- * docs/interop/vhost-user.rst, whose names these are. The numbers are all that the specification
- * has, so that a front-end's request can be named in the log and in a test; structs are here when a
- * message of ours has them. All integers are in the byte order of the machine: both ends are on it.
+ * The vhost-user protocol as it is on the wire, in both directions, with the names of QEMU's
+ * docs/interop/vhost-user.rst. All request numbers of the specification are here, so that logs and
+ * tests can name each request. Only the structs that we use are here. All integers are in the byte
+ * order of the host.
  *
- * The daemon, the unit and device tests and the fuzzers share this file, and scripts read it. That
- * the numbers are right is what the tests with a real QEMU show (tests/e2e).
+ * The daemon, the unit and device tests and the fuzzers share this file, and scripts read it. The
+ * tests with a real QEMU (tests/e2e) show that the numbers are right.
  */
 
 #include <stdint.h>
@@ -75,7 +75,7 @@ enum vhost_user_backend_request {
 	VHOST_USER_BACKEND_SHMEM_UNMAP = 10,
 };
 
-/* Bits of the device's features that are the protocol's; the others are VIRTIO's. */
+/* The device feature bit that vhost-user defines; VIRTIO defines the others. */
 #define VHOST_USER_F_PROTOCOL_FEATURES 30
 
 /* Bits of the protocol features. */
@@ -105,7 +105,7 @@ enum vhost_user_protocol_feature {
 	VHOST_USER_PROTOCOL_F_SHMEM = 22,
 };
 
-/* Every message begins with this, at whatever address; a payload follows without padding. */
+/* The beginning of every message; the payload follows without padding. */
 struct vhost_user_header {
 	uint32_t request, flags, size; /* size: of the payload in bytes */
 };

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The invariant: whatever the guest writes into its ring, and whenever, each number is read once,
- * checked, and used from the copy; an iovec that leaves this file lies in guest memory as it is
- * mapped now.
+ * The invariant: each number in the ring is read once, checked, and then only the copy is used,
+ * because the guest may change the ring at any time. An iovec returned by this file lies in guest
+ * memory as it is mapped now.
  *
- * The guest's progress and ours are kept apart. last_avail and used are ours and are never read
- * back from the ring while it runs. No more chains are in flight than the ring has descriptors, so
- * a guest that offers the same chain over and over cannot make the device hold an endless list of
- * commands: that ring is broken.
+ * last_avail and next_used are the device's own indices and are never read back from the ring while
+ * it runs. No more chains are in flight than the ring has descriptors. If a guest offers more (the
+ * same chain again and again, for example), the ring is broken, so the device never holds an
+ * endless list of commands.
  *
- * Ordering (VIRTIO 1.2, 2.7.13 and 2.7.14): the available index is read with acquire before the
- * entries behind it, the used index is written with release after its entries. Asking "does the
- * other side want to be told" after telling it something is a store followed by a load, which no
- * acquire or release orders: both places have a full fence, with EVENT_IDX and with flags alike.
+ * Ordering (VIRTIO 1.2, 2.7.13 and 2.7.14): the available index is read with acquire before its
+ * entries, the used index is written with release after its entries. Reading whether the guest
+ * wants a notification, after an index was written, is a store followed by a load. Acquire and
+ * release do not order these, so both places have a full fence, with EVENT_IDX and with flags.
  */
 #include "vhost/vring.h"
 
@@ -30,14 +30,15 @@
 #define LOG_MODULE "vring"
 #include "base/log.h"
 
-/* One walk along a chain. Its table is the ring's, then perhaps one indirect table. */
+/* The state of reading one chain. The table is the ring's, and may change once to an indirect
+ * table. */
 struct walk {
 	struct vring *vring;
 	const uint8_t *table;
 	unsigned table_size; /* in descriptors */
 	int n_out, n_in;
 	uint64_t out_size, in_size;
-	bool has_writable; /* seen one: no readable one may follow */
+	bool has_writable; /* no readable descriptor may follow */
 };
 
 static uint16_t load16(const uint16_t *p)
@@ -55,7 +56,8 @@ static void store16(uint16_t *p, uint16_t value)
 	__atomic_store_n(p, htole16(value), __ATOMIC_RELAXED);
 }
 
-/* Where the driver says at which used entry it wants to be told, and the device its opposite. */
+/* used_event: the used entry at which the driver wants an interrupt. avail_event: the available
+ * entry at which the device wants a kick. */
 static uint16_t *used_event(const struct vring *vring)
 {
 	return &vring->avail->ring[vring->size];
@@ -66,8 +68,8 @@ static uint16_t *avail_event(const struct vring *vring)
 	return (uint16_t *)(void *)&vring->used->ring[vring->size];
 }
 
-/* Adds one to an eventfd's counter. A counter that is full says enough already. Only a descriptor
- * that the front-end has made blocking again can be interrupted (by the watchdog). */
+/* Adds one to an eventfd's counter. A full counter is a signal already. EINTR happens only if the
+ * front-end made the descriptor blocking again: the watchdog interrupts the blocked write. */
 static void signal_fd(struct vring *vring, int fd)
 {
 	uint64_t one = 1;
@@ -84,7 +86,7 @@ static void signal_fd(struct vring *vring, int fd)
 static void vring_break(struct vring *vring, const char *reason)
 {
 	vring->is_broken = true;
-	log_warn("queue %u stands still: %s", vring->index, reason);
+	log_warn("queue %u stopped: %s", vring->index, reason);
 	signal_fd(vring, vring->err_fd);
 }
 
@@ -100,7 +102,7 @@ void vring_finish(struct vring *vring)
 	fd_close(&vring->err_fd);
 }
 
-/* Finds the three parts of the ring in memory. False if one is not there, or not aligned. */
+/* Looks up the three parts of the ring. False if one is outside guest memory or not aligned. */
 static bool vring_map(struct vring *vring)
 {
 	const struct vring_addresses *a = &vring->addresses;
@@ -124,18 +126,18 @@ int vring_start(struct vring *vring)
 	assert(!vring->is_running);
 	if (vring->size == 0 || vring->size > VRING_MAX_SIZE ||
 	    (vring->size & (vring->size - 1)) != 0) {
-		vring_break(vring, "its size is no power of two, or too big");
+		vring_break(vring, "its size is not a power of two, or above 1024");
 		return -EPROTO;
 	}
 	if (!vring_map(vring)) {
 		vring_stop(vring);
-		vring_break(vring, "its addresses are outside of memory, or not aligned");
+		vring_break(vring, "its addresses are outside guest memory, or not aligned");
 		return -EPROTO;
 	}
 	vring->is_broken = false;
 	vring->is_running = true;
-	/* Chains that were in flight when the ring was stopped are so still. A used index that
-	 * cannot be true means that nothing is. */
+	/* Chains that were in flight when the ring was stopped still are. If the used index is
+	 * impossible, no chain is in flight. */
 	vring->next_used = load16_acquire(&vring->used->idx);
 	if ((uint16_t)(vring->last_avail - vring->next_used) > vring->size)
 		vring->next_used = vring->last_avail;
@@ -155,13 +157,13 @@ void vring_stop(struct vring *vring)
 void vring_memory_changed(struct vring *vring)
 {
 	if (vring->is_running && !vring_map(vring) && !vring->is_broken)
-		vring_break(vring, "its memory was taken away");
+		vring_break(vring, "the front-end removed its memory");
 }
 
 static void replace_fd(int *owned, int fd)
 {
 	fd_close(owned);
-	/* Not to be waited for: a signal that does not fit is not needed. */
+	/* Non-blocking, because a signal is not needed when the counter is full. */
 	if (fd >= 0 && fd_prepare(fd) < 0)
 		fd_close(&fd);
 	*owned = fd;
@@ -179,7 +181,7 @@ void vring_set_err(struct vring *vring, int fd)
 	replace_fd(&vring->err_fd, fd);
 }
 
-/* A copy that stays what it is while the guest writes. */
+/* Copies the descriptor, so that the guest cannot change it later. */
 static struct vring_desc read_descriptor(const struct walk *walk, unsigned i)
 {
 	struct vring_desc d;
@@ -213,7 +215,7 @@ static bool walk_add(struct walk *walk, const struct vring_desc *d)
 	return walk->out_size <= UINT32_MAX && walk->in_size <= UINT32_MAX;
 }
 
-/* Goes on in an indirect table, which may be longer than the ring: Linux makes such. */
+/* Continues in an indirect table. It may be longer than the ring, as Linux makes such tables. */
 static bool walk_enter(struct walk *walk, const struct vring_desc *d)
 {
 	bool is_inside = walk->table != (const uint8_t *)walk->vring->desc;
@@ -227,7 +229,7 @@ static bool walk_enter(struct walk *walk, const struct vring_desc *d)
 	return walk->table;
 }
 
-/* VIRTIO 1.2, 2.7.5. False if the chain is wrong in itself. */
+/* VIRTIO 1.2, 2.7.5. False if the chain is invalid. */
 static bool vring_walk(struct vring *vring, uint16_t head, struct vring_chain *ret)
 {
 	struct walk walk = {
@@ -239,7 +241,7 @@ static bool vring_walk(struct vring *vring, uint16_t head, struct vring_chain *r
 	unsigned i = head;
 
 	for (;;) {
-		/* One that points to a full table, and the table: more are a circle, or too many.
+		/* The longest valid chain is one descriptor that refers to a full indirect table.
 		 */
 		if (i >= walk.table_size || ++n_descriptors > VRING_MAX_SIZE + 1)
 			return false;
@@ -284,13 +286,14 @@ static bool vring_take(struct vring *vring, uint16_t *ret_head)
 	/* From used to index: what is in flight, and what is to be taken. */
 	if ((uint16_t)(index - vring->next_used) > vring->size ||
 	    (uint16_t)(index - vring->last_avail) > vring->size) {
-		vring_break(vring, "more is available than it has descriptors");
+		vring_break(vring,
+			    "more chains are available or in flight than it has descriptors");
 		return false;
 	}
 	uint16_t head = load16(&vring->avail->ring[vring->last_avail & (vring->size - 1u)]);
 
 	if (head >= vring->size) {
-		vring_break(vring, "an available entry is no descriptor of it");
+		vring_break(vring, "an available entry is outside its descriptor table");
 		return false;
 	}
 	vring->last_avail++;
@@ -307,7 +310,7 @@ bool vring_pop(struct vring *vring, struct vring_chain *ret)
 			return false;
 		if (vring_walk(vring, head, ret))
 			return true;
-		log_debug("queue %u: chain %u is wrong, skipped", vring->index, head);
+		log_debug("queue %u: chain %u is invalid, skipped", vring->index, head);
 		vring_push(vring, head, 0);
 	}
 	return false;
@@ -339,7 +342,8 @@ static bool guest_wants_interrupt(const struct vring *vring)
 		return !(load16(&vring->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
 	if (!vring->has_notified)
 		return true;
-	/* Is the entry that it waits for among those since the last time? All wraps at 65536. */
+	/* Whether the entry that the driver waits for was used since the last notification. All
+	 * indices wrap at 65536. */
 	return (uint16_t)(vring->next_used - load16(used_event(vring)) - 1) <
 	       (uint16_t)(vring->next_used - vring->notified);
 }
@@ -356,7 +360,8 @@ void vring_notify(struct vring *vring)
 
 void vring_disable_kicks(struct vring *vring)
 {
-	/* With EVENT_IDX the guest kicks when it passes avail_event, which is behind it by now. */
+	/* With EVENT_IDX the guest kicks only when it passes avail_event, which it has passed
+	 * already. */
 	if (vring_is_usable(vring) && !vring->has_event_idx)
 		store16(&vring->used->flags, VRING_USED_F_NO_NOTIFY);
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The invariant: this thread touches the daemon's state only while it holds the state lock, which
- * it gets only while the main thread is in a call of the renderer's library. The state is whole
- * then, but for a message whose handler made the call (vhost_session::is_handling).
+ * The invariant: this thread uses the daemon's state only while it holds the state lock. It gets
+ * the lock only while the main thread is in a call of the renderer's library. The state is
+ * consistent then, except for a message whose handler made the call (vhost_session::is_handling).
  *
- * An event on a socket wakes this thread as well as the main thread, which gets GRACE_MS to serve
- * it. If the main loop has not turned by then, this thread asks it to end its turn (a turn may hold
- * many short calls), and answers what it can under the lock. A message that has to wait longer than
- * max_stall_ms costs its session. After as long again the process exits: it can serve nobody. Both
- * times start anew whenever the main loop turns.
+ * An event on a socket wakes both threads. The main thread has GRACE_MS to serve it. If the main
+ * loop has not turned by then, this thread asks it to end its turn (a turn may hold many short
+ * calls), takes the lock and answers the messages that do not need the renderer. If a message waits
+ * longer than max_stall_ms, the session ends; after the same time again, the process exits. Both
+ * times start again whenever the main loop turns.
  */
 #include "vhost/watchdog.h"
 
@@ -32,15 +32,15 @@
 #define LOG_MODULE "watchdog"
 #include "base/log.h"
 
-/* What the main thread gets to serve an event, and the time between two looks afterwards. */
+/* How long the main thread has to serve an event, and then the interval between two checks. */
 #define GRACE_MS 50
 #define LOOK_MS  20
 
-/* While an event waits that the idle main thread does not look at, as of a front-end that reads no
- * replies. */
+/* The interval between two checks while the idle main thread ignores an event, for example because
+ * the front-end does not read its replies. */
 #define IDLE_LOOK_MS 1000
 
-/* Makes a write() that sleeps fail with EINTR. */
+/* Makes a blocked write() fail with EINTR. */
 #define INTERRUPT_SIGNAL SIGRTMIN
 
 struct vhost_watchdog {
@@ -53,12 +53,12 @@ struct vhost_watchdog {
 	atomic_bool is_ending;
 	atomic_int exit_status; /* -1: the process is not about to exit */
 
-	/* Of the thread alone. */
+	/* Used by the watchdog thread only. */
 	uint64_t exit_at;        /* when it exits; 0: it does not */
 	bool is_stalled;         /* an event waits, or was waiting in this turn of the main loop */
 	unsigned stalled_turn;   /* the main loop's turn then */
 	uint64_t stalled_at;     /* since when */
-	bool has_closed_session; /* in this stall */
+	bool has_closed_session; /* in the current stall */
 };
 
 static uint64_t now_ms(void)
@@ -106,7 +106,7 @@ static void exit_when_due(struct vhost_watchdog *w)
 		w->exit_at = now_ms() + VHOST_WATCHDOG_EXIT_MS;
 	if (!w->exit_at || now_ms() < w->exit_at)
 		return;
-	log_warn("the renderer's library does not return: exiting without it");
+	log_warn("a call of the renderer's library has not returned: exiting anyway");
 	_exit(status >= 0 ? status : EXIT_SUCCESS);
 }
 
@@ -130,13 +130,13 @@ static void end_stall(struct vhost_watchdog *w)
 	w->has_closed_session = true;
 }
 
-/* One look at a main thread that has not turned since the event was seen. */
+/* Handles one check of a main loop that has not turned since the event was seen. */
 static void serve_stall(struct vhost_watchdog *w)
 {
 	loop_ask_to_turn(w->options.loop);
 	if (!state_lock_take_within(w->options.lock, LOOK_MS)) {
-		/* It is in our own code, which waits for nothing but a descriptor that the
-		 * front-end has made blocking. */
+		/* The main thread is in our own code. That can only block in a descriptor that the
+		 * front-end has made blocking again. */
 		pthread_kill(w->main_thread, INTERRUPT_SIGNAL);
 		return;
 	}
@@ -161,8 +161,7 @@ static int look(struct vhost_watchdog *w)
 	bool has_event = wait_for_event(w, 0);
 	unsigned turn = loop_turns(w->options.loop);
 
-	/* While callbacks run, one of them may be the handler of a message that was never seen
-	 * here. */
+	/* While callbacks run, one of them may handle a message that this thread has not seen. */
 	if (!has_event && !loop_is_in_callback(turn)) {
 		w->is_stalled = false;
 		return 0;
@@ -209,7 +208,7 @@ static void on_interrupt(int number)
 	(void)number;
 }
 
-/* With every signal blocked: they are the main thread's. */
+/* The new thread blocks every signal: the main thread handles them. */
 static int start_thread(struct vhost_watchdog *w)
 {
 	const struct sigaction interrupt = { .sa_handler = on_interrupt };
@@ -218,14 +217,15 @@ static int start_thread(struct vhost_watchdog *w)
 	w->main_thread = pthread_self();
 	sigaction(INTERRUPT_SIGNAL, &interrupt, NULL);
 	sigfillset(&all);
-	/* What the kernel sends to a thread for what it did itself is not blocked. */
+	/* Signals for faults of the thread itself are not blocked. */
 	sigdelset(&all, SIGBUS);
 	sigdelset(&all, SIGSEGV);
 	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &inherited);
 	int r = pthread_create(&w->thread, NULL, run_watchdog, w);
 	pthread_sigmask(SIG_SETMASK, &inherited, NULL);
-	/* The C library's own part of a thread's start makes calls that a filter may refuse. */
+	/* The C library makes system calls while a thread starts, which a seccomp filter may
+	 * refuse. */
 	while (r == 0 && sem_wait(&w->has_started) < 0)
 		;
 	return -r;

@@ -19,7 +19,7 @@
 #define W    1024u
 #define H    768u
 #define ROW  (W * 4)
-#define LINE "the VMM's memory is not all there"
+#define LINE "guest memory is not accessible"
 
 static const char *mode;
 

@@ -277,14 +277,14 @@ static void test_a_reply_of_another_number_is_refused(void **state)
 	(void)state;
 	ask();
 	send_reply(VHOST_USER_BACKEND_SHMEM_UNMAP, 0);
-	assert_refused("a reply to no request");
+	assert_refused("a reply without a request");
 }
 
 static void test_a_reply_without_a_request_is_refused(void **state)
 {
 	(void)state;
 	send_reply(MAP, 0);
-	assert_refused("a reply to no request");
+	assert_refused("a reply without a request");
 }
 
 static void test_a_second_reply_to_a_request_is_refused(void **state)
@@ -294,7 +294,7 @@ static void test_a_second_reply_to_a_request_is_refused(void **state)
 	send_reply(MAP, 0);
 	send_reply(MAP, 0);
 	assert_replied(0);
-	assert_refused("a reply to no request");
+	assert_refused("a reply without a request");
 }
 
 static void test_a_reply_to_a_request_that_was_not_sent_is_refused(void **state)
@@ -304,7 +304,7 @@ static void test_a_reply_to_a_request_that_was_not_sent_is_refused(void **state)
 	put_request();
 	assert_int_equal(vhost_channel_flush(&channel), -EAGAIN);
 	send_reply(MAP, 0);
-	assert_refused("a reply to no request");
+	assert_refused("a reply without a request");
 }
 
 static void test_a_request_where_a_reply_is_due_is_refused(void **state)
@@ -314,7 +314,7 @@ static void test_a_request_where_a_reply_is_due_is_refused(void **state)
 	(void)state;
 	ask();
 	send_bytes(&request, sizeof(request), 0);
-	assert_refused("a request where a reply is due");
+	assert_refused("a request where a reply is expected");
 }
 
 static void test_a_reply_of_another_version_or_without_bound_is_refused(void **state)
@@ -325,8 +325,10 @@ static void test_a_reply_of_another_version_or_without_bound_is_refused(void **s
 	} bad[] = {
 		{ { MAP, VHOST_USER_REPLY, 8 }, "unknown protocol version" },
 		{ { MAP, VHOST_USER_REPLY | 2, 8 }, "unknown protocol version" },
-		{ { MAP, REPLY, VHOST_MAX_PAYLOAD + 1 }, "larger than any message can be" },
-		{ { MAP, REPLY, UINT32_MAX }, "larger than any message can be" },
+		{ { MAP, REPLY, VHOST_MAX_PAYLOAD + 1 },
+		  "the payload is larger than any message of the protocol" },
+		{ { MAP, REPLY, UINT32_MAX },
+		  "the payload is larger than any message of the protocol" },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
@@ -353,7 +355,7 @@ static void test_a_hang_up_instead_of_a_reply_is_told_from_one_within_it(void **
 		if (sizes[i] == 0)
 			assert_int_equal(vhost_channel_receive(&channel), -ECONNRESET);
 		else
-			assert_refused("the connection ends within the message");
+			assert_refused("the connection was closed in the middle of a message");
 		assert_int_equal(teardown(state), 0);
 		assert_int_equal(setup(state), 0);
 	}
@@ -405,7 +407,7 @@ static void test_a_full_table_of_descriptors_is_said(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
 	assert_int_equal(r, -EPROTO);
 	assert_string_equal(channel.problem,
-			    "the daemon's table of descriptors is full (RLIMIT_NOFILE)");
+			    "the daemon has no free descriptor number (RLIMIT_NOFILE)");
 }
 
 int main(void)

@@ -162,11 +162,11 @@ static void test_a_path_that_cannot_be_is_refused_with_a_sentence(void **state)
 	memset(longest, 'x', sizeof(longest));
 	longest[108] = '\0';
 	assert_refused(missing, -1, "No such file or directory");
-	assert_refused(nameless, -1, "names a directory, and no socket in it");
+	assert_refused(nameless, -1, "is the path of a directory, not of a socket");
 	assert_refused("", -1, "1 to 107 bytes");
 	assert_refused(longest, -1, "1 to 107 bytes");
 	assert_true(g_file_set_contents(path, "precious", -1, NULL));
-	assert_refused(path, -1, "is no socket");
+	assert_refused(path, -1, "is not a socket");
 	assert_refused(through_file, -1, "Not a directory");
 	assert_true(g_file_test(path, G_FILE_TEST_IS_REGULAR));
 }
@@ -233,7 +233,7 @@ static void test_a_dead_socket_of_another_user_is_left_and_said(void **state)
 			 0);
 	unlink(path);
 	leave_behind(0600);
-	assert_int_equal(sandbox_child_run(be_refused_as_nobody, "its owner cannot be asked"), 0);
+	assert_int_equal(sandbox_child_run(be_refused_as_nobody, "a connection to it failed"), 0);
 	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
@@ -253,17 +253,17 @@ static void test_a_descriptor_that_is_no_connection_is_refused_and_closed(void *
 	(void)state;
 	int pair[2], fd;
 
-	assert_refused(NULL, 1 << 20, "is no socket");
+	assert_refused(NULL, 1 << 20, "is not a socket");
 	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	assert_refused(NULL, fd, "is no socket");
+	assert_refused(NULL, fd, "is not a socket");
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_refused(NULL, pair[0], "no UNIX stream socket");
+	assert_refused(NULL, pair[0], "not a UNIX stream socket");
 	close(pair[1]);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0) {
-		assert_refused(NULL, fd, "no UNIX stream socket");
+		assert_refused(NULL, fd, "not a UNIX stream socket");
 	}
 
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
