@@ -3,5 +3,5 @@
 
 #include <stdint.h>
 
-/* Feature bits are numbered from 0 in every specification here. */
+/* The mask of feature bit @n; the specifications number bits from 0. */
 #define BIT64(n) (UINT64_C(1) << (n))

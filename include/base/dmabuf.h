@@ -9,7 +9,7 @@
 #define DMABUF_MAX_PLANES 4
 
 struct dmabuf {
-	int fd;                 /* of all planes; who owns it, each function says */
+	int fd; /* of all planes; each function says whether it is borrowed or taken */
 	uint32_t width, height; /* of the whole image, in pixels */
 	uint32_t fourcc;        /* DRM_FORMAT_* */
 	uint64_t modifier;      /* DRM_FORMAT_MOD_*; DRM_FORMAT_MOD_INVALID: not known */

@@ -21,19 +21,19 @@ static inline int fd_steal(int *fd)
 
 #define auto_fd __attribute__((cleanup(fd_close))) int
 
-/* Opens /dev/null as those of 0, 1 and 2 that are closed, so that nothing else gets their numbers.
- */
+/* Opens /dev/null as each of descriptors 0, 1 and 2 that is closed, so that no other file gets its
+ * number. */
 void fd_open_standard(void);
 
-/* Opens /dev/null as @fd if nothing is open there, so that nothing else gets its number. */
+/* Opens /dev/null as @fd if @fd is closed, so that no other file gets its number. */
 void fd_reserve(int fd);
 
 /* The open descriptors of this process, int, in no order; freed with g_array_unref(). NULL with
- * errno set if they cannot be listed, which takes /proc. */
+ * errno set if they cannot be listed; needs /proc. */
 GArray *fd_list(void);
 
-/* Whether @fd is a socket on which connections arrive, or one that has a peer; neither if it is no
- * socket, or not open. */
+/* Whether @fd is a listening socket, or a connected one. Both are false if it is not an open
+ * socket. */
 bool fd_is_listening(int fd);
 bool fd_is_connected(int fd);
 

@@ -9,35 +9,35 @@
 #include <string.h>
 #include <sys/uio.h>
 
-/* Copies up to @size bytes from @offset of @iov to @buf; returns how many there were. */
+/* Copies up to @size bytes from @offset of @iov to @buf; returns how many were copied. */
 size_t iov_read(const struct iovec *iov, int n_iov, size_t offset, void *buf, size_t size);
 
-/* Copies up to @size bytes from @buf to @offset of @iov; returns how many found room. */
+/* Copies up to @size bytes from @buf to @offset of @iov; returns how many were copied. */
 size_t iov_write(const struct iovec *iov, int n_iov, size_t offset, const void *buf, size_t size);
 
 /* Touches one byte of every page, so that a page fault, or SIGBUS, happens here. */
 void iov_touch(const struct iovec *iov, int n_iov);
 
-/* The piece [@offset, @offset + @size) of @iov as at most @max pieces of its own. Returns how many;
- * -E2BIG past @max; -EFAULT if @iov is too short. */
+/* Writes the range [@offset, @offset + @size) of @iov as at most @max pieces. Returns how many;
+ * -E2BIG if @max is too small; -EFAULT if @iov is too short. */
 int iov_slice(const struct iovec *iov, int n_iov, size_t offset, size_t size, struct iovec *ret,
 	      int max);
 
-/* A position in scattered memory that only moves forwards: reading row after row does not search
- * each row from the start. */
+/* A position in scattered memory that only moves forwards, so that reading row after row need not
+ * search each row from the start. */
 struct iov_cursor {
 	const struct iovec *iov; /* borrowed */
 	int n_iov;               /* pieces left, with the current one */
-	size_t skipped;          /* bytes of the current piece that lie behind the position */
+	size_t skipped;          /* bytes of the current piece before the position */
 };
 
-/* Bytes of the current piece from the position on. */
+/* Bytes left in the current piece. */
 static inline size_t iov_cursor_left(const struct iov_cursor *c)
 {
 	return c->n_iov > 0 ? c->iov->iov_len - c->skipped : 0;
 }
 
-/* Moves @n bytes on. False if the memory ends before. */
+/* Moves forward by @n bytes. False if the memory ends before that. */
 static inline bool iov_cursor_skip(struct iov_cursor *c, uint64_t n)
 {
 	while (c->n_iov > 0 && n >= iov_cursor_left(c)) {
@@ -50,12 +50,12 @@ static inline bool iov_cursor_skip(struct iov_cursor *c, uint64_t n)
 	return c->n_iov > 0 || n == 0;
 }
 
-/* Copies the next @n bytes to @dst and moves on; returns how many there were. */
+/* Copies the next @n bytes to @dst and moves forward; returns how many were copied. */
 static inline size_t iov_cursor_read(struct iov_cursor *c, void *dst, size_t n)
 {
 	size_t done = 0;
 
-	if (n < iov_cursor_left(c)) { /* most rows of most guests */
+	if (n < iov_cursor_left(c)) { /* the usual case: the row is in one piece */
 		memcpy(dst, (const uint8_t *)c->iov->iov_base + c->skipped, n);
 		c->skipped += n;
 		return n;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* Lines on standard error: "level module: text". Each .c that logs defines LOG_MODULE in the
- * line before it includes this, after all other includes.
- * What one place in the source prints is limited: LOG_BURST lines at once, then LOG_PER_SECOND, the
- * count of what was dropped among them. */
+/* Lines on standard error: "level module: text". Each .c that logs defines LOG_MODULE in the line
+ * before it includes this, after all other includes. Each log call in the source is limited to
+ * LOG_BURST lines at once, then LOG_PER_SECOND, counting the line that says how many were dropped.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,23 +15,23 @@
 enum log_level {
 	LOG_LEVEL_ERROR, /* a session or the daemon ends, or the host failed */
 	LOG_LEVEL_WARN,  /* something is degraded, and goes on */
-	LOG_LEVEL_INFO,  /* a person would want to know */
-	LOG_LEVEL_DEBUG, /* what a guest did wrong, and other detail */
+	LOG_LEVEL_INFO,  /* the user would want to know */
+	LOG_LEVEL_DEBUG, /* errors of the guest, and other detail */
 };
 
-/* One place in the source that logs; static, all zero before its first line. */
+/* The state of one log call in the source; static, all zero before its first line. */
 struct log_site {
-	uint64_t full_at_ns; /* when it may print LOG_BURST lines at once again */
+	uint64_t full_at_ns; /* when it may again print LOG_BURST lines at once */
 	uint64_t n_dropped;
-	enum log_level level; /* of the line that was dropped last, as the next two */
+	enum log_level level; /* this and the next two: of the last dropped line */
 	const char *module, *format;
-	struct log_site *next; /* of those with lines dropped and not told */
+	struct log_site *next; /* the list of sites with unreported dropped lines */
 };
 
 void log_set_level(enum log_level level);
 bool log_is_enabled(enum log_level level);
 
-/* Not a control character, which a line of the log never has. */
+/* False for control characters, which a log line never contains. */
 static inline bool log_is_printable(char c)
 {
 	return c == '\t' || ((unsigned char)c >= ' ' && c != 0x7f);
@@ -39,11 +39,12 @@ static inline bool log_is_printable(char c)
 
 extern const char *const log_level_names[LOG_LEVEL_DEBUG + 1];
 
-/* From any thread. @module and @format are kept: they live as long as the process. */
+/* May be called in any thread. @module and @format are kept, so they must be static. */
 void log_write(struct log_site *site, enum log_level level, const char *module, const char *format,
 	       ...) __attribute__((format(printf, 4, 5)));
 
-/* Why the daemon does not serve, at whatever level: one line, "vhost-device-gpu: text". */
+/* Prints why the daemon cannot start or serve, at every log level: one line, "vhost-device-gpu:
+ * text". */
 void log_fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #define log_at(level, ...)                                                                         \

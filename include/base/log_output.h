@@ -9,24 +9,26 @@
 
 #include "base/log.h"
 
-/* At most: a pipe takes so much in one piece, and a reader never sees half a line. */
+/* The longest line: a pipe accepts this many bytes in one piece, so a reader never sees half a
+ * line. */
 #define LOG_OUTPUT_MAX_BYTES 1024
 
-/* Keeps what descriptor 2 is now, under another number, or opens /dev/log; descriptor 2 may then
- * become something else. Both stay open in the sandbox. Needs /proc for a pipe that others write to
- * as well. Called once, in a process without threads. 0 or -errno. */
+/* Duplicates descriptor 2 to another number, or opens /dev/log; descriptor 2 may then be replaced.
+ * The log's descriptor stays open in the sandbox. Needs /proc if descriptor 2 is a pipe shared with
+ * other writers. Called once, in a process without threads. 0 or -errno. */
 int log_output_start(void);
 
 /* One line of @len bytes (at most LOG_OUTPUT_MAX_BYTES with the level's name), newline included. A
- * line for which there is no room is dropped; the count goes before the next one that has room.
- * Callers take turns: see log.c's lock. */
+ * line that the reader has no room for is dropped; the number of dropped lines is written before
+ * the next line. Only one thread at a time may call it: log.c has the lock. */
 void log_output_write(enum log_level level, const char *text, size_t len);
 
-/* The same for the sentence that says why the daemon does not serve. Before log_output_start() it
- * looks for the reader by itself, and opens nothing that stays. */
+/* The same for the line of log_fatal(). Before log_output_start() it finds the reader itself, and
+ * leaves nothing open. */
 void log_output_write_fatal(const char *text, size_t len);
 
-/* What is said when a signal ends the process, from its handler: takes no lock, counts nothing. */
+/* The same for the handler of a signal that ends the process: takes no lock, counts no dropped
+ * lines. */
 void log_output_write_last(enum log_level level, const char *text, size_t len);
 
 /* Borrowed; -1 before log_output_start(). */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* Who reads the log, and what a line has to look like for that reader. */
+/* Finds out where log lines go (standard error, the journal or syslog), and which form they need.
+ */
 
 enum log_form {
 	LOG_FORM_PLAIN,   /* "level module: text" */
@@ -10,7 +11,7 @@ enum log_form {
 };
 
 enum log_way {
-	LOG_WAY_WAITS_NEVER, /* a file, a device, or our own open file of a pipe or terminal */
+	LOG_WAY_WAITS_NEVER, /* a file, a device, or a pipe or terminal that we opened ourselves */
 	LOG_WAY_ASKS_FIRST,  /* an inherited pipe or terminal */
 	LOG_WAY_SOCKET,
 };
@@ -19,12 +20,12 @@ struct log_reader {
 	int fd; /* owned */
 	enum log_way way;
 	enum log_form form;
-	const char *name; /* static: of what has no room */
+	const char *name; /* static: names the output in the line about dropped lines */
 };
 
-/* "/dev/log"; a test has one of its own. */
+/* "/dev/log"; tests set another path. */
 extern const char *log_reader_syslog_path;
 
-/* Looks at what descriptor 2 is. Needs /proc for a pipe that others write to as well. 0 or -errno;
- * a syslog that is not there is no error. */
+/* Finds the reader from the type of descriptor 2. Needs /proc if that is a pipe shared with other
+ * writers. 0 or -errno; a missing syslog is not an error. */
 int log_reader_find(struct log_reader *ret);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* USDT probes of the provider vhost_device_gpu, for bpftrace and perf: an instruction that does
- * nothing until one of them writes a breakpoint there. docs/tracing.md lists them. Without
+/* USDT probes of the provider vhost_device_gpu, for bpftrace and perf: each is a no-op instruction
+ * until one of these tools writes a breakpoint there. docs/tracing.md lists them. Without
  * <sys/sdt.h> there are none. */
 
 #ifdef HAVE_SDT

@@ -26,8 +26,8 @@ static inline bool rect_is_equal(const struct rect *a, const struct rect *b)
 	return a->x == b->x && a->y == b->y && a->width == b->width && a->height == b->height;
 }
 
-/* The pixels that both share; an empty rectangle if there are none. */
+/* The pixels that are in both; an empty rectangle if there are none. */
 struct rect rect_intersect(const struct rect *a, const struct rect *b);
 
-/* The smallest rectangle that holds both; an empty one does not count. */
+/* The smallest rectangle that contains both; an empty one is ignored. */
 struct rect rect_union(const struct rect *a, const struct rect *b);

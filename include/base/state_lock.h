@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Who may touch the daemon's state. The main thread holds the lock all the time, except during
- * calls of a renderer's library, which may take long or never return. During such a call another
- * thread may take the lock and answer the front-end.
+ * The lock that protects the daemon's state. The main thread always holds it, except during calls
+ * of a renderer's library, which may take long or never return. During such a call another thread
+ * may take the lock and answer the front-end.
  *
- * A callback of the library that touches the state takes the lock back for its duration.
+ * A callback of the library that uses the state takes the lock back for its duration.
  */
 
 #include <pthread.h>
@@ -21,7 +21,7 @@ void state_lock_init(struct state_lock *lock);
 /* The calling thread holds it. */
 void state_lock_finish(struct state_lock *lock);
 
-/* @lock NULL: nobody shares the state. */
+/* @lock NULL: no other thread uses the state. */
 static inline void state_lock_release(struct state_lock *lock)
 {
 	if (lock)
@@ -34,5 +34,5 @@ static inline void state_lock_take(struct state_lock *lock)
 		pthread_mutex_lock(&lock->mutex);
 }
 
-/* For another thread. False if the main thread keeps it for @milliseconds. */
+/* For other threads than the main thread. False if the lock was not free within @milliseconds. */
 bool state_lock_take_within(struct state_lock *lock, unsigned milliseconds);

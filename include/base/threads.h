@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* How many more threads the host lets this process have at once, by making them in a child; at most
- * @wanted, which is at most 255, are tried. 0 too if no child can be made. In a process without
- * threads, before a filter of system calls. */
+/* How many more threads this process could have, found by making up to @wanted (at most 255) in a
+ * child; 0 also if no child can be made. Called in a process without threads, before a seccomp
+ * filter is installed. */
 unsigned threads_count_available(unsigned wanted);

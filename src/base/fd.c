@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * One owner for each file descriptor. A variable that owns one holds -1 when it owns none, so that
- * closing twice, or closing what was handed over, cannot happen.
+ * Each file descriptor has one owner. An owning variable holds -1 when it owns none, so a
+ * descriptor is never closed twice, or closed after it was handed over.
  */
 #include "base/fd.h"
 

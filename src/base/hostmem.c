@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Two figures. What is reckoned is charged before anything is allocated, and never passes max: that
- * is enough where all that is allocated is ours. A library allocates what nobody can reckon (code
- * for each combination of state, say), so the private memory of the process is looked at as well:
- * /proc/self/statm, resident less shared, which leaves out guest memory and what a GPU keeps.
+ * There are two figures. The estimate is charged before an allocation and never exceeds max. That
+ * is enough where only our own code allocates. A library makes allocations that cannot be estimated
+ * (machine code for each combination of states, for example), so the private memory of the process
+ * is measured too. It is resident minus shared memory in /proc/self/statm, which excludes guest
+ * memory and GPU memory.
  *
- * Up to base + max all goes on. Above that nothing more is allocated; what is freed shows, because
- * the allocator is made to give it back before that is said. Above base + max * 5 / 4 it is over.
+ * Above base + max nothing more is allocated for the guest (hostmem_is_short()). Before that is
+ * reported, malloc_trim() returns freed memory to the system, so that it no longer counts. Above
+ * base + max * 5 / 4 the session ends (hostmem_is_over()).
  */
 #include "base/hostmem.h"
 
@@ -26,7 +28,7 @@
 #define __has_feature(feature) 0
 #endif
 
-/* A sanitizer's own memory is several times the program's. */
+/* A sanitizer uses several times the memory of the program. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
 	__has_feature(address_sanitizer) || __has_feature(memory_sanitizer) ||                     \
 	__has_feature(thread_sanitizer)
@@ -35,9 +37,9 @@
 #define CAN_MEASURE true
 #endif
 
-/* To look through the heap takes milliseconds. */
+/* malloc_trim() takes milliseconds. */
 #define TRIM_INTERVAL_US 100000
-/* A guest that took less leaves no more. */
+/* A guest that used less leaves less to trim. */
 #define TRIM_MIN_BYTES (1 << 20)
 
 void hostmem_init(struct hostmem *hostmem, uint64_t max)
@@ -131,7 +133,7 @@ bool hostmem_look(struct hostmem *hostmem)
 {
 	int64_t now;
 
-	/* A file that could be read once can be read again. */
+	/* After the first read, reading the file cannot fail. */
 	if (!hostmem || hostmem->statm_fd < 0 || read_private(hostmem, &hostmem->measured) < 0 ||
 	    is_within(hostmem))
 		return true;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Open addressing, a value in the first free slot from where its number belongs, at most three of
- * four slots in use. A removal moves up what comes behind it, so that there are no gaps to be
- * skipped and a search ends at the first free slot. A large table shrinks when it is empty. Where a
- * number belongs is another place in each run of the daemon, so that no guest can choose numbers
- * that are searched for one after the other.
+ * Open addressing with linear probing: a value is in the first slot that was free from its hash
+ * position on, and at most three of four slots are used. A removal moves later values into the gap,
+ * so a search ends at the first free slot. A large table shrinks when it is empty. The hash has a
+ * random seed in each run of the daemon, so that no guest can choose ids that all have the same
+ * position.
  *
- * Unlike GLib's it does not end the process if the host has no memory for it to grow.
+ * Unlike GHashTable it does not abort if the host has no memory.
  */
 #include "base/id_table.h"
 
@@ -86,7 +86,7 @@ void id_table_add(struct id_table *table, uint32_t id, void *value)
 	table->n++;
 }
 
-/* Moves to the free slot @i what would not be found behind it. */
+/* Moves values into the free slot @i that a search could no longer find after it. */
 static void close_gap(struct id_table *table, uint32_t i)
 {
 	uint32_t mask = table->n_slots - 1;
@@ -135,7 +135,7 @@ void *id_table_next(const struct id_table *table, uint32_t *cursor)
 	return NULL;
 }
 
-/* What closes a gap comes from behind it, or from slots before the cursor: those are free. */
+/* A value that closes the gap comes from a later slot: those before the cursor are free. */
 void *id_table_take_next(struct id_table *table, uint32_t *cursor)
 {
 	for (; *cursor < table->n_slots; (*cursor)++)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Scattered memory is walked from its start to an offset and then piece by piece; nothing here
- * trusts that the pieces are long enough, so a copy simply ends where they end.
+ * Scattered memory is searched from its start to an offset and then copied piece by piece. A copy
+ * ends where the pieces end, so they need not be long enough.
  */
 #include "base/iov.h"
 
@@ -45,7 +45,7 @@ size_t iov_write(const struct iovec *iov, int n_iov, size_t offset, const void *
 
 void iov_touch(const struct iovec *iov, int n_iov)
 {
-	const size_t page = 4096; /* none is smaller */
+	const size_t page = 4096; /* the smallest page size */
 
 	for (int i = 0; i < n_iov; i++) {
 		const volatile uint8_t *bytes = iov[i].iov_base;

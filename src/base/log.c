@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * One line per event, written in one call (base/log_output.c), so that lines of several daemons on
- * one journal do not mix and a reader never sees half a line.
+ * Each event is one line, written in one call (base/log_output.c), so that lines of several daemons
+ * do not mix and a reader never sees half a line.
  *
- * A guest can make the daemon say the same thing a million times a second, so what one place in the
- * source says is limited by a token bucket. The bucket is one number, the time at which it is full:
- * each line moves that on by what one token takes, and a line that would move it further than a
- * whole bucket ahead is dropped and counted. A place that dropped one is silent until there are
- * tokens for a second again; then its count goes first, with the next line of whatever place. The
- * limit is per place: what a guest provokes never displaces what a person needs to know, and what
- * is said once, as all that happens at the start, is always said. Levels make no difference: a VMM
- * that connects in a loop floods with errors.
+ * A guest can cause the same message a million times a second, so each log call in the source (a
+ * site) is limited by a token bucket. The bucket is stored as one timestamp: when it will be full
+ * again (GCRA). A line advances the timestamp by the time of one token; if that would exceed a full
+ * bucket, the line is dropped and counted. A site that dropped a line stays silent until it has
+ * tokens for a second again. Then the number of its dropped lines is printed before the next line
+ * of any site. The limit is per site, so messages that a guest provokes never displace others, and
+ * a message that occurs once is always printed. It applies at every level, because a front-end that
+ * connects in a loop causes many error lines.
  *
- * Nothing is allocated: a bucket is a static variable where log_at() stands. Renderers log from
- * threads of their own, hence the lock.
+ * Nothing is allocated: each log_at() has a static variable with its bucket. Renderers log from
+ * their own threads, so there is a lock.
  */
 #include "base/log.h"
 
@@ -39,7 +39,7 @@ const char *const log_level_names[] = {
 static enum log_level current_level = LOG_LEVEL_INFO;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct log_site *sites_with_drops; /* each is static: nobody owns them */
+static struct log_site *sites_with_drops; /* all static, so never freed */
 
 void log_set_level(enum log_level level)
 {
@@ -51,8 +51,8 @@ bool log_is_enabled(enum log_level level)
 	return level <= current_level;
 }
 
-/* Makes @text, which has @len bytes, or more than its @size and is cut, one line. Parts of it may
- * be a guest's: they begin no line of their own, and tell a terminal nothing. */
+/* Makes one line of @text, which has @len bytes and is cut to @size. It may contain text of a
+ * guest, so control characters are replaced: they could start a line or control a terminal. */
 static size_t end_line(char *text, size_t len, size_t size)
 {
 	if (len > size - 2)
@@ -87,7 +87,7 @@ static void write_formatted(enum log_level level, const char *module, const char
 	va_end(args);
 }
 
-/* One of at least @n. */
+/* Takes one token if there are at least @n. */
 static bool take_token(struct log_site *site, unsigned n, uint64_t now)
 {
 	uint64_t full_at = site->full_at_ns > now ? site->full_at_ns : now;
@@ -110,7 +110,7 @@ static void count_drop(struct log_site *site, enum log_level level, const char *
 	site->format = format;
 }
 
-/* The counts of all places that may speak again. */
+/* Prints the number of dropped lines of all sites that have tokens again. */
 static void tell_drops(uint64_t now)
 {
 	struct log_site **link = &sites_with_drops;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The invariant: nothing here waits for whoever reads the log (base/log_reader.h says who that is).
+ * The invariant: no function here waits for the reader of the log (base/log_reader.h).
  *
  *   A pipe or a terminal of our own does not block. Where it is the inherited one (the parent is
  *   another user, there is no /proc) poll() comes before each write. A pipe that has room for
@@ -12,8 +12,8 @@
  *
  *   A file or a device takes the bytes, or its disk is broken.
  *
- * A line is given away whole or not at all, but for a terminal, which may take half of it. Each has
- * a head, which says how much it matters: a word, or a number where a program reads it.
+ * A line is written completely or not at all, except to a terminal, which may accept half of it.
+ * Each line begins with its level: a word, or a number where a program reads it.
  */
 #include "base/log_output.h"
 
@@ -34,7 +34,7 @@
 
 _Static_assert(LOG_OUTPUT_MAX_BYTES <= PIPE_BUF, "a pipe takes a line in one piece");
 
-/* What syslog(3) and sd-daemon(3) call them. */
+/* The numbers of syslog(3) and sd-daemon(3). */
 static const int severities[] = {
 	[LOG_LEVEL_ERROR] = 3,
 	[LOG_LEVEL_WARN] = 4,
@@ -46,7 +46,7 @@ static struct log_reader reader = { STDERR_FILENO, LOG_WAY_WAITS_NEVER, LOG_FORM
 				    "standard error" };
 static bool is_started;
 static unsigned long long n_lost;
-static bool is_cut; /* half of the last line was taken */
+static bool is_cut; /* only a part of the last line was written */
 
 int log_output_start(void)
 {
@@ -64,7 +64,7 @@ int log_output_fd(void)
 	return is_started ? reader.fd : -1;
 }
 
-/* How many bytes were taken; -1 if there was no room, or nobody reads any more. */
+/* The number of bytes written; -1 if there is no room or no reader. */
 static ssize_t try_write(struct iovec *iov, int n)
 {
 	struct msghdr message = { .msg_iov = iov, .msg_iovlen = (size_t)n };
@@ -78,7 +78,7 @@ static ssize_t try_write(struct iovec *iov, int n)
 	return writev(reader.fd, iov, n);
 }
 
-/* What comes before a line's text; only what a signal handler may do. */
+/* Writes the prefix of a line. Async-signal-safe. */
 static size_t write_head(char head[MAX_HEAD], enum log_level level, const char *plain)
 {
 	int len = 0;
@@ -98,10 +98,10 @@ static size_t write_head(char head[MAX_HEAD], enum log_level level, const char *
 	return (size_t)len;
 }
 
-/* @plain: what the head is for people. */
+/* @plain: the prefix in the plain form. */
 static bool write_whole(enum log_level level, const char *plain, const char *text, size_t len)
 {
-	/* A datagram is a line. */
+	/* Each datagram is one line, without a newline. */
 	const bool has_end = reader.form != LOG_FORM_SYSLOG;
 	char head[MAX_HEAD];
 	struct iovec iov[] = {

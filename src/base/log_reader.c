@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A line reaches somebody. A service manager that gives its journal as standard error says so in
- * JOURNAL_STREAM, device and inode of that socket: only if descriptor 2 still is that socket, for
- * what a service starts inherits the variable with another standard error. libvirt gives /dev/null:
- * what is written there nobody reads, so the lines go to syslog's socket, which journald has too.
+ * A service manager that connects standard error to its journal sets JOURNAL_STREAM to device and
+ * inode of that socket. The lines have the journal's form only if descriptor 2 still is that
+ * socket, because child processes inherit the variable with another standard error. libvirt sets
+ * standard error to /dev/null. The lines then go to syslog's socket, which journald has too.
  *
- * No flag of the open file that the parent shares with us is changed. O_NONBLOCK belongs to the
- * open file, not to the descriptor: set on the inherited one, the shell or the service manager that
- * holds it would get EAGAIN too. So a pipe or a terminal is opened once more, without blocking: the
- * same pipe, another open file. A file is not opened again, because position and O_APPEND are of
- * the open file.
+ * Flags of an inherited open file are never changed. O_NONBLOCK belongs to the open file
+ * description (open(2)), not to the descriptor, so the shell or service manager that shares it
+ * would get EAGAIN too. So a pipe or terminal is opened again, non-blocking, as a new open file
+ * description. A regular file is not opened again, because its position and O_APPEND belong to the
+ * open file description.
  */
 #include "base/log_reader.h"
 
@@ -31,7 +31,7 @@
 
 const char *log_reader_syslog_path = "/dev/log";
 
-/* A pipe or a terminal, by an open file of our own. -1 if it cannot be had. */
+/* Opens the pipe or terminal at descriptor 2 again, non-blocking. -1 if that fails. */
 static int open_again(void)
 {
 	return open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -62,7 +62,7 @@ static int connect_to_syslog(void)
 	return fd_steal(&fd);
 }
 
-/* What stays descriptor 2's open file, under another number. */
+/* Duplicates descriptor 2, with the same open file description. */
 static int keep(struct log_reader *reader, const struct stat *st)
 {
 	bool may_wait = S_ISFIFO(st->st_mode) || isatty(STDERR_FILENO);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Rectangles as the guest and the VMM send them: 32-bit unsigned, so that x + width may be more
- * than 32 bits hold. Every sum here is made in 64 bits, and a result never reaches beyond its
- * operands.
+ * Guest and front-end send rectangles with unsigned 32-bit members, so x + width may overflow 32
+ * bits. Every sum here is computed in 64 bits, and a result never extends past its operands.
  */
 #include "base/rect.h"
 

@@ -19,7 +19,7 @@ void state_lock_finish(struct state_lock *lock)
 	pthread_mutex_destroy(&lock->mutex);
 }
 
-/* By trying: TSan knows no lock with a deadline of the monotonic clock. */
+/* Polls, because TSan does not support pthread_mutex_clocklock(). */
 bool state_lock_take_within(struct state_lock *lock, unsigned milliseconds)
 {
 	const struct timespec millisecond = { .tv_nsec = 1000000 };

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Drivers and their helpers print to standard error what they think of a guest's shaders, as often
- * as the guest likes and at any level of ours. The invariant: no such text goes further than into
- * this pipe without passing the log's level and its limits, and no writer waits: the pipe is full
- * for one that writes more than the loop reads.
+ * Drivers and their libraries print diagnostics about a guest's shaders to standard error, as often
+ * as the guest likes and at every log level. The invariant: such text leaves this pipe only through
+ * the log, with its level and rate limits, and a writer never blocks: when the pipe is full, a
+ * write fails.
  *
- * The last words of the process are an exception, because no turn of the loop comes after them: an
- * assertion's text, malloc()'s, a library's before it calls exit(). A handler of the signals that
- * mean the end writes what is in the pipe, at most 64 KiB, to where the log goes. It takes no lock.
- * A signal that a sanitizer handles is left to it: its report goes straight to the log's
- * descriptor.
+ * The last messages of the process are an exception, because the loop does not run again after
+ * them: the text of an assertion, of malloc(), or of a library before it calls exit(). A handler of
+ * the fatal signals writes the content of the pipe, at most 64 KiB, to the log's output. It takes
+ * no lock. Signals that a sanitizer handles are left to it, and its report goes directly to the
+ * log's descriptor.
  *
- * A child has these descriptors until it closes them. None of ours lives on with them.
+ * A child process inherits these descriptors until it closes them. No child of ours outlives the
+ * daemon with them.
  */
 #include "base/stderr_pipe.h"
 
@@ -25,8 +26,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* GCC's and Clang's: where the report goes that ends the process. In other builds there is no such
- * function. */
+/* Declares the sanitizer function that sets where its report goes (GCC and Clang). Other builds do
+ * not have it. */
 #if __has_include(<sanitizer/common_interface_defs.h>)
 #include <sanitizer/common_interface_defs.h>
 #pragma weak __sanitizer_set_report_fd
@@ -44,13 +45,13 @@
 #include "base/log.h"
 
 #define CHUNK_BYTES 4096
-/* To empty a pipe takes no more, and ends also if somebody fills it all the while. */
+/* As many reads empty a full pipe; the limit also ends the loop if a writer keeps filling it. */
 #define MAX_CHUNKS 16
 #define LINE_BYTES 512
 
 static int read_fd = -1;
 static struct loop_source source;
-static bool is_serving; /* a guest can have a part in what is printed */
+static bool is_serving; /* a guest can influence the text */
 static char line[LINE_BYTES];
 static size_t line_len;
 
@@ -73,7 +74,7 @@ static void log_text(const char *text, size_t len)
 	}
 }
 
-/* Then a writer was told so, and what it had to say is gone. */
+/* Whether the pipe is full: then a write may have failed and its text was lost. */
 static bool is_full(void)
 {
 	struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
@@ -91,11 +92,11 @@ static bool read_chunk(void)
 	if (n <= 0)
 		return false;
 	log_text(chunk, (size_t)n);
-	/* What has no newline has none to come: there is no more. */
+	/* The pipe is empty, so the last line is complete without a newline. */
 	if ((size_t)n < sizeof(chunk))
 		log_one_line();
 	if (has_lost)
-		log_debug("some text was lost: it came faster than it was read");
+		log_debug("some text was lost: it was printed faster than it was read");
 	return true;
 }
 
@@ -113,7 +114,7 @@ void stderr_pipe_drain(void)
 		;
 }
 
-/* As a line of the log, by what a signal handler may do. */
+/* Writes a log line. Async-signal-safe. */
 static void write_last_line(const char *text, size_t len)
 {
 	static const char head[] = "stderr: ";
@@ -143,7 +144,7 @@ static void write_last_text(const char *text, size_t len)
 	}
 }
 
-/* In a signal handler, or in exit(). */
+/* Called in a signal handler, or in exit(). */
 static void write_last_words(void)
 {
 	char chunk[CHUNK_BYTES];
@@ -162,8 +163,8 @@ static void on_fatal(int number, siginfo_t *info, void *context)
 
 	(void)context;
 	write_last_words();
-	/* A fault comes again when this returns, and ends the process. Not by SA_RESETHAND: a later
-	 * handler may be the one that calls this. */
+	/* After this handler returns, the fault occurs again and ends the process. SA_RESETHAND
+	 * would not do, because a handler installed later may call this one. */
 	sigaction(number, &usual, NULL);
 	if (info->si_code <= 0 || number == SIGTRAP)
 		raise(number);
@@ -176,7 +177,7 @@ static void on_exit_of_library(void)
 		write_last_words();
 }
 
-/* A descriptor of its own, for UBSan closes the one it has when it finds its first error. */
+/* The sanitizer gets its own descriptor, because UBSan closes it at its first error. */
 static void direct_sanitizer(void)
 {
 	int fd = CAN_DIRECT_SANITIZER ? fcntl(log_output_fd(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
@@ -230,7 +231,7 @@ void stderr_pipe_close(void)
 		return;
 	stderr_pipe_drain();
 	loop_remove(&source);
-	/* dup2() is not in the filter of 2D. */
+	/* The seccomp filter of 2D does not allow dup2(). */
 	dup3(log_output_fd(), STDERR_FILENO, 0);
 	dup3(log_output_fd(), STDOUT_FILENO, 0);
 	fd_close(&read_fd);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * RLIMIT_NPROC, a cgroup's pids.max and a container's filter each can forbid threads, and no file
- * says what is left: so they are made. In a child, because a thread that was joined still counts
- * for a moment; all of a child's have gone when the child has been waited for.
+ * RLIMIT_NPROC, a cgroup's pids.max and a container's seccomp filter can forbid threads, and no
+ * file says how many are left. So threads are made to count them. This is done in a child: a joined
+ * thread still counts for a moment, but all threads of a child are gone after waitpid().
  *
- * The child takes the place of one thread. It is added to the count only if it could make another:
- * a filter may tell threads from processes.
+ * The child itself counts as one thread. It is added to the result only if it could make a thread,
+ * because a filter may allow processes but no threads.
  */
 #include "base/threads.h"
 
@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAX_WANTED 255 /* an exit status */
+#define MAX_WANTED 255 /* has to fit into an exit status */
 
 static void *wait_for_end(void *unused)
 {
@@ -49,7 +49,7 @@ static unsigned wait_for_status(pid_t pid)
 
 unsigned threads_count_available(unsigned wanted)
 {
-	/* A parent may have left it ignored, and then there is nothing to wait for. */
+	/* The parent may have set SIGCHLD to be ignored; then waitpid() would find no child. */
 	const struct sigaction usual = { .sa_handler = SIG_DFL };
 	struct sigaction inherited;
 
