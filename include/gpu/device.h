@@ -11,7 +11,7 @@ struct loop;
 struct renderer;
 struct vhost_backend;
 
-/* What one guest may take. Beyond a limit a command fails, and all else goes on. */
+/* Limits for one guest. A command that would pass a limit fails; nothing else is affected. */
 struct gpu_limits {
 	uint64_t max_hostmem;         /* bytes of host memory for all resources */
 	uint32_t max_resources;       /* live at once */
@@ -19,7 +19,7 @@ struct gpu_limits {
 	uint32_t max_dimension;       /* pixels, width or height of a resource */
 	uint32_t max_contexts;        /* live at once */
 	uint32_t max_submit;          /* bytes of one command stream */
-	uint32_t max_fences;          /* that wait at once */
+	uint32_t max_fences;          /* that are pending at once */
 };
 
 #define GPU_LIMITS_DEFAULT                                                                         \
@@ -33,7 +33,7 @@ struct gpu_limits {
 		.max_fences = 2048,                                                                \
 	})
 
-/* How the pixels of a resource on the GPU get to the display. */
+/* How the pixels of a GPU resource are sent to the display. */
 enum gpu_scanout_mode {
 	GPU_SCANOUT_AUTO,   /* as a dma-buf where one can be had, else as pixels */
 	GPU_SCANOUT_DMABUF, /* only as a dma-buf */
@@ -45,9 +45,9 @@ enum gpu_scanout_mode {
 struct gpu_device_options {
 	struct gpu_limits limits;
 	enum gpu_scanout_mode scanout_mode;
-	int trace_fd; /* taken: a file that gets a line for each command; 0: none */
-	/* Bytes of the window through which the guest sees host blobs, a power of two; 0: none. It
-	 * is offered where the renderer has a use for it. */
+	int trace_fd; /* taken: a file to which a line for each command is written; 0: none */
+	/* Bytes of the window into which host blobs are mapped for the guest, a power of two; 0:
+	 * none. It is offered only if a capset of the renderer needs it. */
 	uint64_t shmem_size;
 	uint32_t n_scanouts; /* in the configuration space; QEMU puts its own max_outputs there */
 };
@@ -60,8 +60,8 @@ struct gpu_device *gpu_device_new(struct loop *loop, struct renderer *renderer,
 /* No session may be open. NULL is fine. */
 void gpu_device_free(struct gpu_device *device);
 
-/* What it does, in the log at level info. */
+/* Logs the device's statistics at level info. */
 void gpu_device_log_state(const struct gpu_device *device);
 
-/* Borrowed: what a vhost-user session serves. */
+/* The interface for vhost-user sessions (borrowed). */
 struct vhost_backend *gpu_device_backend(struct gpu_device *device);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A backing keeps the guest's own addresses, not only ours: when the VMM changes the memory table
- * under a live resource, the iovecs are made anew from them, before they are used the next time
- * (resource_find_memory()). Until the pages are back, or for ever, the backing has no iovecs and
- * transfers fail; what was unmapped is never looked at.
+ * A backing keeps guest addresses, not only iovecs: after the front-end has changed the memory
+ * table, the iovecs are made again from these addresses before their next use
+ * (resource_find_memory()). While a page is missing, the backing has no iovecs and transfers fail.
+ * Unmapped memory is never accessed.
  *
- * Pages that are neighbours in our address space become one piece, so a framebuffer that the guest
- * allocated in one go is copied in one go.
+ * Pages that are adjacent in our address space are merged into one piece, so a contiguous
+ * framebuffer is copied in one call.
  */
 #include "gpu/backing.h"
 
@@ -14,14 +14,14 @@
 
 #include "vhost/memory.h"
 
-/* An entry may cross from one region of guest memory into the next ones. A picture has each page
- * once, so all its entries together cross no more borders than there are; one that has the same
- * pages over and over would make us keep a long list for a short one. */
+/* An entry may cross from one memory region into the next. A valid backing lists each page once, so
+ * its entries cross each border between regions at most once. The limit stops a guest that repeats
+ * pages from making our iovec list much longer than its own. */
 #define MAX_BORDERS 64
 #define MAX_PIECES  (1 + MAX_BORDERS)
 
-/* Writes the pieces to @iov, or only counts them if it is NULL. -1 if a byte is not there, or there
- * are too many pieces. */
+/* Writes the pieces to @iov, or only counts them if it is NULL. Returns how many, or -1 if a byte
+ * is outside guest memory or there are too many. */
 static int collect_pieces(const struct backing *backing, const struct guest_memory *memory,
 			  struct iovec *iov)
 {
@@ -53,7 +53,7 @@ static int collect_pieces(const struct backing *backing, const struct guest_memo
 	return n;
 }
 
-/* For a backing that has no iovecs. 0 or the guest's error, as backing_attach() returns it. */
+/* Makes the iovecs of a backing that has none. Returns the same as backing_attach(). */
 static int make_pieces(struct backing *backing, const struct guest_memory *memory)
 {
 	int n = collect_pieces(backing, memory, NULL);

@@ -8,14 +8,14 @@
 
 struct guest_memory;
 
-/* The guest memory behind a resource: what the guest said, and where that is in our memory now. */
+/* The guest memory of a resource: the guest's addresses, and the iovecs of the same bytes here. */
 struct backing {
 	struct virtio_gpu_mem_entry *entries; /* owned; NULL: nothing is attached */
 	uint32_t n_entries;
 	uint64_t size;     /* bytes of all entries */
-	struct iovec *iov; /* owned; NULL: part of it is not in guest memory */
+	struct iovec *iov; /* owned; NULL: a part is outside guest memory */
 	int n_iov;
-	uint64_t version; /* of guest memory that iov is good for */
+	uint64_t version; /* the version of guest memory for which iov is valid */
 };
 
 /* Takes @entries (from g_malloc) unless it fails. 0; VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER if they

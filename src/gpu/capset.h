@@ -14,7 +14,7 @@ void capset_init(struct gpu_device *device);
 /* NULL if the guest may not see it. */
 const struct renderer_capset *capset_find(const struct gpu_device *device, uint32_t id);
 
-/* Whether a capset that the guest may see is of use only with host blobs that it maps. */
+/* Whether a capset that the guest may see needs mapped host blobs. */
 bool capset_uses_window(const struct gpu_device *device);
 
 /* Command handlers (VIRTIO 1.2, 5.7.6.9). */

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A command is taken from its ring once, answered once and given back once.
+ * The invariant: a command is taken from its ring once, answered once and given back once.
  *
- * The request is copied out of guest memory before anything looks at it. Its handler answers at
- * once or holds it; a held command keeps only the head of its chain, which is walked (and checked)
- * again when the answer is there, because memory may have changed meanwhile. A command that is done
- * while its queue is stopped waits in queue::finished: a guest that is stopped and continued still
- * gets every answer. With a fence the response is written at once, and only the giving back waits.
+ * The request is copied out of guest memory before it is parsed. Its handler answers it at once or
+ * holds it. A held command keeps only the head of its chain. The chain is read (and checked) again
+ * for the response, because memory may have changed meanwhile. A command that finishes while its
+ * queue is stopped waits in queue::finished, so a guest that is stopped and continued gets every
+ * answer. With a fence, the response is written at once and only the return of the chain waits.
  *
- * A command that takes long does a part of its work in each turn, and stays in queue::unfinished in
- * between. Its queue takes no other chain before it is done, so that a flush never overtakes its
- * transfer. It goes on from its copied request and a number, and looks up everything else anew:
- * what it works on may be gone by then, and so may the memory.
+ * A long command does a part of its work in each turn of the loop, and is in queue::unfinished in
+ * between. Its queue takes no other chain before it is done, so a flush never overtakes the
+ * transfer before it. It keeps its request and gpu_command::progress, and looks up everything else
+ * again in each turn, because its resource and its memory may be gone by then.
  *
- * Nothing is allocated per command: commands are reused, and there are never more of them than a
- * guest that plays by the rules can have under way.
+ * Nothing is allocated per command: commands are reused (command_pool.c).
  */
 #include "gpu/command.h"
 
@@ -37,18 +36,18 @@
 #define LOG_MODULE "command"
 #include "base/log.h"
 
-/* Work of one turn: each command is one unit, and so is each piece of this many bytes that it
- * moves, so that the vhost-user socket is served within a millisecond or two whatever the guest
+/* Units of work in one turn: each command is one unit, and so is each piece of this many bytes that
+ * it moves. So the vhost-user socket is served every one or two milliseconds, whatever the guest
  * sends. */
 #define TURN_BUDGET    64
 #define BYTES_PER_UNIT 65536
 
-/* Long commands move so many bytes in a turn, a frame of 1920x1080, unless that takes too long:
- * pages that are touched for the first time take ten times as long as others. */
+/* Long commands move up to this many bytes in a turn (a frame of 1920x1080), or fewer if that takes
+ * too long: the first access to a page takes ten times as long as later ones. */
 #define TURN_BYTES (8 * 1024 * 1024)
 #define TURN_US    1000
 
-/* 3D commands between two looks at the process's memory. */
+/* 3D commands between two measurements of the process's memory. */
 #define COMMANDS_PER_LOOK 256
 
 static struct vring *command_vring(const struct gpu_command *command)
@@ -154,7 +153,7 @@ void command_give_back(struct gpu_command *command)
 	probe(command__end, command->queue, command->request.hdr.type, command->response);
 	if (trace_is_on(&device->trace))
 		trace_command(&device->trace, command);
-	/* A ring that came back smaller has no place for it. */
+	/* The ring may have been set up again with a smaller size. */
 	if (command->head < vring->size)
 		vring_push(vring, command->head, command->written);
 	command_pool_put(command);
@@ -185,7 +184,7 @@ static void take_result(struct gpu_command *command, int result)
 	}
 }
 
-/* After a 3D command: a driver allocates what nobody can reckon. */
+/* Called after each 3D command, because a driver's allocations cannot be estimated. */
 static void watch_memory(struct gpu_device *device)
 {
 	if (++device->n_unmeasured >= COMMANDS_PER_LOOK) {
@@ -223,7 +222,7 @@ void command_hold(struct gpu_command *command)
 	g_queue_push_tail_link(&command->device->held, &command->link);
 }
 
-/* A chain that has gone bad since it was taken has room for nothing. */
+/* If the chain has become invalid since it was taken, it has no room for a response. */
 static void reload_chain(struct gpu_command *command)
 {
 	if (!vring_reload(command_vring(command), command->head, &command->chain))
@@ -278,7 +277,7 @@ void command_continue(struct gpu_device *device, unsigned index)
 	}
 }
 
-/* The next chain. Those that were wrong, and are skipped, are work too. */
+/* Takes the next chain. Skipped invalid chains are charged as work too. */
 static bool pop_chain(struct gpu_device *device, struct vring *vring, struct vring_chain *ret)
 {
 	uint16_t before = vring->next_used;
@@ -305,7 +304,7 @@ static void start_command(struct queue *queue, struct vring *vring, const struct
 	run_handler(queue->device, command);
 }
 
-/* One step of the queue's work. False if there is none. */
+/* Does one step of the queue's work. False if there is nothing to do. */
 static bool serve_next(struct queue *queue, struct vring *vring)
 {
 	struct gpu_device *device = queue->device;
@@ -326,7 +325,7 @@ static bool serve_next(struct queue *queue, struct vring *vring)
 	return true;
 }
 
-/* Nothing is begun while memory is being freed: until then it counts as the guest's. */
+/* No command begins while freed resources still hold memory, because it is still charged. */
 static bool may_serve(struct gpu_device *device)
 {
 	return device->turn.budget > 0 && g_queue_is_empty(&device->dying) &&
@@ -350,12 +349,12 @@ static void serve_queue(struct gpu_device *device, unsigned index)
 			break;
 		}
 	} while (vring_enable_kicks(vring));
-	/* A command may have ended what waited on the other queue. */
+	/* A command may have completed commands of the other queue. */
 	command_notify_all(device);
 }
 
-/* Tasks that are queued before those of a turn are run are run in that turn: a queue that was
- * kicked has had its part by then. */
+/* A task that is queued before the loop runs its tasks is run in the same turn. A queue that was
+ * kicked in this turn has already been served. */
 static int on_serve_again(struct loop_task *task)
 {
 	struct queue *queue = container_of(task, struct queue, again);
@@ -379,7 +378,7 @@ void command_kicked(struct gpu_device *device, unsigned index)
 	struct queue *queue = &device->queues[index];
 
 	if (queue->again.loop)
-		return; /* it is served as often as may be */
+		return; /* it was already served in this turn */
 	serve_queue(device, index);
 	queue->was_kicked = queue->again.loop;
 }

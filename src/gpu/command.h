@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* One command of the guest's, from the ring and back to it. */
+/* A command of the guest, from taking its chain to returning it. */
 
 #include <glib.h>
 #include <linux/virtio_gpu.h>
@@ -15,15 +15,15 @@
 struct blob_map;
 struct gpu_device;
 
-/* What a handler returns if the command is answered later; apart from 0 (OK_NODATA, or what
- * command_reply() said), VIRTIO_GPU_RESP_ERR_* and -errno. */
+/* A handler returns this if the command is answered later. Else it returns 0 (command_reply() was
+ * called, or the answer is OK_NODATA), VIRTIO_GPU_RESP_ERR_*, or -errno. */
 #define COMMAND_HELD 1
-/* The handler has done a part of its work and is called again in the next turn; until then its
- * queue serves nothing else. The request stays as it was copied, gpu_command::progress as the
- * handler left it; all else may have changed meanwhile and is looked up and checked anew. */
+/* A handler returns this if it has done a part of its work: it is called again in the next turn,
+ * and its queue serves nothing else until then. The copied request and gpu_command::progress are
+ * kept. Everything else may have changed, and has to be looked up and checked again. */
 #define COMMAND_UNFINISHED 2
 
-/* The guest's bytes, copied once. */
+/* The request, copied once from guest memory. */
 union gpu_request {
 	struct virtio_gpu_ctrl_hdr hdr;
 	struct virtio_gpu_resource_create_2d create_2d;
@@ -56,18 +56,19 @@ struct gpu_command {
 	unsigned queue;
 	uint16_t head;
 	union gpu_request request;
-	struct vring_chain chain; /* good only while a handler runs */
+	struct vring_chain chain; /* valid only while a handler runs */
 	bool is_answered;
-	bool is_to_run_again; /* in queue::unfinished, and from its start: its answer came while
-			       * the queue was stopped */
+	bool is_to_run_again; /* in queue::unfinished, to run from its start: its answer came while
+				 the queue was stopped */
 	uint32_t written;     /* bytes of response */
-	uint32_t response;    /* its type */
-	int64_t taken_at;     /* microseconds, from its ring; while there is a trace */
+	uint32_t response;    /* VIRTIO_GPU_RESP_* */
+	int64_t taken_at;     /* microseconds; set only with --trace */
 	uint64_t fence_seq;   /* its place in its timeline */
-	int64_t fenced_at;    /* microseconds: when it began to wait there */
-	uint16_t flush_left;  /* bit i: RESOURCE_FLUSH has still to show scanout i */
-	uint32_t progress;    /* of one that is unfinished; 0 at its start */
-	bool is_ordered;      /* it waits for the control queue (order.c), up to there: */
+	int64_t fenced_at;    /* microseconds: when it began to wait for its fence */
+	uint16_t flush_left;  /* bit i: RESOURCE_FLUSH has not shown scanout i yet */
+	uint32_t progress; /* how far a handler has come that returned COMMAND_UNFINISHED; 0 at its
+			      start */
+	bool is_ordered;   /* it waits for the control queue (order.c), up to there: */
 	uint16_t control_end;
 	struct display_request display_request;
 	struct blob_map *waits_for; /* borrowed; while it is held; NULL: it waits for the display */
@@ -76,7 +77,7 @@ struct gpu_command {
 /* The guest kicked @queue: serves it until it is empty or the turn's budget is spent. */
 void command_kicked(struct gpu_device *device, unsigned queue);
 
-/* Copies @size bytes that follow the fixed part of the request; returns how many there were. */
+/* Copies up to @size bytes of the request from @offset; returns how many were copied. */
 size_t command_read(const struct gpu_command *command, size_t offset, void *buf, size_t size);
 
 /* Writes a response of @size bytes that begins with a header, which is filled in here. A response
@@ -86,36 +87,36 @@ int command_reply(struct gpu_command *command, uint32_t type, void *response, si
 /* Keeps a command that now waits for the display or for the VMM's window; its handler returns
  * COMMAND_HELD. */
 void command_hold(struct gpu_command *command);
-/* The display has answered: true if the command can go on, with command_complete() at its end or
- * held once more. False if its queue stands still: the command will run again, from its start, when
- * the queue does. */
+/* The display has answered. True if the command can continue: then call command_complete() or
+ * command_hold(). False if its queue is stopped: the command will run again from its start when the
+ * queue runs. */
 bool command_resume(struct gpu_command *command);
-/* A held command runs again, from its start, in the next turn or when its queue does. */
+/* Runs a held command again from its start, in the next turn or when its queue runs. */
 void command_run_again(struct gpu_command *command);
-/* A command that was resumed is done: @result as a handler returns it. */
+/* Completes a command that was resumed. @result: as a handler returns it. */
 void command_complete(struct gpu_command *command, int result);
 
-/* Gives the command back to the guest, now or when its queue runs again. */
+/* Returns the command's chain to the guest, now or when its queue runs again. */
 void command_give_back(struct gpu_command *command);
 
-/* The queue runs again: gives back what was finished meanwhile. */
+/* The queue runs again: returns the chains of commands that finished meanwhile. */
 void command_queue_started(struct gpu_device *device, unsigned queue);
-/* Tells the guest of all that was given back. */
+/* Sends the interrupts for all returned chains. */
 void command_notify_all(struct gpu_device *device);
-/* Forgets a command that is in no list any more. */
+/* Frees a command that is in no list, without an answer. */
 void command_drop(struct gpu_command *command);
-/* Forgets every command that the guest still waits for. */
+/* Frees every command that is not answered yet, without an answer. */
 void command_drop_all(struct gpu_device *device);
 
-/* Goes on with the command that is unfinished on @queue, whose ring runs. */
+/* Continues the unfinished command of @queue, whose ring must run. */
 void command_continue(struct gpu_device *device, unsigned queue);
 /* Serves @queue at the end of this turn, or in the next one. */
 void command_serve_later(struct gpu_device *device, unsigned queue);
 
-/* Long work is done in pieces of about so many bytes. Each is charged, and before each the handler
- * asks whether it has to pause, and returns COMMAND_UNFINISHED then. */
+/* Long work is done in pieces of about this many bytes. The handler charges each piece. Before each
+ * piece it checks whether the turn is over, and then returns COMMAND_UNFINISHED. */
 #define COMMAND_PIECE_BYTES (128 * 1024)
 bool command_has_to_pause(const struct gpu_device *device);
 
-/* Takes @bytes of work off what may be done in this turn. */
+/* Charges @bytes of work to this turn's budget. */
 void command_charge(struct gpu_device *device, uint64_t bytes);

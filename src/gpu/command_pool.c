@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Commands are reused, so that nothing is allocated for one. There are never more of them than a
- * guest that plays by the rules can have under way.
+ * Commands are reused, so that none is allocated while the guest is served. At most as many exist
+ * as a guest can have in flight under the rules of VIRTIO.
  */
 #include "gpu/command_pool.h"
 
@@ -12,8 +12,8 @@
 
 /* Two full queues of the largest size. */
 #define MAX_COMMANDS 2048
-/* Made before there is a guest: with a host that has no memory left its commands are still
- * answered, unless it lets so many wait. */
+/* Allocated before a guest connects, so that commands are answered even if the host has no memory
+ * left, as long as no more than this are in flight. */
 #define N_RESERVED 64
 
 /* NULL if the host has no memory. */

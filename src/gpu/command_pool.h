@@ -8,9 +8,9 @@ struct gpu_device;
 
 /* False if the host has no memory. */
 bool command_pool_init(struct gpu_device *device);
-/* NULL if as many commands as there may be are under way, or the host has no memory. */
+/* NULL if the maximum number of commands is in flight, or the host has no memory. */
 struct gpu_command *command_pool_take(struct gpu_device *device);
-/* @command is in no list. */
+/* @command must be in no list. */
 void command_pool_put(struct gpu_command *command);
 /* Frees the spare commands; all must have been dropped. */
 void command_pool_finish(struct gpu_device *device);

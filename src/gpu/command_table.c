@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The table of commands. A command that is not in it is answered with an error, and no other file
- * of the device lists commands. The table also says which scanout, resource, context or capset a
- * command names, for the log. A truncated request has zeros there, as it has for its handler.
+ * of the device lists commands. For the log, the table also says where a request has the number of
+ * its scanout, resource, context or capset. In a truncated request that number is 0, as its handler
+ * sees it.
  */
 #include "gpu/command_table.h"
 
@@ -21,7 +22,7 @@
 #include "gpu/resource.h"
 #include "gpu/scanout.h"
 
-/* Types come in three groups, from 0x100, 0x200 and 0x300 on. */
+/* Command types are in three groups that begin at 0x100, 0x200 and 0x300. */
 #define GROUP_SIZE      32
 #define TYPE_SLOT(type) (((type) >> 8 & 3) * GROUP_SIZE + (type) % GROUP_SIZE)
 
@@ -111,7 +112,7 @@ const struct command_type *command_table_find(uint32_t type)
 	return found->run && found->type == type ? found : NULL;
 }
 
-/* Adds "@what N", if there is such a number, to what is in parentheses. */
+/* Adds "@what N" to the text in parentheses, if the request has such a number. */
 static void add_subject(struct command_description *s, const union gpu_request *request,
 			const char *what, size_t at)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* What there is to know of a kind of command before one comes. */
+/* The properties of each type of command. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,12 +16,13 @@ struct command_type {
 	uint32_t type;
 	const char *name;
 	size_t request_size;
-	int feature; /* that the guest must have accepted, or FEATURE_NONE */
+	int feature; /* feature bit that the guest must have accepted, or FEATURE_NONE */
 	int (*run)(struct gpu_device *device, struct gpu_command *command);
-	/* Where the request says what it is about; 0, the place of its type: it does not. */
+	/* Offsets in the request of the numbers of its objects; 0 (the offset of its type): none.
+	 */
 	struct {
 		size_t scanout_at, resource_at, capset_at;
-		bool has_context; /* in its header */
+		bool has_context; /* the header's ctx_id is used */
 	} about;
 };
 

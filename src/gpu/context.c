@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Contexts are named by the header of each 3D command. The table here says which exist, so that a
- * renderer is never asked about one that does not: libraries answer a second creation of the same
- * id, or work for an unknown one, in ways that cannot be relied upon.
+ * The header of each 3D command has a context id. The table here says which contexts exist, so that
+ * a renderer never gets an unknown id or creates one twice: libraries do not handle these cases
+ * reliably.
  *
- * A command stream is copied out of guest memory before the renderer parses it, into one buffer
- * that grows to the largest stream seen and stays: the guest may write to its own copy meanwhile.
+ * A command stream is copied out of guest memory before the renderer parses it, because the guest
+ * may change its own copy at any time. The buffer is reused and grows to the largest stream seen.
  *
- * What a stream makes the renderer do takes far longer than to copy it. Its size is the only hint
- * at that, so it is charged as many times as much: frames that were kicked together are drawn in a
- * few turns, and between these the VMM is heard and the frames that are done are given back.
+ * Executing a stream takes far longer than copying it. Its size is our only estimate of that time,
+ * so each byte is charged STREAM_WEIGHT times. Frames that the guest submits together are then
+ * drawn over several turns, and in between the front-end is served and finished frames are
+ * returned.
  */
 #include "gpu/context.h"
 
@@ -19,8 +20,8 @@
 #include "gpu/fence.h"
 #include "gpu/resource.h"
 
-/* A draw call of some hundred bytes, and its share of a small frame's pixels, take about as long as
- * this many times as many bytes to be copied. */
+/* Executing a draw call of some hundred bytes in a small frame takes about as long as copying this
+ * many times its size. */
 #define STREAM_WEIGHT 512
 
 struct context *context_find(struct gpu_device *device, uint32_t id)
@@ -31,8 +32,8 @@ struct context *context_find(struct gpu_device *device, uint32_t id)
 static void context_free(struct gpu_device *device, struct context *context)
 {
 	renderer_call_void(device->renderer, context_free, context->id);
-	/* The renderer forgets the fences of a context that goes: the guest must not wait for them.
-	 */
+	/* The renderer drops the fences of a destroyed context, so the guest must not wait for
+	 * them. */
 	fence_give_back_all(&context->timelines);
 	g_free(context);
 }
@@ -89,7 +90,7 @@ int context_destroy(struct gpu_device *device, struct gpu_command *command)
 	return 0;
 }
 
-/* The context and the resource that a command names. */
+/* Looks up the context and the resource of a command. */
 static int find_pair(struct gpu_device *device, struct gpu_command *command, uint32_t *ret_ctx_id,
 		     struct resource **ret_resource)
 {

@@ -7,7 +7,7 @@
 struct gpu_command;
 struct gpu_device;
 
-/* A rendering context of the guest's. */
+/* A rendering context of the guest. */
 struct context {
 	uint32_t id;
 	GQueue timelines; /* timeline::link; of its rings */
@@ -15,7 +15,7 @@ struct context {
 
 /* NULL if there is none with this id. */
 struct context *context_find(struct gpu_device *device, uint32_t id);
-/* Frees all; whoever waited for their fences was forgotten before. */
+/* Frees all contexts; call command_drop_all() before. */
 void context_free_all(struct gpu_device *device);
 
 /* Command handlers (VIRTIO 1.2, 5.7.6.9). */

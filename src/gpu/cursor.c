@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The cursor queue's commands (VIRTIO 1.2, 5.7.6.10). The image is taken from its resource when the
- * cursor is updated and belongs to the display from then on, so the resource may go.
+ * The cursor queue's commands (VIRTIO 1.2, 5.7.6.10). UPDATE_CURSOR copies the image from its
+ * resource to the display, so the resource may be freed afterwards.
  *
  * The display's cursor is always 64x64. The spec wants resources of that size; a smaller one is
  * padded with transparent pixels to its right and below, which keeps its hot spot where the guest
@@ -26,7 +26,7 @@
 static int read_blob(struct gpu_device *device, struct resource *blob, uint32_t *image)
 {
 	if (!resource_find_memory(device, blob))
-		return VIRTIO_GPU_RESP_ERR_UNSPEC; /* the memory behind it is gone */
+		return VIRTIO_GPU_RESP_ERR_UNSPEC; /* its backing is not in guest memory */
 	iov_read(blob->backing.iov, blob->backing.n_iov, 0, image, IMAGE_SIZE);
 	return 0;
 }
@@ -81,7 +81,7 @@ int cursor_update(struct gpu_device *device, struct gpu_command *command)
 	struct display_cursor cursor = {
 		.x = request->pos.x,
 		.y = request->pos.y,
-		/* A hot spot outside of the image is no reason to have no cursor. */
+		/* A hot spot outside the image is moved to its edge. */
 		.hot_x = MIN(request->hot_x, DISPLAY_CURSOR_SIZE - 1),
 		.hot_y = MIN(request->hot_y, DISPLAY_CURSOR_SIZE - 1),
 	};

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The device as the VMM sees it: features, configuration space, and the turning points of its life.
+ * The device as the front-end sees it: features, configuration space, sessions, start and stop of
+ * queues, and reset.
  *
- * A start is not a birth and a stop is not a death: resources, scanouts and held commands live from
- * a guest's first command until the guest resets the device or its VMM goes, however often the
- * queues are stopped and started in between, and however often the display is replaced.
+ * The invariant: starting or stopping a queue, or replacing the display, neither creates nor
+ * destroys device state. Resources, scanouts and held commands exist until the guest resets the
+ * device or the session ends.
  */
 #include "gpu/device.h"
 
@@ -60,7 +61,8 @@ struct gpu_config {
 	uint32_t blob_alignment; /* bytes */
 };
 
-/* VIRTIO 1.2, 5.7.4. The events are the VMM's: it knows when a window is resized. */
+/* VIRTIO 1.2, 5.7.4. The front-end fills in the events, because it knows when a window is resized.
+ */
 static void config_read(struct vhost_backend *backend, uint32_t offset, void *buf, uint32_t size)
 {
 	const struct gpu_device *device = to_device(backend);
@@ -94,7 +96,7 @@ static void gpu_socket(struct vhost_backend *backend, int fd)
 	int r = display_set_socket(to_device(backend)->display, fd);
 
 	if (r < 0)
-		log_debug("the display takes no socket: %s", g_strerror(-r));
+		log_debug("the display does not accept a socket: %s", g_strerror(-r));
 }
 
 static void reset(struct vhost_backend *backend)
@@ -172,14 +174,14 @@ static const struct vhost_backend_ops backend_ops = {
 	.reset = reset,
 };
 
-/* Before the filter, which would not let the file be opened. */
+/* Called before the seccomp filter is installed, which may forbid opening the file. */
 static void measure_memory(struct gpu_device *device)
 {
 	uint64_t library_bytes = device->renderer->library_bytes;
 	int r = library_bytes > 0 ? hostmem_measure(&device->hostmem, -1, library_bytes) : 0;
 
 	if (r < 0 && r != -ENOTSUP)
-		log_warn("the daemon's memory cannot be measured, only reckoned: %s",
+		log_warn("cannot measure the daemon's memory, using estimates only: %s",
 			 g_strerror(-r));
 }
 

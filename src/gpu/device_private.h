@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* All that the device keeps, for the files of this room. */
+/* The device's state, shared by the files of this room. */
 
 #include <glib.h>
 #include <limits.h>
@@ -29,20 +29,20 @@
 
 struct resource;
 
-/* A screen of the guest's, and what it shows. */
+/* A screen of the guest, and the resource that it shows. */
 struct scanout {
 	struct display_pixels pixels;
 	struct gpu_device *device;
 	struct resource *resource; /* NULL: off */
 	struct rect rect;          /* the part of the resource that is shown */
-	bool is_dmabuf;            /* the display has the resource's dma-buf, not source */
-	/* How the pixels lie in a blob. */
+	bool is_dmabuf;            /* the display has the resource's dma-buf and needs no pixels */
+	/* The layout of the pixels in a blob. */
 	uint32_t format, stride;
 	uint64_t offset;
 	bool has_memory;
 	int memory_fd; /* owned if has_memory: of a host blob that is read as pixels */
-	/* A copy of a part of what is shown, row behind row, for pixels that cannot be sent from
-	 * where they lie. */
+	/* A copy of a part of the shown pixels, without gaps between rows, for pixels that cannot
+	 * be sent directly from their memory. */
 	uint8_t *shadow; /* owned; NULL: there is none */
 	struct rect in_shadow;
 	uint64_t shadow_size;
@@ -52,24 +52,26 @@ struct queue {
 	struct gpu_device *device;
 	unsigned index;
 	struct loop_task again; /* more to serve in the next turn */
-	bool was_kicked;        /* served in this turn already, before its tasks */
+	bool was_kicked;        /* it was already served in this turn, before the tasks */
 	GQueue finished;        /* gpu_command::link; done while the queue was stopped */
-	GQueue unfinished;      /* gpu_command::link; go on, in this order, before the next chain */
-	bool is_asleep;         /* what it waits for will tell: not to be served every turn */
+	GQueue unfinished; /* gpu_command::link; continued in this order, before the next chain is
+			      taken */
+	bool is_asleep; /* it waits for an event that will queue it again: not served in every turn
+			 */
 };
 
-/* What a queue may still do in this turn of the loop (command.c). */
+/* The work that may still be done in this turn of the loop (command.c). */
 struct turn {
 	int budget;     /* units of work that are left */
 	uint64_t bytes; /* of work done */
-	int64_t end;    /* microseconds of g_get_monotonic_time(); 0: nobody has looked yet */
-	bool is_over;   /* long work goes on in the next one */
+	int64_t end;    /* microseconds of g_get_monotonic_time(); 0: the clock was not read yet */
+	bool is_over;   /* long work continues in the next turn */
 };
 
-/* Where a cursor command waits for the control queue (order.c). */
+/* The state of a cursor command that waits for the control queue (order.c). */
 struct order {
 	struct loop_timer timer;
-	bool has_given_up; /* the control queue is stopped, and was for too long */
+	bool has_given_up; /* the control queue has been stopped for too long */
 };
 
 struct gpu_device {
@@ -90,14 +92,15 @@ struct gpu_device {
 
 	struct id_table contexts;  /* struct context, owned */
 	struct id_table resources; /* struct resource, owned */
-	struct hostmem hostmem;    /* what they, and the dying, take of limits.max_hostmem */
-	unsigned n_unmeasured;     /* 3D commands since the process's memory was looked at */
-	uint64_t memory_version;   /* grows whenever guest memory changes */
-	GQueue dying;              /* resource::link, owned; being freed, a part in each turn */
+	struct hostmem hostmem;    /* charged for resources, also dying ones, and contexts;
+				      limits.max_hostmem at most */
+	unsigned n_unmeasured; /* 3D commands since the last measurement of the process's memory */
+	uint64_t memory_version; /* grows whenever guest memory changes */
+	GQueue dying;            /* resource::link, owned; freed in parts, some in each turn */
 	struct loop_task reap;
-	unsigned n_dmabufs; /* of resources, open */
+	unsigned n_dmabufs; /* open dma-bufs of resources */
 	struct scanout scanouts[VIRTIO_GPU_MAX_SCANOUTS];
-	struct display_info info; /* as the display said last */
+	struct display_info info; /* the display's last answer */
 
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
 	unsigned n_capsets;
@@ -105,7 +108,7 @@ struct gpu_device {
 	size_t stream_size;
 
 	struct loop_source fence_source; /* the renderer's poll descriptor, if it has one */
-	struct loop_timer fence_timer;   /* else this */
+	struct loop_timer fence_timer;   /* polls the renderer if it has no descriptor */
 	GQueue timelines;                /* timeline::link; the global timeline, if it is used */
 	uint64_t last_fence_seq;
 	unsigned n_fences; /* that commands wait for */
@@ -119,13 +122,13 @@ struct gpu_device {
 	unsigned n_commands;  /* that exist, free or not */
 };
 
-/* False while the process is seen to have more memory than it may. */
+/* False while the last measurement found the process above its memory limit. */
 static inline bool device_may_allocate(struct gpu_device *device)
 {
 	return !hostmem_is_short(&device->hostmem) || hostmem_look(&device->hostmem);
 }
 
-/* The next 3D command to end is followed by a look at the process's memory. */
+/* Makes the next 3D command measure the process's memory when it ends. */
 static inline void device_measure_soon(struct gpu_device *device)
 {
 	device->n_unmeasured = UINT_MAX / 2;

@@ -2,7 +2,7 @@
 /*
  * A base EDID block (VESA E-EDID 1.4, section 3) for displays that have none of their own. It holds
  * one detailed timing, the preferred mode at 60 Hz with reduced blanking, a monitor name and range
- * limits that allow it; every checksum is right, so that guests take it as they take a monitor's.
+ * limits that allow it; every checksum is right, so that guests accept it like that of a monitor.
  */
 #include "gpu/edid.h"
 

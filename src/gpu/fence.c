@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Fences by timeline: the global one, and one for each ring of each context that the guest names
- * with INFO_RING_IDX (also ring 0). Within a timeline, commands are given back in the order in
- * which they came, whatever numbers the guest put on them: the renderer is told a number of ours
- * that only grows, over resets too, and the guest's 64-bit id is echoed from the request.
+ * with INFO_RING_IDX (also ring 0). The commands of a timeline are returned in the order in which
+ * they were taken, whatever fence ids the guest chose. The renderer gets a sequence number of ours
+ * that only grows, across resets too. The guest's 64-bit id is copied from the request into the
+ * response.
  *
- * Fences pass only while the renderer is polled, which is from the loop, when its descriptor is
- * ready, or every few milliseconds while something waits if it has none. All that one poll passes
- * is given back with one interrupt for each queue.
+ * Fences are signalled only while the loop polls the renderer: when its descriptor is ready, or, if
+ * it has none, every few milliseconds while a fence is pending. All commands that complete in one
+ * poll share one interrupt for each queue.
  */
 #include "gpu/fence.h"
 
@@ -60,7 +61,7 @@ static struct timeline *find_or_add_timeline(GQueue *timelines, uint8_t ring_idx
 	return timeline;
 }
 
-/* Where the timeline of @fence belongs; NULL if its context does not exist. */
+/* The list of timelines that @fence belongs to; NULL if its context does not exist. */
 static GQueue *owner_of(struct gpu_device *device, const struct renderer_fence *fence)
 {
 	struct context *context;
@@ -116,7 +117,7 @@ int fence_wait(struct gpu_command *command)
 	return COMMAND_HELD;
 }
 
-/* The earlier of @oldest and what waits longest in @timelines. */
+/* The earlier of @oldest and the time of the longest-waiting command in @timelines. */
 static int64_t find_oldest(const GQueue *timelines, int64_t oldest)
 {
 	for (const GList *link = timelines->head; link; link = link->next) {
@@ -170,7 +171,8 @@ static void on_fence(void *data, const struct renderer_fence *fence)
 static void poll_renderer(struct gpu_device *device)
 {
 	renderer_call_void(device->renderer, poll);
-	/* Work of a VMM that is gone passes too, and there is nobody to tell. */
+	/* After the end of a session its fences are still signalled, but there is no guest to
+	 * interrupt. */
 	if (device->session)
 		command_notify_all(device);
 	arm_timer(device);

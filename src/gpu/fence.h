@@ -16,17 +16,19 @@ void fence_finish(struct gpu_device *device);
 /* Whether the guest asked for a fence on this command (VIRTIO_GPU_FLAG_FENCE). */
 bool fence_is_wanted(const struct gpu_command *command);
 
-/* Makes the command wait until the renderer has done all work so far. COMMAND_HELD: its timeline
- * holds it and gives it back; 0: the work is done already; else the error to answer with. With
- * these two the command stays the caller's. */
+/* Makes the command wait until the renderer has done all earlier work. COMMAND_HELD: its timeline
+ * holds it and returns it to the guest later. 0 (the work is already done) or an error to answer
+ * with: the command stays the caller's. */
 int fence_wait(struct gpu_command *command);
 
-/* When what waits longest began to, in microseconds of g_get_monotonic_time(); INT64_MAX: nothing
- * waits. */
+/* When the longest-waiting command began to wait for its fence, in microseconds of
+ * g_get_monotonic_time(); INT64_MAX if none waits. */
 int64_t fence_oldest(const struct gpu_device *device);
 
-/* Gives back all that waits in @timelines (timeline::link), and frees these. */
+/* Returns all commands that wait in @timelines (timeline::link) to the guest, and frees the
+ * timelines. */
 void fence_give_back_all(GQueue *timelines);
 
-/* Forgets all that waits in the global timeline and in those of all contexts. */
+/* Frees all commands that wait in the global timeline and in those of contexts, without an answer.
+ */
 void fence_drop_all(struct gpu_device *device);

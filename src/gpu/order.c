@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The order between the two queues. A guest that draws a cursor and shows it makes a transfer
- * available on the control queue and UPDATE_CURSOR on the other one, and waits for nothing in
- * between. So a cursor command that reads a resource notes the available index of the control queue
- * when it is taken, and runs when all chains before that index were taken and none of them is
- * unfinished; at once, in nearly all cases. It runs before any later chain of the control queue,
- * which may free its resource. The cursor queue takes no other chain meanwhile, so MOVE_CURSOR,
- * which itself never waits, stays behind it.
+ * Orders commands of the two queues. To change its cursor, a guest puts a transfer into the control
+ * queue and UPDATE_CURSOR into the cursor queue, without waiting in between. So when a cursor
+ * command that reads a resource is taken, it stores the available index of the control queue. It
+ * runs when all chains before that index were taken and none of them is unfinished, which is nearly
+ * always at once. It runs before any later chain of the control queue, because that might free the
+ * resource. The cursor queue takes no other chain meanwhile. So MOVE_CURSOR, which never waits
+ * itself, is not served before it.
  *
- * Nothing waits for ever: a control queue that is broken, or has nothing available, is not waited
- * for; one that is stopped is, because a VMM that pauses its guest stops one queue after the other,
- * but only for STOPPED_MAX_MS.
+ * The wait is bounded. A cursor command does not wait for a control queue that is broken or empty.
+ * It waits at most STOPPED_MAX_MS for a stopped one, because a front-end that pauses its guest
+ * stops one queue after the other.
  */
 #include "gpu/order.h"
 
@@ -26,8 +26,8 @@ static const struct vring *control_vring(struct gpu_device *device)
 	return vhost_session_vring(device->session, QUEUE_CONTROL);
 }
 
-/* Whether the control queue has not come to where @command waits for. Indices wrap; one that is
- * more than a ring away was passed, or was never true. */
+/* Whether the control queue has not reached the index that @command waits for. Indices wrap; an
+ * index that is more than a ring away was already passed, or was never valid. */
 static bool is_behind(struct gpu_device *device, const struct gpu_command *command)
 {
 	const struct vring *control = control_vring(device);

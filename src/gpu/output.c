@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the guest's monitors are: asked of the display each time, because a person resizes windows.
- * The command waits for the answer, and nothing else does. A display that cannot answer, or does
- * not, costs the guest nothing either: it hears what was known last, at first one screen of
- * 1280x800, with an EDID made here.
+ * GET_DISPLAY_INFO and GET_EDID. The display is asked each time, because the user may resize a
+ * window. Only the command waits for the answer. If the display cannot answer, or does not, the
+ * guest gets the last known modes (at first one screen of 1280x800), with an EDID made in edid.c.
  */
 #include "gpu/output.h"
 
@@ -63,7 +62,7 @@ int output_get_display_info(struct gpu_device *device, struct gpu_command *comma
 	return COMMAND_HELD;
 }
 
-/* @edid NULL: one is made from the mode that is known. */
+/* @edid NULL: an EDID is made from the known mode. */
 static int reply_edid(struct gpu_device *device, struct gpu_command *command,
 		      const struct display_edid *edid)
 {

@@ -4,7 +4,7 @@
 struct gpu_command;
 struct gpu_device;
 
-/* Forgets what the display said, and takes what it says if nobody answers. */
+/* Resets the display information to that of a display that never answers. */
 void output_init(struct gpu_device *device);
 
 /* Command handlers (VIRTIO 1.2, 5.7.6.8). */

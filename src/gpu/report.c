@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Whoever sees a black screen asks in this order: is there a driver in the guest, has it a screen,
- * how is that shown, does anything come. Each has one line in a session, at level info, when the
- * answer changes for the first time. A guest can make things change as often as it likes; what it
- * repeats is at level debug.
+ * Logs what helps to explain a black screen: whether the guest has a driver, whether a scanout is
+ * set, how it is shown, and whether frames come. The first changes in a session are logged at level
+ * info. A guest can cause such changes as often as it likes, so further ones are logged at level
+ * debug.
  */
 #include "gpu/report.h"
 
@@ -21,13 +21,13 @@
 #define LOG_MODULE "device"
 #include "base/log.h"
 
-/* Of one session, at level info. */
+/* Lines in one session at level info. */
 #define MAX_DRIVER_LINES  4
 #define MAX_SCANOUT_LINES 16
 
 #define MIB (1 << 20)
 
-/* Those of a virtio-gpu that say what a guest will do. */
+/* The virtio-gpu features that tell what a guest will use. */
 static const struct {
 	unsigned bit;
 	const char *name;
@@ -99,7 +99,7 @@ void report_scanout(struct gpu_device *device, unsigned i)
 
 	if (now.width == shown->width && now.height == shown->height &&
 	    now.is_dmabuf == shown->is_dmabuf)
-		return; /* the next picture of the same kind */
+		return; /* only the resource changed */
 	*shown = now;
 	g_autofree char *text = describe_scanout(scanout);
 
@@ -109,8 +109,8 @@ void report_scanout(struct gpu_device *device, unsigned i)
 		log_debug("scanout %u: %s", i, text);
 }
 
-/* ASCII, and no quotation mark: a name of the guest's looks like nothing but a name, whatever a
- * terminal does with other bytes. Freed with g_free(). */
+/* Keeps printable ASCII without quotation marks, so that a name chosen by the guest cannot imitate
+ * other text or control a terminal. Freed with g_free(). */
 static char *make_harmless(const char *name, uint32_t length)
 {
 	char *text = g_strndup(name, length);

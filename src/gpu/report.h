@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* What the device tells a person of itself: a line when something begins, totals at the end. */
+/* Log lines about a session for the user: a line when an activity begins, totals at the end. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,25 +11,26 @@ struct gpu_device;
 
 #define REPORT_ERROR_BYTES 96
 
-/* Of one session. */
+/* The events of one session. */
 struct report {
 	int64_t began; /* microseconds of g_get_monotonic_time() */
 	bool has_driver, has_context;
-	uint64_t features; /* that were told */
+	uint64_t features; /* logged last */
 	unsigned n_driver_lines, n_scanout_lines;
 	uint64_t n_commands, n_guest_errors, n_host_errors;
-	uint64_t n_frames, n_dmabuf_frames; /* flushes of what is on a scanout, one for each */
+	uint64_t n_frames,
+		n_dmabuf_frames; /* flushes, counted for each scanout that showed the resource */
 	char last_error[REPORT_ERROR_BYTES];
 };
 
-/* What was told of a scanout last; all zeros: it is off. */
+/* What was logged about a scanout last; all zeros: it is off. */
 struct report_shown {
 	uint32_t width, height;
 	bool is_dmabuf;
 };
 
 void report_session_begins(struct gpu_device *device);
-/* The totals, if the guest did anything. */
+/* Logs the totals, if the guest sent a command. */
 void report_session_ends(const struct gpu_device *device);
 /* The guest's driver has started a queue. */
 void report_driver(struct gpu_device *device);

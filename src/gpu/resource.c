@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Resources belong to the device, renderers hold a handle. An id is in the table exactly as long as
- * the renderer's resource lives; its backing lives in here, so a renderer that keeps a pointer to
- * the iovecs is told before they go. What a resource may cost is charged when it is made, before
- * anything is allocated, and given back when it is freed.
+ * The device owns the resources; a renderer has a handle for each. An id is in the table exactly as
+ * long as the renderer's resource exists. The backing is kept here, and a renderer that keeps a
+ * pointer to the iovecs is told before they are freed. The estimated memory of a resource is
+ * charged before anything is allocated, and released when the resource is freed.
  *
- * When guest memory changes, a renderer that keeps iovecs has them replaced at once. All others are
- * only marked as old: a guest may have so many that to look them all up takes half a second.
+ * When guest memory changes, iovecs that a renderer keeps are replaced at once. All other iovecs
+ * are only marked as old: looking them all up may take half a second.
  *
- * To give memory back to the kernel takes long too. A large resource, and all resources at a reset,
- * are taken out of the table at once and then die, a part in each turn. Until they are dead they
- * count as the guest's, and no queue is served: the guest's next command finds as much room as it
- * made, only later.
+ * Returning memory to the kernel takes long too. A large resource, and all resources at a reset,
+ * are removed from the table at once and then freed in parts, some in each turn ("dying"). Until
+ * then they are still charged and no queue is served, so the guest's next command finds all of the
+ * freed memory available.
  */
 #include "gpu/resource.h"
 
@@ -37,8 +37,8 @@
 #define DYING_MIN_BYTES (2 * 1024 * 1024)
 #define REAP_US         1000
 
-/* What each takes besides its pixels: the struct, the allocator's share, its place in the table
- * (which is half empty after it has grown, and exists twice while it grows). */
+/* The memory of a resource besides its pixels: the struct, the allocator's overhead, and its slots
+ * in the table (which is half empty after it has grown, and exists twice while it grows). */
 #define RESOURCE_BYTES (sizeof(struct resource) + 16 + 6 * sizeof(struct id_slot))
 
 struct resource *resource_find(struct gpu_device *device, uint32_t id)
@@ -62,7 +62,7 @@ void resource_forget_backing(struct gpu_device *device, struct backing *backing)
 	backing_detach(backing);
 }
 
-/* The renderer, if it keeps the backing's iovecs, uses them no longer. */
+/* Makes a renderer that keeps the backing's iovecs give them up. */
 static void detach_from_renderer(struct gpu_device *device, struct resource *resource)
 {
 	const struct renderer_ops *ops = device->renderer->ops;
@@ -87,7 +87,7 @@ void resource_forget_dmabuf(struct gpu_device *device, struct resource *resource
 	device->n_dmabufs--;
 }
 
-/* What is left of a resource that nothing refers to. */
+/* Frees the rest of a resource that nothing refers to. */
 static void finish_resource(struct gpu_device *device, struct resource *resource)
 {
 	if (resource->handle)
@@ -97,7 +97,7 @@ static void finish_resource(struct gpu_device *device, struct resource *resource
 	g_free(resource);
 }
 
-/* Frees some of what is dying. */
+/* Frees a part of the dying resources. */
 static void reap_some(struct gpu_device *device)
 {
 	struct resource *resource = device->dying.head->data;
@@ -127,7 +127,7 @@ void resource_reap_all(struct gpu_device *device)
 	loop_unqueue(&device->reap);
 }
 
-/* Takes it out of use and frees it, at once if the renderer cannot do so bit by bit. */
+/* Takes a resource out of use and frees it: in parts if the renderer can do that, else at once. */
 static void resource_free(struct gpu_device *device, struct resource *resource, uint64_t at_once)
 {
 	uint64_t size = resource->hostmem + backing_cost(resource->backing.n_entries);

@@ -17,10 +17,10 @@ enum resource_kind {
 	RESOURCE_2D,
 	RESOURCE_3D,
 	RESOURCE_BLOB_GUEST, /* VIRTIO_GPU_BLOB_MEM_GUEST: its bytes are its backing */
-	RESOURCE_BLOB_HOST,  /* HOST3D, HOST3D_GUEST: its bytes are the renderer's */
+	RESOURCE_BLOB_HOST,  /* HOST3D, HOST3D_GUEST: its bytes are in memory of the renderer */
 };
 
-/* An image or buffer of the guest's. */
+/* An image or buffer of the guest. */
 struct resource {
 	GList link; /* gpu_device::dying */
 	uint32_t id;
@@ -31,13 +31,13 @@ struct resource {
 	bool has_uuid;
 	uint8_t uuid[16];
 	uint16_t scanouts;      /* bit i: shown on scanout i */
-	bool is_readable;       /* the renderer has read pixels of it for a scanout */
+	bool is_readable;       /* the renderer was able to read its pixels for a scanout */
 	struct backing backing; /* the guest memory behind it, see resource_find_memory() */
 	struct renderer_resource
 		*handle; /* the renderer's; NULL for a blob that it need not know */
 	bool has_dmabuf;
-	struct dmabuf dmabuf; /* owned, once it was exported */
-	bool is_mappable;     /* a host blob of which the guest said that it will map it */
+	struct dmabuf dmabuf; /* owned; set when it was exported */
+	bool is_mappable;     /* a host blob created with VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE */
 	struct blob_map *map; /* owned; NULL: no part of the VMM's window holds it */
 };
 
@@ -56,31 +56,31 @@ static inline bool resource_is_in_guest_memory(const struct resource *resource)
 /* NULL if there is none with this id. */
 struct resource *resource_find(struct gpu_device *device, uint32_t id);
 
-/* Makes *@ret for @id, with @hostmem bytes behind it and all else zero, to be freed with g_free()
- * if it comes to nothing. 0 or the guest's error. */
+/* Allocates *@ret with @id and @hostmem, all else zero; freed with g_free() if the resource cannot
+ * be made. 0 or the guest's error. */
 int resource_new(struct gpu_device *device, uint32_t id, uint64_t hostmem, struct resource **ret);
-/* Puts @resource (takes), the last one that was made, into the table, and charges it. */
+/* Puts @resource (takes), which the last resource_new() returned, into the table and charges it. */
 void resource_add(struct gpu_device *device, struct resource *resource);
 /* Copies the entries that follow the first @offset bytes of the request and attaches them to
  * @backing. 0 or the guest's error. */
 int resource_read_backing(struct gpu_device *device, const struct gpu_command *command,
 			  size_t offset, uint32_t n_entries, struct backing *backing);
 
-/* Detaches a backing that was read for a resource which then could not be made. */
+/* Frees a backing that was read for a resource that could not be made. */
 void resource_forget_backing(struct gpu_device *device, struct backing *backing);
 
 /* Closes its dma-buf, if it has one. */
 void resource_forget_dmabuf(struct gpu_device *device, struct resource *resource);
 
-/* Frees all, their scanouts go off. Their memory may take some turns to go. */
+/* Frees all resources and switches their scanouts off. Freeing the memory may take some turns. */
 void resource_free_all(struct gpu_device *device);
 /* Waits until all memory of freed resources has gone. */
 void resource_reap_all(struct gpu_device *device);
 
-/* Guest memory has changed: what was taken of it is used no more. */
+/* Guest memory has changed: marks all iovecs as old, or replaces them. */
 void resource_memory_changed(struct gpu_device *device);
-/* Makes backing.iov good for guest memory as it is now, until it changes again. False if part of
- * the backing is not in guest memory. */
+/* Makes backing.iov valid for the present guest memory, until that changes again. False if a part
+ * of the backing is not in guest memory. */
 bool resource_find_memory(struct gpu_device *device, struct resource *resource);
 
 /* Command handlers (VIRTIO 1.2, 5.7.6.8). */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * How resources are made. The renderer sees only ids that are free, sizes within the limits and,
- * for 2D, formats that the spec names. What a resource takes of the host's memory is the renderer's
- * to say, which knows its driver; that there is so much left is seen here, before it is made.
+ * Creates resources. The renderer gets only unused ids, sizes within the limits and, for 2D,
+ * formats of the specification. The renderer estimates the host memory of a resource, because it
+ * knows its driver. This file checks before the creation that so much is left.
  */
 #include <stddef.h>
 
@@ -15,10 +15,10 @@
 #define MAX_LEVEL   15
 #define MAX_SAMPLES 32
 
-/* Of one resource: their bytes fit 63 bits, whatever the format. */
+/* Pixels of one resource: their size in bytes fits 63 bits in every format. */
 #define MAX_PIXELS (UINT64_C(1) << 57)
 
-/* From here on it is measured at once what a resource took. */
+/* After the creation of a resource of at least this size, memory is measured at once. */
 #define LARGE_BYTES 65536
 
 static bool is_dimension(const struct gpu_device *device, uint32_t pixels)
@@ -37,7 +37,7 @@ static void fill_resource(struct resource *resource, const struct renderer_resou
 	resource->last_level = args->last_level;
 }
 
-/* Makes the renderer's resource for @args, which are checked but for the id, and adds it. */
+/* Creates and adds the resource @args. All of @args but the id was checked. */
 static int create_resource(struct gpu_device *device, const struct renderer_resource_args *args)
 {
 	uint64_t hostmem = renderer_resource_cost(device->renderer, args);
@@ -77,7 +77,7 @@ int resource_create_2d(struct gpu_device *device, struct gpu_command *command)
 	return create_resource(device, &args);
 }
 
-/* False if the sizes are not those of any resource. */
+/* False if a resource cannot have these sizes. */
 static bool check_sizes(const struct gpu_device *device, const struct renderer_resource_args *args)
 {
 	if (args->target >= RENDERER_N_TARGETS || args->last_level > MAX_LEVEL ||
@@ -88,7 +88,7 @@ static bool check_sizes(const struct gpu_device *device, const struct renderer_r
 	if (!is_dimension(device, args->width) || !is_dimension(device, args->height) ||
 	    !is_dimension(device, args->depth) || !is_dimension(device, args->array_size))
 		return false;
-	/* At most 2^14 each in the default limits, but the person may have raised them. */
+	/* At most 2^14 each with the default limits, but the user may have raised them. */
 	uint64_t pixels = (uint64_t)args->width * args->height;
 	uint64_t layers = (uint64_t)args->depth * args->array_size * MAX(args->nr_samples, 1);
 
@@ -114,7 +114,7 @@ int resource_create_3d(struct gpu_device *device, struct gpu_command *command)
 
 	if (!check_sizes(device, &args))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	if (args.target == RENDERER_TARGET_BUFFER) /* zeros may be copied there */
+	if (args.target == RENDERER_TARGET_BUFFER) /* the renderer may copy zeros into it */
 		command_charge(device, args.width);
 	return create_resource(device, &args);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Copies between a resource and the guest memory behind it. A box that leaves its resource, at its
- * mipmap level, or that begins behind the end of the backing, is refused here; a 2D box is also
- * compared with the backing to its last byte. How many bytes a 3D format takes is the renderer's
- * to know, and where its copy ends too.
+ * Copies between a resource and its backing in guest memory. A box is refused here if it exceeds
+ * the resource at its mipmap level, or begins past the end of the backing. A 2D box is refused also
+ * if it ends past the backing. The size of a 3D box in bytes depends on its format, so the renderer
+ * checks where that ends.
  *
- * A large 2D box is copied row by row, some rows at a time, in as many turns as it takes. When such
- * a copy goes on, all is checked again: the resource may be another one with the same id.
+ * A large 2D box is copied over several turns, some rows in each. Everything is checked again in
+ * each turn, because the resource may be another one with the same id.
  */
 #include "base/iov.h"
 #include "base/pixel.h"
@@ -15,8 +15,8 @@
 #include "gpu/device_private.h"
 #include "gpu/resource.h"
 
-/* Copies the rows of @r from @first_row on, the whole of which was checked, until the turn is over.
- * How many were done is noted in @command. */
+/* Copies rows of @r, which was checked, from @first_row on until the turn is over. Stores in
+ * @command how many rows are done. */
 static int copy_rows(struct gpu_device *device, struct gpu_command *command,
 		     const struct resource *resource, const struct rect *r)
 {
@@ -48,7 +48,7 @@ static int copy_rows(struct gpu_device *device, struct gpu_command *command,
 	return 0;
 }
 
-/* By a renderer that cannot do it bit by bit. */
+/* Copies the box in one call, for renderers that cannot copy single rows. */
 static int copy_box(struct gpu_device *device, struct gpu_command *command,
 		    const struct resource *resource, const struct rect *r)
 {
@@ -61,8 +61,8 @@ static int copy_box(struct gpu_device *device, struct gpu_command *command,
 	return renderer_call(device->renderer, transfer_to_host, resource->handle, &transfer);
 }
 
-/* Whether the backing holds the box from its first byte to its last one, if the first is at
- * @offset; its rows are as wide as the resource. */
+/* Whether the backing contains the whole box, whose first byte is at @offset. Rows in the backing
+ * are as wide as the resource. */
 static bool backing_holds(const struct resource *resource, uint64_t offset, const struct rect *r)
 {
 	uint64_t stride = (uint64_t)resource->width * PIXEL_BYTES;
@@ -85,7 +85,7 @@ int resource_transfer_to_host_2d(struct gpu_device *device, struct gpu_command *
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	if (!rect_is_within(&r, resource->width, resource->height))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	if (rect_is_empty(&r)) /* right, and nothing is to be done */
+	if (rect_is_empty(&r)) /* valid, but there is nothing to copy */
 		return 0;
 	if (!backing_holds(resource, request->offset, &r))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
@@ -107,7 +107,8 @@ static uint32_t minify_size(uint32_t size, uint32_t level)
 static bool is_box_within(const struct resource *resource, const struct virtio_gpu_box *box,
 			  uint32_t level)
 {
-	if (level > resource->last_level) /* which is far below 32: sizes can be shifted by it */
+	if (level >
+	    resource->last_level) /* last_level is far below 32, so sizes can be shifted by it */
 		return false;
 
 	uint32_t layers = resource->target == RENDERER_TARGET_3D
@@ -119,7 +120,7 @@ static bool is_box_within(const struct resource *resource, const struct virtio_g
 	       is_span(box->z, box->d, layers);
 }
 
-/* Checks a 3D transfer and gives it in the renderer's form. */
+/* Checks a 3D transfer and converts it into the renderer's struct. */
 static int check_3d(struct gpu_device *device, struct gpu_command *command,
 		    struct resource **ret_resource, struct renderer_transfer *ret)
 {
@@ -169,7 +170,7 @@ int resource_transfer_from_host_3d(struct gpu_device *device, struct gpu_command
 
 	if (r != 0)
 		return r;
-	if (!ops->transfer_from_host) /* a guest may accept 3D where it was not offered */
+	if (!ops->transfer_from_host) /* a guest may use 3D although it was not offered */
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	return renderer_call(device->renderer, transfer_from_host, resource->handle, &transfer);
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * "12.345678 control SUBMIT_3D (context 1) fence 77 -> 0x1100 in 213 us": when the command was
- * given back, in seconds since the start, and how long after it was taken that was.
+ * Writes lines like "12.345678 control SUBMIT_3D (context 1) fence 77 -> 0x1100 in 213 us". The
+ * first number is when the command was returned, in seconds since the start; the last is the time
+ * since it was taken.
  *
- * A guest decides how much there is to write, so the file has a limit; past it, or where the disk
- * is full, the trace stops, and the guest is served as before.
+ * The guest decides how many lines there are, so the size of the file is limited. At the limit, or
+ * if the disk is full, the trace stops and the guest is still served.
  */
 #include "gpu/trace.h"
 

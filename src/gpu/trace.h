@@ -23,5 +23,5 @@ static inline bool trace_is_on(const struct trace *trace)
 	return trace->fd >= 0;
 }
 
-/* Only while it is on: @command is answered. */
+/* Writes the line of @command, which was answered. Only while the trace is on. */
 void trace_command(struct trace *trace, const struct gpu_command *command);
