@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* What the daemon takes from itself, so that a guest that has taken it over has little. */
+/* Takes privileges from the daemon, so that a guest that has taken it over can do little. */
 
 #include <stdbool.h>
 
 enum sandbox_level {
 	SANDBOX_OFF,
-	SANDBOX_AUTO,   /* what this host allows; one warning for each thing that it does not */
-	SANDBOX_STRICT, /* all of it, or nothing runs */
+	SANDBOX_AUTO,   /* all protections that this host allows; one warning for each that it does
+			   not */
+	SANDBOX_STRICT, /* all protections, or the daemon does not start */
 };
 
 struct sandbox_options {
 	enum sandbox_level level;
-	unsigned needs;   /* enum needs: what the renderer may come to need */
-	bool uses_x11;    /* OpenGL through an X server, which is outside */
+	unsigned needs;   /* enum needs: all that the renderer may need */
+	bool uses_x11;    /* OpenGL uses an X server, whose socket is outside the file tree */
 	int keep_fd;      /* left open, besides 0 to 2 and what holds a lock; -1: none */
 	unsigned max_fds; /* at once, by the daemon's own limits */
 	unsigned max_threads;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What a careless parent left open would be there for a guest that has taken the daemon over: a
- * file to read, a directory whose ".." leads out of the file tree. What came through exec has no
- * FD_CLOEXEC; all that this process opens itself has it, and so do modules that were loaded into
- * it.
+ * Descriptors that the parent left open could be used by a guest that has taken over the daemon,
+ * for example a directory whose ".." leads out of the file tree. Descriptors inherited through exec
+ * have no FD_CLOEXEC. All that this process and its libraries open themselves have it.
  *
- * One kind of file must not even be closed: one on which this process holds a lock, such as
- * libvirt's pid file. To close any descriptor of it would drop the lock, and libvirt would think
- * the daemon dead. So files are told by device and inode, and never opened here.
+ * A file on which this process holds a lock, such as libvirt's pid file, must not be closed.
+ * Closing any descriptor of it would release the lock, and libvirt would take the daemon for dead.
+ * So locked files are recognised by device and inode, and never opened here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -90,7 +89,7 @@ int descriptors_close_inherited(int keep_fd)
 
 		if (may_stay(fd, keep_fd, locked))
 			continue;
-		log_debug("descriptor %d, left open by the parent, is closed", fd);
+		log_debug("closed descriptor %d, which the parent left open", fd);
 		close(fd);
 	}
 	fd_open_standard();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Which of the host's GPUs draws is known only when the renderer has started, and to start it may
- * try several. Then the device nodes of the others go from the file tree. That takes CAP_SYS_ADMIN,
- * which must be gone before the renderer makes threads; so a child keeps it, in the same mount
- * namespace, for this one thing. It ends before the first request of a guest.
+ * Unmounts the device nodes of GPUs that are not used. Which GPU draws is known only after the
+ * renderer has started, because it may try several. Unmounting needs CAP_SYS_ADMIN, which the
+ * daemon must drop before the renderer makes threads. So a child process in the same mount
+ * namespace keeps this capability and unmounts the nodes. It ends before the first request of a
+ * guest.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,9 +27,9 @@
 #include "base/log.h"
 
 struct gpu_nodes {
-	GPtrArray *paths; /* of the tree */
+	GPtrArray *paths; /* of the device nodes in the tree */
 	pid_t child;
-	int channel; /* to the child: a path to unmount is answered with 0 or an errno */
+	int channel; /* to the child, which answers each path to unmount with 0 or an errno */
 };
 
 static _Noreturn void serve_parent(int channel)
@@ -80,8 +81,9 @@ static bool is_open(dev_t device)
 	return !fds;
 }
 
-/* Of the nodes that stand for one GPU or one use each, those that are open; of a driver's others
- * all, if it is used. On nvidia-uvm no ioctl passes unless it is open by now (seccomp.c). */
+/* Whether a device node stays. A node of a single GPU or a single use stays if it is open; a node
+ * that a driver shares stays if GPUs are used at all. seccomp.c allows ioctl on nvidia-uvm only if
+ * it is open by now. */
 static bool is_used(const char *path, unsigned needs)
 {
 	static const char *const patterns[] = { "/dev/dri/*", "/dev/nvidia[0-9]*",
@@ -118,7 +120,7 @@ int gpu_nodes_keep_used(struct gpu_nodes *nodes, unsigned needs)
 			continue;
 		int dropped = drop_node(nodes, path);
 
-		log_debug("%s leaves the file tree: %s", path, g_strerror(-dropped));
+		log_debug("removing %s from the file tree: %s", path, g_strerror(-dropped));
 		r = dropped < 0 ? dropped : r;
 	}
 	close(nodes->channel);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the process may take of the host's tables, and that it leaves no core, in which the guest's
- * memory would be. There is no limit of address space (RLIMIT_AS): guest memory counts there.
+ * Limits descriptors and processes, and forbids core files, which would contain guest memory. There
+ * is no limit of address space (RLIMIT_AS), because guest memory would count.
  *
- * RLIMIT_NPROC counts threads too. Since Linux 5.14 it counts those of a user namespace; before,
- * all of the user's on the host, which has nothing to do with us. Which of the two it is, is tried.
+ * RLIMIT_NPROC counts threads too. Since Linux 5.14 it counts those in the user namespace; before,
+ * all of the same user on the host, which would make the limit useless. A child tries out which of
+ * the two applies.
  */
 #include <errno.h>
 #include <sys/resource.h>
@@ -13,7 +14,7 @@
 
 #include "sandbox/sandbox_private.h"
 
-/* This process, the child that tries, and its child. */
+/* This process, the child that tries it out, and the child's child. */
 #define FEWEST_PROCESSES 3
 
 /* Raises or lowers both limits to @n, or to what the host allows. 0 or -errno. */

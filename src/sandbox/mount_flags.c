@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Flags for a mount and for all mounts below it: a remount changes the first alone, and what lies
- * below a listed path would stay as writable as it was. mount_setattr() (Linux 5.12) does it at
- * once; where it cannot be had, the mounts are read from mountinfo and remounted one by one.
+ * Sets flags of a mount and of all mounts below it. A remount changes one mount only, so mounts
+ * below a listed path would stay writable. mount_setattr() (Linux 5.12) changes all of them at
+ * once. Without it, the mounts are read from mountinfo and remounted one by one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,19 +18,19 @@
 
 #define MOUNTINFO_PATH_FIELD 4
 
-/* The two system calls number them alike. */
+/* mount() and mount_setattr() have the same numbers for them. */
 G_STATIC_ASSERT(MS_RDONLY == MOUNT_ATTR_RDONLY && MS_NOSUID == MOUNT_ATTR_NOSUID &&
 		MS_NODEV == MOUNT_ATTR_NODEV && MS_NOEXEC == MOUNT_ATTR_NOEXEC);
 
-/* What cannot be reached by its name cannot be used either: it lies below another mount, or where
- * this process may not look. */
+/* A mount that cannot be reached by its path cannot be used either: another mount hides it, or this
+ * process has no access to it. */
 static int remount(const char *path, unsigned long flags)
 {
 	struct statvfs fs;
 
 	if (statvfs(path, &fs) < 0)
 		return errno == ENOENT || errno == EACCES ? 0 : -errno;
-	/* Flags that were set outside may not be taken back. */
+	/* The kernel does not allow clearing flags that were set outside the namespace. */
 	flags |= fs.f_flag & (ST_RDONLY | ST_NOSUID | ST_NODEV | ST_NOEXEC);
 	return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | flags, NULL) < 0 ? -errno : 0;
 }
@@ -56,7 +56,7 @@ static int remount_all(const char *top, unsigned long flags, const char *mountin
 
 		if (g_strv_length(fields) <= MOUNTINFO_PATH_FIELD)
 			continue;
-		/* Spaces are written in octal. */
+		/* mountinfo has spaces as octal escapes. */
 		g_autofree char *path = g_strcompress(fields[MOUNTINFO_PATH_FIELD]);
 
 		if (is_at_or_below(path, top))

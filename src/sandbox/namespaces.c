@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Namespaces. An ordinary user may make namespaces only inside a user namespace of his own. There
- * he keeps his one uid and gid, under the same numbers: files are his as before, and the front-end
- * sees the peer that it expects. Root takes the same way, and does without the user namespace where
- * the kernel refuses one.
+ * Enters namespaces. An unprivileged process can make namespaces only inside a new user namespace.
+ * Its uid and gid keep their numbers there, so file permissions and the credentials that the
+ * front-end sees do not change. Root does the same, but continues without a user namespace if the
+ * kernel refuses one.
  *
- * There is no pid namespace. unshare() gives one only to children, and after it no thread can be
- * made; a daemon that forks to get into it changes its pid, which its manager watches. What that
- * namespace would hide is out of reach without it: the filter refuses kill, ptrace and their like,
- * and the file tree has no /proc but the process's own.
+ * There is no pid namespace. unshare() puts only children into one, and afterwards no thread can be
+ * made. A daemon that forks to get into it changes its pid, which its manager watches. Other
+ * processes are out of reach anyway: the seccomp filter refuses kill, ptrace and similar calls, and
+ * the file tree has no /proc but the process's own.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Privileges: capabilities, and what exec could add. Capabilities belong to a thread, so they are
- * dropped while the process has one thread.
+ * Drops capabilities, and privileges that exec could add. Capabilities belong to a thread, so they
+ * are dropped while the process has one thread.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -22,8 +22,9 @@ int privileges_drop(void)
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
 
-	/* What could be had by exec: only with CAP_SETPCAP can it be dropped, and without any
-	 * capability, with no_new_privs and without exec it is not worth a word. */
+	/* The bounding set, from which exec could add capabilities. Dropping it needs CAP_SETPCAP.
+	 * A failure is not reported: without capabilities, with no_new_privs and without exec
+	 * nothing can be added. */
 	for (int cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
 		;
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);

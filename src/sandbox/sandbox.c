@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The order in which the daemon gives up what it does not need, and what is said if it cannot.
+ * The order in which the daemon gives up privileges, and the log lines about those that it cannot
+ * give up.
  *
- * There are two moments. Before the renderer starts the process has one thread, so what belongs to
- * a thread, and what its threads will inherit, goes now: privileges, namespaces, the file tree.
- * After all is opened the filter comes, which the kernel lays on all threads at once. What can fail
- * is found at the first moment, by trying it in a child: a daemon that refuses to run does so
- * before its socket is there, and nothing is left half done.
+ * There are two steps. The first is before the renderer starts, while the process has one thread.
+ * It drops what belongs to a thread and is inherited by later threads: privileges, namespaces, the
+ * file tree. The second is when everything is open: it installs the seccomp filter on all threads.
+ * Both steps are first tried in a child in step one, so a daemon that refuses to run does so before
+ * its socket exists, and no step is left half done.
  *
- * With --sandbox auto each thing that is missing is one warning, when the daemon is about to serve;
- * if its start fails for another reason, that reason is all it says. With strict each is one error,
- * and the end.
+ * With --sandbox auto there is one warning for each missing protection, when the daemon is about to
+ * serve. If the start fails for another reason, only that reason is logged. With strict there is
+ * one error line for each missing protection, and the daemon ends.
  */
 #include "sandbox/sandbox.h"
 
@@ -30,8 +31,9 @@
 #define __has_feature(feature) 0
 #endif
 
-/* Sanitizers read /proc, start helpers and make threads; a coverage build writes files at its end.
- * Such a build is for tests, and is told to do without what would stop these. */
+/* Sanitizers read /proc, start helper processes and make threads; a coverage build writes files
+ * when it ends. Such builds are for tests, and leave out the protections that would prevent this.
+ */
 #if defined(SANDBOX_INSTRUMENTED) || defined(__SANITIZE_ADDRESS__) ||                              \
 	defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) ||                        \
 	__has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
@@ -48,7 +50,7 @@ static const char *const profile_names[] = {
 
 static const char x_is_outside[] = "GLX needs an X server, which is outside";
 
-/* Both live as long as the process. */
+/* @what and @why are static. */
 static void add_missing(struct sandbox *sandbox, const char *what, const char *why)
 {
 	assert(sandbox->n_missing < G_N_ELEMENTS(sandbox->missing));
@@ -76,7 +78,8 @@ static void close_descriptors(struct sandbox *sandbox)
 		add_missing(sandbox, "what the parent left open stays open", g_strerror(-r));
 }
 
-/* What there is no child to try in may not be begun: it could fail half way. */
+/* Runs @fn if it succeeded in a child. If no child can be made, @fn is not run, because it could
+ * fail half-way. */
 static int do_if_it_works(int (*fn)(const void *), const void *data)
 {
 	int r = try_in_child(fn, data);
@@ -84,7 +87,7 @@ static int do_if_it_works(int (*fn)(const void *), const void *data)
 	return r == 0 ? fn(data) : -abs(r);
 }
 
-/* Not missed if the others can be had without it. */
+/* Without a user namespace nothing is missing, if the other namespaces can be made. */
 static void enter_user(struct sandbox *sandbox)
 {
 	sandbox->has_user = do_if_it_works(namespaces_enter_user, NULL) == 0;
@@ -139,7 +142,8 @@ static int install_filter(const void *unused)
 	return seccomp_install(SANDBOX_2D, true, NULL);
 }
 
-/* Without a child to try it in it is taken to work: sandbox_lock() will see. */
+/* If no child can be made to try it, the filter is assumed to work: sandbox_lock() reports an
+ * error. */
 static void check_filter(struct sandbox *sandbox)
 {
 	const char *absent = seccomp_is_absent();
@@ -153,8 +157,8 @@ static void check_filter(struct sandbox *sandbox)
 	sandbox->is_filter_tried = r == 0;
 }
 
-/* In a file tree of its own the daemon has no place for them, and elsewhere they are the user's:
- * other programs run what is in there. */
+/* In its own file tree the daemon has no directory for them. Outside of it they belong to the user,
+ * and other programs execute their content. */
 static void forbid_shader_caches(void)
 {
 	if (!getenv("MESA_SHADER_CACHE_DIR"))
@@ -162,8 +166,8 @@ static void forbid_shader_caches(void)
 	setenv("__GL_SHADER_DISK_CACHE", "0", false);
 }
 
-/* GLib reads files at its first error message (the character set) and its first random number (the
- * seed). Its second are made without. */
+/* Makes GLib read its files now: it reads the character set at the first error message and the seed
+ * at the first random number, and never again. */
 static void read_files_of_glib(void)
 {
 	const char *volatile message = g_strerror(EINVAL);
@@ -197,7 +201,7 @@ static void take_privileges(struct sandbox *sandbox)
 		forbid_shader_caches();
 }
 
-/* A limit that is not there costs the host, not the guest's secrets: no reason to refuse. */
+/* A missing limit does not help a guest to escape, so it is no reason to refuse to run. */
 static void set_limits(const struct sandbox *sandbox)
 {
 	int r = limits_set(sandbox->options.max_fds);
@@ -205,7 +209,7 @@ static void set_limits(const struct sandbox *sandbox)
 	if (r == 0 && sandbox->may_limit_threads)
 		r = limits_set_threads(sandbox->options.max_threads);
 	if (r < 0)
-		log_warn("not all limits can be set: %s", g_strerror(-r));
+		log_warn("cannot set all resource limits: %s", g_strerror(-r));
 }
 
 bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *options)
@@ -245,7 +249,7 @@ static void report_in_force(const struct sandbox *sandbox, enum sandbox_profile 
 		 sandbox->has_filter ? profile_names[profile] : "all");
 }
 
-/* False, with an error line, if what worked in a child fails here. */
+/* False, with an error line, if a step fails that worked in a child. */
 static bool install_profile(struct sandbox *sandbox, enum sandbox_profile profile)
 {
 	static const char what[] = "no filter of system calls";

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* The parts of the sandbox; sandbox.c says which, when, and what if one cannot be had. All return 0
- * or -errno, and leave things as they were on failure unless they say otherwise. */
+/* The parts of the sandbox, called by sandbox.c. Unless noted, they return 0 or -errno and change
+ * nothing on failure. */
 
 #include <glib.h>
 #include <stdbool.h>
 
 #include "sandbox/sandbox.h"
 
-/* Which system calls stay. */
+/* Which system calls are allowed. */
 enum sandbox_profile {
-	SANDBOX_2D,          /* pixman or nothing: no threads, no files, no ioctl */
+	SANDBOX_2D,          /* pixman or no renderer: no threads, no files, no ioctl */
 	SANDBOX_SOFTWARE_GL, /* llvmpipe: files, threads, generated code */
-	SANDBOX_HARDWARE_GL, /* and the ioctls of GPUs */
+	SANDBOX_HARDWARE_GL, /* the same, and the ioctls of GPUs */
 };
 
 /* The smallest profile that has all of @needs (enum needs). */
@@ -21,8 +21,8 @@ enum sandbox_profile sandbox_profile_of(unsigned needs);
 
 /* try_in_child.c */
 
-/* Calls @fn in a child that then ends: whether it would work, without having done it. What @fn
- * returned, 0 or -errno; or > 0, an errno, if there could be no child to try it in. */
+/* Calls @fn in a child that then ends, to find out whether it would work. Returns what @fn returned
+ * (0 or -errno), or a positive errno if no child can be made. */
 int try_in_child(int (*fn)(const void *), const void *data);
 
 /* namespaces.c */
@@ -31,31 +31,32 @@ int namespaces_enter(int clone_flag);
 
 /* privileges.c */
 int privileges_refuse_new(void);
-/* All capabilities. */
+/* Drops all capabilities. */
 int privileges_drop(void);
 
 /* descriptors.c */
 
 /* Closes what the parent left open, but for 0 to 2, @keep_fd and files on which this process holds
- * a lock. Of directories none stays. */
+ * a lock. Directories are always closed. */
 int descriptors_close_inherited(int keep_fd);
 /* The open descriptors of files whose path begins with @prefix, int; freed with g_array_unref(). */
 GArray *descriptors_find(const char *prefix);
 
 /* limits.c */
 int limits_set(unsigned max_fds);
-/* Only in a user namespace of our own, and if its processes are the ones that are counted. */
+/* Sets RLIMIT_NPROC, only in our own user namespace, and if the kernel counts per user namespace.
+ */
 int limits_set_threads(unsigned max_threads);
 bool limits_count_own_processes(void);
 
 /* gpu_nodes.c */
 struct gpu_nodes;
 
-/* In the mount namespace whose tree has the device nodes @paths (referenced), with the privilege to
- * unmount them. NULL if the host has no process for it. */
+/* Starts the child that can unmount the device nodes @paths (referenced). Called in the mount
+ * namespace that has them, with the privilege to unmount. NULL if no process can be made. */
 struct gpu_nodes *gpu_nodes_new(GPtrArray *paths);
-/* Takes from the tree the nodes that this process has not opened, of GPUs of which it might have
- * taken another, or all if @needs (enum needs) has no GPU. Takes @nodes, also on failure. */
+/* Unmounts the nodes of GPUs that this process has not opened; all nodes if @needs (enum needs) has
+ * no GPU. Takes @nodes, also on failure. */
 int gpu_nodes_keep_used(struct gpu_nodes *nodes, unsigned needs);
 
 /* mount_flags.c: adds MS_RDONLY, MS_NOSUID, MS_NODEV or MS_NOEXEC to the mount at @top and to all
@@ -65,15 +66,15 @@ int mount_flags_set(const char *top, unsigned long flags, const char *mountinfo)
 /* rootfs.c: where this mount namespace is to go, a const struct rootfs * for try_in_child(). */
 struct rootfs;
 
-/* What of this host the tree will have. */
+/* Collects the files of this host that the tree will contain. */
 struct rootfs *rootfs_new(const struct sandbox_options *options);
 void rootfs_free(struct rootfs *rootfs);
 unsigned rootfs_count(const struct rootfs *rootfs);
 /* The paths of the device nodes of GPUs; the caller's reference. */
 GPtrArray *rootfs_list_gpu_nodes(const struct rootfs *rootfs);
 
-/* Makes it the root, in a mount namespace of its own. On failure the process can only end:
- * try_in_child it. */
+/* Makes the tree the root, in a new mount namespace. A failure leaves the process unusable, so call
+ * it with try_in_child() first. */
 int rootfs_enter(const void *rootfs);
 
 /* seccomp.c, or seccomp_absent.c. NULL, or why there can be no filter in this binary. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A user namespace cannot be left, a filter cannot be removed, and some systems let a process enter
- * a namespace and then refuse what makes it usable (no map of user ids, no mounts). So each step
- * that cannot be undone is tried first in a child that ends; what fails there is not begun here.
+ * A process cannot leave a user namespace or remove a seccomp filter, and some systems let it enter
+ * a namespace and then refuse the uid map or mounts that it needs. So each step that cannot be
+ * undone is first tried in a child, and not begun here if it failed there.
  */
 #include <errno.h>
 #include <signal.h>
@@ -14,7 +14,7 @@
 
 int try_in_child(int (*fn)(const void *), const void *data)
 {
-	/* A parent may have left it ignored, and then there is nothing to wait for. */
+	/* The parent may have set SIGCHLD to be ignored; then waitpid() would find no child. */
 	const struct sigaction usual = { .sa_handler = SIG_DFL };
 	struct sigaction inherited;
 	int status = 0;
