@@ -348,7 +348,7 @@ static void features_never_offered_may_be_accepted(void **state)
 	assert_alive(vmm);
 }
 
-static void offers_are_what_the_design_says(void **state)
+static void the_documented_features_are_offered(void **state)
 {
 	static const unsigned due[] = { VHOST_USER_PROTOCOL_F_MQ,
 					VHOST_USER_PROTOCOL_F_REPLY_ACK,
@@ -446,7 +446,7 @@ static int run(void)
 		BOOTED_TEST(config_size_that_disagrees_with_the_message_does_no_harm),
 		BOOTED_TEST(config_writes_are_taken),
 		DEVICE_TEST(features_never_offered_may_be_accepted),
-		BOOTED_TEST(offers_are_what_the_design_says),
+		BOOTED_TEST(the_documented_features_are_offered),
 		BOOTED_TEST(a_message_may_come_byte_by_byte),
 		BOOTED_TEST(several_messages_may_come_at_once),
 		BOOTED_TEST(a_peer_that_goes_in_the_middle_of_a_message_is_forgotten),
