@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * There are two figures. The estimate is charged before an allocation and never exceeds max. That
- * is enough where only our own code allocates. A library makes allocations that cannot be estimated
- * (machine code for each combination of states, for example), so the private memory of the process
- * is measured too. It is resident minus shared memory in /proc/self/statm, which excludes guest
- * memory and GPU memory.
+ * There are two figures. The first is an estimate, charged before each allocation; a charge that
+ * would exceed max is refused. That is enough where only our own code allocates. A library makes
+ * allocations that cannot be estimated (machine code for each combination of states, for example),
+ * so the private memory of the process is measured too. This second figure is resident minus shared
+ * memory in /proc/self/statm, which excludes guest memory and GPU memory.
  *
  * Above base + max nothing more is allocated for the guest (hostmem_is_short()). Before that is
  * reported, malloc_trim() returns freed memory to the system, so that it no longer counts. Above

@@ -2,15 +2,15 @@
 /*
  * The invariant: no function here waits for the reader of the log (base/log_reader.h).
  *
- *   A pipe or a terminal of our own does not block. Where it is the inherited one (the parent is
- *   another user, there is no /proc) poll() comes before each write. A pipe that has room for
- *   poll() has room for 4096 bytes (PIPE_BUF), which is more than a line; but if another process
- *   fills it between our two calls, this write waits for the reader. That is what is left of the
- *   problem.
+ * A pipe or terminal that we opened again does not block. If it could not be opened again (the
+ * parent is another user, there is no /proc), poll() is called before each write. A pipe that
+ * poll() reports as writable has room for 4096 bytes (PIPE_BUF), which is more than a line. One
+ * exception to the invariant remains: if another process fills the pipe between poll() and write(),
+ * the write waits for the reader.
  *
- *   A socket, the journal's or syslog's, takes MSG_DONTWAIT with each message.
+ * To a socket (of the journal or syslog) each message is sent with MSG_DONTWAIT.
  *
- *   A file or a device takes the bytes, or its disk is broken.
+ * A file or a device does not wait for a reader.
  *
  * A line is written completely or not at all, except to a terminal, which may accept half of it.
  * Each line begins with its level: a word, or a number where a program reads it.

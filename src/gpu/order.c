@@ -5,8 +5,8 @@
  * command that reads a resource is taken, it stores the available index of the control queue. It
  * runs when all chains before that index were taken and none of them is unfinished, which is nearly
  * always at once. It runs before any later chain of the control queue, because that might free the
- * resource. The cursor queue takes no other chain meanwhile. So MOVE_CURSOR, which never waits
- * itself, is not served before it.
+ * resource. The cursor queue takes no other chain meanwhile. So a later MOVE_CURSOR, which itself
+ * never waits, is not served before that command.
  *
  * The wait is bounded. A cursor command does not wait for a control queue that is broken or empty.
  * It waits at most STOPPED_MAX_MS for a stopped one, because a front-end that pauses its guest

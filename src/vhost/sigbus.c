@@ -2,10 +2,10 @@
 /*
  * Guest memory is in files of the front-end. It can truncate them after we have mapped them, and a
  * sparse file may get no page when its file system is full. An access then raises SIGBUS in the
- * thread that made it, which may be in a library. A check of the size before each access would be a
- * race, and cannot be added to OpenGL. So the signal's handler replaces the whole mapping by
- * anonymous zeros, and the access continues there. The data belonged to one guest. Its session ends
- * when the loop next runs and finds the report.
+ * thread that made it, which may be in a library. Checking the size before each access would not
+ * help: the file may be truncated after the check, and no check can be added to OpenGL. So the
+ * signal's handler replaces the whole mapping by anonymous zeros, and the access continues there.
+ * The data belonged to one guest. Its session ends when the loop next runs and finds the report.
  *
  * The invariant: a slot with an address describes an existing mapping. One thread writes the table;
  * the handler reads it in any thread without a lock. So a slot is filled before its address is set,

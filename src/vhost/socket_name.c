@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Makes the socket file. The invariant: a connection to the file is never refused, not even at once
+ * Makes the socket file. The invariant: a connection to the file is never refused, not even right
  * after the file appears; and if several daemons start with the same path, exactly one gets it.
  *
  * The file is made with a temporary name, ".gpu-PID" in the same directory (ss(8) shows this name

@@ -5,10 +5,10 @@
  * consistent then, except for a message whose handler made the call (vhost_session::is_handling).
  *
  * An event on a socket wakes both threads. The main thread has GRACE_MS to serve it. If the main
- * loop has not turned by then, this thread asks it to end its turn (a turn may hold many short
- * calls), takes the lock and answers the messages that do not need the renderer. If a message waits
- * longer than max_stall_ms, the session ends; after the same time again, the process exits. Both
- * times start again whenever the main loop turns.
+ * loop has not begun its next turn by then, this thread asks it to end its turn (a turn may hold
+ * many short calls), takes the lock and answers the messages that do not need the renderer. If a
+ * message waits longer than max_stall_ms, the session ends; after the same time again, the process
+ * exits. Both times start again whenever the main loop begins a turn.
  */
 #include "vhost/watchdog.h"
 
