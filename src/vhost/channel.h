@@ -62,7 +62,8 @@ void vhost_channel_reply(struct vhost_channel *channel, const void *payload, siz
 void vhost_channel_request(struct vhost_channel *channel, enum vhost_user_backend_request request,
 			   const void *payload, size_t size, int fd);
 /* Stops awaiting the reply. A late reply is still accepted at any time. The same kind of request
- * must not be sent again. If the header of the reply has been read, the rest of it is still read. */
+ * must not be sent again. If the header of the reply has been read, the rest of it is still read.
+ */
 void vhost_channel_forget_reply(struct vhost_channel *channel);
 /* 0: all is sent; -EAGAIN: the socket is full; -ECONNRESET: the front-end hung up; other -errno. */
 int vhost_channel_flush(struct vhost_channel *channel);
