@@ -241,8 +241,8 @@ static void help_shows_values_and_defaults(void **state)
 {
 	static const char *const due[] = {
 		"renderer: auto (default), virglrenderer, 2d, null or gfxstream --",
-		"by default all of the mode: virgl, virgl2, gfxstream-vulkan, venus, drm, "
-		"gfxstream-gles, gfxstream-composer --",
+		("by default all of the mode: virgl, virgl2, gfxstream-vulkan, venus, drm, "
+		 "gfxstream-gles, gfxstream-composer --"),
 		"uses EGL: false or true (default) --",
 		"uses GLX: false (default) or true --",
 		"OpenGL does not work: false or true --",

@@ -173,6 +173,7 @@ typedef void (*gfxstream_fence_fn)(void *user_data, const struct gfxstream_fence
 	X(int, create_fence, (const struct gfxstream_fence *fence))
 
 struct gfxstream_library {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a type and a list of parameters */
 #define GFXSTREAM_FIELD(type, name, parameters) type(*name) parameters;
 	GFXSTREAM_FUNCTIONS(GFXSTREAM_FIELD)
 #undef GFXSTREAM_FIELD

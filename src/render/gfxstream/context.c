@@ -34,14 +34,15 @@ static const struct renderer_capset *find_capset(const struct gfxstream *gfxstre
 /* The library ends the process if a ring is smaller than it says here. */
 static void note_ring_bytes(struct gfxstream *gfxstream, const struct renderer_capset *capset)
 {
-	g_autofree uint32_t *words = g_malloc0(capset->max_size);
-
 	gfxstream->ring_bytes = MAX(gfxstream->ring_bytes, LEAST_RING_BYTES);
 	if (capset->max_size < sizeof(uint32_t) * (WORD_BUFFER_BYTES + 1))
 		return;
+	uint32_t *words = g_malloc0(capset->max_size);
+
 	gfxstream->library.fill_caps(capset->id, capset->max_version, words);
 	gfxstream->ring_bytes = MAX(gfxstream->ring_bytes,
 				    (uint64_t)words[WORD_RING_BYTES] + words[WORD_BUFFER_BYTES]);
+	g_free(words);
 }
 
 void gfxstream_context_init_capsets(struct gfxstream *gfxstream, uint32_t wanted)

@@ -150,39 +150,46 @@ static char *start_library(struct gfxstream *gfxstream, const struct gfxstream_o
 	return NULL;
 }
 
-static char *start(const struct gfxstream_options *options, struct gfxstream **ret)
+/* NULL, or one sentence: what stands in the way before the library is opened here. */
+static char *find_problem(const struct gfxstream_options *options)
 {
 	if (has_started)
 		return g_strdup("gfxstream starts once in a process");
 	/* Its EGL waits for an X server for ever, unless it is told that there is none. */
 	if (gfxstream_flags(options) & GFXSTREAM_USE_GLES)
 		g_setenv("EGL_PLATFORM", "surfaceless", TRUE);
-	char *problem = gfxstream_probe(options);
+	return gfxstream_probe(options);
+}
 
-	if (problem)
-		return problem;
+/* NULL with one sentence in @ret_message. */
+static struct gfxstream *start(const struct gfxstream_options *options, char **ret_message)
+{
+	*ret_message = find_problem(options);
+	if (*ret_message)
+		return NULL;
 	struct gfxstream *gfxstream = make_tables();
 
-	if (!gfxstream)
-		return g_strdup_printf("gfxstream's fences cannot be watched: %s",
-				       g_strerror(errno));
-	problem = start_library(gfxstream, options);
-	if (problem)
-		free_tables(gfxstream);
-	else
-		*ret = gfxstream;
-	return problem;
+	if (!gfxstream) {
+		*ret_message = g_strdup_printf("gfxstream's fences cannot be watched: %s",
+					       g_strerror(errno));
+		return NULL;
+	}
+	*ret_message = start_library(gfxstream, options);
+	if (!*ret_message)
+		return gfxstream;
+	free_tables(gfxstream);
+	return NULL;
 }
 
 struct renderer *gfxstream_new(const struct gfxstream_options *options, char **ret_message)
 {
 	struct gfxstream_options wanted = *options;
-	struct gfxstream *gfxstream = NULL;
 
 	if (wanted.capsets == 0)
 		wanted.capsets = 1u << GFXSTREAM_CAPSET_VULKAN;
-	*ret_message = start(&wanted, &gfxstream);
-	if (*ret_message)
+	struct gfxstream *gfxstream = start(&wanted, ret_message);
+
+	if (!gfxstream)
 		return NULL;
 	gfxstream->base.needs = gfxstream_renderer_kind.needs;
 	gfxstream->base.can_export_blobs = true;
