@@ -46,16 +46,16 @@ static bool begin_rect(struct socket_display *sd, struct socket_scanout *s)
 
 	if (ops->prepare && pixels_are_busy(sd, s))
 		return false;
-	if (s->damage.count == 0 && !socket_pace_begin_frame(sd, s))
-		return false;
-	while (damage_take(&s->damage, &r)) {
-		if (ops->prepares_bands)
-			keep_first_band(s, &r);
-		if (!ops->prepare || ops->prepare(s->pixels, &r) == 0) {
-			s->sending = r;
-			return true;
+	do {
+		while (damage_take(&s->damage, &r)) {
+			if (ops->prepares_bands)
+				keep_first_band(s, &r);
+			if (!ops->prepare || ops->prepare(s->pixels, &r) == 0) {
+				s->sending = r;
+				return true;
+			}
 		}
-	}
+	} while (socket_pace_begin_frame(sd, s));
 	return false;
 }
 
