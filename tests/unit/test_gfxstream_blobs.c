@@ -95,14 +95,20 @@ static void test_a_blob_that_has_both_memories_is_refused(void **state)
 		VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 }
 
-static void test_a_ring_that_is_too_small_is_not_begun(void **state)
+static void test_a_ring_of_a_size_that_ends_the_library_is_not_begun(void **state)
 {
-	struct renderer_resource *ring = gfxstream_rig_new_blob(1, 0, GFX_RING_BYTES - 1);
+	static const uint64_t sizes[] = { GFX_RING_BYTES - 1, GFX_RING_BYTES + 1,
+					  (UINT64_C(16) << 20) + 4096 };
 
 	(void)state;
-	assert_int_equal(submit_two(CONTEXT_CREATE, 1), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
+		struct renderer_resource *ring = gfxstream_rig_new_blob(1, 0, sizes[i]);
+
+		assert_int_equal(submit_two(CONTEXT_CREATE, 1),
+				 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+		gfxstream_rig_free(ring);
+	}
 	assert_int_equal(submit_two(CONTEXT_CREATE, 99), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-	gfxstream_rig_free(ring);
 }
 
 static void test_an_image_is_no_ring(void **state)
@@ -210,7 +216,7 @@ int main(void)
 		cmocka_unit_test(test_a_blob_that_the_library_does_not_make_is_refused),
 		cmocka_unit_test(test_a_blob_of_guest_memory_is_not_the_librarys),
 		cmocka_unit_test(test_a_blob_that_has_both_memories_is_refused),
-		cmocka_unit_test(test_a_ring_that_is_too_small_is_not_begun),
+		cmocka_unit_test(test_a_ring_of_a_size_that_ends_the_library_is_not_begun),
 		cmocka_unit_test(test_an_image_is_no_ring),
 		cmocka_unit_test(test_a_ring_is_begun_once_and_may_go_first),
 		cmocka_unit_test(test_short_and_unknown_streams_are_harmless),

@@ -7,7 +7,6 @@
  */
 #include <fcntl.h>
 #include <linux/virtio_gpu.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "render/gfxstream/gfxstream_private.h"
@@ -35,15 +34,15 @@ unsigned gfxstream_flags(const struct gfxstream_options *options)
 		       : flags;
 }
 
-/* In any thread. An error may be the last word before the process ends: standard error is read then
- * too. What is said at each start, and by way of a guest's work, is for those who want it. */
+/* In any thread. A guest can cause errors as often as it likes: they go through the log, which
+ * limits their rate and never waits for its reader. */
 static void on_debug(void *data, const struct gfxstream_debug *debug)
 {
 	const char *message = debug->message ? debug->message : "";
 
 	(void)data;
 	if (debug->type == GFXSTREAM_DEBUG_ERROR)
-		fprintf(stderr, "gfxstream: %s\n", message);
+		log_error("%s", message);
 	else
 		log_debug("%s", message);
 }

@@ -5,7 +5,8 @@
  * after a look at what they name; the library reads a whole command however short the stream is, so
  * it gets a copy with zeros behind.
  *
- * A ring has to be as large as the library expects, or the process ends. It has to be attached to
+ * A ring has to be as large as the library expects, fit into one block of it, and have whole pages,
+ * or the process ends. It has to be attached to
  * its context too: the library's thread would go on reading when the memory has gone.
  */
 #include <linux/virtio_gpu.h>
@@ -16,11 +17,20 @@
 /* The longest command is 56 bytes. */
 #define COMMAND_BYTES 64
 
+/* One block of the library's, which divides it by pages. */
+#define MAX_RING_BYTES (UINT64_C(16) << 20)
+#define RING_PAGE      4096
+
 /* A stream that was copied. */
 union command {
 	uint32_t words[COMMAND_BYTES / sizeof(uint32_t)];
 	struct gfxstream_create_3d create_3d;
 };
+
+static bool is_ring_size(const struct gfxstream *gfxstream, uint64_t size)
+{
+	return size >= gfxstream->ring_bytes && size <= MAX_RING_BYTES && size % RING_PAGE == 0;
+}
 
 /* 0 or the guest's error; also for the next two. */
 static int begin_ring(struct gfxstream *gfxstream, uint32_t ctx_id, const union command *command)
@@ -29,7 +39,7 @@ static int begin_ring(struct gfxstream *gfxstream, uint32_t ctx_id, const union 
 		g_hash_table_lookup(gfxstream->resources, GUINT_TO_POINTER(command->words[1]));
 
 	if (!resource || !resource->may_be_ring || resource->is_ring ||
-	    resource->blob_size < gfxstream->ring_bytes)
+	    !is_ring_size(gfxstream, resource->blob_size))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (gfxstream->n_rings >= GFXSTREAM_MAX_RINGS)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
