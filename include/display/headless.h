@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* A display that shows nothing and answers no request; the device then answers for itself. */
+/* A display that shows nothing and refuses every request with -ENOTSUP; the device then answers the
+ * guest from its own configuration. */
 
 struct display;
 struct loop;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* The display on the other side of the vhost-user-gpu socket (QEMU's
+/* The display at the other end of the vhost-user-gpu socket (QEMU's
  * docs/interop/vhost-user-gpu.rst). */
 
 #include <stdint.h>
@@ -9,9 +9,10 @@
 struct display;
 struct loop;
 
-/* As many as the screen shows, which its EDID says; 60 if it does not. */
+/* The refresh rate that the EDID of the screen gives; 60 if it gives none. */
 #define SOCKET_DISPLAY_FPS_OF_SCREEN UINT32_MAX
 
-/* It has no peer until display_set_socket(). @max_fps: of each scanout that is sent as pixels, at
- * most so many updates a second leave; 0: each. NULL if the host has no timer descriptor left. */
+/* The new display has no peer until display_set_socket(). @max_fps limits the frames a second of
+ * each scanout that is sent as pixels; 0: no limit. Returns NULL if no timer descriptor can be
+ * made. */
 struct display *socket_display_new(struct loop *loop, uint32_t max_fps);

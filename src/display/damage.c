@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The invariant: every pixel that was added and not taken lies in one of the rectangles, and there
- * are never more than DAMAGE_MAX_RECTS of them. That is what bounds memory when the peer does not
- * read.
+ * are never more than DAMAGE_MAX_RECTS of them. This bounds the memory that damage takes when the
+ * peer does not read.
  *
  * Two rectangles are merged when what their union adds costs no more to send than a message of its
- * own would; when there is no room, the pair is merged that adds the least. So a clock in one
- * corner and a caret in the other stay two small rectangles, and a screen drawn line by line
- * becomes one.
+ * own would; when the list is full, the pair whose union adds the fewest pixels is merged. So a
+ * clock in one corner and a caret in another stay two small rectangles, and a screen drawn line by
+ * line becomes one.
  */
 #include "display/damage.h"
 
@@ -39,8 +39,8 @@ static void remove_rect(struct damage *damage, unsigned i)
 		(damage->count - i) * sizeof(damage->rects[0]));
 }
 
-/* The pair (also with @r, which is counted as the one behind the last) that is cheapest to merge.
- */
+/* Finds the pair that is cheapest to merge. @r takes part, with the index after the last
+ * rectangle. */
 static void find_cheapest_pair(const struct damage *damage, const struct rect *r, unsigned *ret_a,
 			       unsigned *ret_b)
 {
@@ -60,9 +60,8 @@ static void find_cheapest_pair(const struct damage *damage, const struct rect *r
 	}
 }
 
-/* Merges @r with each rectangle that is cheap to merge with, until none is left that is. @at
- * becomes the place of the oldest of them, so that what is drawn to all the time does not lose its
- * turn. */
+/* Merges @r with rectangles that are cheap to merge with it, until none is left. @at becomes the
+ * index of the oldest of them, so that a region that is drawn all the time keeps its turn. */
 static struct rect absorb_rect(struct damage *damage, struct rect r, unsigned *at)
 {
 	for (unsigned i = 0; i < damage->count;) {

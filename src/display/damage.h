@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* What of a scanout is not shown yet: a few rectangles, however often it is drawn to. */
+/* The part of a scanout that has not been sent yet: a few rectangles, however often the guest
+ * draws. */
 
 #include <stdbool.h>
 
@@ -19,5 +20,5 @@ struct damage {
 void damage_add(struct damage *damage, const struct rect *r);
 /* Takes the oldest rectangle out. False if there is none. */
 bool damage_take(struct damage *damage, struct rect *ret);
-/* Gives back a part of what damage_take() took last, to be taken next. */
+/* Puts back a part of the rectangle that damage_take() returned last; it is taken next. */
 void damage_put_back(struct damage *damage, const struct rect *r);

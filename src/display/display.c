@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What every display has in common. The device calls these wrappers only; here a scanout index out
- * of range dies at once, for it is the device's job to have checked what the guest sent, and a hook
- * that an implementation does not need is answered as the header says. An implementation may so
- * trust its arguments, and a fake in a test needs to fill in the required hooks only.
+ * The part that all displays share. The device calls only these wrappers. They assert that the
+ * scanout index is in range, because the device has checked the guest's request, and they answer
+ * for optional hooks that an implementation leaves out. So an implementation may trust its
+ * arguments, and a fake in a test fills in the required hooks only.
  *
- * Nothing is kept here: who waits for what is the implementation's to know.
+ * This file keeps no state: each implementation keeps its own pending requests.
  */
 #include "display/display.h"
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The display of a device whose screens are not shown. It keeps nothing of a scanout, so pixels
- * that are replaced are free at once, and it takes no request, so none can be left over: the device
- * sees -ENOTSUP and answers the guest itself.
+ * The display of a device whose scanouts are not shown. It keeps no pointer to a scanout's pixels,
+ * so the device may free them at once. It accepts no request, so none is ever pending: the device
+ * gets -ENOTSUP and answers the guest itself.
  *
- * A front-end may hand over a display socket all the same. It is kept open and what comes is thrown
- * away: QEMU 11.1 reads a closed one again and again, at the cost of a processor.
+ * A front-end may pass a display socket all the same. It is kept open, and input is discarded: if
+ * it were closed, QEMU 11.1 would poll it in a busy loop.
  */
 #include "display/headless.h"
 

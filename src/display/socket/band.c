@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Which part of a picture goes into the next UPDATE: the first rows of a damaged rectangle, as many
- * as a message has room for. A rectangle is taken out of the damage when it is begun, and prepared
- * once; what cannot be in its messages (the right half of one that is too wide) is damage again,
- * and so is what is below its first message if its source wants to prepare no more than that.
+ * Chooses the rows for the next UPDATE: the first rows of a damaged rectangle, as many as fit into
+ * one message. A rectangle is taken out of the damage when its first message is built, and it is
+ * prepared once. If a row is too wide for a message, the right half becomes damage again. If the
+ * source prepares bands, the rows below the first message become damage again.
  */
 #include <errno.h>
 
 #include "display/socket/socket_private.h"
 #include "base/pixel.h"
 
-/* Whether another scanout is in the middle of a rectangle that @s's source was prepared for:
- * preparing it for another one now would take that away. */
+/* Whether another scanout with the same source as @s is part-way through a prepared rectangle:
+ * preparing another rectangle now would overwrite that one. */
 static bool pixels_are_busy(struct socket_display *sd, const struct socket_scanout *s)
 {
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
@@ -23,7 +23,7 @@ static bool pixels_are_busy(struct socket_display *sd, const struct socket_scano
 	return false;
 }
 
-/* Leaves what one message has no room for below @r for the next time. */
+/* Cuts @r to the rows that fit into one message; the rows below become damage again. */
 static void keep_first_band(struct socket_scanout *s, struct rect *r)
 {
 	uint32_t rows = DISPLAY_BAND_BYTES / PIXEL_BYTES / r->width;
@@ -59,7 +59,7 @@ static bool begin_rect(struct socket_display *sd, struct socket_scanout *s)
 	return false;
 }
 
-/* Leaves the right half of what is being sent for later. */
+/* Halves the width of s->sending; the right half becomes damage again. */
 static void narrow_rect(struct socket_scanout *s)
 {
 	struct rect right = s->sending;
@@ -70,7 +70,8 @@ static void narrow_rect(struct socket_scanout *s)
 	damage_add(&s->damage, &right);
 }
 
-/* Finds the first rows of s->sending that fit into one message. The pieces of it, or -errno. */
+/* Finds the first rows of s->sending that fit into one message. Returns the number of pieces, or
+ * -errno. */
 static int find_band(struct socket_display *sd, struct socket_scanout *s, struct rect *band)
 {
 	size_t room = sizeof(sd->output.buffer) - SOCKET_HEADER_BYTES - sd->output.committed;

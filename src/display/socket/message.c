@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * There is no queue of messages. What is to be sent is the difference between what a scanout should
- * show and what the peer has of it, found anew each time the socket has room: each kind of message
- * says whether there is one of it to send, and, once it is sure to go out, notes that the peer has
- * it. So a slow peer costs no memory and gets the newest state, never a backlog of more than one
- * buffer.
+ * There is no queue of messages. Each time the socket has room, this file compares the content that
+ * a scanout should show with the content that the peer has, and builds the next message from the
+ * difference. Each kind of message has a function that builds one if it is due, and a function that
+ * records that the peer has it, called once the message is certain to be sent. So a slow peer costs
+ * no memory and gets the newest state, with a backlog of at most one buffer.
  *
- * The order in the tables is what keeps QEMU alive:
- * - UPDATE comes last, when SCANOUT (if due) is out: an UPDATE without a surface, or after
- *   SCANOUT 0x0, is a use after free there.
- * - SCANOUT makes a surface that only an UPDATE takes into use; one that never was is leaked. So a
- *   surface that goes unused gets an UPDATE of one pixel first, or a guest could eat QEMU's memory.
- * - After a dma-buf, the surface of before may not be shown again (QEMU asserts): SCANOUT is due.
- * - GET_EDID of an output that QEMU does not have is never answered. GET_DISPLAY_INFO always is, so
- *   one follows each GET_EDID, and its answer ends the wait for the other.
+ * The order of the tables avoids faults in QEMU:
+ * - UPDATE comes last, after a SCANOUT that is due: an UPDATE without a surface, or after SCANOUT
+ *   0x0, is a use after free in QEMU.
+ * - SCANOUT makes a surface, and the first UPDATE puts it to use; QEMU leaks a surface that is
+ *   replaced unused. So an unused surface is sent an UPDATE of one pixel before it is replaced, or
+ *   a guest could exhaust QEMU's memory.
+ * - After a dma-buf, the earlier surface may not be shown again (QEMU asserts), so SCANOUT is due.
+ * - QEMU never answers GET_EDID for an output that it does not have. It always answers
+ *   GET_DISPLAY_INFO, so one is sent after each GET_EDID, and its answer also ends the wait for the
+ *   EDID.
  */
 #include <assert.h>
 #include <errno.h>
@@ -90,7 +92,7 @@ static bool build_get_info(struct socket_display *sd, unsigned scanout, void *pa
 static void sent_get_info(struct socket_display *sd, unsigned scanout)
 {
 	(void)scanout;
-	/* One answer is as good as another: they share this one. */
+	/* All pending requests share this answer. */
 	socket_request_become(sd, REQUEST_INFO_WAITS, DISPLAY_MAX_SCANOUTS, REQUEST_INFO_ASKED);
 	sd->info_is_asked = true;
 	sd->barrier_is_due = false;
@@ -161,7 +163,8 @@ static void sent_scanout(struct socket_display *sd, unsigned scanout)
 	s->peer_has_surface = s->peer_surface_is_unused = s->width > 0;
 }
 
-/* DMABUF_SCANOUT or, with @has_modifier, the message that begins like it. */
+/* Builds DMABUF_SCANOUT or, with @has_modifier, DMABUF_SCANOUT2, which begins with the same
+ * fields. */
 static bool build_dmabuf(struct socket_display *sd, unsigned scanout, void *payload,
 			 bool has_modifier)
 {
@@ -301,7 +304,7 @@ static bool build_update(struct socket_display *sd, unsigned scanout, void *payl
 	for (int i = 1; i <= n; i++)
 		bytes += sd->output.iov[i].iov_len;
 	assert(bytes ==
-	       socket_band_bytes(band)); /* or the peer would lose its place in the stream */
+	       socket_band_bytes(band)); /* or the peer would misread the message after it */
 	sd->output.first = 0;
 	sd->output.count = 1 + n;
 	sd->output.pixels = s->pixels;
@@ -393,7 +396,7 @@ static bool build_of_scanout(struct socket_display *sd, unsigned scanout)
 	return (sd->drawn >> scanout & 1) && build_one_of(sd, update, 1, scanout);
 }
 
-/* The first set bit of @scanouts, which is not 0, from @first on. */
+/* The first set bit of @scanouts, which is not 0, counted from bit @first and wrapping around. */
 static unsigned next_of(uint32_t scanouts, unsigned first)
 {
 	uint32_t behind = scanouts >> first << first;

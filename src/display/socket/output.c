@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The sender. The invariant: a message of which one byte is out is sent to its end, byte for byte,
- * before anything else, for the peer sits in a blocking read until it has all of it. A message of
- * which no byte is out does not exist: when the socket is full it is dropped and built anew later,
- * from the state of then. So sd->output.message is set between two turns only for a partly sent
- * one.
+ * The sender. The invariant: once the first byte of a message was sent, the rest of it is sent
+ * before anything else, because the peer blocks in read() until it has the whole message. A message
+ * of which no byte was sent is discarded when the socket is full, and built again later from the
+ * state of that time. So between two turns of the loop sd->output.message is set only for a partly
+ * sent message.
  *
- * Pixels go from the source's own memory to the socket, with no copy in between. Only if a source
- * goes away under a partly sent band is the rest of that band copied, into a buffer that was there
- * from the start; and so are bands of short rows, which cost the kernel more to gather than us.
+ * Pixels are sent from the source's own memory, without a copy. There are two exceptions, which are
+ * copied into a buffer that is allocated with the display: the rest of a partly sent band whose
+ * source goes away, and bands of short rows, which are cheaper to copy than to gather in the
+ * kernel.
  *
- * Small updates go out in one call while there are more on their scanout. All but the last of such
- * a run are committed: they are copies in the buffer, count as sent, and will be, though no byte of
- * them may be out between two turns.
+ * Several small updates of one scanout are sent in one call. All but the last of them are
+ * committed: they are copied to the buffer and count as sent, even if no byte of them has been sent
+ * when the turn ends.
  *
- * A turn sends a bounded number of bytes, for a peer that reads as fast as we write would otherwise
- * keep the whole device waiting.
+ * A turn sends a bounded number of bytes: a peer that reads as fast as we write would otherwise
+ * keep the device from serving its queues.
  */
 #include <errno.h>
 #include <glib.h>
@@ -31,14 +32,15 @@
 /* Some 100 microseconds of copying. */
 #define TURN_BYTES (1024 * 1024)
 
-/* Pieces that are shorter on average are copied together: gathering each costs the kernel a lookup
- * and two changes of its access to our memory. */
+/* Pieces that are shorter on average are copied together: for each piece that it gathers, the
+ * kernel looks up a page and enables and disables its access to user memory. */
 #define SHORT_PIECE_BYTES 1024
 
-/* A band up to this size is copied so that the next message may join it: a call costs as much. */
+/* A band up to this size is copied so that the next message can share its system call: copying it
+ * costs no more than a call. */
 #define CALL_COST_BYTES (16 * 1024)
 
-/* With less room than this in the buffer, what follows is better sent by itself. */
+/* With less room than this in the buffer, the next message is sent in a call of its own. */
 #define JOIN_MIN_BYTES (SOCKET_HEADER_BYTES + SOCKET_BAND_BYTES / 4)
 
 static ssize_t send_message(struct socket_display *sd)
@@ -69,9 +71,9 @@ static ssize_t send_message(struct socket_display *sd)
 	return n;
 }
 
-/* Rows may lie in the guest's memory, and the VMM may have cut its file short. Then the kernel says
- * EFAULT where our own access would make the memory's guard put zeros there, so that is what we do;
- * the session ends, and until then all goes on. */
+/* Rows may lie in guest memory, and the front-end may have truncated its file. sendmsg() then fails
+ * with EFAULT, where an access of our own would raise SIGBUS and make its handler map zeros. So we
+ * touch the rows and send again; the session ends later, and until then the display goes on. */
 static ssize_t send_message_safely(struct socket_display *sd)
 {
 	const struct socket_output *out = &sd->output;
@@ -84,7 +86,7 @@ static ssize_t send_message_safely(struct socket_display *sd)
 	return n;
 }
 
-/* @n bytes are out. Whether that was all. */
+/* Records that @n bytes were sent. Returns whether these were all. */
 static bool advance_output(struct socket_output *out, size_t n)
 {
 	while (out->first < out->count && n >= out->iov[out->first].iov_len)
@@ -96,7 +98,7 @@ static bool advance_output(struct socket_output *out, size_t n)
 	return false;
 }
 
-/* Something of the message is out: it is no longer to be sent, it is being sent. */
+/* The first byte of the message was sent: it counts as sent, and must be completed. */
 static void note_message_begun(struct socket_display *sd)
 {
 	struct socket_output *out = &sd->output;
@@ -131,7 +133,8 @@ static void wait_for_room(struct socket_display *sd, bool is_full)
 	}
 }
 
-/* Copies the unsent pixels of an UPDATE into the buffer; they need their own memory no longer. */
+/* Copies the unsent pixels of an UPDATE into the buffer; the message then refers to the source's
+ * memory no longer. */
 static void pack_pixels(struct socket_output *out)
 {
 	uint8_t *rest = out->buffer + out->committed + SOCKET_HEADER_BYTES;
@@ -186,7 +189,7 @@ static bool may_join(const struct socket_display *sd)
 	       out->iov[0].iov_len + JOIN_MIN_BYTES <= sizeof(out->buffer);
 }
 
-/* Leaves what is committed. False if nothing is. */
+/* Drops the last message and leaves those that are committed. Returns false if none is. */
 static bool drop_last(struct socket_output *out)
 {
 	out->iov[0] = (struct iovec){ out->buffer, out->committed };
@@ -199,7 +202,7 @@ static bool drop_last(struct socket_output *out)
 	return out->message;
 }
 
-/* Builds what is to be sent next. False if there is nothing. */
+/* Builds the messages for the next call. Returns false if there is nothing to send. */
 static bool build_batch(struct socket_display *sd)
 {
 	struct socket_output *out = &sd->output;
@@ -212,7 +215,8 @@ static bool build_batch(struct socket_display *sd)
 
 		note_message_begun(sd);
 		out->committed = end;
-		/* A descriptor would arrive with the first byte of the call. */
+		/* A descriptor arrives with the first byte of a call, so this message is sent
+		 * alone. */
 		if (!build_message(sd) || out->fd >= 0)
 			return drop_last(out);
 	}

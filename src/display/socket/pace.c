@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * When the pixels of a scanout leave: a screen shows no more pictures than its refresh rate, so no
- * more are read back and sent. A frame is what was damaged when it began. Damage that comes later
- * is joined, and waits for the next frame, which begins when this one is sent and an interval is
- * over: at once after a pause, else when the timer says so. Pixels are read when they are sent, so
- * the last of what was drawn is always shown, and what was drawn over never costs anything.
+ * Decides when the pixels of a scanout are sent: at most as many frames a second as the refresh
+ * rate of the screen. A frame is the damage that was there when it began. Later damage is merged
+ * and waits for the next frame. That begins when the current frame is sent and its interval is
+ * over: at once after a pause, else when the timer fires. Pixels are read when they are sent, so
+ * the peer always gets the newest pixels, and pixels that were overwritten before cost nothing.
  *
  * The invariant: where damage waits, either there is no peer, or its socket is full, or the scanout
- * is marked as drawn, or the timer is armed. Nobody but the display waits for a frame, and a
- * display that does not read arms no timer.
+ * is marked as drawn, or the timer is armed. The guest's commands never wait for a frame, and while
+ * the peer does not read, no timer is armed.
  */
 #include <time.h>
 
@@ -18,15 +18,15 @@
 
 #define SECOND_NS UINT64_C(1000000000)
 
-/* Of a screen of which nothing is known, frames a second. */
+/* Frames a second for a screen whose refresh rate is not known. */
 #define DEFAULT_HZ 60
 
-/* What an EDID may say. */
+/* The range of refresh rates that is accepted from an EDID. */
 #define MIN_HZ 20
 #define MAX_HZ 1000
 
-/* A frame may begin by this part of an interval early if those before it were late: timers and
- * guests are, and the average shall be the screen's rate all the same. */
+/* A frame may begin early by this fraction of an interval if earlier frames were late. Timers and
+ * guests are often late, and the average rate must still be the screen's. */
 #define LATE_PART 8
 
 /* The first detailed timing (VESA E-EDID 1.4, 3.10.2). */
@@ -41,7 +41,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
 }
 
-/* The time of one frame of the preferred mode, or 0 if @edid does not say it. */
+/* Returns the duration of one frame of the preferred mode, or 0 if @edid does not give it. */
 static uint64_t read_interval(const struct display_edid *edid)
 {
 	const uint8_t *d = edid->data + EDID_TIMING;

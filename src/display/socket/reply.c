@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Reads what the peer says: only answers to what it was asked. The bytes are taken as they come and
- * a message is handled once it is whole, from a copy, after it was taken out of the buffer; so the
- * handler may do anything, also replace the peer.
+ * Reads the peer's messages, which are answers to our requests and nothing else. Bytes are buffered
+ * as they arrive. A complete message is copied and removed from the buffer before it is handled, so
+ * that the handler may do anything, even replace the peer.
  *
- * An answer is matched by its request code and by order. One that nobody waits for is ignored: QEMU
- * sends an unasked DMABUF_UPDATE answer after a reset, and a late answer to a request that timed
- * out is the normal case. What cannot be an answer at all (another code, another size) means that
- * both sides have lost their place in the stream: the peer is dropped.
+ * An answer is matched by its request code and by order. An answer without a pending request is
+ * ignored: QEMU sends an unrequested DMABUF_UPDATE answer after a reset, and an answer may come
+ * after its request timed out. A message with an unknown code or a wrong size means that the two
+ * sides disagree about where messages begin: the peer is dropped.
  *
  * A GET_DISPLAY_INFO stays in flight until it is answered, even if its requests have timed out. So
- * there is never more than one, its answer is never taken for that of a later one, and a peer that
- * does not read is not asked over and over.
+ * at most one is in flight, a late answer is never taken for the answer to a later request, and a
+ * peer that does not read is not sent request after request.
  */
 #include <endian.h>
 #include <errno.h>
@@ -58,7 +58,7 @@ static void on_display_info(struct socket_display *sd, const union reply *reply)
 			.flags = le32toh(one->flags),
 		};
 	}
-	/* It was asked after the EDID: the peer has no EDID for that scanout. */
+	/* GET_DISPLAY_INFO was sent after GET_EDID: the peer has no EDID for that scanout. */
 	socket_request_end_all(sd, REQUEST_EDID_ASKED, DISPLAY_MAX_SCANOUTS, -ENOTSUP, NULL);
 	socket_request_end_all(sd, REQUEST_INFO_ASKED, DISPLAY_MAX_SCANOUTS, 0, &info);
 }
@@ -104,7 +104,8 @@ static const struct reply_kind *find_kind(const struct vhost_user_gpu_header *he
 	return NULL;
 }
 
-/* Handles the first message in the buffer. False if it is not all there, or the peer is gone. */
+/* Handles the first message in the buffer. Returns false if it is incomplete, or the peer is
+ * gone. */
 static bool handle_one(struct socket_display *sd)
 {
 	struct vhost_user_gpu_header header;

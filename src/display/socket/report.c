@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* What a person is told of the VMM's display: what it takes, and whether it reads. */
+/* Log lines about the front-end's display: its features, and whether it reads. */
 #include "display/socket/socket_private.h"
 
 #define LOG_MODULE "display"
@@ -13,7 +13,7 @@ static const char *yes_or_no(bool is_yes)
 void socket_report_features(struct socket_display *sd)
 {
 	if (sd->has_told && sd->told_features == sd->features)
-		return; /* QEMU hands over a new socket at each start of the device */
+		return; /* QEMU passes a new socket at each start of the device */
 	sd->has_told = true;
 	sd->told_features = sd->features;
 	log_info("the front-end's display is connected; EDID: %s, dma-bufs with modifiers: %s",

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The requests of the device that wait for the peer. The invariant: a request is in the list from
- * the moment it is made until it is called back or cancelled, it is taken out before it is called
- * back, and it is called back from a fresh look at the list each time; so a callback may make and
- * cancel any request, and none is called twice.
+ * the moment it is made until it is called back or cancelled, and it is removed from the list
+ * before it is called back. The list is searched from its start after each callback; so a callback
+ * may make and cancel any request, and none is called back twice.
  *
- * Every request has a deadline, whether it was sent or not: no guest command waits for ever because
- * a peer is stuck. What the peer was asked is forgotten with it, or kept in flight (see
- * reply.c); a late answer finds nobody and is ignored. One timer serves all. It is not
- * disarmed when a request ends in time but left to fire and look, so a frame costs no timer call.
+ * Every request has a deadline, whether it was sent or not: no guest command waits for ever for a
+ * peer that does not answer. When a request times out, a GET_DISPLAY_INFO stays in flight (see
+ * reply.c) and others are forgotten; a late answer matches no request and is ignored. One timer
+ * serves all requests. It stays armed when a request ends in time, and rechecks the list when it
+ * fires, so a frame costs no timer call.
  */
 #include <assert.h>
 #include <errno.h>
@@ -107,7 +108,7 @@ void socket_request_end_all(struct socket_display *sd, enum request_kind kind, u
 		end_request(sd, request, error, reply);
 }
 
-/* Takes the flush at @i out of the order; it counts as done. */
+/* Removes the flush at index @i from flush_order; it counts as done. */
 static void flush_forget(struct socket_display *sd, unsigned i)
 {
 	sd->scanouts[sd->flush_order[i]].flush_is_asked = false;
@@ -133,7 +134,7 @@ static struct display_request *find_due(struct socket_display *sd, uint64_t now)
 	return NULL;
 }
 
-/* @scanout: DISPLAY_MAX_SCANOUTS: of none. */
+/* @scanout DISPLAY_MAX_SCANOUTS: the request concerns no scanout. */
 static void warn_once(struct socket_display *sd, const char *what, unsigned scanout)
 {
 	static const char line[] = "the VMM's display does not answer in time";

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The display on the other side of the vhost-user-gpu socket. This file keeps what each scanout is
- * to show and what of it is stale; every change ends in socket_wake(), and the rest happens at
- * the end of that turn of the loop, so that what one batch of guest commands does to a scanout is
- * sent as one.
+ * The display at the other end of the vhost-user-gpu socket. This file keeps the content that each
+ * scanout should show, and which part of it the peer lacks. Every change calls socket_wake(), and
+ * messages are sent at the end of that turn of the loop, so that the changes of one batch of guest
+ * commands are sent together.
  *
- * The invariant: the state does not depend on there being a peer. Without one damage is merged as
- * always, and a new peer finds everything marked stale. QEMU hands over a new socket at every start
- * of the device, so a new peer is the normal case, not an error.
+ * The invariant: the state does not depend on there being a peer. Without a peer damage is merged
+ * as usual, and when a new peer comes, everything is marked as stale. QEMU passes a new socket at
+ * every start of the device, so a new peer is not an error.
  *
  * A source is borrowed: once a scanout shows another one, nothing here points to it or its memory.
  */
@@ -50,7 +50,7 @@ static bool dmabuf_is_showable(const struct socket_display *sd, const struct dma
 	       dmabuf->modifier == DRM_FORMAT_MOD_INVALID;
 }
 
-/* Requests that can no longer be asked. */
+/* Ends the requests that this peer cannot answer. */
 static void cancel_unanswerable_requests(struct socket_display *sd)
 {
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
@@ -87,7 +87,7 @@ static int on_socket(struct loop_source *source, uint32_t events)
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		socket_reply_read(sd);
 	if ((events & EPOLLERR) && sd->generation == generation)
-		socket_drop_peer(sd); /* reading has not cleared it: it would wake us for ever */
+		socket_drop_peer(sd); /* or its event would wake us for ever */
 	if ((events & EPOLLOUT) && sd->generation == generation)
 		socket_output_send_all(sd);
 	return 0;
@@ -111,14 +111,14 @@ void socket_set_features(struct socket_display *sd, uint64_t features)
 	}
 }
 
-/* All of the pixels is to be sent, and nothing else is. */
+/* Makes the whole scanout its damage. */
 static void damage_all(struct socket_scanout *s)
 {
 	socket_pace_drop(s);
 	socket_pace_add(s, &(struct rect){ 0, 0, s->width, s->height });
 }
 
-/* The peer has nothing of this yet. */
+/* Marks everything as unknown to the peer. */
 static void mark_stale(struct socket_scanout *s)
 {
 	s->peer_width = s->peer_height = 0;
@@ -197,8 +197,8 @@ static int connect_peer(struct socket_display *sd, int fd)
 		r = loop_add(sd->loop, &sd->socket, fd, EPOLLIN, on_socket);
 	if (r < 0)
 		return r;
-	/* No larger than the host allows. By number: where libc goes through socketcall(), the
-	 * filter of system calls cannot see which option it is, and refuses all. */
+	/* No larger than the host allows. Called by number: where libc uses socketcall(), the
+	 * seccomp filter cannot see the option, and refuses the call. */
 	(void)syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUF, &(int){ SOCKET_SEND_BUFFER_BYTES },
 		      sizeof(int));
 	sd->fd = fd_steal(&owned);
@@ -212,7 +212,7 @@ static int connect_peer(struct socket_display *sd, int fd)
 	return 0;
 }
 
-/* The next VMM has seen nothing of what this one was shown. */
+/* The next front-end starts without the surfaces and dma-bufs that this one was sent. */
 static void forget_front_end(struct socket_display *sd)
 {
 	sd->has_told = false;
@@ -295,8 +295,9 @@ static void socket_cancel(struct display *display, struct display_request *reque
 	socket_request_remove(socket_display_of(display), request);
 }
 
-/* A page flip: what is not sent yet of the old picture is sent of the new one, for a guest may flip
- * more often than a whole picture can be sent, and the lower rows are to be seen too. */
+/* A page flip: the rows of the old picture that were not sent yet are sent from the new one. A
+ * guest may flip more often than a whole picture can be sent, and the lower rows must be sent too.
+ */
 static void flip_pixels(struct socket_display *sd, unsigned scanout, struct display_pixels *pixels)
 {
 	struct socket_scanout *s = &sd->scanouts[scanout];

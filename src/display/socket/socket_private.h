@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * What the files of the display on the vhost-user-gpu socket share. socket.c keeps what each
- * scanout is to show, message.c knows what of it the peer lacks, band.c chooses the next rows,
- * output.c sends and decides which pixels are copied first, request.c keeps the requests, reply.c
- * reads the answers, pace.c says when the next frame begins.
+ * Shared by the files of the display on the vhost-user-gpu socket. socket.c keeps the content that
+ * each scanout should show, message.c finds the part that the peer lacks, band.c chooses the next
+ * rows, output.c sends and decides which pixels are copied first, request.c keeps the requests,
+ * reply.c reads the answers, pace.c decides when the next frame begins.
  */
 
 #include <limits.h>
@@ -19,14 +19,14 @@
 #include "display/display.h"
 #include "display/socket/wire.h"
 
-/* The pixels of one UPDATE at most. The peer blocks its main loop until it has read all of one, so
- * it must not wait for us to wake up in between: the whole fits into the socket's buffer. It also
- * stays in the processor's cache between our write and the peer's read. */
+/* The pixels of one UPDATE at most. The peer blocks its main loop until it has read a whole UPDATE,
+ * so the whole must fit into the socket's buffer: then the peer never waits for us to wake up. A
+ * band of this size also stays in the processor's cache between our write and the peer's read. */
 #define SOCKET_BAND_BYTES DISPLAY_BAND_BYTES
 
-/* What the socket is asked to hold: the kernel doubles it, so two bands. While the peer reads one
- * we write the next, and wake up half as often. What Linux allows unless it is told otherwise is
- * this much, and more would let what is shown lag further behind. */
+/* The value for SO_SNDBUF, which the kernel doubles: two bands. While the peer reads one band we
+ * write the next, and wake up half as often. This is Linux's default limit (wmem_max); a larger
+ * buffer would also let the screen lag further behind. */
 #define SOCKET_SEND_BUFFER_BYTES (208 * 1024)
 
 /* Pieces of memory in one UPDATE at most; one more holds its header. */
@@ -35,7 +35,7 @@
 #define SOCKET_HEADER_BYTES                                                                        \
 	(sizeof(struct vhost_user_gpu_header) + sizeof(struct vhost_user_gpu_update))
 
-/* What is read at once; more than the longest reply. */
+/* Bytes that are read at once; more than the longest reply. */
 #define SOCKET_INPUT_BYTES 2048
 
 /* Milliseconds. */
@@ -49,7 +49,7 @@ enum scanout_kind {
 	SCANOUT_DMABUF,
 };
 
-/* display_request::kind: what a pending request waits for. */
+/* display_request::kind: the event that a pending request waits for. */
 enum request_kind {
 	REQUEST_INFO_WAITS, /* to be asked */
 	REQUEST_INFO_ASKED, /* for the answer */
@@ -57,7 +57,7 @@ enum request_kind {
 	REQUEST_EDID_ASKED, /* at most one */
 	REQUEST_FLUSH_WAITS,
 	REQUEST_FLUSH_ASKED,
-	REQUEST_LOST, /* to be told that its peer is gone */
+	REQUEST_LOST, /* to be called back with the loss of its peer */
 };
 
 enum protocol_state {
@@ -74,7 +74,7 @@ struct socket_cursor {
 };
 
 struct socket_scanout {
-	/* What is to be shown. */
+	/* The content that the scanout should show. */
 	enum scanout_kind kind;
 	uint32_t width, height;
 	struct display_pixels *pixels; /* borrowed */
@@ -82,7 +82,7 @@ struct socket_scanout {
 	struct rect dmabuf_rect;       /* the part of it that is shown */
 	struct socket_cursor cursor;
 
-	/* What the peer add_missing of it. */
+	/* The part of it that the peer lacks. */
 	struct damage damage;  /* of the frame that is being sent */
 	struct damage waiting; /* of the next frame; unused if interval is 0 */
 	struct rect sending;   /* taken out of damage and prepared; empty if there is none */
@@ -90,7 +90,7 @@ struct socket_scanout {
 	struct rect flush; /* of the dma-buf; empty if there is none to send */
 
 	/* What the peer has. */
-	uint32_t peer_width, peer_height; /* of the last SCANOUT on this socket, 0 if it is gone */
+	uint32_t peer_width, peer_height; /* of the last SCANOUT on this socket; 0: no surface */
 	bool peer_has_surface, peer_has_dmabuf; /* also from an earlier socket */
 	bool peer_surface_is_unused;            /* SCANOUT was sent, and no UPDATE since */
 	bool flush_is_asked;
@@ -103,14 +103,14 @@ struct socket_scanout {
 
 struct socket_display;
 
-/* One kind of message; there is one such message to send, or none. */
+/* One kind of message. At any time, at most one message of a kind is due per scanout. */
 struct message {
 	const char *name;
 	uint32_t request, size; /* size: of the payload, without an UPDATE's pixels */
 	/* Fills in @payload (@size bytes) if there is something to send. */
 	bool (*build)(struct socket_display *sd, unsigned scanout, void *payload);
-	/* The first byte is out, or it is committed, so all of it will be: now the peer counts as
-	 * having it. */
+	/* Called when the first byte was sent or the message was committed, so that all of it will
+	 * be sent: records that the peer has it. */
 	void (*sent)(struct socket_display *sd, unsigned scanout);
 };
 
@@ -139,19 +139,19 @@ struct socket_display {
 	int fd; /* -1: there is none */
 	uint64_t generation;
 	struct loop_source socket;
-	bool is_full; /* the socket; EPOLLOUT will tell */
+	bool is_full; /* the socket; EPOLLOUT reports when there is room */
 	bool has_warned;
 	enum protocol_state protocol;
 	uint64_t protocol_deadline; /* 0: the features are known, or there is no peer */
 	uint64_t features;          /* VHOST_USER_GPU_PROTOCOL_F_* */
 	bool info_is_asked;         /* GET_DISPLAY_INFO is out; one at a time */
 	bool barrier_is_due;        /* GET_EDID is out, GET_DISPLAY_INFO must follow */
-	uint8_t flush_order[DISPLAY_MAX_SCANOUTS]; /* scanouts whose flush is asked */
+	uint8_t flush_order[DISPLAY_MAX_SCANOUTS]; /* scanouts with a flush sent */
 	unsigned flush_order_len;
 	unsigned input_len;
 	uint8_t input[SOCKET_INPUT_BYTES];
 
-	bool has_told; /* the person, of told_features */
+	bool has_told; /* told_features were logged */
 	uint64_t told_features;
 
 	struct display_request *requests; /* display_request::next; the oldest first */
@@ -164,9 +164,9 @@ struct socket_display {
 	struct loop_task task;
 
 	unsigned next_scanout; /* whose turn it is to send */
-	/* Where there may be something to send; nowhere else there is. */
+	/* Scanouts that may have something to send; the others have nothing. */
 	uint32_t awake; /* bit i: on scanout i; bit DISPLAY_MAX_SCANOUTS: of no scanout */
-	uint32_t drawn; /* bit i: on scanout i, but if it is not awake, only its pixels */
+	uint32_t drawn; /* bit i: scanout i has new pixels; see awake */
 	struct socket_scanout scanouts[DISPLAY_MAX_SCANOUTS];
 	struct socket_output output;
 };
@@ -178,12 +178,12 @@ struct socket_display *socket_display_of(struct display *display);
 /* Ends the connection and marks the requests as lost; the caller then calls
  * socket_request_end_all() for those. Nothing happens without a peer. */
 void socket_disconnect(struct socket_display *sd);
-/* The same because the socket failed, and ends the requests. From the loop only. */
+/* Called when the socket failed: disconnects, and ends the requests. From the loop only. */
 void socket_drop_peer(struct socket_display *sd);
 #define SOCKET_EVERYTHING ((2u << DISPLAY_MAX_SCANOUTS) - 1)
 
-/* Something changed on @scanouts (bits as in socket_display::awake): sends what there is to send at
- * the end of this turn of the loop. */
+/* Something changed on @scanouts (bits as in socket_display::awake): the messages that are due are
+ * sent at the end of this turn of the loop. */
 void socket_wake(struct socket_display *sd, uint32_t scanouts);
 /* The protocol features are known now. */
 void socket_set_features(struct socket_display *sd, uint64_t features);
@@ -207,26 +207,25 @@ bool socket_message_next(struct socket_display *sd);
 
 /* band.c */
 
-/* Puts the next part of the picture on @s that is to be sent into sd->output.band, and where its
- * pixels lie into sd->output.iov from 1 on. Returns how many pieces these are; 0: nothing is to be
- * sent. */
+/* Puts the next rectangle of @s to send into sd->output.band, and the addresses of its pixels into
+ * sd->output.iov from index 1 on. Returns the number of pieces; 0: there is nothing to send. */
 int socket_band_next(struct socket_display *sd, struct socket_scanout *s);
 
 /* pace.c */
 
 /* @max_fps as in socket_display_new(). */
 void socket_pace_init(struct socket_display *sd, uint32_t max_fps);
-/* The next front-end has other screens. */
+/* Forgets the refresh rates: the next front-end has other screens. */
 void socket_pace_forget_edids(struct socket_display *sd);
-/* The screen of @scanout says how often it shows a picture. */
+/* Takes the refresh rate of @scanout from @edid. */
 void socket_pace_by_edid(struct socket_display *sd, unsigned scanout,
 			 const struct display_edid *edid);
-/* @r (not empty) of the pixels of @s is to be sent when it may. */
+/* Adds @r (not empty) to the damage of @s, for the current frame or the next one. */
 void socket_pace_add(struct socket_scanout *s, const struct rect *r);
-/* Nothing of the pixels of @s is to be sent. */
+/* Drops all damage of @s. */
 void socket_pace_drop(struct socket_scanout *s);
-/* Nothing is left of the last frame of @s. True if a next one begins: its damage is in s->damage.
- * If it has to wait, the timer will mark @s as drawn. */
+/* Called when the last frame of @s was sent. Returns true if the next one begins: its damage is in
+ * s->damage. If it has to wait, the timer marks @s as drawn later. */
 bool socket_pace_begin_frame(struct socket_display *sd, struct socket_scanout *s);
 int socket_pace_expire(struct loop_timer *timer);
 
@@ -234,7 +233,8 @@ int socket_pace_expire(struct loop_timer *timer);
 
 /* Sends until the socket is full or nothing is left to send. From the loop only. */
 void socket_output_send_all(struct socket_display *sd);
-/* The memory of @pixels is about to go: keeps what a partly sent message needs of it. */
+/* The memory of @pixels is about to go away: copies the part that a partly sent message refers
+ * to. */
 void socket_output_keep(struct socket_display *sd, const struct display_pixels *pixels);
 
 /* request.c */
@@ -246,26 +246,26 @@ void socket_request_remove(struct socket_display *sd, struct display_request *re
 /* The oldest request of that kind, or NULL; of any scanout with DISPLAY_MAX_SCANOUTS. */
 struct display_request *socket_request_find(struct socket_display *sd, enum request_kind kind,
 					    unsigned scanout);
-/* Those of one kind are of another kind from now on. */
+/* Gives all requests of one kind another kind. */
 void socket_request_become(struct socket_display *sd, enum request_kind kind, unsigned scanout,
 			   enum request_kind becomes);
-/* Calls back all those of that kind. A callback may make and cancel requests. */
+/* Calls back all requests of that kind. A callback may make and cancel requests. */
 void socket_request_end_all(struct socket_display *sd, enum request_kind kind, unsigned scanout,
 			    int error, const void *reply);
 /* Makes sure that socket_request_expire() is called at @deadline. */
 void socket_request_watch(struct socket_display *sd, uint64_t deadline);
-/* Ends what has waited too long. */
+/* Timer callback: ends the requests whose deadline is over. */
 int socket_request_expire(struct loop_timer *timer);
 /* The flush that was asked first has been shown, or none if none was asked. */
 void socket_request_flush_done(struct socket_display *sd);
 
 /* report.c */
 
-/* What the peer can do is known: a line in the log, once for each VMM unless it changes. */
+/* Logs the peer's features: once for each front-end, and again if they change. */
 void socket_report_features(struct socket_display *sd);
 void socket_log_state(struct display *display);
 
 /* reply.c */
 
-/* Reads what there is, and handles it. From the loop only. */
+/* Reads and handles the input that is there. From the loop only. */
 void socket_reply_read(struct socket_display *sd);
