@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Blob resources (VIRTIO 1.2, 5.7.6.8: RESOURCE_CREATE_BLOB). A blob of guest memory needs no host
- * memory: its bytes are its backing, and the display reads them there. The renderer is told of it
- * only if it has a hook for blobs, so its handle may be NULL.
+ * memory: its bytes are in its backing, and the display reads them from there. The renderer makes a
+ * resource for it only if it has a hook for blobs, so its handle may be NULL.
  *
- * A host blob is memory of the renderer's, made in a context or named by a number that the guest
- * and the context agreed upon. It is charged by its size, whole pages, whatever the renderer does.
+ * A host blob is memory of the renderer: made in a context, or identified by a blob id that the
+ * guest and the context agreed upon. The device charges its size, rounded up to whole pages,
+ * however much memory the renderer takes for it.
  */
 #include "gpu/blob.h"
 
@@ -19,7 +20,7 @@
 	(VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE | VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE |                  \
 	 VIRTIO_GPU_BLOB_FLAG_USE_CROSS_DEVICE)
 
-/* Makes the renderer's resource, if it wants to know of blobs. 0 or the guest's error. */
+/* Makes the renderer's resource, if the renderer has a hook for blobs. Returns 0 or RESP_ERR_*. */
 static int create_handle(struct gpu_device *device,
 			 const struct virtio_gpu_resource_create_blob *request,
 			 struct resource *resource)
@@ -41,7 +42,7 @@ static int create_handle(struct gpu_device *device,
 	return renderer_call(device->renderer, resource_create_blob, &args, &resource->handle);
 }
 
-/* Reads the list of its guest memory, and makes the renderer's part. */
+/* Reads the guest's list of memory entries, and makes the renderer's resource. */
 static int create_parts(struct gpu_device *device, struct gpu_command *command,
 			struct resource *resource)
 {
@@ -93,7 +94,8 @@ static bool is_host_blob(const struct gpu_device *device,
 		request->blob_mem == VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST);
 }
 
-/* What the guest agreed to with VIRTIO_GPU_F_BLOB_ALIGNMENT. */
+/* Whether @size meets the alignment that VIRTIO_GPU_F_BLOB_ALIGNMENT demands, if it is
+ * negotiated. */
 static bool is_aligned(const struct gpu_device *device, uint64_t size)
 {
 	return !device_has_feature(device, GPU_F_BLOB_ALIGNMENT) || size % BLOB_PAGE == 0;

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Host blobs in the VMM's window. Check, export, have it mapped, hold the command, answer when it
- * is in place.
+ * Maps host blobs into the front-end's window. A map command is checked, the blob is exported, the
+ * front-end is asked to map it, and the command is held until the map is in place.
  *
- * A blob is mapped once. While the VMM is asked to map or unmap it, whatever else concerns the map
- * waits, and runs from its start when the answer is there: an unmap that comes before its map is
- * answered, as when a client of the guest's is killed; a RESOURCE_UNREF, which frees the resource
- * only when nothing shows it to the guest any more. Linux gives the part of the window to another
- * resource when that is answered.
+ * A blob has at most one map. While a map or unmap request is in flight, other commands that
+ * concern the map are held, and run again from their start when the front-end answers. Examples are
+ * an unmap that comes before its map was answered, because a client in the guest was killed, and a
+ * RESOURCE_UNREF. RESOURCE_UNREF frees the resource only after the blob is unmapped, because Linux
+ * reuses that part of the window as soon as the command is answered.
  *
- * A command whose answer comes while its queue is stopped is run again too: a map then finds itself
- * mapped where it wants to be, and an unmap finds nothing mapped, which is what both of them say.
- * Linux also unmaps what could not be mapped.
+ * If the front-end answers while the queue is stopped, the command runs again too. A map then finds
+ * its blob mapped at the offset that it asks for, and an unmap finds no map; both succeed. Linux
+ * also unmaps blobs whose map command failed.
  *
- * A context that goes takes no map along: the blob is a descriptor's memory, which stays, and
- * another client may have it too.
+ * Destroying a context removes no map: the memory belongs to a descriptor that stays open, and
+ * another client of the guest may use it too.
  */
 #include "gpu/blob_map.h"
 
@@ -37,8 +37,8 @@ struct blob_map {
 	struct gpu_device *device; /* borrowed */
 	struct resource *resource; /* borrowed */
 	uint32_t map_info;
-	bool is_busy;               /* the VMM is asked to map or unmap it */
-	struct gpu_command *mapper; /* borrowed; the command that has it mapped, while it is held */
+	bool is_busy;               /* a map or unmap request is in flight */
+	struct gpu_command *mapper; /* borrowed; the map command, while it is held */
 };
 
 static int reply_mapped(struct gpu_command *command, const struct blob_map *map)
@@ -61,7 +61,7 @@ static int wait_for(struct blob_map *map, struct gpu_command *command)
 	return COMMAND_HELD;
 }
 
-/* The VMM has answered: who waits for @map, but for @mapper, runs again. */
+/* The front-end has answered: runs the commands that wait for @map again, except @mapper. */
 static void wake_waiting(struct gpu_device *device, const struct blob_map *map)
 {
 	for (GList *link = device->held.head, *next; link; link = next) {
@@ -95,12 +95,12 @@ static void on_unmapped(struct vhost_mapping *mapping, int error)
 {
 	struct blob_map *map = container_of(mapping, struct blob_map, mapping);
 
-	(void)error; /* the session has said so, and nothing else comes to be where it is */
+	(void)error; /* the session logged it, and maps nothing else at this place */
 	wake_waiting(map->device, map);
 	free_map(map);
 }
 
-/* Has the VMM map @fd (takes). 0 or the guest's error. */
+/* Asks the front-end to map @fd (takes). Returns 0 or RESP_ERR_*. */
 static int ask_map(struct gpu_device *device, struct blob_map *map, int fd)
 {
 	map->mapping.fn = on_mapped;
@@ -145,7 +145,7 @@ static int map_resource(struct gpu_device *device, struct gpu_command *command,
 	return wait_for(resource->map, command);
 }
 
-/* 0 or the guest's error: what need not be exported to be refused. */
+/* The checks that need no export. Returns 0 or RESP_ERR_*. */
 static int check_map(const struct gpu_device *device, const struct resource *resource,
 		     uint64_t offset)
 {

@@ -7,11 +7,11 @@ struct gpu_command;
 struct gpu_device;
 struct resource;
 
-/* True if the host blob @resource is mapped, or is about to be or not to be: then @command is held,
- * and runs again when it is mapped no more. */
+/* Unmaps the host blob @resource. Returns true if it is mapped, or a map or unmap request is in
+ * flight: then @command is held, and runs again when the blob is unmapped. */
 bool blob_map_end(struct gpu_device *device, struct resource *resource,
 		  struct gpu_command *command);
-/* @resource goes; no command waits for its map any more. */
+/* @resource is about to be freed, and no command waits for its map any more. */
 void blob_map_forget(struct gpu_device *device, struct resource *resource);
 
 /* Command handlers (VIRTIO 1.2, 5.7.6.8): RESOURCE_MAP_BLOB, RESOURCE_UNMAP_BLOB. */

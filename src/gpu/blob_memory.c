@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The memory behind a host blob, as a descriptor. The renderer exports it, but its word is not
- * taken for what it is: the VMM maps it into the guest, so it must be memory that the kernel keeps
- * apart from all else, a memfd or a dma-buf, and as long as the guest believes.
+ * The memory of a host blob, as a descriptor. The renderer exports it, and this file checks its
+ * kind and size: the front-end maps it into the guest, so it must be a memfd or a dma-buf, which
+ * hold no other data, and at least as large as the blob.
  *
- * It is read with system calls, not through a mapping of ours: whoever made it may cut it short.
+ * It is read with pread() and not through a mapping: another process may truncate it.
  */
 #include "gpu/blob_memory.h"
 

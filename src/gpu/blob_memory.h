@@ -9,7 +9,8 @@ struct gpu_device;
 struct renderer_blob_export;
 struct resource;
 
-/* Host blobs are charged, mapped and, by guests that ask, sized in such pieces. */
+/* Bytes. Host blobs are charged and mapped in units of this; so are their sizes, if the guest
+ * negotiated VIRTIO_GPU_F_BLOB_ALIGNMENT. */
 #define BLOB_PAGE UINT64_C(4096)
 
 /* Bytes of the whole pages that a blob of @size bytes (at most INT64_MAX) takes. */
@@ -18,15 +19,15 @@ static inline uint64_t blob_memory_size(uint64_t size)
 	return (size + BLOB_PAGE - 1) / BLOB_PAGE * BLOB_PAGE;
 }
 
-/* Exports the host blob @resource: a memfd, or else a dma-buf, of at least so many bytes.
- * *@ret->fd is the caller's. 0; VIRTIO_GPU_RESP_ERR_UNSPEC if there is no such memory behind it;
- * -errno. */
+/* Exports the host blob @resource as a memfd or a dma-buf that is at least as large as the blob.
+ * The caller owns ret->fd. Returns 0, VIRTIO_GPU_RESP_ERR_UNSPEC if its memory is neither or too
+ * small, or -errno. */
 int blob_memory_export(struct gpu_device *device, const struct resource *resource,
 		       struct renderer_blob_export *ret);
 
-/* Whether @fd is a dma-buf; what was exported is a memfd otherwise. */
+/* Whether @fd, which blob_memory_export() returned, is a dma-buf; if not, it is a memfd. */
 bool blob_memory_is_dmabuf(int fd);
 
-/* Copies @size bytes from @offset of a memfd, which may be cut short: false then, or if there is
- * nothing to be read. */
+/* Copies @size bytes from @offset of a memfd. Returns false on an error, or if the memfd was
+ * truncated before the end of the range. */
 bool blob_memory_read(int fd, uint64_t offset, void *buf, size_t size);

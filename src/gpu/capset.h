@@ -11,7 +11,7 @@ struct renderer_capset;
 /* Asks the renderer which capsets the guest may see. */
 void capset_init(struct gpu_device *device);
 
-/* NULL if the guest may not see it. */
+/* Returns NULL if the guest may not see the capset. */
 const struct renderer_capset *capset_find(const struct gpu_device *device, uint32_t id);
 
 /* Whether a capset that the guest may see needs mapped host blobs. */

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A scanout shows a part of a resource; a resource knows on which scanouts it is shown, so that it
- * can be shown on several, and leaves them all when it goes. A command that is wrong leaves the
- * scanout as it was; one that is right but cannot be done (no memory) turns it off.
+ * A scanout shows a part of a resource. Each resource records the scanouts that show it, because
+ * there may be several, and all of them are turned off when the resource is freed. An invalid
+ * command leaves the scanout as it was; a valid one that fails (no memory) turns it off.
  *
- * A resource on the GPU is shown as a dma-buf where it has one and the display takes it. Flushing
- * it waits until the display has shown it; on several scanouts, one after the other. In every other
- * case the display is told what is new and reads it when it can: the flush is done at once.
+ * A resource on the GPU is shown as a dma-buf if it can be exported and the display accepts it. Its
+ * RESOURCE_FLUSH is answered when the display has shown it; if several scanouts show it, they are
+ * flushed one after the other. In all other cases the flush marks damage, which the display reads
+ * when it can, and is answered at once.
  */
 #include "gpu/scanout.h"
 
@@ -18,8 +19,8 @@
 #include "gpu/scanout_pixels.h"
 #include "render/pixels.h"
 
-/* Kept open for the next time that their resources are shown. A guest draws into a few pictures in
- * turn; one that shows more shall not take all descriptors that the process may have. */
+/* Dma-bufs that stay open for the next time that their resources are shown. A guest normally cycles
+ * through a few pictures; one that shows more must not use up the process's descriptors. */
 #define MAX_DMABUFS 64
 
 void scanout_init_all(struct gpu_device *device)
@@ -34,7 +35,8 @@ static void trim_dmabufs(struct gpu_device *device, struct resource *resource)
 		resource_forget_dmabuf(device, resource);
 }
 
-/* The display has let go of what @scanout showed. */
+/* Called when the display no longer uses the resource on scanout @i: ends the link between the
+ * two. */
 static void leave_resource(struct gpu_device *device, unsigned i)
 {
 	struct scanout *scanout = &device->scanouts[i];
@@ -75,7 +77,8 @@ void scanout_memory_changes(struct gpu_device *device, const struct resource *re
 	}
 }
 
-/* Exports the resource, the first time, and keeps the descriptor. */
+/* Whether the resource has a dma-buf that a display can show. Exports it the first time, and keeps
+ * the descriptor. */
 static bool has_dmabuf(struct gpu_device *device, struct resource *resource)
 {
 	const struct renderer_ops *ops = device->renderer->ops;
@@ -86,7 +89,7 @@ static bool has_dmabuf(struct gpu_device *device, struct resource *resource)
 		resource->has_dmabuf = true;
 		device->n_dmabufs++;
 	}
-	/* The display's message has no field for an offset. */
+	/* DMABUF_SCANOUT has one plane and no field for an offset. */
 	return resource->has_dmabuf && resource->dmabuf.n_planes == 1 &&
 	       resource->dmabuf.offset[0] == 0;
 }
@@ -101,7 +104,7 @@ static bool show_dmabuf(struct gpu_device *device, unsigned i, struct resource *
 	return display_scanout_dmabuf(device->display, i, &resource->dmabuf, r) == 0;
 }
 
-/* The pixels of @next are what the display is to read. */
+/* Prepares @next to be shown as pixels. Returns 0 or RESP_ERR_*. */
 static int prepare_pixels(struct gpu_device *device, struct scanout *next)
 {
 	bool is_on_gpu = device->renderer->ops->export_dmabuf &&
@@ -112,8 +115,8 @@ static int prepare_pixels(struct gpu_device *device, struct scanout *next)
 	return scanout_pixels_init(device, next);
 }
 
-/* Shows what @next says, which was checked: its resource, rectangle and, for a blob, layout. If
- * that cannot be, the scanout is off. */
+/* Shows the resource of @next, whose rectangle and (for a blob) layout were checked. On failure the
+ * scanout is off. */
 static int show_scanout(struct gpu_device *device, unsigned i, struct scanout *next)
 {
 	struct scanout *scanout = &device->scanouts[i];
@@ -126,8 +129,8 @@ static int show_scanout(struct gpu_device *device, unsigned i, struct scanout *n
 		trim_dmabufs(device, next->resource);
 		return r;
 	}
-	/* The display finishes with the old pixels before the source becomes the new one, or sends
-	 * what was read back of them. */
+	/* The display must copy what it still needs of the old pixels before their source is
+	 * replaced; or, if both are read back, it sends the copy that was read back already. */
 	if (!scanout_pixels_take_over(next, scanout))
 		display_pixels_changed(device->display, &scanout->pixels);
 	leave_resource(device, i);
@@ -141,14 +144,14 @@ static int show_scanout(struct gpu_device *device, unsigned i, struct scanout *n
 	return 0;
 }
 
-/* The resource that a scanout is to show; NULL if it is to be off, which it is then. 0 or the
- * guest's error. */
+/* Finds the resource that the scanout shall show. For resource id 0 turns the scanout off, and
+ * *@ret is NULL. Returns 0 or RESP_ERR_*. */
 static int find_shown(struct gpu_device *device, uint32_t scanout_id, uint32_t resource_id,
 		      struct resource **ret)
 {
 	if (scanout_id >= VIRTIO_GPU_MAX_SCANOUTS)
 		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
-	*ret = resource_find(device, resource_id); /* 0 is nobody's id */
+	*ret = resource_find(device, resource_id); /* no resource has id 0 */
 	if (resource_id == 0)
 		turn_off(device, scanout_id);
 	else if (!*ret)
@@ -166,7 +169,7 @@ int scanout_set(struct gpu_device *device, struct gpu_command *command)
 	int r = find_shown(device, request->scanout_id, request->resource_id, &next.resource);
 	if (r != 0 || !next.resource)
 		return r;
-	/* Buffers can be wider than any picture: no display can show so much of one. */
+	/* A buffer can be wider than any picture; no display can show such a width. */
 	if (rect_is_empty(&next.rect) || next.rect.width > device->limits.max_dimension ||
 	    !rect_is_within(&next.rect, next.resource->width, next.resource->height))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
@@ -201,7 +204,8 @@ int scanout_set_blob(struct gpu_device *device, struct gpu_command *command)
 	return show_scanout(device, request->scanout_id, &next);
 }
 
-/* The part of @r, of the resource, that is seen on a scanout, in the scanout's own coordinates. */
+/* Clips @r (in the resource's coordinates) to the visible part; the result is in the scanout's
+ * coordinates. */
 static struct rect clip_damage(const struct scanout *scanout, const struct rect *r)
 {
 	struct rect damage = rect_intersect(r, &scanout->rect);
@@ -219,7 +223,7 @@ static void on_flushed(struct display_request *request, int error, const void *r
 {
 	struct gpu_command *command = container_of(request, struct gpu_command, display_request);
 
-	(void)error; /* a frame that nobody has shown is not the guest's fault */
+	(void)error; /* that a frame was not shown is not the guest's fault */
 	(void)reply;
 	if (!command_resume(command))
 		return;
@@ -228,7 +232,7 @@ static void on_flushed(struct display_request *request, int error, const void *r
 		command_complete(command, r);
 }
 
-/* Shows what is left to be shown, until a dma-buf has to be waited for. */
+/* Flushes the remaining scanouts, until the display has to be waited for because of a dma-buf. */
 static int flush_next(struct gpu_device *device, struct gpu_command *command)
 {
 	const struct virtio_gpu_resource_flush *request = &command->request.flush;

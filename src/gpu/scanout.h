@@ -6,10 +6,10 @@ struct gpu_device;
 struct resource;
 
 void scanout_init_all(struct gpu_device *device);
-/* @resource is about to go: no scanout shows it any more. */
+/* @resource is about to be freed: turns off every scanout that shows it. */
 void scanout_forget(struct gpu_device *device, struct resource *resource);
-/* The memory behind @resource (NULL: any of the guest's) is about to change: the display finishes
- * with the old one. */
+/* The memory behind @resource (NULL: all guest memory) is about to change: the display copies what
+ * it still needs of the old memory. */
 void scanout_memory_changes(struct gpu_device *device, const struct resource *resource);
 
 /* Command handlers (VIRTIO 1.2, 5.7.6.8). */

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Where the display reads the pixels of a scanout, when it has room for them. There are three
- * places:
+ * Provides the pixels of a scanout, which the display reads when it has room for them. They come
+ * from one of three places:
  *
- * mapped: the renderer's own memory. Rows are sent from where they lie.
- * blob: guest memory. Rows are sent from the guest's pages. Of a host blob they are copied into the
- * shadow first, for whoever draws there may do so at any time.
- * shadow: what lies on the GPU, or in another format, is copied into a shadow of the scanout, only
- * the damaged box of it, and only when the display begins to send that box. The box lies there
- * without gaps: a small one touches few pages, and is sent as one piece. The GPU is asked for the
- * whole box at once, for it has to finish its work each time; guest memory is converted band by
- * band, each right before it is sent.
+ * mapped: the renderer's own memory. Rows are sent from where they lie. blob: guest memory. Rows
+ * are sent from the guest's pages. Rows of a host blob are copied into the shadow first, because
+ * the guest or the renderer may draw into it at any time. shadow: pixels on the GPU, or in another
+ * format, are copied into a buffer of the scanout, its shadow: only the damaged box, and only when
+ * the display begins to send it. The rows of the box are contiguous there, so a small box touches
+ * few pages and is sent as one piece. The box is read back from the GPU as a whole, because each
+ * read waits until the GPU is idle. Guest memory is converted band by band, each right before it is
+ * sent.
  */
 #include "gpu/scanout_pixels.h"
 
@@ -30,7 +30,8 @@ static struct scanout *to_scanout(struct display_pixels *pixels)
 	return container_of(pixels, struct scanout, pixels);
 }
 
-/* The rows of @r from @data on, as pieces; joined if nothing lies between them. */
+/* Describes the rows of @r as pieces; contiguous rows are joined. @data is the address of pixel (0,
+ * 0). */
 static int collect_rows(const uint8_t *data, uint64_t stride, const struct rect *r,
 			struct iovec *iov, int max)
 {
@@ -62,14 +63,15 @@ static int mapped_rows(struct display_pixels *pixels, const struct rect *r, stru
 	return collect_rows(mapped.data, mapped.stride, &in_resource, iov, max);
 }
 
-/* The offset of @r in its blob; SET_SCANOUT_BLOB checked the whole scanout against the blob. */
+/* The offset of @r in the blob. SET_SCANOUT_BLOB checked that the whole scanout lies in the
+ * blob. */
 static uint64_t blob_offset(const struct scanout *scanout, const struct rect *r)
 {
 	return scanout->offset + (uint64_t)(scanout->rect.y + r->y) * scanout->stride +
 	       (uint64_t)(scanout->rect.x + r->x) * PIXEL_BYTES;
 }
 
-/* The backing from its first byte on. */
+/* A cursor at the first byte of the backing. */
 static struct iov_cursor read_backing(const struct backing *backing)
 {
 	return (struct iov_cursor){ .iov = backing->iov, .n_iov = backing->n_iov };
@@ -84,7 +86,7 @@ static int blob_rows(struct display_pixels *pixels, const struct rect *r, struct
 	int n = 0;
 
 	if (!resource_find_memory(scanout->device, scanout->resource))
-		return -EFAULT; /* the memory behind it is gone */
+		return -EFAULT; /* its guest memory is gone */
 	struct iov_cursor cursor = read_backing(backing);
 
 	if (size == scanout->stride)
@@ -102,7 +104,8 @@ static int blob_rows(struct display_pixels *pixels, const struct rect *r, struct
 	return n;
 }
 
-/* From now on the shadow holds @r. Returns where; its rows are so many bytes apart. */
+/* Reserves the shadow for @r. Returns its address, and the bytes from row to row in
+ * *@ret_stride. */
 static uint8_t *hold_in_shadow(struct scanout *scanout, const struct rect *r, uint32_t *ret_stride)
 {
 	scanout->in_shadow = *r;
@@ -213,9 +216,8 @@ static bool is_in_display_order(uint32_t format)
 	       format == VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM;
 }
 
-/* Not everything that has the size of a picture can be read back: it is seen with one pixel, the
- * first time that a resource is shown. Textures with samples cannot, nor what the driver could not
- * make. */
+/* Some textures cannot be read back: those with several samples, and those that the driver failed
+ * to make. One pixel is read as a test, the first time that a resource is shown. */
 static int try_read_back(struct gpu_device *device, struct scanout *scanout)
 {
 	struct renderer *renderer = device->renderer;
@@ -243,7 +245,7 @@ static int init_host_blob(struct gpu_device *device, struct scanout *scanout)
 	scanout->memory_fd = memory.fd;
 	scanout->has_memory = true;
 	scanout->pixels.ops = &host_blob_ops;
-	if (blob_memory_is_dmabuf(memory.fd)) /* which cannot be read so */
+	if (blob_memory_is_dmabuf(memory.fd)) /* pread() cannot read a dma-buf */
 		r = VIRTIO_GPU_RESP_ERR_UNSPEC;
 	if (r == 0)
 		r = new_shadow(device, scanout);
@@ -273,7 +275,7 @@ int scanout_pixels_init(struct gpu_device *device, struct scanout *scanout)
 		return 0;
 	}
 	if (!renderer->ops->read_pixels)
-		return 0; /* the null renderer: there is nothing to be seen */
+		return 0; /* the null renderer has no pixels */
 	scanout->pixels.ops = &read_back_ops;
 	int r = new_shadow(device, scanout);
 	return r == 0 ? try_read_back(device, scanout) : r;
