@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The session's side of the window. There is one if the front-end asked how large it is to be: that
- * it accepted the feature says nothing, for QEMU 11.1's vhost-user-gpu-pci does so without having a
+ * The session's part in the window. The session has a window if the front-end asked for its size.
+ * Accepting the protocol feature is no proof: QEMU 11.1's vhost-user-gpu-pci accepts it and has no
  * window.
  *
- * What keeps track of the maps is made with the first one, so that a session that has none pays
- * nothing for it.
+ * The struct shmem is made with the first map, so that a session without maps costs nothing.
  */
 #include <errno.h>
 #include <glib.h>
@@ -16,7 +15,7 @@
 #include "vhost/session_private.h"
 #include "vhost/shmem.h"
 
-/* Without these there is no channel that brings answers. */
+/* Without these features there is no channel on which the front-end answers. */
 #define NEEDED_FEATURES                                                                            \
 	(BIT64(VHOST_USER_PROTOCOL_F_SHMEM) | BIT64(VHOST_USER_PROTOCOL_F_BACKEND_REQ) |           \
 	 BIT64(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) | BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK))

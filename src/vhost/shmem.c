@@ -2,24 +2,26 @@
 /*
  * The invariant: a part of the window is in `parts` from the time when its map is asked for until
  * the front-end has said that it is mapped no more, has dropped it in a reset, or was never asked.
- * A part whose unmapping failed, or of which nobody knows, stays there without an owner: it is
- * closed, and nothing else is mapped there.
+ * A part whose unmap failed, or whose state is not known, stays there without an owner: it is
+ * closed, and nothing else is mapped at its place.
  *
- * Requests are asynchronous, and one is in flight at a time: the front-end's main loop may wait for
- * us. They go out in the order in which they were asked for, so that an unmap goes before a later
- * map of the same part.
+ * Requests are asynchronous, because the front-end's main loop may be waiting for us, and one is in
+ * flight at a time. They are sent in the order in which they were asked for, so that an unmap is
+ * sent before a later map of the same part.
  *
- * QEMU 11.1 answers a map before it has put it in place. It does that before it takes the next
- * request, so any later answer proves it. The owner is told then; after the last map of a batch a
- * barrier, a request that changes nothing, brings that answer. A front-end that does not answer it
- * within a second gets no other one.
+ * QEMU 11.1 answers a map before the map is in place, but puts it in place before it reads the next
+ * request. So any later answer proves that the map is in place, and the owner is called then. After
+ * the last map of a batch a barrier, which is a request that changes nothing, causes such an
+ * answer. A front-end that does not answer a barrier within a second is sent no further one.
  *
- * Who waits too long is told so. The request stays in flight, for a late answer says what has
- * happened: a map that comes late is unmapped. Until then there are no new maps.
+ * If an answer takes too long, the owner is called with an error. The request stays in flight,
+ * because the late answer says whether the map was made; if so, it is unmapped. Until that answer
+ * new maps are refused.
  *
- * A reset drops all maps in the front-end without a word. A map that is in flight then may be put
- * in place after it, and is unmapped. We may hear of a reset only at the next start: so it is with
- * maps that were answered after the rings had stopped.
+ * On a reset the front-end drops all maps without a message. A map that is in flight then may be
+ * put in place after the reset, so it is unmapped. We may learn of a reset only at the next start
+ * of the rings; maps that were answered after the rings had stopped are unmapped for the same
+ * reason.
  */
 #include "vhost/shmem_private.h"
 
@@ -101,7 +103,7 @@ void shmem_prove_maps(struct shmem *shmem)
 
 static void await_answer(struct shmem *shmem, int ms)
 {
-	shmem->n_ticks = (unsigned)ms / SHMEM_TICK_MS + 1; /* the timer may be under way already */
+	shmem->n_ticks = (unsigned)ms / SHMEM_TICK_MS + 1; /* the first tick may be short */
 	if (!shmem->timer.is_armed)
 		loop_timer_arm(&shmem->timer, SHMEM_TICK_MS);
 }
@@ -125,7 +127,8 @@ static void send_part(struct shmem *shmem, struct shmem_part *part)
 	await_answer(shmem, SHMEM_REQUEST_MS);
 }
 
-/* The lookup of an object that nobody has: QEMU answers it whatever was agreed upon. */
+/* Looks up an object that does not exist: QEMU answers this request whichever features were
+ * negotiated. */
 static void send_barrier(struct shmem *shmem)
 {
 	static const uint8_t no_object[16];
@@ -136,7 +139,7 @@ static void send_barrier(struct shmem *shmem)
 	await_answer(shmem, SHMEM_BARRIER_MS);
 }
 
-/* An error shows in the loop as well, where owners may be told. */
+/* An error is ignored here: the loop reports it too, and owners may be called from there. */
 static void flush(struct shmem *shmem)
 {
 	int r = vhost_channel_flush(&shmem->channel);
@@ -186,7 +189,7 @@ static void on_map_answer(struct shmem *shmem, struct shmem_part *part, bool is_
 		shmem_tell_owner(part, -EINVAL, false);
 		shmem_part_free(shmem, part);
 	} else if (part->is_unwanted) {
-		/* Before anything else is mapped there. */
+		/* It must be unmapped before anything else is mapped at its place. */
 		ask_unmap(shmem, part, true);
 	} else {
 		part->state = PART_UNPROVEN;
@@ -203,7 +206,7 @@ static void on_unmap_answer(struct shmem *shmem, struct shmem_part *part, bool i
 		shmem_close_part(shmem, part);
 }
 
-/* The answer that is in. 0 or -EPROTO. */
+/* Handles the answer in channel.in. Returns 0 or -EPROTO. */
 static int take_answer(struct shmem *shmem)
 {
 	const struct vhost_message *m = &shmem->channel.in;
@@ -237,7 +240,7 @@ static int on_channel(struct loop_source *source, uint32_t events)
 	struct shmem *shmem = container_of(source, struct shmem, source);
 	int r = vhost_channel_flush(&shmem->channel);
 
-	(void)events; /* an error or a hang-up shows when we read or write */
+	(void)events; /* read() or write() reports an error or a hang-up */
 	if (r == 0 || r == -EAGAIN)
 		r = vhost_channel_receive(&shmem->channel);
 	if (r == 1) {
@@ -265,7 +268,7 @@ static int on_channel(struct loop_source *source, uint32_t events)
 
 /* ---- what is asked for ---- */
 
-/* Whether something is or may be mapped at the same place, and nothing is under way against it. */
+/* Whether another part is or may be mapped at the same place, with no unmap of it asked for. */
 static bool overlaps(const struct shmem *shmem, const struct vhost_mapping *mapping)
 {
 	for (const GList *link = shmem->parts.head; link; link = link->next) {
@@ -338,7 +341,7 @@ void shmem_forget(struct shmem *shmem, struct vhost_mapping *mapping)
 		shmem_part_unqueue(shmem, part);
 		ask_unmap(shmem, part, false);
 		break;
-	case PART_UNMAP_WAITS: /* and keeps its place: a map of the same part may be behind it */
+	case PART_UNMAP_WAITS: /* keeps its turn: a map of its place may wait after it */
 	case PART_UNMAP_SENT:
 	case PART_CLOSED:
 		break;

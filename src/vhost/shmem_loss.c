@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The end of what the front-end does not answer, or does not do: it has closed the channel, lets a
- * request wait too long, or refuses to unmap. Each owner that waits is told once, and a part that
- * may be mapped stays closed.
+ * Ends requests that the front-end did not answer or did not carry out: it closed the channel, took
+ * too long, or refused to unmap. Each waiting owner is called once, and a part that may still be
+ * mapped stays closed.
  *
- * Time is counted in ticks of our loop: the front-end cannot answer while it waits for us, and we
- * do not see its answer while the renderer's library is busy.
+ * Time is counted in ticks of our own loop, not by a clock: the front-end cannot answer while it
+ * waits for us, and we cannot read its answer while the renderer's library is busy.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +21,8 @@ bool shmem_is_waiting(const struct shmem *shmem)
 	return shmem->in_flight || shmem->is_barrier_in_flight;
 }
 
-/* A map that waits was accepted because @closed was about to go. */
+/* Refuses waiting maps that overlap @closed: they were accepted because it was about to be
+ * unmapped. */
 static void refuse_maps_over(struct shmem *shmem, const struct shmem_part *closed)
 {
 	for (GList *link = shmem->parts.head, *next; link; link = next) {
@@ -46,7 +47,8 @@ void shmem_close_part(struct shmem *shmem, struct shmem_part *part)
 	refuse_maps_over(shmem, part);
 }
 
-/* Whoever waits hears it, and what is not known to be unmapped stays closed. */
+/* The channel is lost: calls the owner if it waits, and closes the part if the front-end may not
+ * have carried out its request. */
 static void lose_part(struct shmem *shmem, struct shmem_part *part)
 {
 	shmem_part_unqueue(shmem, part);
@@ -86,7 +88,7 @@ void shmem_disconnect(struct shmem *shmem)
 	}
 }
 
-/* @part has waited too long, or waits behind what has. */
+/* Gives up @part, because its request or one before it in the queue took too long. */
 static void give_up_part(struct shmem *shmem, struct shmem_part *part)
 {
 	switch (part->state) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* What the files of the window share: a part of it, and what both do with one. */
+/* Shared by the files of the window: the struct of a part, and the functions that work on one. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,20 +41,21 @@ static inline bool shmem_part_is_over(const struct shmem_part *part, uint64_t of
 
 /* shmem.c */
 void shmem_part_free(struct shmem *shmem, struct shmem_part *part);
-/* Takes it out of the queue that its state says. */
+/* Removes the part from the queue that belongs to its state. */
 void shmem_part_unqueue(struct shmem *shmem, struct shmem_part *part);
-/* Tells its owner the end of what it asked for; @is_mapped: the part is its own from now on. */
+/* Calls the owner with the result of its request; @is_mapped: the owner keeps the part. */
 void shmem_tell_owner(struct shmem_part *part, int error, bool is_mapped);
-/* All that was mapped is in place. */
+/* All answered maps are in place: calls their owners. */
 void shmem_prove_maps(struct shmem *shmem);
 /* Sends the next request, unless one is in flight or none may be sent. */
 void shmem_send_next(struct shmem *shmem);
 
 /* shmem_loss.c */
 bool shmem_is_waiting(const struct shmem *shmem);
-/* It could not be unmapped: nothing else is mapped there any more. */
+/* The part could not be unmapped: keeps it, so that nothing else is mapped at its place. */
 void shmem_close_part(struct shmem *shmem, struct shmem_part *part);
-/* Closes the channel, if there is one. Its owners hear that they are not connected. */
+/* Closes the channel, if there is one. Waiting owners are called with -ENOTCONN, or with 0 if their
+ * map was answered. */
 void shmem_disconnect(struct shmem *shmem);
-/* Of shmem::timer, while a request is in flight. */
+/* The callback of shmem::timer, which is armed while a request is in flight. */
 int shmem_on_tick(struct loop_timer *timer);
