@@ -4,13 +4,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How a format lies in memory: rows of blocks. Formats that are not compressed have a block for
- * each pixel. */
+/* The memory layout of a format: rows of blocks. In formats that are not compressed, a block is one
+ * pixel. */
 struct block {
 	uint32_t width, height; /* pixels */
 	uint32_t size;          /* bytes */
 };
 
-/* The block of a 3D format, as virgl numbers them, in guest memory. False if it is not known: no
- * texture of such a format is read back. */
+/* Finds the block, in guest memory, of a 3D format in virgl's numbering. Returns false if the
+ * format is not known; no texture of such a format is read back. */
 bool block_of_format(uint32_t format, struct block *ret);

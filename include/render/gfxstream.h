@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* Vulkan for the guest, by gfxstream's library, within this process. */
+/* Vulkan for the guest, through gfxstream's library, in this process. */
 
 #include <stdint.h>
 
@@ -9,7 +9,7 @@ struct renderer;
 
 extern const struct renderer_kind gfxstream_renderer_kind;
 
-/* Of linux/virtio_gpu.h, whose older versions do not have them. */
+/* Capset ids of linux/virtio_gpu.h; its older versions lack them. */
 enum gfxstream_capset {
 	GFXSTREAM_CAPSET_VULKAN = 3,
 	GFXSTREAM_CAPSET_GLES = 8,
@@ -17,22 +17,22 @@ enum gfxstream_capset {
 };
 
 struct gfxstream_options {
-	const char *library;  /* a path; NULL: libgfxstream_backend where the system looks */
-	const char *features; /* "NAME:enabled,NAME:disabled", for the library; NULL: its own */
-	/* 1 << id of each that the guest may see; 0: Vulkan's alone. Others than Vulkan's need EGL
-	 * and OpenGL ES on the host. */
+	const char *library;  /* a path; NULL: libgfxstream_backend in the loader's directories */
+	const char *features; /* "NAME:enabled,NAME:disabled"; NULL: the library's defaults */
+	/* 1 << id of each capset that the guest may see; 0: only Vulkan's. The others need EGL and
+	 * OpenGL ES on the host. */
 	uint32_t capsets;
 };
 
 /* File descriptors of the process that each resource may take. */
 #define GFXSTREAM_FDS_PER_RESOURCE 3
-/* How many resources there can be: as many as fit into the process's limit of descriptors, and no
- * more than this. */
+/* The upper limit on the number of resources; the process's limit of descriptors may allow
+ * fewer. */
 #define GFXSTREAM_MAX_RESOURCES 8192
 
 /*
- * Tries the library in a child, then starts it, here and now, in this thread; all calls must come
- * from it. Once in a process, also if the renderer was freed. NULL with one sentence in
- * *@ret_message (freed with g_free()) if it cannot be.
+ * Tries the library in a child process, then starts it in the calling thread, from which all later
+ * calls must come. It can be started once in a process, even if the renderer was freed. On failure
+ * returns NULL, with one sentence in *@ret_message (freed with g_free()).
  */
 struct renderer *gfxstream_new(const struct gfxstream_options *options, char **ret_message);

@@ -4,18 +4,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Of pixman, as it is loaded; static. */
+/* The version of the pixman that is loaded; a static string. */
 const char *pixels_library_version(void);
 
 /* Whether @format is one of the eight formats of VIRTIO 1.2, 5.7.6.8. */
 bool pixels_has_format(uint32_t format);
 
-/* Bytes that a pixel of a 3D format, as virgl numbers them, takes on the host: at least 4, what
- * smaller ones may be turned into, and 4 for formats that are not known. */
+/* Bytes that a pixel of a 3D format, in virgl's numbering, takes on the host. At least 4, because
+ * drivers may widen smaller formats; 4 for formats that are not known. */
 uint32_t pixels_size(uint32_t format);
 
 /* Turns @width x @height pixels of @format, in rows of @stride bytes (a multiple of 4), into
- * a8r8g8b8 where they lie. Nothing happens if @format is that already, or the same without alpha.
- */
+ * a8r8g8b8 in place. Does nothing if @format is a8r8g8b8 or x8r8g8b8 already. */
 void pixels_to_display(uint32_t format, void *data, uint32_t width, uint32_t height,
 		       uint32_t stride);

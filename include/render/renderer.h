@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * What draws. A renderer holds pixels behind handles; ids, backings and their lifetime, bounds,
- * limits, scanouts and fences are the device's, which calls in here only with what it has checked.
+ * A renderer draws, and keeps pixels behind handles. The device keeps ids, backings and their
+ * lifetime, bounds, limits, scanouts and fences, and checks all arguments before it calls a
+ * renderer.
  *
- * Functions return 0; VIRTIO_GPU_RESP_ERR_* (> 0) if the guest asked for what cannot be; -errno if
- * the host failed.
+ * Functions return 0; VIRTIO_GPU_RESP_ERR_* (> 0) if the guest's request is invalid; -errno if the
+ * host failed.
  */
 
 #include <stdbool.h>
@@ -54,7 +55,7 @@ struct renderer_box {
 	uint32_t x, y, z, width, height, depth;
 };
 
-/* TRANSFER_TO/FROM_HOST. The backing is what was attached, unless iov says otherwise. */
+/* TRANSFER_TO/FROM_HOST. The backing is the attached one, unless iov is set. */
 struct renderer_transfer {
 	uint32_t ctx_id, level, stride, layer_stride; /* strides in bytes, 0: tight */
 	uint64_t offset;                              /* of the box's first byte in the backing */
@@ -99,13 +100,14 @@ struct renderer_blob_export {
 	uint32_t map_info; /* VIRTIO_GPU_MAP_CACHE_* */
 };
 
-/* Hooks are required unless marked optional; without one the guest hears RESP_ERR_UNSPEC. */
+/* Hooks are required unless marked optional; if one is missing, the guest's command is answered
+ * with RESP_ERR_UNSPEC. */
 struct renderer_ops {
 	const char *name;
 	void (*free)(struct renderer *renderer);
 
-	/* Bytes of host memory that a resource takes, rounded as the driver does it; at least those
-	 * of its pixels. Optional: four bytes a pixel. */
+	/* Returns the bytes of host memory that a resource takes, rounded as the driver does it; at
+	 * least the size of its pixels. Optional; without it, four bytes a pixel. */
 	uint64_t (*resource_cost)(struct renderer *renderer,
 				  const struct renderer_resource_args *args);
 	/* @args is checked; *@ret is the handle. */
@@ -114,35 +116,37 @@ struct renderer_ops {
 	int (*resource_create_blob)(struct renderer *renderer,
 				    const struct renderer_blob_args *args,
 				    struct renderer_resource **ret); /* optional */
-	/* Exports a new descriptor of a host blob, which the caller owns and looks at before it
-	 * trusts its kind and size. -ENOTSUP: what backs it cannot be mapped by another process. */
+	/* Exports a new descriptor of a host blob. The caller owns it, and must check its kind and
+	 * size. -ENOTSUP: another process cannot map the blob's memory. */
 	int (*blob_export)(struct renderer *renderer, struct renderer_resource *resource,
 			   struct renderer_blob_export *ret); /* optional */
 	void (*resource_free)(struct renderer *renderer, struct renderer_resource *resource);
-	/* Optional, for resources that take long to free: gives back some of the memory of one that
-	 * will only be freed, in less than a millisecond. False: resource_free() is quick now. */
+	/* Optional, for resources that take long to free. The device calls it only on a resource
+	 * that it will free next. Releases some of its memory, in less than a millisecond; returns
+	 * false when resource_free() has become quick. */
 	bool (*resource_shrink)(struct renderer *renderer, struct renderer_resource *resource);
-	/* @iov is borrowed until it is detached or attached anew. Optional: transfers bring their
-	 * iov. */
+	/* @iov is borrowed until it is detached or attached anew. Optional: without it, each
+	 * transfer carries its iov. */
 	int (*resource_attach)(struct renderer *renderer, struct renderer_resource *resource,
 			       struct iovec *iov, int n_iov);
 	void (*resource_detach)(struct renderer *renderer,
 				struct renderer_resource *resource); /* optional */
 	int (*transfer_to_host)(struct renderer *renderer, struct renderer_resource *resource,
 				const struct renderer_transfer *transfer);
-	/* A 2D box costs no more if it is transferred a few rows at a time, with an iov each. */
+	/* Set if transferring a 2D box a few rows at a time, with an iov each, costs no more. */
 	bool splits_transfers;
 	int (*transfer_from_host)(struct renderer *renderer, struct renderer_resource *resource,
 				  const struct renderer_transfer *transfer); /* optional */
-	/* Copies the pixels of @r to @data, a8r8g8b8 or x8r8g8b8 in rows of @stride bytes: all
-	 * of them, or there is an error and @data holds nothing that is to be seen. Optional: for
-	 * resources that the CPU cannot read in place. */
+	/* Copies all pixels of @r to @data, as a8r8g8b8 or x8r8g8b8 in rows of @stride bytes. On an
+	 * error @data must not be shown. Optional: for resources that the CPU cannot read in place.
+	 */
 	int (*read_pixels)(struct renderer *renderer, struct renderer_resource *resource,
 			   const struct rect *r, void *data, uint32_t stride);
-	/* Where the pixels lie, if the CPU can read them in place. */
+	/* Returns true and the address of the pixels if the CPU can read them in place. */
 	bool (*pixels)(struct renderer *renderer, struct renderer_resource *resource,
 		       struct renderer_pixels *ret); /* optional */
-	/* Exports a new descriptor, which the caller owns. -ENOTSUP if this resource has none. */
+	/* Exports a new dma-buf descriptor, which the caller owns. -ENOTSUP if this resource cannot
+	 * be exported. */
 	int (*export_dmabuf)(struct renderer *renderer, struct renderer_resource *resource,
 			     struct dmabuf *ret); /* optional */
 
@@ -163,39 +167,40 @@ struct renderer_ops {
 	int (*submit)(struct renderer *renderer, uint32_t ctx_id, void *stream,
 		      size_t size); /* optional */
 
-	/* Calls fence_fn when all work so far has passed. Optional: work has passed when it
-	 * returns. */
+	/* Has fence_fn called when all work so far is complete. Optional; without it, work is
+	 * complete when its hook returns. */
 	int (*fence_create)(struct renderer *renderer, const struct renderer_fence *fence);
 	int (*poll_fd)(struct renderer *renderer); /* optional; borrowed, -1: poll on a timer */
 	void (*poll)(struct renderer *renderer);   /* optional */
-	/* All contexts and resources are freed already: drops fences and whatever else is left. */
+	/* Called after all contexts and resources were freed: drops fences and all other state of
+	 * the guest. */
 	void (*reset)(struct renderer *renderer); /* optional */
 };
 
-/* What is known of a renderer before it is made. */
+/* The properties of a kind of renderer that are known before one is made. */
 struct renderer_kind {
-	unsigned needs; /* enum needs: all that one of this kind may come to need */
+	unsigned needs; /* enum needs: everything that a renderer of this kind may need */
 };
 
 struct renderer {
 	const struct renderer_ops *ops;
-	unsigned needs; /* enum needs: what this one does need; never more than its kind */
-	/* blob_export() may work, so that a window for host blobs is of use. Set by the renderer
-	 * before it is handed out. */
+	unsigned needs; /* enum needs: those of this renderer; a subset of its kind's */
+	/* Set if blob_export() may succeed, so that a window for host blobs is useful. The
+	 * renderer's constructor sets it. */
 	bool can_export_blobs;
 	renderer_fence_fn fence_fn;
 	void *fence_data;
-	/* Borrowed; the device's account, to which renderers charge what contexts and streams make;
-	 * NULL: there is no limit. */
+	/* Borrowed; the device's account, to which renderers charge the memory of objects that
+	 * contexts and streams make. NULL: there is no limit. */
 	struct hostmem *hostmem;
-	/* Bytes that libraries may keep for themselves beside what is charged. 0: all is charged,
-	 * so that nothing need be measured. */
+	/* Bytes that libraries may keep in addition to the charged memory. 0: all memory is
+	 * charged, so that none need be measured. */
 	uint64_t library_bytes;
 	struct state_lock *lock; /* borrowed; NULL: nobody shares the daemon's state */
 };
 
-/* Calls a hook that may take long, or not return: without the state lock, so that the front-end is
- * answered meanwhile. The second one is for hooks that return nothing. */
+/* Calls a hook that may take long or not return, without the state lock, so that the front-end is
+ * answered meanwhile. The second macro is for hooks that return void. */
 #define renderer_call(r, hook, ...)                                                                \
 	({                                                                                         \
 		struct renderer *renderer_ = (r);                                                  \
@@ -215,10 +220,11 @@ struct renderer {
 /* For renderers, from within a hook: @fence and those before it in its timeline have passed. */
 void renderer_report_fence(struct renderer *renderer, const struct renderer_fence *fence);
 
-/* For renderers, once: asserts that the hooks are complete. */
+/* For renderers, called once by the constructor: asserts that the hooks are complete. */
 void renderer_init(struct renderer *renderer, const struct renderer_ops *ops);
 
-/* What resource_cost() says, or else four bytes a pixel. @args is checked: this fits 63 bits. */
+/* The result of resource_cost(), or four bytes a pixel if there is no such hook. @args must be
+ * checked; then the result fits 63 bits. */
 uint64_t renderer_resource_cost(struct renderer *renderer,
 				const struct renderer_resource_args *args);
 

@@ -5,5 +5,5 @@ struct renderer;
 
 extern const struct renderer_kind soft2d_renderer_kind;
 
-/* 2D resources on the CPU: needs nothing of the host but memory. */
+/* 2D resources on the CPU. It needs only memory from the host. */
 struct renderer *soft2d_renderer_new(void);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The sizes of virgl's formats in guest memory. They are the protocol's (virgl_hw.h), so they are
- * the same for every version of the library; what a driver makes of a format is another matter, see
- * pixels_size(). A size that were wrong here would spoil what a guest reads back, no more: the
- * library has its own and refuses rows that are too short.
+ * The sizes of virgl's formats in guest memory. The protocol (virgl_hw.h) defines them, so they are
+ * the same for every version of the library. The size that a driver uses for a format is given by
+ * pixels_size(). A wrong size here would only corrupt the pixels that a guest reads back: the
+ * library has its own sizes and refuses rows that are too short.
  */
 #include "render/block.h"
 
@@ -12,10 +12,10 @@
 #define FIRST_ASTC      279
 #define FIRST_ASTC_SRGB 293
 
-/* X24S8_UINT (136) is left out: the library has OpenGL move one byte of its four. */
+/* X24S8_UINT (136) is left out: the library has OpenGL copy one of its four bytes. */
 
-/* Each of the formats from first to last has this size, or this many bytes a channel, and one, two,
- * three and four channels in turn. */
+/* Each format from first to last has this size. Or it has this many bytes a channel, and the
+ * formats have one, two, three and four channels in turn. */
 static const struct {
 	uint16_t first, last;
 	uint8_t size, channel_size;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Render nodes as a person sees them: who may open one is the first thing that goes wrong, for on
- * most distributions only members of one group may, and a service has none of the user's groups.
+ * Explains why a render node cannot be opened. Permissions are the most frequent reason: on most
+ * distributions only members of one group may open it, and a service has none of the user's groups.
  */
 #include "render/node.h"
 

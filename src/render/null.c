@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The renderer that does nothing. It says yes to every command a guest can send, 3D and blobs
- * included, and keeps no state at all: every resource is the same handle, work has passed as soon
- * as it was handed in (no fence hooks), and there are no pixels to show. What remains when it runs
- * is the device itself: queues, decoding, limits, lifetimes. No capsets are offered unless somebody
- * asks for them, since their contents would promise something.
+ * The renderer that does nothing. It accepts every command of a guest, 3D and blobs included, and
+ * keeps no state: every resource has the same handle, work is complete when its hook returns (there
+ * are no fence hooks), and there are no pixels. With it one can measure the device alone: queues,
+ * decoding, limits, lifetimes. It offers no capsets unless they are asked for by option, because a
+ * guest would rely on their contents.
  *
- * Host blobs are the exception. What they cost is to have them mapped, so there is memory behind
- * each: a memfd of zeros.
+ * Host blobs are the exception: mapping them is what costs, so each has memory, a memfd of zeros.
  */
 #include "render/null.h"
 
@@ -29,7 +28,7 @@
 struct null_renderer {
 	struct renderer base;
 	uint32_t capsets;
-	struct renderer_resource any; /* what every handle but a host blob's points to */
+	struct renderer_resource any; /* the handle of every resource except host blobs */
 };
 
 struct null_blob {

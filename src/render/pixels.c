@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The display takes one layout of pixels: 32 bits, a8r8g8b8 or x8r8g8b8. Everything else is turned
- * into it by pixman, in place: source and destination are the same rows with the same size of
- * pixel, so each pixel is read before it is written.
+ * The display accepts one layout of pixels: 32 bits, a8r8g8b8 or x8r8g8b8. pixman converts the
+ * other formats in place. Source and destination are the same rows and their pixels have the same
+ * size, so each pixel is read before it is written.
  */
 #include "render/pixels.h"
 #include "base/pixel.h"
@@ -34,8 +34,8 @@ static pixman_format_code_t pixman_format(uint32_t format)
 	return 0;
 }
 
-/* virgl's formats of more than four bytes. In a group the formats have one, two, three and four
- * channels in turn. */
+/* virgl's formats of more than four bytes a pixel. The formats of a group have one, two, three and
+ * four channels in turn. */
 static const struct {
 	uint16_t first, last;
 	uint8_t channel_size; /* 0: this is no group, and pixels have .. */
@@ -57,7 +57,7 @@ uint32_t pixels_size(uint32_t format)
 		if (large_formats[i].channel_size) {
 			uint32_t channels = (format - first) % 4 + 1;
 
-			/* Drivers keep three as four. */
+			/* Drivers store three channels as four. */
 			size = (channels == 3 ? 4 : channels) * large_formats[i].channel_size;
 		}
 		return MAX(size, PIXEL_BYTES);

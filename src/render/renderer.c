@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What every renderer has in common: a table of hooks that is complete. Optional hooks come in
- * groups that only make sense together; a renderer that fills half a group would leave the device
- * with, say, a context that it can create and never free. That is a mistake of ours and dies when
- * the renderer is made, before any guest is there, so that the device may test one hook of a group
- * and call any other.
+ * Checks that a renderer's table of hooks is complete. Some optional hooks are useful only
+ * together: with half of such a group the device could, for example, create contexts and never free
+ * them. That would be a bug of ours, so it is asserted when the renderer is made, before there is a
+ * guest. So the device may test one hook of a group and call any other.
  */
 #include "render/renderer.h"
 
@@ -17,7 +16,7 @@ void renderer_init(struct renderer *renderer, const struct renderer_ops *ops)
 	assert(ops->name && ops->free);
 	assert(ops->resource_create && ops->resource_free && ops->transfer_to_host);
 	assert(!ops->resource_attach == !ops->resource_detach);
-	/* What waits for resource_shrink() holds no iovec, and outlives a reset. */
+	/* A resource that is being shrunk has no iovec any more, and may exist beyond a reset. */
 	assert(!ops->resource_shrink || (!ops->resource_attach && !ops->reset));
 	assert(!ops->splits_transfers || !ops->resource_attach);
 	assert(!ops->capsets == !ops->capset_fill);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * 2D resources on the CPU. Each has one host copy, always B, G, R, A (or X) in memory with rows of
- * exactly width * 4 bytes, whatever the guest's format is: this is what the display's messages and
- * cursors carry, so that damaged rows go out straight from here.
+ * exactly width * 4 bytes, for all formats of the guest. The display's messages and cursors have
+ * the same layout, so that damaged rows are sent from the copy itself.
  *
  * A transfer gathers the guest's bytes from the pieces of its backing right into the host copy, and
  * other formats are converted there. It does not matter how rows and pixels straddle pieces, and
@@ -27,14 +27,17 @@
 #include "render/pixels.h"
 #include "render/renderer.h"
 
-/* From here on a copy is mapped by itself: pages that no transfer touches are never there. */
+/* Copies of at least this size have their own mapping: pages that no transfer touches take no
+ * memory. */
 #define MAP_MIN_SIZE (128 * 1024)
-/* Between these, what is a screen most likely, it may have huge pages: both the copy into it and
- * the copy out of it that the kernel makes look up far fewer addresses. A larger one would make the
- * device wait more often, in a virtual machine for 10 ms, while the kernel clears a huge page. */
+/* Copies between these sizes are most likely screens and may have huge pages: our copy into them
+ * and the kernel's copy out of them then need far fewer TLB entries. With larger ones the device
+ * would wait more often while the kernel clears a huge page, which takes 10 ms in a virtual
+ * machine. */
 #define HUGE_MIN_SIZE (4 * 1024 * 1024)
 #define HUGE_MAX_SIZE (64 * 1024 * 1024)
-/* What is unmapped at once when a copy is freed: some 100 microseconds, more with small pages. */
+/* Bytes to unmap in one call when a copy is freed: it takes some 100 microseconds, more with small
+ * pages. */
 #define UNMAP_SIZE (2 * 1024 * 1024)
 
 struct soft2d_resource {
@@ -88,7 +91,8 @@ static void soft2d_free(struct renderer *renderer)
 	g_free(renderer);
 }
 
-/* Whole pages where it is mapped by itself; the struct, and what malloc() adds to both. */
+/* The copy, in whole pages if it has its own mapping, the struct, and the overhead of malloc() for
+ * both. */
 static uint64_t soft2d_resource_cost(struct renderer *renderer,
 				     const struct renderer_resource_args *args)
 {
@@ -148,7 +152,8 @@ static void soft2d_resource_free(struct renderer *renderer, struct renderer_reso
 	g_free(resource);
 }
 
-/* From its end; what is left is of no height, so that nothing can reach what is gone. */
+/* Unmaps from the end. The height becomes 0, so that no later access can reach the unmapped
+ * rows. */
 static bool soft2d_resource_shrink(struct renderer *renderer, struct renderer_resource *handle)
 {
 	struct soft2d_resource *resource = to_soft2d(handle);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What a library or a driver loads, opens and starts ends with the child in which it is tried; so
- * do a crash and a call that does not return.
+ * Tries a library or a driver in a child process. Everything that it loads, opens and starts is
+ * gone when the child ends, and a crash or a call that does not return harms only the child.
  *
- * The child answers with a sentence, empty if all is well; none at all means that it ended.
+ * The child writes a sentence to a pipe; an empty one means success. If it writes none, it ended
+ * early.
  */
 #include "render/trial_private.h"
 
@@ -26,7 +27,7 @@ static _Noreturn void run_child(const char *(*fn)(void *), void *data, int fd)
 {
 	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	/* What is printed on the way is said again when it is done for real. */
+	/* Output is discarded: the library prints it again when it is started in this process. */
 	if (null >= 0) {
 		dup2(null, STDOUT_FILENO);
 		dup2(null, STDERR_FILENO);
@@ -38,7 +39,8 @@ static _Noreturn void run_child(const char *(*fn)(void *), void *data, int fd)
 	_exit(EXIT_SUCCESS);
 }
 
-/* NULL, or a sentence. Waits for no longer than the answer takes. */
+/* Returns NULL, or a sentence. Returns as soon as the answer is complete, even if the child goes
+ * on. */
 static char *read_answer(int fd)
 {
 	struct pollfd pollfd = { .fd = fd, .events = POLLIN };

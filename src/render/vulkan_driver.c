@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Whether there is a Vulkan driver. Nobody else says: without one the render server starts, makes
- * contexts, and each of the guest's programs fails. Of Vulkan's interface three functions are used,
- * which are looked up by name; so it need not be there to build this, nor to run it.
+ * Checks whether there is a Vulkan driver. The render server does not report that it lacks one: it
+ * starts and makes contexts, and each of the guest's programs fails. Three functions of Vulkan are
+ * used, which are looked up by name, so that Vulkan is needed neither to build nor to run the
+ * daemon.
  *
- * A driver that was loaded stays in the process, with what it opened: this is for a child.
+ * A driver that was loaded stays in the process, with the files that it opened, so this must be
+ * called in a child process.
  */
 #include <dlfcn.h>
 #include <stddef.h>
