@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The C interface of libgfxstream_backend, as far as it is used: our own declarations, because no
- * header of it is needed to build this, and what is called here is the same in all versions from
- * 0.1.2 on. Functions return 0, or an errno of either sign.
+ * The part of libgfxstream_backend's C interface that is used. The declarations are our own, so
+ * that the build needs no header of the library; they hold for all versions from 0.1.2 on.
+ * Functions return 0, or an errno of either sign.
  */
 
 #include <assert.h>
@@ -18,7 +18,7 @@ enum gfxstream_flag {
 	GFXSTREAM_USE_GLES = 1 << 4,
 	GFXSTREAM_USE_VULKAN = 1 << 5,
 	GFXSTREAM_USE_EXTERNAL_BLOB = 1 << 6, /* blobs are exported, not mapped in the process */
-	GFXSTREAM_USE_SYSTEM_BLOB = 1 << 7,   /* Vulkan's memory that the guest maps is memfds */
+	GFXSTREAM_USE_SYSTEM_BLOB = 1 << 7,   /* Vulkan memory that the guest maps is in memfds */
 };
 
 enum gfxstream_param_key {
@@ -31,7 +31,7 @@ enum gfxstream_param_key {
 
 enum gfxstream_fence_flag {
 	GFXSTREAM_FENCE = 1 << 0,
-	GFXSTREAM_FENCE_RING_IDX = 1 << 1, /* of a ring of a context */
+	GFXSTREAM_FENCE_RING_IDX = 1 << 1, /* a fence of a context's ring */
 };
 
 enum gfxstream_handle_type {
@@ -40,7 +40,7 @@ enum gfxstream_handle_type {
 	GFXSTREAM_HANDLE_SHM = 4,
 };
 
-/* What a command stream begins with. */
+/* The first word of a command stream. */
 enum gfxstream_opcode {
 	GFXSTREAM_CONTEXT_CREATE = 0x1001, /* { opcode, resource }: a ring, read by a new thread */
 	GFXSTREAM_CONTEXT_PING = 0x1002,   /* { opcode, resource } */
@@ -77,7 +77,7 @@ struct gfxstream_fence {
 enum gfxstream_debug_type { GFXSTREAM_DEBUG_ERROR = 1 };
 
 struct gfxstream_debug {
-	uint32_t type;       /* enum gfxstream_debug_type, or one of lesser things */
+	uint32_t type;       /* enum gfxstream_debug_type, or a less severe one */
 	const char *message; /* borrowed for the call */
 };
 
@@ -98,11 +98,11 @@ struct gfxstream_blob_args {
 	uint64_t blob_id, size;
 };
 
-/* Opcode 0xa003: the image that a blob with this number is to be. */
+/* Opcode 0xa003: announces that the blob with this id will be an image. */
 struct gfxstream_create_3d {
 	uint32_t opcode, target, format, bind, width, height, depth, array_size, last_level,
 		nr_samples, flags, padding;
-	uint64_t blob_id; /* the library looks at 32 bits of it */
+	uint64_t blob_id; /* the library uses 32 bits of it */
 };
 
 static_assert(sizeof(struct gfxstream_box) == 24, "box");
@@ -128,8 +128,8 @@ static_assert(offsetof(struct gfxstream_blob_args, blob_id) == 8, "create_blob")
 static_assert(sizeof(struct gfxstream_create_3d) == 56, "gfxstreamResourceCreate3d");
 static_assert(offsetof(struct gfxstream_create_3d, blob_id) == 48, "gfxstreamResourceCreate3d");
 
-/* Of GFXSTREAM_PARAM_FENCE_CALLBACK: from any thread, also from within create_fence(), with a lock
- * of the library's held, so that it may not be called from there. */
+/* The callback of GFXSTREAM_PARAM_FENCE_CALLBACK. It is called from any thread, also from within
+ * create_fence(), with a lock of the library held; so it must not call the library. */
 typedef void (*gfxstream_fence_fn)(void *user_data, const struct gfxstream_fence *fence);
 
 /* X(return type, name without "stream_renderer_", parameters) */
@@ -137,7 +137,7 @@ typedef void (*gfxstream_fence_fn)(void *user_data, const struct gfxstream_fence
 	/* Once in a process. */                                                                   \
 	X(int, init, (const struct gfxstream_param *params, uint64_t n))                           \
 	X(void, teardown, (void))                                                                  \
-	/* @id must be free: another one ends the process. */                                      \
+	/* @id must be unused: an id in use ends the process. */                                   \
 	X(int, resource_create,                                                                    \
 	  (const struct gfxstream_resource_args *args, struct iovec *iov, uint32_t n_iov))         \
 	X(void, resource_unref, (uint32_t id))                                                     \
@@ -152,22 +152,22 @@ typedef void (*gfxstream_fence_fn)(void *user_data, const struct gfxstream_fence
 	X(int, transfer_write_iov,                                                                 \
 	  (uint32_t id, uint32_t ctx_id, int level, uint32_t stride, uint32_t layer_stride,        \
 	   const struct gfxstream_box *box, uint64_t offset, struct iovec *iov, unsigned n_iov))   \
-	/* Does not write what it does not know. */                                                \
+	/* Leaves the results unset if it does not know the capset. */                             \
 	X(void, get_cap_set, (uint32_t capset, uint32_t * max_version, uint32_t * max_size))       \
 	X(void, fill_caps, (uint32_t capset, uint32_t version, void *caps))                        \
-	/* A second one with the same id replaces the first. */                                    \
+	/* A second context with the same id replaces the first. */                                \
 	X(int, context_create,                                                                     \
 	  (uint32_t id, uint32_t name_size, const char *name, uint32_t capset))                    \
 	X(void, context_destroy, (uint32_t id))                                                    \
 	X(void, ctx_attach_resource, (int ctx_id, int id))                                         \
 	X(void, ctx_detach_resource, (int ctx_id, int id))                                         \
-	/* Reads a whole command, however short it is. */                                          \
+	/* Reads a whole command, even past the end of a shorter stream. */                        \
 	X(int, submit_cmd, (const struct gfxstream_command *command))                              \
 	/* Returns 0 also if it failed. */                                                         \
 	X(int, create_blob,                                                                        \
 	  (uint32_t ctx_id, uint32_t id, const struct gfxstream_blob_args *args,                   \
 	   const struct iovec *iov, uint32_t n_iov, const struct gfxstream_handle *handle))        \
-	/* Gives its descriptor away: it works once. */                                            \
+	/* Passes the ownership of the descriptor to the caller, so it works only once. */         \
 	X(int, export_blob, (uint32_t id, struct gfxstream_handle * ret))                          \
 	X(int, resource_map_info, (uint32_t id, uint32_t * ret))                                   \
 	X(int, create_fence, (const struct gfxstream_fence *fence))
@@ -179,6 +179,6 @@ struct gfxstream_library {
 #undef GFXSTREAM_FIELD
 };
 
-/* library.c: opens @path, or the library by its usual names if that is NULL. It is never closed.
- * NULL, or one sentence (freed with g_free()). */
+/* library.c: opens @path, or the library by its usual names if @path is NULL. It is never closed.
+ * Returns NULL, or one sentence (freed with g_free()). */
 char *gfxstream_library_open(struct gfxstream_library *library, const char *path);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Blobs. Those of guest memory are none of the library's business. Host blobs are three things: a
+ * Blobs. The library does not know of blobs in guest memory. A host blob is one of three things: a
  * ring that the guest shares with the library (blob id 0), the memory of a Vulkan object that the
- * guest made through such a ring, and an image that a stream announced (submit.c).
+ * guest made through such a ring, or an image that a stream announced (submit.c).
  *
- * The library says that it made a blob whether it did or not; that is seen when it is asked how the
- * blob is to be mapped. It gives the descriptor of the memory away, so that is taken at once and
- * kept. What it says of the descriptor's kind is compared with what it is: some drivers call memory
- * a dma-buf that is a file with data of theirs at its beginning.
+ * The library reports success for a blob even if it failed to make it; a query of the blob's map
+ * info reveals a failure. It exports the memory's descriptor only once, so we export it at once and
+ * keep it. We compare the kind that the library reports with the real kind of the descriptor: some
+ * drivers report a dma-buf for a file that begins with data of the driver.
  *
- * An image that it began and could not make keeps its id for good, and the process ends if that id
- * comes again: such ids are refused from then on ("burnt"). Each has cost memory, so there can be
- * few.
+ * If the library fails half-way through making an image, it never frees the image's id, and ends
+ * the process if the id is used again. Such ids are refused from then on ("burnt"). Each has cost
+ * memory, so only a few are allowed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@ static struct gfxstream_context *find_context(const struct gfxstream *gfxstream,
 	return g_hash_table_lookup(gfxstream->contexts, GUINT_TO_POINTER(ctx_id));
 }
 
-/* Whether @fd is what the library says that it is, and can be mapped by others. */
+/* Whether @fd is of the kind @type that the library reports, and another process can map it. */
 static bool is_shareable(int fd, uint32_t type)
 {
 	const bool is_memfd = fd >= 0 && fcntl(fd, F_GET_SEALS) >= 0;
@@ -48,7 +48,8 @@ static void keep_memory(struct gfxstream *gfxstream, struct gfxstream_resource *
 		resource->fd = fd_steal(&fd);
 }
 
-/* What the library does not look at, or does too much about. 0 or the guest's error. */
+/* Checks arguments that the library does not check, or whose errors it cannot undo. Returns 0 or
+ * RESP_ERR_*. */
 static int check_blob(const struct gfxstream *gfxstream, const struct renderer_blob_args *args,
 		      const struct gfxstream_context *context)
 {
@@ -65,7 +66,7 @@ static int check_blob(const struct gfxstream *gfxstream, const struct renderer_b
 	return *image_bytes <= args->size ? 0 : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 }
 
-/* 0 or the guest's error; then the library has none. */
+/* Returns 0 or RESP_ERR_*; on an error the library has no such blob. */
 static int create_in_library(struct gfxstream *gfxstream, struct gfxstream_resource *resource,
 			     const struct renderer_blob_args *args,
 			     struct gfxstream_context *context)

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Contexts and capsets. The library reports a size for each capset that it was built with, whether
- * or not it was started with what that takes; so what is offered is what it was started for.
+ * Contexts and capsets. The library reports a size for each capset that it was built with, even if
+ * it was started without the features for it. So only the capsets for which it was started are
+ * offered.
  *
- * A context has one capset all its life, by which the library decodes its rings. A guest that names
- * none gets the first that is offered: for a context without one the library would take OpenGL ES,
- * which may not be there.
+ * A context has one capset all its life, which tells the library how to decode its rings. If the
+ * guest names none, the context gets the first one that is offered: the library would choose OpenGL
+ * ES, which may not have been started.
  */
 #include <linux/virtio_gpu.h>
 #include <string.h>
 
 #include "render/gfxstream/gfxstream_private.h"
 
-/* More than this is not one of its structs. */
+/* No struct of a capset is larger than this. */
 #define MAX_CAPSET_BYTES 4096
 
-/* The first words of each: its version, and the bytes of a ring and of the buffer behind it. */
+/* The first words of each capset: the version, the bytes of a ring, and those of the buffer after
+ * it. */
 #define WORD_RING_BYTES   1
 #define WORD_BUFFER_BYTES 2
 #define LEAST_RING_BYTES  (12288 + 1048576)
@@ -31,7 +33,8 @@ static const struct renderer_capset *find_capset(const struct gfxstream *gfxstre
 	return NULL;
 }
 
-/* The library ends the process if a ring is smaller than it says here. */
+/* Notes the size of a ring that a capset gives: the library ends the process if a ring is
+ * smaller. */
 static void note_ring_bytes(struct gfxstream *gfxstream, const struct renderer_capset *capset)
 {
 	gfxstream->ring_bytes = MAX(gfxstream->ring_bytes, LEAST_RING_BYTES);
@@ -48,7 +51,8 @@ static void note_ring_bytes(struct gfxstream *gfxstream, const struct renderer_c
 void gfxstream_context_init_capsets(struct gfxstream *gfxstream, uint32_t wanted)
 {
 	for (unsigned i = 0; i < G_N_ELEMENTS(capset_ids); i++) {
-		/* It writes no version, and nothing for what it does not know. */
+		/* The library writes no version, and nothing at all for a capset that it does not
+		 * know. */
 		struct renderer_capset capset = { .id = capset_ids[i] };
 
 		if (!(wanted >> capset.id & 1))

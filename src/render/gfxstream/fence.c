@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * All fences go through the library, which knows the same timelines as the device: a global one and
- * the rings of each context. It says that a fence has passed from whatever thread finds out, also
- * from within create_fence(), with a lock of its own held. So the callback only notes it; the loop
- * hears of it by an event descriptor, and tells the device in its own thread. Nothing here is held
- * while the library is called.
+ * the rings of each context. It reports a passed fence from any of its threads, also from within
+ * create_fence(), with a lock of its own held. So the callback only adds the fence to a list and
+ * signals an eventfd; the loop then reports it to the device in its own thread. No lock of this
+ * file is held while the library is called.
  */
 #include <errno.h>
 #include <linux/virtio_gpu.h>
@@ -73,7 +73,7 @@ int gfxstream_fence_poll_fd(struct renderer *renderer)
 	return gfxstream_of(renderer)->passed.event_fd;
 }
 
-/* What there is now; the array that comes in its place is empty. */
+/* Takes the list of passed fences, and leaves an empty one. */
 static GArray *take_passed(struct gfxstream_passed *passed)
 {
 	GArray *empty = g_array_new(false, false, sizeof(struct renderer_fence));
@@ -96,7 +96,8 @@ void gfxstream_fence_poll(struct renderer *renderer)
 		renderer_report_fence(renderer, &g_array_index(fences, struct renderer_fence, i));
 }
 
-/* Those that pass later have numbers below all that come: nobody waits for them. */
+/* Old fences may still pass later. Their numbers are below those of all new fences, so nothing
+ * waits for them. */
 void gfxstream_fence_reset(struct renderer *renderer)
 {
 	g_array_unref(take_passed(&gfxstream_of(renderer)->passed));

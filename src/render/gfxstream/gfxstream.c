@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Vulkan by gfxstream's library: how it is started and ended. It lives in this process, keeps its
- * state in globals and starts once: after it was freed there is no second one. A reset of the
- * device destroys what the guest had, one by one.
+ * Starts and ends gfxstream's library. It runs in this process, keeps its state in globals and can
+ * be started only once, even if it was torn down. A reset of the device destroys the guest's
+ * objects one by one.
  *
- * It takes what the guest sends for what it should be, and ends the process where it is not. What
- * comes over the queues is looked at before each call, in the files beside this one. What the guest
- * writes into its rings is not seen here: a guest can end the process with it.
+ * The library trusts the guest's input, and ends the process if it is invalid. The files beside
+ * this one check commands from the queues before each call. The data that the guest writes into its
+ * rings is not visible to us: with it a guest can end the process.
  *
- * To be torn down it takes 10 ms for each context that there has been. A process that just ends is
- * fine too.
+ * The teardown takes 10 ms for each context that was ever made. The process may also end without a
+ * teardown.
  */
 #include "render/gfxstream.h"
 
@@ -24,14 +24,14 @@
 #define LOG_MODULE "gfxstream"
 #include "base/log.h"
 
-/* Of the library, the driver and its compiler, once they are in use; and of a guest's programs that
- * were killed, of each of which the library keeps some 10 MB. */
+/* Memory that the library, the driver and its compiler take when in use. It includes some 10 MB
+ * that the library keeps for each program of the guest that was killed. */
 #define LIBRARY_BYTES (UINT64_C(512) << 20)
 
-/* Descriptors that are not resources'. */
+/* Descriptors that are used for other things than resources. */
 #define OTHER_FDS 512
 
-/* More than so many contexts take longer to tear down than a person waits. */
+/* If there were more contexts than this, the teardown is left out: it would take too long. */
 #define MAX_TORN_DOWN 32
 
 static bool has_started;
@@ -51,7 +51,7 @@ int gfxstream_response(int result)
 	}
 }
 
-/* The tables; nothing of the library's. */
+/* Frees our tables, and no object of the library. */
 static void free_tables(struct gfxstream *gfxstream)
 {
 	gfxstream_fence_finish(gfxstream);
@@ -61,8 +61,7 @@ static void free_tables(struct gfxstream *gfxstream)
 	g_free(gfxstream);
 }
 
-/* Without a teardown the library's threads go on, and use what the tables hold no part of but the
- * fences. */
+/* Without a teardown the library's threads go on. Of our tables they use only the fences. */
 static void gfxstream_free(struct renderer *renderer)
 {
 	struct gfxstream *gfxstream = gfxstream_of(renderer);
@@ -104,7 +103,7 @@ const struct renderer_kind gfxstream_renderer_kind = {
 		 NEEDS_VULKAN,
 };
 
-/* A library that finds no descriptor ends the process. */
+/* The library ends the process if it cannot get a descriptor. */
 static unsigned count_possible_resources(void)
 {
 	struct rlimit limit;
@@ -115,7 +114,7 @@ static unsigned count_possible_resources(void)
 			     GFXSTREAM_MAX_RESOURCES);
 }
 
-/* NULL if the fences cannot be watched, with errno set. */
+/* Returns NULL, with errno set, if the fences cannot be watched. */
 static struct gfxstream *make_tables(void)
 {
 	struct gfxstream *gfxstream = g_new0(struct gfxstream, 1);
@@ -135,7 +134,7 @@ static struct gfxstream *make_tables(void)
 	return NULL;
 }
 
-/* NULL, or one sentence. */
+/* Returns NULL, or one sentence about the error. */
 static char *start_library(struct gfxstream *gfxstream, const struct gfxstream_options *options)
 {
 	char *problem = gfxstream_library_open(&gfxstream->library, options->library);
@@ -155,7 +154,7 @@ static char *find_problem(const struct gfxstream_options *options)
 {
 	if (has_started)
 		return g_strdup("gfxstream starts once in a process");
-	/* Its EGL waits for an X server for ever, unless it is told that there is none. */
+	/* EGL waits for an X server for ever, unless its platform is set to "surfaceless". */
 	if (gfxstream_flags(options) & GFXSTREAM_USE_GLES)
 		g_setenv("EGL_PLATFORM", "surfaceless", TRUE);
 	return gfxstream_probe(options);

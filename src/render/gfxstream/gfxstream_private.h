@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* All that the gfxstream renderer keeps, for the files that make it up. */
+/* The state of the gfxstream renderer, shared by its files. */
 
 #include <glib.h>
 #include <pthread.h>
@@ -11,18 +11,18 @@
 #include "render/gfxstream/api_private.h"
 #include "render/renderer.h"
 
-/* Rings that the library reads at once, each in a thread of its own. */
+/* Limit on the rings that the library reads at the same time, each in a thread of its own. */
 #define GFXSTREAM_MAX_RINGS 256
-/* Images of a context that are announced and not made yet (opcode 0xa003). */
+/* Limit on a context's images that are announced (opcode 0xa003) and not made yet. */
 #define GFXSTREAM_MAX_ANNOUNCED 64
-/* Ids that the library would end the process for; see blob.c. */
+/* Limit on ids whose reuse would make the library end the process; see blob.c. */
 #define GFXSTREAM_MAX_BURNT 64
 
-/* Fences that the library has passed, for the loop's thread. */
+/* Fences that the library has reported as passed, for the loop's thread. */
 struct gfxstream_passed {
 	pthread_mutex_t mutex;
-	GArray *fences; /* struct renderer_fence, in their order; with the mutex */
-	int event_fd;   /* owned: readable while there are some */
+	GArray *fences; /* struct renderer_fence, in order; mutex needed */
+	int event_fd;   /* owned: readable while fences is not empty */
 };
 
 struct gfxstream {
@@ -31,7 +31,7 @@ struct gfxstream {
 	unsigned flags; /* enum gfxstream_flag */
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
 	unsigned n_capsets;
-	uint64_t ring_bytes;   /* a ring has no fewer */
+	uint64_t ring_bytes;   /* the smallest size of a ring */
 	GHashTable *resources; /* struct gfxstream_resource by id; borrowed */
 	GHashTable *contexts;  /* struct gfxstream_context by id; owned */
 	GHashTable *burnt;     /* ids */
@@ -47,7 +47,7 @@ struct gfxstream_context {
 enum gfxstream_resource_kind {
 	GFXSTREAM_IMAGE,      /* or buffer: the library's, filled and read by transfers */
 	GFXSTREAM_BLOB_HOST,  /* the library's memory */
-	GFXSTREAM_BLOB_GUEST, /* guest memory, of which the library does not know */
+	GFXSTREAM_BLOB_GUEST, /* guest memory, unknown to the library */
 };
 
 struct gfxstream_resource {
@@ -57,9 +57,9 @@ struct gfxstream_resource {
 
 	/* An image. */
 	uint32_t format, width, height, pixel_bytes;
-	uint8_t *copy;     /* owned: what the library was given as its memory; rows without gaps */
-	size_t copy_size;  /* bytes */
-	bool may_be_drawn; /* by the guest's Vulkan, so that the copy may be old */
+	uint8_t *copy;           /* owned: the memory attached in the library; rows without gaps */
+	size_t copy_size;        /* bytes */
+	bool may_be_drawn;       /* by the guest's Vulkan: the copy may be stale */
 	const struct iovec *iov; /* borrowed: the backing; NULL: none is attached */
 	int n_iov;
 
@@ -85,12 +85,13 @@ static inline struct gfxstream_resource *gfxstream_resource_of(struct renderer_r
 	return container_of(resource, struct gfxstream_resource, base);
 }
 
-/* What the guest hears for a result of the library's: 0, or an errno of either sign. */
+/* Converts a result of the library (0, or an errno of either sign) to a response for the guest. */
 int gfxstream_response(int result);
 
-/* probe.c: whether the library works here; in a child. NULL, or why not (freed with g_free()). */
+/* probe.c: tries in a child whether the library works on this host. Returns NULL, or why not (freed
+ * with g_free()). */
 char *gfxstream_probe(const struct gfxstream_options *options);
-/* Starts the library, in this process. Its result. */
+/* Starts the library in this process. Returns the library's result. */
 int gfxstream_init(const struct gfxstream_library *library, const struct gfxstream_options *options,
 		   gfxstream_fence_fn fn, void *data);
 /* enum gfxstream_flag, for the capsets that are asked for. */
@@ -116,15 +117,17 @@ int gfxstream_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, s
 
 /* resource.c */
 
-/* Bytes of a pixel of what @args, of the guest's, describe; 0: the library cannot have it, or would
- * end the process. */
+/* Checks @args, which come from the guest. Returns the bytes of a pixel; 0 if the library cannot
+ * make such a resource or would end the process. */
 uint32_t gfxstream_check_args(const struct renderer_resource_args *args);
 uint64_t gfxstream_resource_cost(struct renderer *renderer,
 				 const struct renderer_resource_args *args);
-/* A struct for resource @id, in the table; NULL: there are too many, or the id cannot be used. */
+/* Adds a struct for resource @id to the table. Returns NULL if there are too many or the id is
+ * refused. */
 struct gfxstream_resource *gfxstream_resource_add(struct gfxstream *gfxstream, uint32_t id,
 						  enum gfxstream_resource_kind kind);
-/* Takes it out of the table and frees it, with all that it owns; not in the library. */
+/* Removes the resource from the table and frees it, with everything that it owns, but not in the
+ * library. */
 void gfxstream_resource_drop(struct gfxstream *gfxstream, struct gfxstream_resource *resource);
 int gfxstream_resource_create(struct renderer *renderer, const struct renderer_resource_args *args,
 			      struct renderer_resource **ret);
@@ -140,7 +143,7 @@ int gfxstream_transfer_from_host(struct renderer *renderer, struct renderer_reso
 				 const struct renderer_transfer *transfer);
 int gfxstream_read_pixels(struct renderer *renderer, struct renderer_resource *resource,
 			  const struct rect *r, void *data, uint32_t stride);
-/* Writes all of the copy to the library's image. The library's result. */
+/* Writes the whole copy to the library's image. Returns the library's result. */
 int gfxstream_transfer_whole(struct gfxstream *gfxstream, struct gfxstream_resource *resource);
 
 /* blob.c */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The library is opened when it is asked for, and not linked: no distribution of ours has it, and
- * it brings a C++ runtime and Vulkan along, which nobody else needs. It starts threads and cannot
- * be unloaded, so it stays until the process ends.
+ * The library is opened with dlopen() when it is selected, and not linked: the distributions that
+ * we support do not package it, and it loads a C++ runtime and Vulkan, which other renderers do not
+ * need. It starts threads and cannot be unloaded, so it stays until the process ends.
  */
 #include <dlfcn.h>
 #include <glib.h>
@@ -23,7 +23,8 @@ static const struct {
 #undef GFXSTREAM_ROW
 };
 
-/* NULL, and the reason for the last name in *@ret_why (freed with g_free()). */
+/* Opens the first of @names that can be opened. On failure returns NULL, with the reason for the
+ * last name in *@ret_why (freed with g_free()). */
 static void *open_any(const char *const *names, unsigned n, char **ret_why)
 {
 	void *handle = NULL;
@@ -37,7 +38,8 @@ static void *open_any(const char *const *names, unsigned n, char **ret_why)
 	return handle;
 }
 
-/* The names of the functions that are not in @handle; "" if all are. Freed with g_free(). */
+/* Looks up all functions in @handle. Returns the names of the missing ones, "" if there are none,
+ * freed with g_free(). */
 static char *find_functions(struct gfxstream_library *library, void *handle)
 {
 	GString *missing = g_string_new(NULL);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The library does not say that it cannot start: without a Vulkan driver, or with one that it does
- * not get on with, it crashes, ends the process or waits for ever. So it is started in a child
- * first (trial.c), which does what a guest will do: it makes a context, writes to an image and
- * reads it back, and takes the memory of a ring.
+ * The library does not report that it cannot start: without a Vulkan driver, or with one that it
+ * does not support, it crashes, ends the process or waits for ever. So it is started in a child
+ * first (trial.c). The child performs a guest's operations: it makes a context, writes to an image
+ * and reads it back, and exports the memory of a ring.
  */
 #include <fcntl.h>
 #include <linux/virtio_gpu.h>
@@ -120,7 +120,7 @@ static const char *try_library(void *data)
 	const char *problem = gfxstream_library_open(&tried, options->library);
 
 	if (problem)
-		return problem; /* the child ends with it */
+		return problem; /* freed when the child ends */
 	if (gfxstream_init(&tried, options, ignore_fence, NULL) != 0)
 		return options->features ? "the library does not start; does it know all of "
 					   "--gfxstream-features?"

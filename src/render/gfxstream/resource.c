@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Images and buffers. What the library is told here it believes: an id that is in use, a size that
- * the host's Vulkan refuses or memory that is smaller than the image ends the process. So only
- * what is known to work is let through, and the memory that each image gets is never the guest's:
- * it is a copy of ours, exactly as large as the image, attached from the image's birth to its
- * death. Transfers move the guest's bytes into it and out of it (transfer.c).
+ * Images and buffers. The library checks none of these arguments: an id in use, a size that the
+ * host's Vulkan refuses or memory that is smaller than the image ends the process. So only
+ * arguments that are known to work are passed on. The memory attached to an image is never the
+ * guest's: it is a copy of ours, exactly as large as the image, attached as long as the image
+ * exists. Transfers move the guest's bytes into it and out of it (transfer.c).
  *
- * The eight 2D formats are four bytes a pixel. The library knows four of them; of the others it is
- * told one that it knows, for bytes that it need not understand.
+ * The eight 2D formats are four bytes a pixel. The library knows four of them. The others are
+ * created with one of these four, because the library need not interpret the bytes.
  */
 #include <linux/virtio_gpu.h>
 #include <sys/mman.h>
@@ -17,7 +17,7 @@
 #include "base/pixel.h"
 #include "render/gfxstream/gfxstream_private.h"
 
-/* Gallium's words, as on the wire. */
+/* Gallium's bind flags, as in the protocol. */
 #define BIND_RENDER_TARGET (1u << 1)
 #define BIND_SAMPLER_VIEW  (1u << 3)
 #define BIND_CURSOR        (1u << 16)
@@ -27,18 +27,18 @@
 #define FORMAT_B5G6R5      7
 #define FORMAT_R8          64
 
-/* Vulkan devices that take less than this are not for desktops. */
+/* Vulkan drivers of desktop GPUs support at least this. */
 #define MAX_DIMENSION 16384
 /* The library counts a buffer's bytes in 32 bits. */
 #define MAX_BUFFER_BYTES (1u << 30)
 
-/* Of an image, beside its pixels: the library's objects, the driver's, ours. */
+/* Bytes of an image beside its pixels: objects of the library, of the driver and our own. */
 #define OVERHEAD 16384
 
-/* The copy that the library was given, the one that it makes of that, and the image. */
+/* Our copy, which the library was given, the copy that the library makes of it, and the image. */
 #define COPIES 3
 
-/* 0: it does not know the format. */
+/* Returns 0 if the library does not know the format. */
 static uint32_t size_of_pixel(uint32_t format)
 {
 	switch (format) {
@@ -56,7 +56,7 @@ static uint32_t size_of_pixel(uint32_t format)
 	}
 }
 
-/* What the library makes a buffer of, and not an image. */
+/* Whether the library makes a buffer and not an image. */
 static bool is_buffer(const struct renderer_resource_args *args)
 {
 	const uint32_t of_images =
@@ -65,8 +65,9 @@ static bool is_buffer(const struct renderer_resource_args *args)
 	return args->format == FORMAT_R8 && (args->bind & BIND_LINEAR) && !(args->bind & of_images);
 }
 
-/* "Pipes" (target buffer, BIND_CUSTOM) are none: to read one waits for whoever is behind it, and
- * the name of one that is not known ends the process. Vulkan's guests use rings in blobs. */
+/* "Pipes" (target buffer, BIND_CUSTOM) are refused: reading one waits for the service behind it,
+ * and an unknown service name ends the process. Guests that use Vulkan have rings in blobs instead.
+ */
 uint32_t gfxstream_check_args(const struct renderer_resource_args *args)
 {
 	const bool is_simple = args->depth == 1 && args->array_size == 1 && args->last_level == 0 &&
@@ -120,7 +121,7 @@ void gfxstream_resource_drop(struct gfxstream *gfxstream, struct gfxstream_resou
 	g_free(resource);
 }
 
-/* Pages that no transfer touches are never there. */
+/* Pages that no transfer touches take no memory. */
 static bool map_copy(struct gfxstream_resource *resource)
 {
 	void *copy;
@@ -133,8 +134,9 @@ static bool map_copy(struct gfxstream_resource *resource)
 	return resource->copy;
 }
 
-/* The library's resource, with zeros in it: what the host's memory held before is nobody's. 0 or
- * the library's error; then it has none. */
+/* Makes the library's resource and fills it with zeros, so that the guest cannot see old contents
+ * of host memory. Returns 0 or the library's error; on an error the library has no such resource.
+ */
 static int create_in_library(struct gfxstream *gfxstream, struct gfxstream_resource *resource,
 			     const struct gfxstream_resource_args *args)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Command streams, which are one short command each: Vulkan itself goes through rings, which the
- * library reads by itself and which nobody here sees. The commands that are known are let through,
- * after a look at what they name; the library reads a whole command however short the stream is, so
- * it gets a copy with zeros behind.
+ * Command streams, which are one short command each: Vulkan itself goes through rings, which only
+ * the library reads. Known commands are passed on after a check of their arguments; others are
+ * refused. The library reads a whole command even if the stream is shorter, so it gets a copy that
+ * is padded with zeros.
  *
- * A ring has to be as large as the library expects, fit into one block of it, and have whole pages,
- * or the process ends. It has to be attached to
- * its context too: the library's thread would go on reading when the memory has gone.
+ * A ring must have whole pages, be as large as the library expects, and fit into one of its blocks,
+ * or the process ends. It must also be attached to its context: otherwise the library's thread
+ * would go on reading after the memory was freed.
  */
 #include <linux/virtio_gpu.h>
 #include <string.h>
@@ -32,7 +32,7 @@ static bool is_ring_size(const struct gfxstream *gfxstream, uint64_t size)
 	return size >= gfxstream->ring_bytes && size <= MAX_RING_BYTES && size % RING_PAGE == 0;
 }
 
-/* 0 or the guest's error; also for the next two. */
+/* Returns 0 or RESP_ERR_*; so do the next two functions. */
 static int begin_ring(struct gfxstream *gfxstream, uint32_t ctx_id, const union command *command)
 {
 	struct gfxstream_resource *resource =
@@ -87,7 +87,7 @@ static int check_command(struct gfxstream *gfxstream, uint32_t ctx_id, const uni
 		return begin_ring(gfxstream, ctx_id, command);
 	case GFXSTREAM_RESOURCE_CREATE_3D:
 		return announce_image(gfxstream, ctx_id, command);
-	case GFXSTREAM_CREATE_EXPORT_SYNC: /* waits for OpenGL ES for ever if there is none */
+	case GFXSTREAM_CREATE_EXPORT_SYNC: /* without OpenGL ES it would wait for ever */
 		return gfxstream->flags & GFXSTREAM_USE_GLES
 			       ? 0
 			       : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Copies between guest memory, our copy of an image, and the library's image. The library moves a
- * box as one span of bytes, from its first to its last, gaps and all, and then the whole image; it
- * looks at no offset and no stride of the guest's. So the rows of the box are laid into our copy
- * where the library looks for them, or taken from there.
+ * Copies between guest memory, our copy of an image, and the library's image. The library copies a
+ * box as one span, from its first byte to its last, including the gaps between rows, and then the
+ * whole image; it ignores the guest's offset and stride. So this file copies the rows of the box to
+ * the place in our copy where the library expects them, or from there.
  *
- * A span is written with gaps that were in the copy. If the guest's Vulkan may have drawn into the
- * image, it is read first.
+ * A write also writes the gaps, with the bytes of our copy. If the guest's Vulkan may have drawn
+ * into the image, the copy is stale, so the image is read first.
  *
- * All bounds are seen here, in 64 bits: what the device checked for 2D, and what only the renderer
- * knows for 3D, where the backing ends.
+ * All bounds are checked here, in 64 bits: for 2D the device has checked them already; for 3D only
+ * the renderer can compare the box with the end of the backing.
  */
 #include <linux/virtio_gpu.h>
 #include <string.h>
@@ -66,7 +66,7 @@ static uint64_t size_of_memory(const struct iovec *iov, int n_iov)
 /* Whether the backing holds the box from its first byte to its last one. */
 static bool is_in_memory(const struct rows *rows, uint64_t size)
 {
-	/* Both are below 2^32, and their product below 2^64. */
+	/* Both factors are below 2^32, so the product is below 2^64. */
 	uint64_t span = (rows->n - 1) * rows->stride + rows->row;
 
 	return rows->offset <= size && span <= size - rows->offset;
@@ -143,7 +143,8 @@ int gfxstream_transfer_whole(struct gfxstream *gfxstream, struct gfxstream_resou
 	return write_box(gfxstream, resource, &whole);
 }
 
-/* What a box that is not all of the image leaves as it is. */
+/* If the box is only a part of the image, reads the image, so that the write leaves the rest as it
+ * is. */
 static int read_around(struct gfxstream *gfxstream, const struct gfxstream_resource *resource,
 		       const struct renderer_box *b)
 {
