@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Stands in for virgl.c in a build without virglrenderer, so that nobody else needs to know what
- * was built in: asking for it fails as on a host where it does not work, with the reason.
+ * Replaces virgl.c in a build without virglrenderer, so that the other files need not know how the
+ * daemon was built: starting it fails as on a host where it does not work, with the reason.
  */
 #include "render/virgl.h"
 

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the guest makes with streams is the library's, and nobody but the library knows when it is
- * gone; so it is followed here: sub-contexts, and the objects of each by their number. Before the
- * library gets a stream, all that the stream makes has to fit what is left of the device's account;
- * what it destroys is given back only when the library has run all of it. After a stream that
- * failed, it is not known how far the library came: the context takes no more (submit.c), and what
- * is in it is given back when it is destroyed.
+ * Charges the memory of objects that streams make. The library does not report when it frees an
+ * object, so this file tracks sub-contexts, and the objects of each by their number. Before the
+ * library gets a stream, the memory of all objects that the stream makes must fit into the rest of
+ * the device's account. The memory of objects that it destroys is given back when the library has
+ * run the whole stream. If a stream fails, it is not known how many commands the library ran: the
+ * context accepts no more streams (submit.c), and its memory is given back when it is destroyed.
  *
- * This follows the library to the letter: a new sub-context is the current one at once, one that is
- * there already is not made again, and one that is not there cannot become the current one.
+ * The rules are exactly the library's: a new sub-context becomes the current one at once, an
+ * existing one is not made again, and a missing one cannot become the current one.
  *
- * A number that is made a second time stands for the new object; the library frees the old one. The
- * number 0 is refused: some versions lose what they make under it.
+ * If a stream makes an object with a number in use, the library frees the old object. The number 0
+ * is refused: some versions of the library leak objects with that number.
  *
- * What a draw makes a driver compile can only be measured: llvmpipe keeps a megabyte for a small
- * shader in a new combination of state. So a stream is cut before every so many draws, and the
- * memory of the process is looked at. If there is too little, the draws that are left are left out,
- * but nothing else is: the context stays what the guest takes it for.
+ * The memory of code that a draw makes a driver compile can only be measured: llvmpipe keeps a
+ * megabyte for a small shader in a new combination of state. So a stream is split after a number of
+ * draws, and the memory of the process is measured. If too little is left, the remaining draws are
+ * skipped, but all other commands run, so that the context has the state that the guest expects.
  */
 #include <linux/virtio_gpu.h>
 
@@ -24,8 +24,8 @@
 #include "render/virgl/virgl_private.h"
 
 #define MAX_DRAWS_PER_LOOK 256
-/* What one draw may have compiled, if its shaders are not large: there are fewer draws between two
- * looks the less is left. */
+/* Bytes of code that one draw may make a driver compile, if its shaders are not large. The less
+ * memory is left, the fewer draws are run between two measurements. */
 #define BYTES_PER_DRAW (UINT64_C(4) << 20)
 
 #define WORD_HANDLE 1
@@ -191,7 +191,7 @@ int virgl_account_check(const struct virgl *virgl, uint32_t ctx_id, const uint32
 
 /* ---- what it makes and destroys ---- */
 
-/* Forgets an object. Returns what it cost. */
+/* Forgets an object. Returns its cost. */
 static uint64_t take_object(struct virgl_sub_context *sub, uint32_t handle)
 {
 	uint64_t cost = (uintptr_t)id_table_remove(&sub->objects, handle);
@@ -200,7 +200,8 @@ static uint64_t take_object(struct virgl_sub_context *sub, uint32_t handle)
 	return cost;
 }
 
-/* One that finds no place in the table is charged until its context goes. */
+/* Adds an object. One that does not fit into the table is charged until its context is
+ * destroyed. */
 static uint64_t put_object(struct virgl_context *context, const uint32_t *command)
 {
 	struct virgl_sub_context *sub = context->current;
@@ -217,7 +218,7 @@ static uint64_t put_object(struct virgl_context *context, const uint32_t *comman
 	return old;
 }
 
-/* Returns what it cost. */
+/* Forgets a sub-context. Returns its cost. */
 static uint64_t take_sub(struct virgl_context *context, uint32_t id)
 {
 	struct virgl_sub_context *sub = id == 0 ? NULL : find_sub(context, id);
@@ -275,7 +276,7 @@ static unsigned draws_per_look(const struct virgl *virgl)
 	return (unsigned)CLAMP(n, 1, MAX_DRAWS_PER_LOOK);
 }
 
-/* The words up to the draw before which memory is to be looked at, or all. */
+/* The number of words up to the draw before which memory is measured next, or all. */
 static size_t find_look(struct virgl *virgl, const uint32_t *stream, size_t n_words)
 {
 	unsigned n_draws = draws_per_look(virgl);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What is bound in a sub-context that the library only points to. Some versions of it keep no
- * reference to buffers and images that shaders use, nor to samplers and to the state of depth and
- * stencil, and draw with what has been freed. So what is bound is remembered here, and unbound
- * before it goes, by commands that Mesa would have sent: no guest that uses Mesa frees what is
- * bound.
+ * Tracks bindings for which the library holds no reference. Some versions hold none to buffers and
+ * images that shaders use, to samplers, and to depth and stencil state, and draw with freed
+ * objects. So this file records the bindings of each sub-context and unbinds an object before it is
+ * freed, by the commands that Mesa sends: a guest with Mesa never frees a bound object.
  */
 #include <string.h>
 
@@ -14,13 +13,13 @@
 #define N_SLOTS     32
 #define MAX_ELEMENT 5
 
-/* A kind of table. A command for it has a type of shader, if the kind has one, the first place,
- * then @n_words for each place. */
+/* One kind of binding table. Its command has the type of shader (if the table is per shader), the
+ * first slot, then @n_words for each slot. */
 struct kind {
 	uint8_t command;
 	bool has_type;
 	uint8_t n_words;
-	uint8_t id_at; /* in the words of a place */
+	uint8_t id_at; /* word of the id in a slot */
 };
 
 enum { UNIFORM_BUFFERS, SHADER_BUFFERS, IMAGES, ATOMIC_BUFFERS, SAMPLERS, N_KINDS };
@@ -33,7 +32,7 @@ static const struct kind kinds[N_KINDS] = {
 	[SAMPLERS] = { VIRGL_BIND_SAMPLER_STATES, true, 1, 0 },
 };
 
-/* 0: nothing is bound there. */
+/* Ids by slot; 0: nothing is bound. */
 struct virgl_bindings {
 	uint32_t ids[N_KINDS][VIRGL_N_SHADER_TYPES][N_SLOTS];
 	uint32_t dsa;
@@ -54,7 +53,7 @@ static struct virgl_bindings *get_bindings(struct virgl_sub_context *sub)
 	return sub->bindings;
 }
 
-/* What does not fit into the table, the library refuses. */
+/* Records the bindings of a command. The library refuses slots that do not fit into the table. */
 static void follow_places(struct virgl_sub_context *sub, const struct kind *kind,
 			  const uint32_t *command)
 {
@@ -84,7 +83,7 @@ void virgl_binding_follow(struct virgl_sub_context *sub, const uint32_t *command
 		get_bindings(sub)->dsa = command[1];
 }
 
-/* An object goes when its number is given to another, of whatever kind. */
+/* An object is also destroyed when a new object, of any kind, gets its number. */
 static bool destroys_object(const uint32_t *command)
 {
 	return (VIRGL_COMMAND(command[0]) == VIRGL_CREATE_OBJECT ||

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Blobs (VIRTIO 1.2, 5.7.6.8). Memory of the host is what a context's worker made: rings and
- * uploads are memfds, the memory of a Vulkan device is a dma-buf, if its driver has these. What is
- * neither ("opaque") can be mapped by Vulkan alone: it is not handed out, whatever file is behind
- * it, for that may begin with what is the driver's own.
+ * Blobs (VIRTIO 1.2, 5.7.6.8). Host memory is made by a context's worker: rings and uploads are
+ * memfds, and the memory of a Vulkan device is a dma-buf if its driver supports these. Other
+ * ("opaque") memory can be mapped by Vulkan alone. It is never exported, whichever file backs it,
+ * because the file may begin with data of the driver.
  *
- * OpenGL's contexts get no memory of the host. Their guests do not ask for it (the library is told
- * that it would have to be exported), and the streams that would make it are refused.
+ * OpenGL contexts get no host memory. Guests do not ask for it, because the library is started with
+ * the flag that it must be exportable, and streams that would make it are refused.
  */
 #include <errno.h>
 #include <linux/virtio_gpu.h>

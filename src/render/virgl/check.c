@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Keeps from the library what it is known not to survive. It compares the bytes that a transfer
- * spans with the bytes that there are, but in 32 bits: strides whose sum wraps pass its check, and
- * it then reads gigabytes past the guest's memory. Any guest can send such strides, in a command of
- * its own or inside of a command stream (stream.c). So each transfer is added up here as well, in
- * 64 bits.
+ * Rejects transfers that crash the library. It compares the bytes that a transfer spans with the
+ * size of the memory, but in 32 bits: if the sum wraps, its check passes, and it then reads
+ * gigabytes past the guest's memory. Any guest can send such strides, in a command of its own or
+ * inside a command stream (stream.c). So the span of each transfer is computed here too, in 64
+ * bits.
  *
- * What is inside of a box, and rows and layers that are tight (stride 0), are the library's to
- * check: it does so well for all resources of less than 4 GiB.
+ * The library checks the box itself, and tight rows and layers (stride 0), correctly for all
+ * resources of less than 4 GiB.
  */
 #include "render/virgl/virgl_private.h"
 
-/* Nothing is taller than that in OpenGL; what a row takes at most, rounded up. */
+/* The largest height of a texture in OpenGL, and the largest size of a row in bytes, rounded up. */
 #define MAX_HEIGHT 16384
 #define MAX_ROW    (1 << 20)
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Contexts, what they understand (capsets) and what they are told (command streams).
+ * Contexts, their capsets and their command streams.
  *
- * The capsets that are offered are those that the person asked for, in the order of the table, and
- * nothing else can be asked of the library: it reports a size for some that it cannot serve. A
- * stream that the library refuses breaks its context, which refuses all streams from then on; the
- * others do not notice.
+ * The user selects the capsets to offer; they are listed in the order of the table. The guest
+ * cannot query others, because the library reports a size even for capsets that it cannot serve. A
+ * stream that the library refuses breaks its context, which refuses all streams from then on; other
+ * contexts are not affected.
  */
 #include <glib.h>
 #include <linux/virtio_gpu.h>
@@ -36,7 +36,8 @@ static bool is_empty(const struct renderer_capset *capset)
 	return true;
 }
 
-/* Of what it has not started, the library says a size all the same, and fills in nothing. */
+/* For capsets that it was not started with, the library reports a size all the same, but fills in
+ * nothing. */
 static bool has_capset(const struct virgl *virgl, const struct renderer_capset *capset)
 {
 	if (virgl_rings_is_capset(capset->id))
@@ -55,8 +56,8 @@ void virgl_context_init_capsets(struct virgl *virgl, uint32_t wanted)
 	}
 }
 
-/* A capset begins with its version and four masks of formats: for textures, for what is drawn to,
- * for depth and stencil, for vertices. */
+/* A capset begins with its version and four masks of formats: for textures, render targets, depth
+ * and stencil, and vertices. */
 #define N_FORMAT_MASKS    4
 #define WORD_CAPABILITIES 98
 #define CAN_CLEAR_TEXTURE (1u << 30)

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What things take of the host's memory, in bytes: reckoned, for the driver allocates it. What
- * draws on the CPU (llvmpipe) has rows of 64 bytes or a multiple, four or a multiple in each layer,
- * all levels and samples, and it writes to all of them. GPUs have tiles of 4 KiB, and on many this
- * is the host's memory too.
+ * Estimates the host memory, in bytes, that the driver allocates for resources and objects. Drivers
+ * on the CPU (llvmpipe) round the bytes of a row up to a multiple of 64 and the rows of a layer up
+ * to a multiple of four, for all levels and samples, and write to all of them. GPUs have tiles of 4
+ * KiB, often in host memory too.
  *
- * The numbers of objects are those of virglrenderer 0.10 and 1.1 with Mesa 22.3 and 25.0, measured
- * with 20 to 20,000 of each, rounded up.
+ * The costs of objects were measured with virglrenderer 0.10 and 1.1 and Mesa 22.3 and 25.0, with
+ * 20 to 20,000 objects of each kind, and rounded up.
  */
 #include "render/pixels.h"
 #include "render/virgl/virgl_private.h"
 
-/* What neither a level nor all of them can have more of: sums fit 63 bits. */
+/* An upper limit for one level and for their sum, so that sums fit 63 bits. */
 #define MAX_BYTES (UINT64_C(1) << 58)
 
 #define RESOURCE_BYTES 4096 /* beside its pixels */
@@ -69,13 +69,13 @@ uint64_t virgl_cost_of_resource(struct renderer *renderer,
 	else
 		for (uint32_t level = 0; level <= args->last_level; level++)
 			bytes += level_cost(args, tile, level);
-	/* The allocator's own bytes lead to one page more. */
+	/* The allocator's header makes it one page more. */
 	return RESOURCE_BYTES + (bytes < MAP_MIN_BYTES ? bytes : round_up(bytes + 1, PAGE_BYTES));
 }
 
-#define OWN_BYTES 64 /* what is kept here of each object */
+#define OWN_BYTES 64 /* our own record of an object */
 
-/* Of a view or a surface the library may make a texture of its own. */
+/* For a view or a surface the library may make a separate texture. */
 static const uint16_t object_bytes[VIRGL_N_OBJECTS] = {
 	[VIRGL_OBJECT_BLEND] = 256,
 	[VIRGL_OBJECT_RASTERIZER] = 256,
@@ -90,7 +90,7 @@ static const uint16_t object_bytes[VIRGL_N_OBJECTS] = {
 	[VIRGL_OBJECT_MSAA_SURFACE] = 2048,
 };
 
-/* For each byte of a shader's text: what the library keeps of it, and code that was compiled. */
+/* Bytes for each byte of a shader's text: memory that the library keeps, and compiled code. */
 #define KEPT_PER_BYTE     16
 #define COMPILED_PER_BYTE 192
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A resource as a dma-buf, for a display that can show one. What the library says of its layout is
- * passed on as it is: the format in memory is the driver's choice, not what the guest asked for.
+ * Exports a resource as a dma-buf, for a display that can show one. The layout is passed on as the
+ * library reports it: the driver chooses the format in memory, which may differ from the guest's.
  *
- * The library is asked only where it can answer. Without a render node some versions crash; for
- * anything but a plain 2D texture it takes the number of a buffer for that of a texture, and would
- * hand out another resource's pixels.
+ * The library is asked only where it can answer. Without a render node some versions crash. For
+ * resources other than plain 2D textures it confuses buffer ids with texture ids, and could export
+ * another resource's pixels.
  */
 #include <drm_fourcc.h>
 #include <errno.h>
@@ -28,7 +28,7 @@ static int export_allocated(const struct virgl_resource *resource, struct dmabuf
 
 	if (virgl_renderer_execute(&query, sizeof(query)) != 0)
 		return -ENOTSUP;
-	/* A display takes one plane in one buffer. */
+	/* The display supports one plane in one buffer. */
 	if (query.out_num_fds != 1 || query.out_fourcc == 0 || query.out_strides[1] != 0) {
 		for (unsigned i = 0; i < query.out_num_fds; i++)
 			fd_close(&query.out_fds[i]);
@@ -59,7 +59,7 @@ static int get_info(uint32_t id, struct virgl_renderer_resource_info *ret, uint6
 #else
 static int get_info(uint32_t id, struct virgl_renderer_resource_info *ret, uint64_t *ret_modifier)
 {
-	*ret_modifier = DRM_FORMAT_MOD_INVALID; /* it does not say */
+	*ret_modifier = DRM_FORMAT_MOD_INVALID; /* the library does not report it */
 	return virgl_renderer_resource_get_info((int)id, ret) == 0 ? 0 : -ENOTSUP;
 }
 #endif
@@ -95,7 +95,8 @@ int virgl_dmabuf_export(struct renderer *renderer, struct renderer_resource *han
 	if (virgl->node < 0 || resource->args.target != RENDERER_TARGET_2D ||
 	    resource->args.nr_samples > 0 || resource->is_disguised)
 		return -ENOTSUP;
-	/* EGL makes its images of the textures of the current context, if there is one. */
+	/* EGL makes an image from a texture of the current context, so the library's own context is
+	 * made current. */
 	virgl_renderer_force_ctx_0();
 	int r = export_allocated(resource, &dmabuf);
 	if (r != 0)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What this host has to draw with, before anything is started. Two things are looked at here
- * because nobody below can say them well:
+ * Finds out, before anything is started, whether this host can draw. Two things are checked here
+ * because the libraries do not report them well:
  *
  * The shared libraries of EGL and OpenGL. virglrenderer loads them through epoxy, at the first use
- * of each, and epoxy ends the process if one is not there. A daemon that is to fall back to the
- * CPU, or to say what is missing, must know before.
+ * of each, and epoxy ends the process if one is missing. The daemon must know that before, to use
+ * the CPU instead or to name the missing library.
  *
- * The render nodes. EGL without a node ("surfaceless") takes whatever GPU it likes and cannot
- * export dma-bufs, so a node is named whenever there is one.
+ * The render nodes. EGL without a node ("surfaceless") chooses a GPU itself and cannot export
+ * dma-bufs, so a node is passed to it whenever there is one.
  */
 #include "render/virgl/egl.h"
 
@@ -83,7 +83,8 @@ static bool is_gpu(int fd)
 	return false;
 }
 
-/* What was opened says it; that a node exists does not: the driver may have had no permission. */
+/* The open descriptors are checked and not the nodes in /dev: the driver may have no permission to
+ * open these. */
 bool virgl_egl_uses_gpu(void)
 {
 	g_autoptr(GArray) fds = fd_list();
@@ -94,14 +95,14 @@ bool virgl_egl_uses_gpu(void)
 	return !fds;
 }
 
-/* Stays loaded if it can be: it is about to be used. */
+/* Loads a library. It stays loaded, because it is about to be used. */
 static void *load_library(const char *name)
 {
 	return dlopen(name, RTLD_LAZY | RTLD_LOCAL);
 }
 
-/* Whether a driver stands behind EGL. The dispatching library may be there without any, and some
- * versions of virglrenderer crash then. */
+/* Whether EGL has a driver. The dispatching library may be installed without one, and some versions
+ * of virglrenderer crash then. */
 static bool has_platforms(void *egl)
 {
 	const char *(*query_string)(void *display, int32_t name) =

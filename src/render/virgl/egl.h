@@ -7,14 +7,14 @@
 /* The render nodes of this host, as paths, in the order of their numbers; freed with the array. */
 GPtrArray *virgl_egl_list_nodes(void);
 
-/* Opens a DRM node for reading and writing. The descriptor, the caller's, or -errno; -ENODEV if it
- * is no DRM node. */
+/* Opens a DRM node for reading and writing. Returns the descriptor, which the caller owns, or
+ * -errno; -ENODEV if @path is not a DRM node. */
 int virgl_egl_open_node(const char *path);
 
-/* Whether a descriptor of a GPU's device node is open, so that a GPU draws; true if that cannot be
- * known. */
+/* Whether this process has a GPU's device node open, which means that a GPU draws; true if that
+ * cannot be found out. */
 bool virgl_egl_uses_gpu(void);
 
-/* What is missing for EGL (unless only GLX is wanted) and OpenGL to be used at all, as half a
- * sentence, or NULL: the library that comes to use them ends the process when they cannot be. */
+/* Checks that EGL (unless only GLX is wanted) and OpenGL can be loaded: virglrenderer ends the
+ * process if they cannot. Returns NULL, or the missing part as half a sentence. */
 const char *virgl_egl_find_problem(bool use_egl, bool use_gles);

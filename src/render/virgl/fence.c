@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * One timeline for all but the rings of contexts that are not OpenGL's (rings_fence.c). A GL
- * context's work passes in order, the library puts each fence into the stream of the context that
- * worked last (so that nothing may switch contexts between a command and its fence), and one thread
- * of it waits for them one by one. So the fences of the device's many timelines pass in the order
- * in which they came, and one counter of 32 bits, which is what the library takes, numbers them;
- * the ring below finds the device's 64-bit fence for a number.
+ * One timeline for all but the rings of contexts that are not OpenGL's (rings_fence.c). GL contexts
+ * complete their work in order. The library inserts each fence into the stream of the context that
+ * worked last, so nothing may switch contexts between a command and its fence, and one of its
+ * threads waits for the fences one by one. So the fences of all the device's timelines pass in the
+ * order in which they were created. They are numbered by one 32-bit counter, because the library
+ * accepts 32 bits; the array `fences` maps a number to the device's 64-bit fence.
  *
- * The library forgets the fence that its thread waits for when a context goes, any context. Later
- * fences pass for it; if there may be none, the last one is made once more.
+ * When any context is destroyed, the library forgets the fence that its thread waits for. A later
+ * fence that passes reports it too; as there may be none, the last fence is created once more.
  */
 #include <linux/virtio_gpu.h>
 
@@ -42,7 +42,7 @@ void virgl_fence_on_passed(void *cookie, uint32_t id)
 {
 	struct virgl *virgl = cookie;
 
-	/* Not among those that wait: it was repeated, or dropped by a reset. */
+	/* The fence does not wait any more: it was created twice, or a reset dropped it. */
 	if (id - virgl->n_passed > virgl->n_created - virgl->n_passed)
 		return;
 	while (virgl->n_passed != id) {
@@ -70,7 +70,7 @@ void virgl_fence_poll(struct renderer *renderer)
 		virgl_rings_poll(virgl);
 }
 
-/* The library's own reset is for the contexts and resources that are gone already, and would end
+/* The library's own reset is not called: contexts and resources are freed already, and it would end
  * the thread that waits for fences for good. */
 void virgl_fence_reset(struct renderer *renderer)
 {

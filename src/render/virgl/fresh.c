@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * New resources hold zeros. A driver gives the memory of a resource that is gone to the next one,
- * which may be another guest's, and a guest need not copy to see what lies there: it can draw with
- * it. So zeros are written when a resource is made, and what they cannot be written to is refused.
+ * Fills new resources with zeros. A driver may reuse the memory of a freed resource for one of
+ * another guest, and a guest can see old contents without a transfer, by drawing with the resource.
+ * So zeros are written when a resource is made, and a resource to which they cannot be written is
+ * refused.
  *
- * This is left out where the driver was seen to do it itself, in each way: those of Mesa that draw
- * on the CPU. NVIDIA's (580, on an H100) gives new textures zeros too, until a part of one is
- * written: what it had of malloc() for the rest is what is read then.
+ * Zeros are not written for drivers that were tested to do so themselves in all cases: Mesa's
+ * drivers for the CPU. NVIDIA's driver (580, on an H100) zeroes new textures too, but once a part
+ * of one is written, the rest reads as uninitialised memory from malloc().
  *
- * Textures are cleared by the GPU, with a stream in a context of our own, of a number that the
- * guest does not use. Where OpenGL cannot clear (compressed textures, versions before 4.4), zeros
- * are copied there like a guest's pixels; there is no such copy to a texture with samples.
+ * The GPU clears textures, by a stream in a context of our own, whose id the guest does not use.
+ * Where OpenGL cannot clear (compressed textures, versions before 4.4), zeros are uploaded like a
+ * guest's pixels; there is no upload to multisampled textures, which are refused then.
  */
 #include <linux/virtio_gpu.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 #include "render/block.h"
 #include "render/virgl/virgl_private.h"
 
-/* Gallium's words, as virgl uses them on the wire. */
+/* Gallium's bind flags, as in virgl's protocol. */
 #define BIND_CUSTOM  (1u << 17) /* the library's own memory, zeroed */
 #define BIND_STAGING (1u << 19) /* the guest's memory alone */
 
@@ -30,7 +31,7 @@
 #define MAX_IOVS   256
 #define MAX_COPY   (MAX_IOVS * (uint64_t)ZERO_BYTES)
 
-/* Never written: one page of zeros stands behind all of it. */
+/* Never written, so the kernel backs it with its page of zeros. */
 static uint8_t zeros[ZERO_BYTES];
 
 void virgl_fresh_init(struct virgl *virgl)
@@ -72,7 +73,8 @@ static int write_once(const struct virgl_resource *resource, const struct render
 						 n);
 }
 
-/* Copies @size bytes of zeros, at most MAX_COPY, to the box. An error may be an old one. */
+/* Uploads @size bytes of zeros, at most MAX_COPY, to the box. It tries twice, because the first
+ * error may be an older one. */
 static bool write_zeros(const struct virgl_resource *resource, const struct renderer_transfer *t,
 			uint64_t size)
 {
@@ -97,7 +99,7 @@ static bool write_to_buffer(const struct virgl_resource *resource)
 	return true;
 }
 
-/* A layer of a level, a band of rows at a time. */
+/* Writes zeros to one layer of a level, a band of rows at a time. */
 static bool write_to_layer(const struct virgl_resource *resource, const struct block *block,
 			   uint32_t level, uint32_t z)
 {
@@ -132,7 +134,7 @@ static bool write_to_texture(const struct virgl_resource *resource)
 	return true;
 }
 
-/* Returns how many words the clear of a level takes. */
+/* Adds the command that clears a level. Returns its number of words. */
 static unsigned add_clear(uint32_t *words, const struct virgl_resource *resource, uint32_t level)
 {
 	struct renderer_box all = virgl_resource_level(resource, level);
@@ -144,7 +146,7 @@ static unsigned add_clear(uint32_t *words, const struct virgl_resource *resource
 		0,
 		0,
 		all.width,
-		/* OpenGL counts the layers of this one as rows. */
+		/* OpenGL counts the layers of a 1D array as rows. */
 		resource->args.target == RENDERER_TARGET_1D_ARRAY ? all.depth : all.height,
 		resource->args.target == RENDERER_TARGET_1D_ARRAY ? 1 : all.depth,
 	};
@@ -161,7 +163,7 @@ void virgl_fresh_leave_context(struct virgl *virgl, uint32_t id)
 	virgl->own_context = 0;
 }
 
-/* False if there is no context to draw in. */
+/* Makes our own context if there is none yet. Returns false on failure. */
 static bool get_context(struct virgl *virgl)
 {
 	uint32_t id = UINT32_MAX;
@@ -189,7 +191,7 @@ static bool clear_once(struct virgl *virgl, const struct virgl_resource *resourc
 	virgl_renderer_ctx_attach_resource((int)virgl->own_context, id);
 	int r = virgl_renderer_submit_cmd(words, (int)virgl->own_context, (int)n);
 	virgl_renderer_ctx_detach_resource((int)virgl->own_context, id);
-	if (r != 0) /* it takes nothing more */
+	if (r != 0) /* a broken context accepts no more streams */
 		virgl_fresh_leave_context(virgl, virgl->own_context);
 	return r == 0 && !virgl_gl_had_error();
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What is asked of OpenGL beside the library, which tells nobody when OpenGL refuses something. The
- * context that is current is the one that the library used last; it stays so until it is called
- * again.
+ * Calls OpenGL directly, because the library does not report OpenGL's errors. The current context
+ * is the one that the library used last, until the library is called again.
  *
- * The functions are those of the libraries that virgl_egl_find_problem() has loaded. Where one is
- * not to be had there are no errors to be seen.
+ * The functions come from the libraries that virgl_egl_find_problem() has loaded. If a function is
+ * missing, no errors are reported.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -74,7 +73,7 @@ bool virgl_gl_had_error(void)
 {
 	bool had_error = false;
 
-	/* A context that is lost may say so for ever. */
+	/* A lost context may report this error without end. */
 	for (unsigned i = 0; get_error && i < MAX_ERRORS && get_error() != 0; i++)
 		had_error = true;
 	return had_error;

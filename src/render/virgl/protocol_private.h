@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * virgl's protocol, as far as streams are checked. A stream is a sequence of commands: a header
- * (command in bits 0-7, kind of object in bits 8-15, number of words that follow in bits 16-31) and
- * words. WORD_* count from the header, which is word 0; numbers are those of virglrenderer's
- * virgl_protocol.h, limits those of OpenGL 4.6 and of the Gallium state that virgl passes on.
+ * The part of virgl's protocol that is needed to check streams. A stream is a sequence of commands:
+ * a header (command in bits 0-7, kind of object in bits 8-15, number of words that follow in bits
+ * 16-31) and words. WORD_* count from the header, which is word 0; numbers are those of
+ * virglrenderer's virgl_protocol.h, limits those of OpenGL 4.6 and of the Gallium state that virgl
+ * passes on.
  */
 
 #include <stdint.h>
@@ -74,7 +75,7 @@ enum virgl_command {
 	VIRGL_CREATE_VIDEO_CODEC = 53, /* 53 to 61: video, in libraries that were built with it */
 	VIRGL_END_FRAME = 61,
 	VIRGL_CLEAR_SURFACE = 62,
-	VIRGL_N_COMMANDS, /* those behind are newer than what we know: the library's to refuse */
+	VIRGL_N_COMMANDS, /* later numbers are unknown here; the library refuses them */
 };
 
 enum virgl_object {
@@ -119,8 +120,8 @@ enum virgl_target {
 #define VIRGL_FORMAT_R8_UNORM 64
 #define VIRGL_FORMAT_R9G9B9E5 125
 
-/* What is larger is not in any OpenGL: the largest texture has 2^15 pixels a side, 16 levels and
- * 2^14 layers, the smallest thing that is drawn takes a cycle. */
+/* Limits that no OpenGL implementation exceeds: the largest texture has 2^15 pixels a side, 16
+ * levels and 2^14 layers, and each vertex or instance takes at least one cycle. */
 #define VIRGL_MAX_LEVEL      16
 #define VIRGL_MAX_LAYER      (1 << 14)
 #define VIRGL_MAX_SIZE       (1 << 15)

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What is read back from textures: by the guest (TRANSFER_FROM_HOST) and for the display. No byte
- * leaves that OpenGL did not write for this request.
+ * Reads textures back: for the guest (TRANSFER_FROM_HOST) and for the display. The invariant: the
+ * guest and the display get only bytes that OpenGL wrote for this request.
  *
- * The library reads many textures into a buffer from malloc() and copies that to where it belongs,
- * whether or not OpenGL wrote to it: OpenGL reads back no texture with samples, and no other that
- * it holds to be incomplete, but for an error that the library does not look at. So what the guest
- * is to get is read into memory of ours first, in one piece, one layer at a time, for the library
- * reads only one; and it is copied to the guest if OpenGL had nothing to say against it. That
- * memory is kept from one transfer to the next, for new pages cost more than the copy, but not from
- * one guest to the next. It is zeroed each time, but for plain pictures, which OpenGL has to read
- * back.
+ * For many textures the library reads into a buffer from malloc() and copies that to the
+ * destination, even if OpenGL wrote nothing: OpenGL refuses to read multisampled and incomplete
+ * textures, with an error that the library does not check. So the texture is first read into a
+ * contiguous buffer of ours, one layer at a time, because the library reads only one, and copied to
+ * the guest if OpenGL reported no error. The buffer is kept from one transfer to the next, because
+ * new pages cost more than the copy, and freed when the guest is gone. It is zeroed before each
+ * read, except for plain pictures, which OpenGL must be able to read.
  *
- * Plain pictures in one piece of memory are read to where they belong. There the library hands that
- * memory to OpenGL, which writes to it or does not.
+ * Plain pictures whose destination is contiguous are read directly into it: the library passes that
+ * memory to OpenGL, without a buffer in between.
  */
 #include <limits.h>
 #include <linux/virtio_gpu.h>
@@ -29,11 +28,11 @@
 
 #define BIND_STAGING (1u << 19)
 
-/* Bytes: what is kept at most, and how it grows. */
+/* Bytes: the largest buffer that is kept, and the step in which it grows. */
 #define MAX_SCRATCH  (64u << 20)
 #define SCRATCH_STEP (1u << 20)
 
-/* How a transfer lies in the guest's memory; bytes, but for what is said. */
+/* The layout of a transfer in the guest's memory, in bytes unless noted. */
 struct layout {
 	struct block block;
 	uint64_t row, stride, layer_stride;
@@ -46,15 +45,15 @@ static bool is_texture(const struct virgl_resource *resource)
 	return resource->args.width > 0 && resource->args.target != RENDERER_TARGET_BUFFER;
 }
 
-/* A staging buffer has the guest's memory alone. Some versions of the library take one that has not
- * even that for a texture. */
+/* Whether this is a staging buffer without a backing, which is its only memory. Some versions of
+ * the library treat such a buffer as a texture. */
 static bool is_without_memory(const struct virgl_resource *resource)
 {
 	return resource->args.target == RENDERER_TARGET_BUFFER &&
 	       resource->args.bind == BIND_STAGING && !resource->iov;
 }
 
-/* Whether OpenGL itself writes to the memory that the library is given, if that is one piece. */
+/* Whether OpenGL itself writes to the destination, if that is contiguous. */
 static bool is_plain(const struct virgl *virgl, const struct virgl_resource *resource)
 {
 	return !virgl->is_gles && resource->args.nr_samples == 0 && resource->args.flags == 0 &&
@@ -70,8 +69,8 @@ static int read_once(const struct virgl_resource *resource, const struct rendere
 						t->offset, (struct iovec *)t->iov, t->n_iov);
 }
 
-/* Reads, and looks whether OpenGL did. 0 or the guest's error. An error may be one of before, in
- * whatever the guest drew: then it is read again, in a context that has none. */
+/* Reads, and checks for an OpenGL error. The error may be an older one, caused by the guest's
+ * drawing: so the read is repeated once, in a context without errors. Returns 0 or RESP_ERR_*. */
 static int read_checked(const struct virgl_resource *resource, const struct renderer_transfer *t)
 {
 	int r = read_once(resource, t);
@@ -94,7 +93,7 @@ static bool is_span(uint32_t first, uint32_t count, uint32_t size)
 	return count > 0 && first < size && count <= size - first;
 }
 
-/* The device has looked already, but not into streams. */
+/* The device checks boxes of commands, but not those inside streams. */
 static bool is_box_within(const struct virgl_resource *resource, const struct renderer_transfer *t)
 {
 	struct renderer_box all = virgl_resource_level(resource, t->level);
@@ -105,7 +104,8 @@ static bool is_box_within(const struct virgl_resource *resource, const struct re
 	       is_span(t->box.z, t->box.depth, all.depth);
 }
 
-/* False if the format is not known, or the strides are too small for it. */
+/* Fills in the layout. Returns false if the format is not known, or the strides are too small for
+ * it. */
 static bool lay_out(const struct virgl_resource *resource, const struct renderer_transfer *t,
 		    struct layout *ret)
 {
@@ -145,7 +145,7 @@ static uint64_t iov_size(const struct iovec *iov, int n_iov)
 	return size;
 }
 
-/* Layer @n of the box, read to @buffer, in tight rows. */
+/* Reads layer @n of the box into @buffer, in tight rows. */
 static int read_layer(const struct virgl_resource *resource, const struct renderer_transfer *t,
 		      const struct layout *l, uint32_t n, const struct iovec *buffer)
 {
@@ -181,8 +181,8 @@ void virgl_readback_forget(struct virgl *virgl)
 	virgl->scratch_size = 0;
 }
 
-/* At least @size bytes, kept for the next time; NULL if there is no memory. What nobody touches of
- * it costs nothing. */
+/* Returns the buffer, grown to at least @size bytes, or NULL if there is no memory. Pages of it
+ * that are not touched take no memory. */
 static void *get_scratch(struct virgl *virgl, size_t size)
 {
 	if (size > virgl->scratch_size) {
@@ -198,10 +198,10 @@ static void *get_scratch(struct virgl *virgl, size_t size)
 	return virgl->scratch;
 }
 
-/* Only in case that a driver writes nothing and says nothing: while this is on, what malloc() gives
- * is zeroed, but for small blocks that this thread has freed lately. It is on for those textures
- * alone that the library may need a block for, and takes no longer than they do: a threshold from
- * which on all blocks are new pages would cost every upload more. */
+/* A precaution against a driver that writes nothing and reports no error: while this is on,
+ * malloc() returns zeroed blocks, except small ones that this thread freed recently. It is on only
+ * for textures for which the library may allocate a block, and only during the read. Setting
+ * malloc()'s threshold so that all blocks are new pages would make every upload slower. */
 static void zero_new_blocks(bool is_on)
 {
 #ifdef M_PERTURB
@@ -225,8 +225,8 @@ static int read_layer_zeroed(const struct virgl_resource *resource,
 static int read_by_copy(struct virgl *virgl, const struct virgl_resource *resource,
 			const struct renderer_transfer *t, const struct layout *l)
 {
-	/* Some versions of the library want room for the whole level, and use what the box needs.
-	 */
+	/* Some versions of the library demand room for the whole level, and use only the part for
+	 * the box. */
 	struct iovec buffer = { .iov_len = MIN(MAX(l->level, l->row * l->rows), INT_MAX) };
 	int r = 0;
 
@@ -282,7 +282,7 @@ int virgl_readback_transfer(struct renderer *renderer, struct renderer_resource 
 	return read_texture(virgl_of(renderer), resource, &t);
 }
 
-/* This memory is ours and in one piece, so it needs no other before it. */
+/* The destination is our own and contiguous, so no other buffer is needed. */
 int virgl_readback_pixels(struct renderer *renderer, struct renderer_resource *handle,
 			  const struct rect *r, void *data, uint32_t stride)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Transfers from textures to guest memory that are commands of a stream. The library would do them
- * as it does those outside of streams, see readback.c, and the guest would have what it got before
- * we can look at it. So a stream is cut at them: what is before goes to the library, then the
- * transfer is done here, then the rest goes. The library keeps nothing from one command to the next
- * but what is the context's.
+ * Transfers from textures to guest memory that are commands of a stream. If the library ran them,
+ * the guest could get uninitialised memory, as readback.c explains, before we could check it. So a
+ * stream is split at them: the library runs the part before, the transfer is done here, then the
+ * library runs the rest. Splitting is safe because the library keeps all state between commands in
+ * the context.
  *
  * A transfer that OpenGL refuses leaves the guest's memory as it is, and the stream goes on.
  */
@@ -12,17 +12,18 @@
 
 #include "render/virgl/virgl_private.h"
 
-/* virgl's protocol: the header's low byte is the command, its high half the words that follow. */
+/* virgl's protocol: the header's low byte is the command, its upper 16 bits the number of words
+ * that follow. */
 #define COMMAND_TRANSFER3D      43
 #define COMMAND_COPY_TRANSFER3D 45
 
-/* Words of both, the header being word 0. */
+/* Words of both commands; the header is word 0. */
 #define WORD_RESOURCE     1
 #define WORD_LEVEL        2
 #define WORD_STRIDE       4
 #define WORD_LAYER_STRIDE 5
 #define WORD_BOX          6
-/* Of TRANSFER3D alone, and of COPY_TRANSFER3D. */
+/* Words of TRANSFER3D alone, and of COPY_TRANSFER3D. */
 #define WORD_OFFSET           12
 #define WORD_DIRECTION        13
 #define WORD_OTHER            12
@@ -43,7 +44,7 @@ static struct virgl_resource *find_resource(struct virgl *virgl, uint32_t id)
 	return g_hash_table_lookup(virgl->resources, GUINT_TO_POINTER(id));
 }
 
-/* Whether @command, which is whole, reads a resource back. */
+/* Whether @command, which is complete, reads a resource back. */
 static bool is_readback(const uint32_t *command)
 {
 	uint8_t op = (uint8_t)command[0];
@@ -55,7 +56,7 @@ static bool is_readback(const uint32_t *command)
 	       command[WORD_FLAGS] & FLAG_READ_FROM_HOST;
 }
 
-/* The first command that reads back, or the end of the stream. */
+/* Returns the index of the first command that reads back, or the length of the stream. */
 static size_t find_readback(const uint32_t *stream, size_t n_words)
 {
 	size_t i = 0;
@@ -83,7 +84,8 @@ static struct renderer_transfer transfer_of(const uint32_t *command, uint32_t ct
 	};
 }
 
-/* The guest's memory for a copy is that of another resource. */
+/* Carries out the transfer. For COPY_TRANSFER3D the destination is the backing of another
+ * resource. */
 static int read_back(struct virgl *virgl, uint32_t ctx_id, const uint32_t *command)
 {
 	bool is_copy = (uint8_t)command[0] == COMMAND_COPY_TRANSFER3D;
@@ -104,7 +106,8 @@ int virgl_readback_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream
 	size_t n = find_readback(stream, n_words);
 	int r = 0;
 
-	/* Most streams have none; an empty one is the library's to judge. */
+	/* Most streams have no such command. An empty stream is passed on too: the library decides
+	 * about it. */
 	if (n == n_words)
 		return virgl_account_submit(virgl, ctx_id, stream, n_words);
 	for (; n_words > 0 && r == 0; n = find_readback(stream, n_words)) {

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Resources and what is copied into and out of them. The library keeps the device's ids, and
- * pointers to the device's iovecs from attach to detach; on detach it may read them once more, so
- * they must still be good then.
+ * Resources, and transfers to and from them. The library uses the device's ids, and keeps pointers
+ * to the device's iovecs from attach to detach. It may read the iovecs once more on detach, so they
+ * must still be valid then.
  *
- * A transfer without a backing is stopped here: the library asserts that there is one. Transfers
- * that name no context work in the library's own, which sees every resource.
+ * A transfer without a backing is refused here, because the library asserts that there is one.
+ * Transfers without a context id use the library's own context, which can access every resource.
  */
 #include <glib.h>
 #include <linux/virtio_gpu.h>
 
 #include "render/virgl/virgl_private.h"
 
-/* Gallium's words, as virgl uses them on the wire. */
+/* Gallium's bind flags, as in virgl's protocol. */
 #define BIND_RENDER_TARGET (1 << 1)
 #define FORMAT_R8          64
 #define FORMAT_R8G8_R8B8   227
 
-/* The 2D formats that every OpenGL has. Some versions of the library take the others and then lose
- * what is uploaded: of those it is told a format of the same size, for bytes that it need not
- * understand. */
+/* Whether every OpenGL supports this 2D format. Some versions of the library accept the others and
+ * lose the uploaded pixels. So resources of these are created with a known format of the same size,
+ * because the library need not interpret the bytes. */
 static bool is_known(uint32_t format)
 {
 	return format == VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM ||
@@ -59,8 +59,9 @@ struct renderer_resource *virgl_resource_add(struct virgl *virgl,
 	return &resource->base;
 }
 
-/* The format that the library is told. A buffer is counted in bytes, by the device and by OpenGL;
- * some versions of the library count its elements where it is read back, so these are bytes. */
+/* Returns the format to create the resource with. The device and OpenGL measure buffers in bytes,
+ * but some versions of the library measure them in elements when they are read back, so the format
+ * has elements of one byte. */
 static uint32_t format_for_library(const struct renderer_resource_args *args)
 {
 	if (args->target == RENDERER_TARGET_BUFFER)
@@ -86,13 +87,13 @@ int virgl_resource_create(struct renderer *renderer, const struct renderer_resou
 		.flags = args->flags,
 	};
 
-	/* It makes some that it does not know, and asks later what they are. */
+	/* The library accepts some formats that it does not know, and fails on them later. */
 	if (!virgl_formats_has(&virgl_of(renderer)->formats, create.format))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	/* The library counts half of the bytes that it then has OpenGL move. */
+	/* The library computes half of the bytes that OpenGL then copies. */
 	if (create.format == FORMAT_R8G8_R8B8)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	(void)virgl_gl_had_error(); /* in what was drawn before */
+	(void)virgl_gl_had_error(); /* drop errors of earlier drawing */
 	int r = virgl_response(virgl_renderer_resource_create(&create, NULL, 0));
 	if (r != 0)
 		return r;
@@ -162,7 +163,7 @@ int virgl_resource_transfer_to_host(struct renderer *renderer, struct renderer_r
 		resource->args.id, transfer->ctx_id, (int)transfer->level, transfer->stride,
 		transfer->layer_stride, (struct virgl_box *)&box, transfer->offset,
 		(struct iovec *)transfer->iov, (unsigned)transfer->n_iov);
-	/* Another process is about to read it. */
+	/* Another process may read the exported texture next. */
 	if (r == 0 && resource->is_exported)
 		virgl_fence_repeat(virgl_of(renderer));
 	return virgl_response(r);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Contexts that are not OpenGL's. The library hands their streams to somebody else (a process of
- * the render server, the kernel), who has to survive them; so they are not walked here, and what
- * they make is charged to nobody but the limits of that process. What is here is a list of those
- * that there are, and how many may be: each of Venus is a process.
+ * Contexts of other APIs than OpenGL. The library passes their streams to a process of the render
+ * server, or to the kernel, which must check them; so they are not checked here, and their memory
+ * is bounded by the limits of that process and not charged to the device's account. This file keeps
+ * the list of these contexts and limits the number of Venus contexts, each of which is a process.
  */
 #include "render/virgl/rings_private.h"
 
@@ -113,8 +113,8 @@ static int add_context(struct virgl_rings *rings, uint32_t ctx_id, uint32_t caps
 	return r;
 }
 
-/* The library says ENOMEM for Vulkan whatever the reason is. One is a render server that has just
- * ended while a worker that it was about to start still has its socket. */
+/* For Vulkan the library returns ENOMEM for every failure. One of them is a render server that has
+ * just ended while a worker that it was starting still holds its socket. */
 static int answer_refusal(uint32_t capset, int result)
 {
 	if (capset != VIRGL_CAPSET_VENUS)

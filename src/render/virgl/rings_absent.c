@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Stands in for rings.c, rings_fence.c and venus.c where the library is older than 1.0: its fences
- * of contexts are another, unstable interface. There are no such contexts then, which is said once.
+ * Replaces rings.c, rings_fence.c and venus.c if the library is older than 1.0, whose fences of
+ * contexts have a different, unstable interface. There are no such contexts then, which is logged
+ * once.
  */
 #include <linux/virtio_gpu.h>
 

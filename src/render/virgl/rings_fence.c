@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Fences of contexts that are not OpenGL's: each ring of each context is a timeline of its own, and
- * a ring that is slow holds no other. The library takes the device's 64-bit number as it is. Its
- * fences may be merged: then only the last of those that passed is told, which is what
- * renderer_report_fence() means anyway.
+ * Fences of contexts of other APIs than OpenGL: each ring of each context is a separate timeline,
+ * so a slow ring delays no other. The library accepts the device's 64-bit fence id. It may merge
+ * fences and report only the last one that passed; renderer_report_fence() also covers all earlier
+ * ones.
  *
- * A context's descriptor is readable when a fence has passed. If the process behind a context dies,
- * nobody writes to it; the library finds that out only after so many polls without progress. So
- * while fences wait, a timer has those contexts polled that often, and what waits there passes: the
- * guest hears of the loss when it sends its next stream.
+ * A context's descriptor is readable when a fence has passed. If the process of a context dies, the
+ * descriptor is never written; the library notices that only after a number of polls without
+ * progress. So while fences wait, a timer polls their contexts that many times. The waiting fences
+ * then pass, and the guest gets an error for its next stream.
  */
 #include <linux/virtio_gpu.h>
 #include <sys/timerfd.h>
@@ -17,7 +17,7 @@
 #include "render/virgl/rings_private.h"
 
 #define LOOK_MS 500
-/* The library looks at the socket of the context after 100. */
+/* The library checks the socket of the context after 100 polls. */
 #define POLLS_PER_LOOK 101
 
 static void arm_timer(struct virgl_rings *rings)

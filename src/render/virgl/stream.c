@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Walks a command stream and refuses what the library does not survive. The library checks most of
- * what it reads; the words that it takes as an index, a count or a number of a kind without a look
- * are looked at here, one row of the table for each command. What is refused is never in a stream
- * of Mesa's: values that no OpenGL has. Commands that are too short, and those that we do not know,
- * are left to the library, which refuses them without harm.
+ * Walks a command stream and refuses commands that would crash the library. The library checks most
+ * words of a stream. The words that it uses unchecked as an index, a count or an enum value are
+ * checked here, with one row of the table for each command. Only values that no OpenGL accepts are
+ * refused, so a stream of Mesa always passes. Commands that are too short or unknown are passed on,
+ * because the library refuses them without harm.
  *
- * Objects are stream_object.c's, shaders stream_shader.c's, and what is compared with the resources
- * that the guest has made is stream_resource.c's.
+ * stream_object.c checks objects, stream_shader.c shaders, and stream_resource.c the commands that
+ * depend on the guest's resources.
  */
 #include "render/virgl/stream_private.h"
 
@@ -20,14 +20,15 @@
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
-/* A row needs @min_words behind the header for its check to read. */
+/* A check is called only if at least @min_words follow the header. */
 struct row {
 	const char *name;
 	uint8_t min_words;
 	bool (*check)(const struct virgl *virgl, const uint32_t *command, uint32_t n);
 };
 
-/* Formats below this number are in each version of the library, but for the holes. */
+/* Formats below this number exist in every version of the library, except for gaps in the
+ * numbering. */
 #define N_COMMON_FORMATS 314
 
 static const uint16_t holes[] = { 73, 78, 79, 80, 81, 86, 259, 260, 261, 262, 307, 309, 310 };
@@ -160,8 +161,8 @@ static bool check_query_buffer(const struct virgl *virgl, const uint32_t *comman
 	       virgl_stream_check_buffers(virgl, command, WORD_QBO, 1, WORD_QBO);
 }
 
-/* A resource would wait for a blob of the host's memory to take it. There are none, and the library
- * never frees one that was not taken. */
+/* Refuses a command that makes a resource for a later host blob. OpenGL contexts have no host
+ * blobs, and the library never frees a resource that no blob has taken. */
 static bool refuse(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
 	(void)virgl;
@@ -170,7 +171,7 @@ static bool refuse(const struct virgl *virgl, const uint32_t *command, uint32_t 
 	return false;
 }
 
-/* Of those that are not here, or have no check, the library checks each word. */
+/* For commands without a row or a check, the library checks each word itself. */
 static const struct row rows[VIRGL_N_COMMANDS] = {
 	[VIRGL_CREATE_OBJECT] = { "CREATE_OBJECT", 1, virgl_stream_check_object },
 	[VIRGL_DRAW_VBO] = { "DRAW_VBO", 12, check_draw },
@@ -211,7 +212,7 @@ bool virgl_check_stream(const struct virgl *virgl, const uint32_t *stream, size_
 
 		n = (size_t)VIRGL_N_WORDS(stream[0]) + 1;
 		if (n > n_words)
-			return true; /* the library goes no further either */
+			return true; /* the library stops here too */
 		if (command >= N_ELEMENTS(rows) || !rows[command].check ||
 		    n <= rows[command].min_words)
 			continue;

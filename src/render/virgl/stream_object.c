@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What a stream makes objects of: a row for each kind, as stream.c has one for each command.
+ * Checks the words that create objects, with a row for each kind of object, as stream.c has one for
+ * each command.
  */
 #include "render/virgl/stream_private.h"
 #include "render/virgl/virgl_private.h"
@@ -61,14 +62,14 @@ static bool check_vertex_elements(const struct virgl *virgl, const uint32_t *com
 #define WORD_VIEW_SWIZZLE  6
 #define MAX_SWIZZLE        5
 
-/* A first and a last one, of @bits bits each: OpenGL's drivers are not used to a view of nothing.
- */
+/* Whether the first and the last index in @word, of @bits bits each, are in order: OpenGL drivers
+ * do not handle an empty view. */
 static bool is_range(uint32_t word, unsigned bits)
 {
 	return FIELD(word, 0, bits) <= FIELD(word, bits, bits);
 }
 
-/* The format's high byte is the target, 0 (a buffer) for that of the texture. */
+/* The high byte of the format is the target; 0 (a buffer) means the target of the texture. */
 static bool check_sampler_view(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
 	const struct virgl_resource *resource =
@@ -110,7 +111,8 @@ static bool check_surface(const struct virgl *virgl, const uint32_t *command, ui
 #define MAX_QUERY_INDEX     16
 #define QUERY_BYTES         16
 
-/* The library writes the whole result, to memory of its own if there is no backing. */
+/* The library writes the whole result, so the backing must have room for it; without a backing it
+ * writes to its own memory. */
 static bool check_query(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
 	uint32_t type = command[WORD_QUERY_TYPE] & 0xffff, index = command[WORD_QUERY_TYPE] >> 16;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Commands that copy between resources, or write to the memory behind one. Levels and layers are
- * compared with what the guest has made, where that is known: of a blob it is not.
+ * Commands that copy between resources, or write to the backing of one. Levels and layers are
+ * compared with those of the resource, except for blobs, whose properties are not known here.
  */
 #include <glib.h>
 
@@ -33,7 +33,7 @@ static uint32_t count_layers(const struct virgl_resource *resource, uint32_t lev
 	return MAX(resource->args.array_size, 1);
 }
 
-/* @z and @depth are signed: an image can be turned over. */
+/* @z and @depth are signed: a blit can mirror the image. */
 static bool check_layers(const struct virgl *virgl, uint32_t id, uint32_t level, uint32_t z,
 			 uint32_t depth)
 {
@@ -46,8 +46,8 @@ static bool check_layers(const struct virgl *virgl, uint32_t id, uint32_t level,
 }
 
 /* Resource, level, usage, stride, layer stride, then x, y, z, width, height, depth of a box. The
- * library has levels that are signed, and writes to the place of a negative one; it compares the
- * end of the layers with what there is, but not the first one and not their number. */
+ * library treats levels as signed, and writes to a wrong address for a negative one. It checks the
+ * end of the layers, but neither the first layer nor their number. */
 #define WORD_TRANSFER_RESOURCE     1
 #define WORD_TRANSFER_LEVEL        2
 #define WORD_TRANSFER_STRIDE       4
@@ -69,7 +69,7 @@ bool virgl_stream_check_transfer(const struct virgl *virgl, const uint32_t *comm
 				    command[WORD_TRANSFER_HEIGHT], depth);
 }
 
-/* A buffer has no picture: OpenGL would look for a texture of its number. */
+/* A buffer has no texture: OpenGL would use the texture that has the buffer's number. */
 bool virgl_stream_is_texture(const struct virgl *virgl, uint32_t id)
 {
 	const struct virgl_resource *resource = virgl_stream_find(virgl, id);
@@ -77,8 +77,8 @@ bool virgl_stream_is_texture(const struct virgl *virgl, uint32_t id)
 	return !resource || resource->args.target != VIRGL_TARGET_BUFFER;
 }
 
-/* OpenGL does not draw to numbers that share an exponent. Mesa asks that of the texture, and not of
- * the view that the library makes of it for another format; llvmpipe then dies. */
+/* OpenGL cannot draw to formats with a shared exponent. Mesa checks the format of the texture, but
+ * not that of a view of it, which the library makes for another format; llvmpipe then crashes. */
 bool virgl_stream_can_draw_as(const struct virgl *virgl, uint32_t id, uint32_t format)
 {
 	const struct virgl_resource *resource = virgl_stream_find(virgl, id);
@@ -86,7 +86,7 @@ bool virgl_stream_can_draw_as(const struct virgl *virgl, uint32_t id, uint32_t f
 	return format != VIRGL_FORMAT_R9G9B9E5 || !resource || resource->format == format;
 }
 
-/* Of each of the two: resource, level, format, then a box. */
+/* Destination and source each have: resource, level, format, then a box. */
 #define WORD_BLIT_DST 4
 #define WORD_BLIT_SRC 13
 
@@ -121,8 +121,8 @@ static bool are_alike(const struct virgl_resource *to, const struct virgl_resour
 		       (from->args.target == VIRGL_TARGET_BUFFER);
 }
 
-/* Between textures of different numbers of samples, the library copies from memory that nobody has
- * written to. A buffer has neither levels nor layers. */
+/* Between textures with different numbers of samples, the library copies uninitialised memory, so
+ * that is refused. Buffers have neither levels nor layers. */
 bool virgl_stream_check_copy(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
 	const uint32_t *dst = command + WORD_COPY_DST, *src = command + WORD_COPY_SRC;
@@ -136,8 +136,8 @@ bool virgl_stream_check_copy(const struct virgl *virgl, const uint32_t *command,
 	       check_layers(virgl, src[0], src[1], src[4], src[7]);
 }
 
-/* Queries and staging have no buffer of OpenGL's. What is bound instead may be none, and then
- * OpenGL takes offsets for addresses. */
+/* Resources for queries and staging have no OpenGL buffer. If one is bound, OpenGL may have no
+ * buffer there, and then uses offsets as addresses. */
 #define BIND_CUSTOM  (1u << 17)
 #define BIND_STAGING (1u << 19)
 
@@ -161,7 +161,8 @@ bool virgl_stream_check_buffers(const struct virgl *virgl, const uint32_t *comma
 
 #define COPY_WORDS 13
 
-/* @first and @size are signed. Blocks are whole: a small level may be smaller than one. */
+/* @first and @size are signed. Sizes are rounded up to whole blocks, because a small level may be
+ * smaller than a block. */
 static bool is_outside(uint32_t first, uint32_t size, uint32_t all, uint32_t block)
 {
 	int64_t end = (all + block - 1) / block * block;
@@ -169,7 +170,7 @@ static bool is_outside(uint32_t first, uint32_t size, uint32_t all, uint32_t blo
 	return (int32_t)first < 0 || (int32_t)size < 0 || (int64_t)first + size > end;
 }
 
-/* The library may copy by hand, and then takes the box as it is. */
+/* The library may copy on the CPU, and then does not clip the box. */
 bool virgl_stream_is_outside(const struct virgl *virgl, const uint32_t *command)
 {
 	const uint32_t *src = command + WORD_COPY_SRC;
@@ -191,7 +192,7 @@ bool virgl_stream_is_outside(const struct virgl *virgl, const uint32_t *command)
 
 #define WORD_CLEAR 1
 
-/* Where OpenGL cannot, the library's loader of OpenGL ends the process. */
+/* If OpenGL lacks the function, the loader that the library uses (epoxy) ends the process. */
 bool virgl_stream_check_clear(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
 	const uint32_t *clear = command + WORD_CLEAR;
@@ -201,7 +202,7 @@ bool virgl_stream_check_clear(const struct virgl *virgl, const uint32_t *command
 	       check_layers(virgl, clear[0], clear[1], clear[4], clear[7]);
 }
 
-/* The library writes to the first piece of the backing, whatever there is. */
+/* The library writes to the first iovec of the backing without checking its size. */
 bool virgl_stream_check_memory_info(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
 	const struct virgl_resource *resource = find(virgl, command[1]);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A shader in a stream: how long it is, what it writes to buffers (stream outputs), and its text.
- * The library lists the stream outputs in an array on its stack, with the gaps between them, and
- * looks up their registers among the outputs that the text declares, without a look at either.
+ * Checks a shader in a stream: its length, its stream outputs (the outputs that it writes to
+ * buffers), and its text. The library puts the stream outputs and the gaps between them into an
+ * array on its stack, and looks up their registers among the declared outputs, without a bounds
+ * check for either.
  */
 #include <string.h>
 
@@ -10,7 +11,7 @@
 #include "render/virgl/tgsi_private.h"
 
 #define WORD_TYPE      2
-#define WORD_LENGTH    3 /* bytes; bit 31: more of a shader that came before, and where in it */
+#define WORD_LENGTH    3 /* bytes; bit 31: a further part of a shader, and its offset */
 #define WORD_TOKENS    4
 #define WORD_N_OUTPUTS 5
 #define WORD_STRIDES   6
@@ -20,11 +21,12 @@
 #define N_BUFFERS     4
 #define MAX_OUTPUTS   64
 #define MAX_REGISTERS 64
-/* Names of outputs, gaps and changes of the buffer: the library's array has twice as many. */
+/* Limit on outputs, gaps and changes of the buffer together; the library's array has twice as many
+ * entries. */
 #define MAX_VARYINGS 80
 #define MAX_TOKENS   (1u << 22)
 
-/* A gap of @n components is told four at a time. */
+/* A gap of @n components takes one entry for each four. */
 static uint32_t count_gap(uint32_t n)
 {
 	return (n + 3) / 4;
@@ -42,7 +44,7 @@ static struct output output_of(uint32_t word)
 				.offset = word >> 16 };
 }
 
-/* Follows the library as it lists them: each buffer in turn, and what is left of it in the end. */
+/* Counts the entries in the library's order: buffer after buffer, each with the gap at its end. */
 static bool check_outputs(const uint32_t *command, uint64_t declared)
 {
 	const uint32_t *strides = command + WORD_STRIDES;
@@ -84,7 +86,7 @@ uint32_t virgl_stream_text_at(const uint32_t *command)
 	return WORD_STRIDES + (n_outputs > 0 ? N_BUFFERS + 2 * n_outputs : 0);
 }
 
-/* The library refuses it, before it does anything. */
+/* Whether the library refuses the command before it does anything. */
 static bool is_malformed(const uint32_t *command, uint32_t n)
 {
 	return n < WORD_N_OUTPUTS || command[WORD_TYPE] >= VIRGL_N_SHADER_TYPES ||
@@ -99,7 +101,7 @@ bool virgl_stream_is_part(const uint32_t *command, uint32_t n)
 	       (command[WORD_LENGTH] + 3) / 4 > n + 1 - virgl_stream_text_at(command);
 }
 
-/* Parts are looked at when they are together, as one command. */
+/* The parts of a shader are checked later, when they are joined to one command. */
 bool virgl_stream_check_shader(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
 	struct virgl_tgsi tgsi;
