@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Hands a checked stream to the library. Some commands need more than that, and a stream that has
- * one of them is cut into pieces.
+ * Passes a checked stream to the library. Some commands need additional work, and a stream with one
+ * of them is split there.
  *
- * A long shader comes in parts, in more than one stream. The library would collect the parts, and
- * nobody would have seen the text before it is read; so the parts are collected here, and the
- * library gets the shader in one go, checked, when the last part is there. (It takes the parts of
- * two shaders for one if the guest is clever: here the text that was checked is the text that is
- * sent.)
+ * A long shader comes in parts, in several streams. The library would join the parts and read the
+ * text before we could check it. So the parts are joined here, and after the last one the checked
+ * shader is passed to the library as a whole. (A guest can make the library join parts of two
+ * different shaders; here the text that is sent is always the text that was checked.)
  *
- * A new sub-context has no constants. The library hands OpenGL as many as a shader declares, from a
- * buffer as large as what the guest has sent: the rest would be whatever lies behind it. The buffer
- * never shrinks, so zeros for the largest shader are sent ahead of the first shader of each type,
- * or of the first constants for it: Mesa may send those before it makes the shader.
+ * A new sub-context has no constants. The library passes OpenGL as many constants as a shader
+ * declares, from a buffer that is only as large as the constants that the guest has sent, and so
+ * reads past its end. The buffer never shrinks. So before the first shader of each type, or the
+ * first constants for it, zeros for the largest shader are sent; Mesa may send constants before it
+ * makes the shader.
  *
- * What is bound is unbound before it goes (binding.c). A draw without its vertices is left out
- * (vertices.c), and a copy from outside of a picture, as OpenGL would: Mesa before 20.0 sends one
- * now and then, and the library may do it by hand.
+ * Bound objects are unbound before they are destroyed (binding.c). A draw without its vertex
+ * buffers is skipped (vertices.c). So is a copy from outside of a texture, which OpenGL would skip
+ * too: Mesa before 20.0 sends one now and then, and the library may copy on the CPU, without a
+ * bounds check.
  */
 #include <linux/virtio_gpu.h>
 #include <string.h>
@@ -26,7 +27,7 @@
 #include "render/virgl/tgsi_private.h"
 #include "render/virgl/virgl_private.h"
 
-/* Words of a shader; stream_shader.c has them all. */
+/* Words of a shader that are used here; stream_shader.c has all of them. */
 #define WORD_HANDLE    1
 #define WORD_TYPE      2
 #define WORD_LENGTH    3
@@ -38,11 +39,11 @@
 #define MAX_TEXT_BYTES (16u << 20)
 #define MAX_UNFINISHED 64
 
-/* A shader of which not all parts have come. */
+/* A shader with parts still missing. */
 struct virgl_unfinished {
 	uint32_t ctx_id, sub_ctx, handle, type;
-	GArray *words; /* as in one command, but for the header, which has no room for the length */
-	uint32_t text_at, n_words; /* where its text begins; when it is finished */
+	GArray *words;             /* as in one command; the header has no length */
+	uint32_t text_at, n_words; /* where its text begins; its final length */
 };
 
 static void free_unfinished(void *data)
@@ -80,7 +81,7 @@ static int submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *words, size_t 
 
 static int submit_zeros(struct virgl *virgl, uint32_t ctx_id, uint32_t type)
 {
-	/* Type, a number that nobody reads, then the constants. */
+	/* Words: type, an unused number, then the constants. */
 	static uint32_t words[3 + 4 * VIRGL_TGSI_MAX_CONST];
 
 	words[0] = VIRGL_HEADER(VIRGL_SET_CONSTANT_BUFFER, 0, G_N_ELEMENTS(words) - 1);
@@ -125,7 +126,7 @@ static int start_shader(struct virgl *virgl, uint32_t ctx_id, uint32_t sub_ctx,
 	return 0;
 }
 
-/* As many commands as it takes: the first with all that is not text. */
+/* Sends a shader in as many commands as it needs; the first one has all words that are not text. */
 static int submit_shader(struct virgl *virgl, uint32_t ctx_id,
 			 const struct virgl_unfinished *shader)
 {
@@ -205,7 +206,8 @@ static int release(struct virgl *virgl, uint32_t ctx_id, struct virgl_sub_contex
 	return submit_words(virgl, ctx_id, stream);
 }
 
-/* The type of the shader that is made or is sent constants; VIRGL_N_SHADER_TYPES if none is. */
+/* Returns the type of the shader that @command makes or sets constants for; VIRGL_N_SHADER_TYPES if
+ * it does neither. */
 static uint32_t type_of_constants(const uint32_t *command)
 {
 	uint32_t n = VIRGL_N_WORDS(command[0]), at = 0;
@@ -232,7 +234,7 @@ static bool is_part(const uint32_t *command)
 	       virgl_stream_is_part(command, VIRGL_N_WORDS(command[0]));
 }
 
-/* Does what @command needs to have done before it. */
+/* Sends the commands that must precede @command. */
 static int prepare(struct virgl *virgl, uint32_t ctx_id, struct virgl_sub_context *sub,
 		   const uint32_t *command)
 {
@@ -258,7 +260,7 @@ static void leave_out(uint32_t *command)
 	command[0] = VIRGL_HEADER(VIRGL_NOP, 0, VIRGL_N_WORDS(command[0]));
 }
 
-/* Returns what is freed. */
+/* Records the effects of @command. Returns the cost of the objects that it frees. */
 static uint64_t follow(struct virgl_context *context, const uint32_t *command)
 {
 	virgl_binding_follow(context->current, command);
@@ -274,7 +276,7 @@ static int submit_special(struct virgl *virgl, struct virgl_context *context,
 	return r == 0 && is_part(command) ? submit_part(virgl, context, command) : r;
 }
 
-/* One piece after the other: what lies in between, and each command that needs more. */
+/* Passes the stream to the library in pieces: split at each command that needs additional work. */
 static int submit_pieces(struct virgl *virgl, struct virgl_context *context, uint32_t *stream,
 			 size_t n_words, uint64_t *freed)
 {
@@ -300,12 +302,12 @@ static int submit_pieces(struct virgl *virgl, struct virgl_context *context, uin
 		*freed += follow(context, command);
 		done = is_part(command) ? at + n : at;
 	}
-	/* An empty stream is the library's to judge. */
+	/* An empty stream is passed on too: the library decides about it. */
 	return r ? r : virgl_readback_submit(virgl, context->id, stream + done, n_words - done);
 }
 
-/* The library does nothing more for a context after most of its errors; here it is all of them, so
- * that what is remembered of the context is what the library has done. */
+/* The library refuses further streams of a context after most errors. Here a context is broken
+ * after every error, so that our record of the context always matches the library's state. */
 int virgl_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words)
 {
 	struct virgl_context *context = id_table_find(&virgl->contexts, ctx_id);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Looks at the text of a shader before the library does. The text is TGSI, one declaration or
- * instruction a line, and the library's tables have as many places as a shader of Mesa's can need:
- * a number in brackets is the index of a place, and mostly nobody compares the two. So each number
- * in brackets is compared here with the limit of the word in front of it.
+ * Checks the text of a shader before the library reads it. The text is TGSI, with one declaration
+ * or instruction a line. A number in brackets is an index into one of the library's tables, which
+ * are as large as Mesa's shaders need, and the library mostly does not check it. So each number in
+ * brackets is compared here with the limit of the word before it.
  *
- * This is no parser. It sees words, brackets and numbers wherever they are, which is never less
- * than what the library's parser sees of the same text; what is not understood is left to that.
+ * This is not a parser. It recognises words, brackets and numbers anywhere in the text, so that it
+ * finds at least the indices that the library's parser finds. Syntax errors are left to that
+ * parser.
  */
 #include "render/virgl/tgsi_private.h"
 
@@ -15,7 +16,7 @@
 
 #include "render/virgl/protocol_private.h"
 
-/* A number of more digits is no index. */
+/* A number with more digits is not a valid index. */
 #define MAX_DIGITS 9
 #define MAX_WORD   32
 /* Vertices of a primitive or a patch, constant buffers: the first of two pairs of brackets. */
@@ -25,7 +26,7 @@
 #define MAX_COUNTERS     32
 #define MAX_IO_ARRAY     VIRGL_TGSI_MAX_IO
 #define MAX_ARRAY        1023
-/* How far the library's parser jumps from "0x". */
+/* The digits that the library's parser skips after "0x". */
 #define HEX_DIGITS    8
 #define MAX_HEX_CHARS 24
 
@@ -39,12 +40,12 @@ struct scan {
 	unsigned type;
 	char word[MAX_WORD];   /* the last one, in upper case */
 	char opcode[MAX_WORD]; /* of the last instruction */
-	unsigned n_operands;   /* of it, so far */
+	unsigned n_operands;   /* of that instruction, so far */
 	bool is_declaration;   /* between DCL and its register */
 	char file[MAX_WORD];   /* of the last declaration */
 	unsigned n_in, n_out;  /* declarations */
 	uint64_t out_first;    /* bit n: an output is declared from register n on */
-	uint64_t out_arrays;   /* the same of outputs that are in an array */
+	uint64_t out_arrays;   /* the same for outputs in arrays */
 	uint64_t out_unnamed;  /* bit n: the library may have no name for output register n */
 	uint32_t system_values;
 	struct counters counters[MAX_COUNTERS];
@@ -57,7 +58,7 @@ static bool is_word(const struct scan *scan, const char *word)
 	return strcmp(scan->word, word) == 0;
 }
 
-/* Colours: eight are drawn to, two are handed on. */
+/* Colours: a fragment shader writes up to eight, other shaders pass on two. */
 static uint32_t max_color(const struct scan *scan)
 {
 	return scan->type == VIRGL_SHADER_FRAGMENT && strcmp(scan->file, "OUT") == 0 ? 7 : 1;
@@ -92,7 +93,7 @@ static bool take_word(struct scan *scan)
 	return true;
 }
 
-/* Digits, of which there is one; UINT32_MAX if it is no index. */
+/* Reads a number of at least one digit. Returns UINT32_MAX if it is not a valid index. */
 static uint32_t take_number(struct scan *scan)
 {
 	uint32_t number = 0;
@@ -109,8 +110,9 @@ struct range {
 	bool is_empty;
 };
 
-/* Behind "[", and behind a register there: numbers up to "]". Only what is next to a register may
- * be negative, and that in tables that need no place for each. */
+/* Reads the numbers after "[", or after a register in the brackets, up to "]". A number may be
+ * negative only as an offset to a register, and only for tables that do not have an entry for each
+ * index. */
 static bool take_index(struct scan *scan, uint32_t max, bool is_relative, struct range *ret)
 {
 	*ret = (struct range){ .is_empty = true };
@@ -133,7 +135,7 @@ static bool take_index(struct scan *scan, uint32_t max, bool is_relative, struct
 	return ret->first <= ret->last;
 }
 
-/* A register in the brackets of another, as in TEMP[ADDR[0].x+3]: moves behind it. */
+/* Reads a register in the brackets of another, as in TEMP[ADDR[0].x+3], and moves past it. */
 static bool take_inner(struct scan *scan, bool *ret_is_there)
 {
 	char outer[MAX_WORD];
@@ -170,7 +172,7 @@ static bool take_array(struct scan *scan, const char *file)
 	       take_number(scan) <= (is_io ? MAX_IO_ARRAY : MAX_ARRAY);
 }
 
-/* A register: behind a pair of brackets that counts vertices or buffers, or not. */
+/* A register, with or without a first pair of brackets for the vertex or the buffer. */
 struct place {
 	uint32_t dimension;
 	struct range range;
@@ -185,7 +187,7 @@ static bool declare_counters(struct scan *scan, const struct place *place)
 	return true;
 }
 
-/* Registers from @first to @last, of those that have a bit. */
+/* A mask of the registers from @first to @last, those above 63 left out. */
 static uint64_t bits_of(const struct range *range)
 {
 	uint64_t bits = 0;
@@ -195,7 +197,8 @@ static uint64_t bits_of(const struct range *range)
 	return bits;
 }
 
-/* The word behind a comma that is next, in upper case; empty if there is none. Moves behind it. */
+/* If a comma is next, returns the word after it, in upper case, and moves past it; else returns an
+ * empty word. */
 static void peek_word(const char **at, char *ret)
 {
 	struct scan scan = { .at = *at };
@@ -210,16 +213,16 @@ static void peek_word(const char **at, char *ret)
 	*at = scan.at;
 }
 
-/* In tessellation, the library reads no output that every vertex has of its own, and looks at the
- * name that it has not made if the instruction is one for doubles. */
+/* Whether the library has no name for an output. In tessellation shaders it does not name outputs
+ * per vertex, and reads the missing name for instructions on doubles. */
 static bool is_unnamed(const char *meaning)
 {
 	return meaning[0] == '\0' || strcmp(meaning, "POSITION") == 0 ||
 	       strcmp(meaning, "PSIZE") == 0 || strcmp(meaning, "LOCAL") == 0;
 }
 
-/* Of two outputs that begin at the same register, the library forgets the second if both mean the
- * same, though it may be longer. */
+/* Records an output. If two outputs begin at the same register and have the same semantic, the
+ * library forgets the second, even if it is longer. */
 static void declare_output(struct scan *scan, const struct range *range)
 {
 	const char *at = scan->at + (*scan->at == '.' ? 1 + strspn(scan->at + 1, "xyzwXYZW") : 0);
@@ -269,7 +272,7 @@ static bool are_declared(const struct scan *scan, const struct place *place)
 	return false;
 }
 
-/* Two registers are written by DFRACEXP. */
+/* DFRACEXP writes two registers. */
 static enum tgsi_use use_of_operand(const struct scan *scan)
 {
 	unsigned n_written = virgl_tgsi_is_reader(scan->opcode) ? 0 : 1;
@@ -280,7 +283,7 @@ static enum tgsi_use use_of_operand(const struct scan *scan)
 	return scan->n_operands <= n_written ? TGSI_WRITE : TGSI_READ;
 }
 
-/* The library takes their operand for an immediate, whatever it is. */
+/* Whether the library treats the operand as an immediate without a check. */
 static bool wants_immediate(const struct scan *scan)
 {
 	return strcmp(scan->opcode, "EMIT") == 0 || strcmp(scan->opcode, "ENDPRIM") == 0 ||
@@ -307,7 +310,7 @@ static bool use(const struct scan *scan, const struct place *place)
 	return virgl_tgsi_limit(scan->word)->use & use_of_operand(scan);
 }
 
-/* A word in front of brackets: a register, if it is not what a declared one means. */
+/* Checks a word before brackets: a register, or the semantic of a declared one. */
 static bool take_register(struct scan *scan, bool is_operand)
 {
 	uint32_t max = max_index(scan);
@@ -328,7 +331,7 @@ static bool take_register(struct scan *scan, bool is_operand)
 	return !is_operand || use(scan, &place);
 }
 
-/* The last thing in front of @at, but for signs. */
+/* Returns the last character before @at that is not a space, a sign or a bar. */
 static char char_before(const struct scan *scan, const char *at)
 {
 	while (at > scan->text && strchr(" \t\n-|", at[-1]))
@@ -336,8 +339,8 @@ static char char_before(const struct scan *scan, const char *at)
 	return (char)(at > scan->text ? at[-1] : '\0');
 }
 
-/* Whether the word at @at, which brackets follow, is an operand, and of which instruction: the word
- * in front of the first is its name. In a declaration, what follows a comma is no register. */
+/* Whether the word at @at, before brackets, is an operand. Notes the instruction too: its name is
+ * the word before the first operand. In a declaration, a word after a comma is not a register. */
 static bool is_operand(struct scan *scan, const char *at, const char *word_before)
 {
 	if (scan->is_declaration)
@@ -351,7 +354,8 @@ static bool is_operand(struct scan *scan, const char *at, const char *word_befor
 	return true;
 }
 
-/* IMM[0] FLT32 {...}: a word comes behind its number, which no operand has. */
+/* IMM[0] FLT32 {...}: in a declaration of an immediate a word follows the brackets, unlike after an
+ * operand. */
 static bool is_immediate(const struct scan *scan, const char *word_before)
 {
 	const char *end = strchr(scan->at, ']');
@@ -406,7 +410,7 @@ static bool take_words(struct scan *scan)
 	return true;
 }
 
-/* The library takes eight digits behind 0x for granted, and jumps over them. */
+/* The library assumes that eight digits follow 0x, and skips them without a check. */
 static bool check_hex(const char *at)
 {
 	for (unsigned i = 0; i < HEX_DIGITS; i++)

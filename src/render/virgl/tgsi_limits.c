@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the library's tables hold of a shader, word by word of TGSI.
+ * The sizes of the library's tables for shaders, by word of TGSI.
  */
 #include <glib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "render/virgl/protocol_private.h"
 #include "render/virgl/tgsi_private.h"
 
-/* Kinds of registers, then kinds of what they mean. */
+/* Kinds of registers, then semantics. */
 static const struct tgsi_limit limits[] = {
 	{ "IN", VIRGL_TGSI_MAX_IO, TGSI_READ },
 	{ "OUT", VIRGL_TGSI_MAX_IO, TGSI_BOTH },
@@ -44,7 +44,7 @@ static const struct tgsi_limit properties[] = {
 	{ "NUM_CULLDIST_ENABLED", 8 },
 };
 
-/* Instructions that write no register, so that their first one is read. */
+/* Instructions that write no register: their first operand is read. */
 static const char *const readers[] = { "CASE",    "EMIT",   "ENDPRIM", "IF",
 				       "KILL_IF", "MEMBAR", "SWITCH",  "UIF" };
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Mesa's llvmpipe makes two threads for each CPU when it starts. It does not look whether it got
- * them: the first drawing waits for those that are missing, for ever. So what can be made is
- * counted before, and llvmpipe is told by LP_NUM_THREADS to make no more. With none it draws in the
- * thread that calls it, as on a host with one CPU.
+ * Mesa's llvmpipe makes two threads for each CPU when it starts, and does not check for failure:
+ * the first draw waits for ever for a missing thread. So we count the threads that can be made, and
+ * set LP_NUM_THREADS so that llvmpipe makes no more. With none it draws in the calling thread, as
+ * on a host with one CPU.
  *
- * libvirglrenderer does without its own thread, which waits for fences: the device then looks for
- * them on a timer. What a GPU's driver does without threads is its own affair: it has no variable.
+ * libvirglrenderer can run without its own thread, which waits for fences: the device then polls
+ * for them on a timer. The threads of a GPU's driver cannot be limited: it has no such variable.
  */
 #include <glib.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@
 #define VARIABLE "LP_NUM_THREADS"
 
 #define MAX_CPUS 32 /* that llvmpipe uses */
-/* libvirglrenderer's, the watchdog's, the shader cache's, and one that may go meanwhile. */
+/* Threads of libvirglrenderer, the watchdog and the shader cache, and one in reserve. */
 #define OTHERS 4
 
 static unsigned count_cpus(void)

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Venus: the guest's Vulkan, carried out by the library's render server, which makes a process for
- * each context. The server is started by a function that main.c brings along (the sandbox's), so
- * that it is in its jail before its first instruction; the library gets a socket to it and knows no
- * process, so that it neither kills nor waits when it ends. The server ends when that socket does.
+ * Venus: Vulkan for the guest. The library's render server carries it out, with a process for each
+ * context. A function of the sandbox, passed in by main.c, starts the server, so that it runs
+ * confined from its first instruction. The library gets a socket to it but no process id, so it
+ * neither kills the server nor waits for it. The server ends when the socket is closed.
  *
- * The library says that it has Venus whatever works, and refuses to start, OpenGL too, if the
- * server does not. So all of it is tried in a child first (venus_probe.c), and if the library still
- * does not start with Venus it is started without.
+ * The library offers Venus even if it does not work, and if the server fails, the library does not
+ * start at all, not even for OpenGL. So Venus is tried in a child first (venus_probe.c), and if the
+ * library still does not start with Venus, it is started without.
  *
- * Native contexts (DRM) are tried by making one. Libraries up to 1.1 at least make them only if
- * fences pass in a thread of theirs, which is not asked for.
+ * Native contexts (DRM) are tried by making one. Libraries up to at least 1.1 make them only with
+ * fences that are reported from a thread of the library, which we do not ask for.
  */
 #include "render/virgl/venus_private.h"
 
@@ -24,11 +24,11 @@
 #define LOG_MODULE "virgl"
 #include "base/log.h"
 
-/* Of a context that is made and freed at once. */
+/* The id of a context that is made and freed at once. */
 #define TRIAL_CONTEXT 1
 
-/* Without a socket the library would start a server itself, outside of the jail: it gets something
- * else then, which it refuses. */
+/* Without a socket the library would start a server itself, outside of the sandbox. So it gets
+ * another descriptor then, which it refuses. */
 int virgl_venus_get_server_fd(void *cookie, uint32_t version)
 {
 	struct virgl *virgl = cookie;
@@ -110,7 +110,7 @@ static bool can_make_drm(void)
 	return works;
 }
 
-/* OpenGL goes on without. */
+/* Gives up on Venus and native contexts; OpenGL goes on. */
 static void give_up_watching(struct virgl *virgl, int error)
 {
 	log_warn("no Venus (Vulkan): fences cannot be watched: %s", g_strerror(error));

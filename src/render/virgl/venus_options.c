@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the person asked for: nothing (then Venus is there if it works, and a line says so if not),
- * Venus among others (then that line is a warning), or Venus alone (then nothing starts without).
+ * Whether the user's options ask for Venus. Without an option Venus is used if it works, and a log
+ * line says if it does not. If it was asked for among other capsets, that line is a warning. If it
+ * was the only capset asked for, its failure is an error.
  */
 #include "render/virgl/rings_private.h"
 #include "render/virgl/venus_private.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A capset is offered only if it works, and for Venus that is seen only when all of it is there: a
- * driver, a render server that runs in its jail, a worker that makes a context and gives memory
- * away. It is tried in a child (trial.c).
+ * A capset is offered only if it works. Venus needs a driver, a render server that runs in the
+ * sandbox, and a worker that makes a context and exports memory, so all of these are tried in a
+ * child (trial.c).
  */
 #include <linux/virtio_gpu.h>
 
@@ -32,7 +32,7 @@ static void ignore_context_fence(void *cookie, uint32_t ctx_id, uint32_t ring_id
 	(void)id;
 }
 
-/* The worker answers this one, so it has started. */
+/* The worker answers this request, so an answer shows that it has started. */
 static bool can_share_memory(void)
 {
 	const struct virgl_renderer_resource_create_blob_args args = {

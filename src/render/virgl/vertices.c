@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What a draw takes its vertices and indices from. Where no buffer is bound, OpenGL takes the
- * offset for an address in this process, and reads there; the library does not look. So the
- * buffers that vertex elements name are followed here, and a draw that misses one is left out: Mesa
- * sends none. So is a draw with more indices than its buffer holds, as newer versions of the
- * library do it.
+ * Tracks the buffers of vertices and indices. If a draw lacks a buffer, OpenGL uses the offset as
+ * an address in this process and reads there; the library does not check. So this file tracks the
+ * buffers that vertex elements refer to, and skips a draw that lacks one; Mesa sends no such draw.
+ * It also skips a draw with more indices than its buffer holds, as newer versions of the library
+ * do.
  *
- * A buffer that OpenGL does not take leaves its place empty: more than 16 of them, or with a stride
- * above 2048, are too many for some.
+ * A buffer that OpenGL refuses leaves its slot empty. Some drivers refuse more than 16 buffers, or
+ * a stride above 2048, so buffers beyond these limits count as missing.
  */
 #include "render/virgl/protocol_private.h"
 #include "render/virgl/submit_private.h"
@@ -15,17 +15,18 @@
 
 #define MAX_BUFFERS 16
 #define MAX_STRIDE  2048
-/* What is read of an attribute with stride 0, if the library maps it. */
+/* Bytes that the library may read of an attribute with stride 0, which it reads by mapping the
+ * buffer. */
 #define MAX_ATTRIBUTE_BYTES 16
 
 struct virgl_vertices {
 	GHashTable *elements; /* mask of buffers by the object's number */
-	uint32_t object;      /* the bound one; 0: none */
+	uint32_t object;      /* the bound vertex elements; 0: none */
 	uint32_t wanted;      /* its mask */
-	uint32_t bound;       /* bit n: buffer n is there */
+	uint32_t bound;       /* bit n: buffer n is bound */
 	uint32_t index_id;    /* 0: none */
 	uint32_t index_size, index_offset;
-	uint64_t index_bytes; /* that there are */
+	uint64_t index_bytes; /* size of the index data */
 };
 
 void virgl_vertices_free(struct virgl_vertices *vertices)
@@ -57,7 +58,7 @@ static uint32_t mask_of_elements(const uint32_t *command)
 	return mask;
 }
 
-/* The number of an object is another's from now on, or nobody's. */
+/* Forgets the object @id, because it is destroyed or its number is reused. */
 static void forget_object(struct virgl_sub_context *sub, uint32_t id)
 {
 	struct virgl_vertices *vertices = sub->vertices;
@@ -117,8 +118,8 @@ static void follow_buffers(const struct virgl *virgl, struct virgl_sub_context *
 			sub->vertices->bound |= 1u << i;
 }
 
-/* Resource, size of an index, offset. The library keeps the buffer as long as the number does not
- * change, though it may be another's by now. */
+/* Words: resource, size of an index, offset. The library keeps the old buffer as long as the id
+ * does not change, even if the id belongs to another resource by now. */
 static void follow_indices(const struct virgl *virgl, struct virgl_sub_context *sub,
 			   const uint32_t *command)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * OpenGL by virglrenderer: how it is started. The library's state is global, so there is one of
- * these at a time, and its OpenGL contexts belong to the thread that started it.
+ * Starts virglrenderer. The library's state is global, so there is at most one such renderer at a
+ * time, and its OpenGL contexts belong to the thread that started it.
  *
- * It is started before the daemon's socket is there, and it is started for real: whether a render
- * node, a driver and the library fit together is known only then. Without --gpu-device the nodes
- * are tried in order, then EGL without a node; a node that was named is used or nothing is. What
- * the library prints on the way to a failure is kept for the one sentence that says why.
+ * The library is started before the daemon's socket exists, because only a start shows whether a
+ * render node, a driver and the library work together. Without --gpu-device the nodes are tried in
+ * order, then EGL without a node. With --gpu-device only that node is tried. The last line that the
+ * library prints before a failure becomes part of the error message.
  */
 #include "render/virgl.h"
 
@@ -29,12 +29,12 @@
 
 #define LINE_SIZE 256
 
-/* Older headers have it for those only who ask for what is unstable; newer ones have the same. */
+/* Older headers define it only for users of the unstable interface, with the same value. */
 #ifndef VIRGL_RENDERER_USE_EXTERNAL_BLOB
 #define VIRGL_RENDERER_USE_EXTERNAL_BLOB (1 << 5)
 #endif
 
-/* Of the library, the driver and its compiler, once they are in use. */
+/* Memory that the library, the driver and its compiler take when in use. */
 #define LIBRARY_BYTES_OF_CPU (UINT64_C(64) << 20)
 #define LIBRARY_BYTES_OF_GPU (UINT64_C(256) << 20)
 
@@ -96,7 +96,7 @@ int virgl_response(int result)
 	}
 }
 
-/* The library closes what it gets. */
+/* Returns a duplicate: the library closes the descriptor. */
 static int get_drm_fd(void *cookie)
 {
 	const struct virgl *virgl = cookie;
@@ -115,7 +115,8 @@ static bool init_library(struct virgl *virgl, int flags)
 	return virgl_renderer_init(virgl, flags, &virgl->callbacks) == 0;
 }
 
-/* With what else was asked for, or with less: native contexts go first, then Venus. */
+/* Starts the library with the other capsets that were asked for. On failure retries without native
+ * contexts, then without Venus. */
 static bool init_with_more(struct virgl *virgl, int flags)
 {
 	const int more = virgl_venus_flags(virgl);
@@ -155,7 +156,7 @@ static bool start_library(struct virgl *virgl, const struct virgl_options *optio
 	return init_with_more(virgl, flags);
 }
 
-/* The node that the person named, or nothing. NULL, or one sentence. */
+/* Tries only the node that the user named. Returns NULL, or one sentence. */
 static char *start_on_node(struct virgl *virgl, const struct virgl_options *options)
 {
 	const char *path = options->gpu_device;
@@ -195,7 +196,8 @@ static bool start_on_any_node(struct virgl *virgl, const struct virgl_options *o
 	return false;
 }
 
-/* With options::api, which is one API. NULL, or one sentence. */
+/* Starts the library with options::api, which is not VIRGL_API_BEST. Returns NULL, or one
+ * sentence. */
 static char *start_api(struct virgl *virgl, const struct virgl_options *options)
 {
 	const char *problem;
@@ -298,8 +300,8 @@ const struct renderer_ops virgl_ops = {
 	.reset = virgl_reset,
 };
 
-/* Without a GPU a driver draws on the CPU, in threads, with shaders that it compiles. With one it
- * may do that too. */
+/* A driver for the CPU draws in threads, with shaders that it compiles. A driver for a GPU may do
+ * that too. */
 #define NEEDS_OF_DRIVERS (NEEDS_FILES | NEEDS_THREADS | NEEDS_GENERATED_CODE)
 
 const struct renderer_kind virgl_renderer_kind = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* All that the virgl renderer keeps, for the files that make it up. */
+/* The state of the virgl renderer, shared by its files. */
 
 #include <assert.h>
 #include <glib.h>
@@ -12,19 +12,19 @@
 #include "render/renderer.h"
 #include "render/virgl/stream_private.h"
 
-#define VIRGL_MAX_FENCES 4096 /* a power of two: what numbers them wraps */
+#define VIRGL_MAX_FENCES 4096 /* a power of two, because the numbers wrap */
 
 enum virgl_driver { VIRGL_DRIVER_GPU, VIRGL_DRIVER_CPU };
 
 struct virgl_options;
 
-/* venus.c's: contexts that are Vulkan's, in the render server. */
+/* The state of venus.c: Vulkan contexts in the render server. */
 struct virgl_venus {
 	const struct virgl_options *options; /* borrowed while the renderer is made */
 	char *(*start_server)(void *data, int *ret_socket);
 	void *start_server_data;
 	int socket;    /* the library's, to the server; -1: none */
-	char *problem; /* owned: why there is none, or NULL */
+	char *problem; /* owned: why there is no Venus, or NULL */
 	bool is_on, is_drm_on;
 };
 
@@ -35,17 +35,17 @@ struct virgl {
 	bool is_gles;
 	enum virgl_driver driver;
 	struct id_table contexts; /* struct virgl_context, of the guest's; account.c's */
-	unsigned n_draws;         /* since the memory of the process was looked at */
-	bool lacks_memory;        /* draws of this stream were left out */
-	uint32_t own_context;     /* for what is drawn here; 0: there is none */
-	void *scratch;            /* owned: what textures are read to, and its bytes */
+	unsigned n_draws;         /* since the last measurement of memory */
+	bool lacks_memory;        /* draws of this stream were skipped */
+	uint32_t own_context;     /* for our own drawing; 0: there is none */
+	void *scratch;            /* owned: buffer to read textures to; its size */
 	size_t scratch_size;
 
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
 	unsigned n_capsets;
 	struct virgl_formats formats;
 	bool can_clear_texture;
-	bool maps_attributes;  /* the library reads vertices that are all the same by itself */
+	bool maps_attributes;  /* the library reads attributes with stride 0 */
 	GHashTable *resources; /* struct virgl_resource by id; borrowed */
 	GPtrArray *unfinished; /* submit.c's */
 
@@ -61,16 +61,16 @@ struct virgl {
 struct virgl_resource {
 	struct renderer_resource base;
 	struct renderer_resource_args args; /* only id is set in a blob */
-	uint32_t format;                    /* that the library knows; 0 for a blob */
+	uint32_t format;                    /* the format in the library; 0 for a blob */
 	const struct iovec *iov;            /* borrowed: the backing; NULL: none is attached */
 	int n_iov;
 	bool is_exported;
 	bool is_host_blob;
-	bool is_incomplete; /* OpenGL refused to make it; the library has it all the same */
-	bool is_disguised;  /* the library knows it by another format */
+	bool is_incomplete; /* OpenGL refused it, but the library has it */
+	bool is_disguised;  /* its format in the library is another one */
 };
 
-/* struct virgl_box, which the library's header only names. */
+/* struct virgl_box, which the library's header only declares. */
 struct virgl_box_words {
 	uint32_t x, y, z, w, h, d;
 };
@@ -94,12 +94,12 @@ static inline struct virgl_resource *virgl_resource_of(struct renderer_resource 
 	return container_of(resource, struct virgl_resource, base);
 }
 
-/* What the guest hears for a result of the library's: 0, or an errno of either sign. */
+/* Converts a result of the library (0, or an errno of either sign) to a response for the guest. */
 int virgl_response(int result);
 
 /* context.c */
 void virgl_context_init_capsets(struct virgl *virgl, uint32_t wanted);
-/* Asks the library which formats it has, and what else a stream can ask for. */
+/* Asks the library for its formats and for other limits of streams. */
 void virgl_context_init_formats(struct virgl *virgl);
 unsigned virgl_context_capsets(struct renderer *renderer, struct renderer_capset *ret);
 int virgl_context_fill_capset(struct renderer *renderer, uint32_t id, uint32_t version, void *buf,
@@ -115,34 +115,35 @@ int virgl_context_submit(struct renderer *renderer, uint32_t ctx_id, void *strea
 
 /* cost.c: bytes of host memory. */
 
-/* Of a context or a sub-context. */
+/* The cost of a context or a sub-context. */
 #define VIRGL_COST_OF_CONTEXT (UINT64_C(5) << 19)
 uint64_t virgl_cost_of_resource(struct renderer *renderer,
 				const struct renderer_resource_args *args);
-/* Of one that a stream makes; @text_bytes of a shader's text. */
+/* The cost of an object that a stream makes; @text_bytes is the length of a shader's text. */
 uint64_t virgl_cost_of_object(uint32_t object, uint32_t text_bytes);
-/* Of what a driver may make of a shader when it is drawn with. */
+/* The cost of the code that a driver may compile from a shader when it is drawn with. */
 uint64_t virgl_cost_of_code(uint32_t text_bytes);
 
 /* account.c: charges what contexts and streams make to the device's account */
 
-/* A context is about to be made: 0 or the guest's error. And it is gone, or could not be made. */
+/* begin: a context is about to be made; returns 0 or RESP_ERR_*. The other function is called when
+ * the context is gone, or could not be made. */
 int virgl_account_begin(struct virgl *virgl, uint32_t ctx_id);
 void virgl_account_end(struct virgl *virgl, uint32_t ctx_id);
-/* Whether there is memory for what a stream makes: 0 or the guest's error. */
+/* Checks that there is memory for the objects that a stream makes. Returns 0 or RESP_ERR_*. */
 int virgl_account_check(const struct virgl *virgl, uint32_t ctx_id, const uint32_t *stream,
 			size_t n_words);
-/* Has the library run @stream, with looks at the process's memory; draws for which there is none
- * are left out, and virgl->lacks_memory is set. 0 or the guest's error. */
+/* Has the library run @stream, and measures the process's memory in between. If memory runs out,
+ * skips the remaining draws and sets virgl->lacks_memory. Returns 0 or RESP_ERR_*. */
 int virgl_account_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words);
 
 /* submit.c */
 void virgl_submit_init(struct virgl *virgl);
 void virgl_submit_free(struct virgl *virgl);
-/* A context is gone. */
+/* Called when a context is gone. */
 void virgl_submit_forget(struct virgl *virgl, uint32_t ctx_id);
-/* Has the library run a stream that was checked. 0 or the guest's error; after most, the context
- * takes no more. */
+/* Has the library run a checked stream. Returns 0 or RESP_ERR_*; after most errors the context
+ * accepts no more streams. */
 int virgl_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words);
 /* Resource @id is about to go: unbinds it. */
 void virgl_submit_release(struct virgl *virgl, uint32_t id);
@@ -150,7 +151,7 @@ void virgl_submit_release(struct virgl *virgl, uint32_t id);
 /* resource.c */
 int virgl_resource_create(struct renderer *renderer, const struct renderer_resource_args *args,
 			  struct renderer_resource **ret);
-/* A resource that the library has by this @format; 0: a blob. */
+/* Adds a resource that the library has with @format; 0: a blob. */
 struct renderer_resource *virgl_resource_add(struct virgl *virgl,
 					     const struct renderer_resource_args *args,
 					     uint32_t format);
@@ -160,10 +161,10 @@ int virgl_resource_attach(struct renderer *renderer, struct renderer_resource *r
 void virgl_resource_detach(struct renderer *renderer, struct renderer_resource *resource);
 int virgl_resource_transfer_to_host(struct renderer *renderer, struct renderer_resource *resource,
 				    const struct renderer_transfer *transfer);
-/* All of @level: its layers are the box's depth, whatever the target. */
+/* A box of all of @level; for every target, the layers are the depth of the box. */
 struct renderer_box virgl_resource_level(const struct virgl_resource *resource, uint32_t level);
-/* Whether there is memory to copy from or to, and strides that can be added up. 0 or the guest's
- * error. */
+/* Checks that a transfer has memory to copy from or to, and that its strides do not overflow.
+ * Returns 0 or RESP_ERR_*. */
 int virgl_resource_check_transfer(const struct virgl_resource *resource,
 				  const struct renderer_transfer *transfer);
 
@@ -173,24 +174,25 @@ int virgl_resource_create_blob(struct renderer *renderer, const struct renderer_
 int virgl_resource_export_blob(struct renderer *renderer, struct renderer_resource *resource,
 			       struct renderer_blob_export *ret);
 
-/* gl.c: what is asked of OpenGL beside the library. */
+/* gl.c: direct calls to OpenGL. */
 void virgl_gl_init(bool is_gles);
-/* Of the current context; "" if it does not say. */
+/* The vendor of the current context; "" if it has none. */
 const char *virgl_gl_vendor(void);
 const char *virgl_gl_renderer(void);
-/* Of the current context. */
+/* Whether the current context has at least this version. */
 bool virgl_gl_is_at_least(unsigned major, unsigned minor);
-/* Whether it has glClearTexSubImage(), without which the library ends the process. */
+/* Whether OpenGL has glClearTexSubImage(); without it a clear command makes the library end the
+ * process. */
 bool virgl_gl_can_clear(void);
 /* Forgets the errors of the current context. Returns whether there were any. */
 bool virgl_gl_had_error(void);
 
 /* fresh.c */
 void virgl_fresh_init(struct virgl *virgl);
-/* The guest is about to have a context @id. */
+/* The guest is about to create context @id: frees our own context if it has that id. */
 void virgl_fresh_leave_context(struct virgl *virgl, uint32_t id);
-/* Has @resource, which is new, hold zeros. 0, or the guest's error: it can be read before it is
- * written. */
+/* Fills the new @resource with zeros. Returns 0, or RESP_ERR_* if it cannot be filled and must be
+ * refused. */
 int virgl_fresh_fill(struct virgl *virgl, const struct virgl_resource *resource);
 
 /* readback.c */
@@ -199,15 +201,15 @@ int virgl_readback_transfer(struct renderer *renderer, struct renderer_resource 
 int virgl_readback_pixels(struct renderer *renderer, struct renderer_resource *resource,
 			  const struct rect *r, void *data, uint32_t stride);
 
-/* Gives up what was read for the guest, which has gone. */
+/* Frees the buffer with pixels of the guest, which is gone. */
 void virgl_readback_forget(struct virgl *virgl);
 
-/* readback_stream.c: has the library run @stream, but for the transfers from textures in it, which
- * are done as the commands outside of streams are. 0 or the guest's error. */
+/* readback_stream.c: has the library run @stream, except for its transfers from textures, which are
+ * carried out like commands outside of streams. Returns 0 or RESP_ERR_*. */
 int virgl_readback_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words);
 
-/* check.c: false for what the library would add up wrongly; strides in bytes, @height and
- * @depth those of the box. */
+/* check.c: returns false if the library's computation of the span would overflow. Strides are in
+ * bytes; @height and @depth are those of the box. */
 bool virgl_check_transfer(uint32_t stride, uint32_t layer_stride, uint32_t height, uint32_t depth);
 
 /* dmabuf.c */
@@ -216,15 +218,16 @@ int virgl_dmabuf_export(struct renderer *renderer, struct renderer_resource *res
 
 /* fence.c */
 int virgl_fence_create(struct renderer *renderer, const struct renderer_fence *fence);
-/* The library's callback: its fence @id, and all before, have passed. */
+/* The library's callback: its fence @id and all fences before it have passed. */
 void virgl_fence_on_passed(void *cookie, uint32_t id);
-/* Has the library send what it holds back to the GPU, and look at all fences once more. */
+/* Has the library send its buffered commands to the GPU, and check all fences once more. */
 void virgl_fence_repeat(struct virgl *virgl);
 int virgl_fence_poll_fd(struct renderer *renderer);
 void virgl_fence_poll(struct renderer *renderer);
 void virgl_fence_reset(struct renderer *renderer);
 
 /* threads.c */
-/* Before the library starts: where not all threads can be made that it and Mesa's llvmpipe would
- * make, keeps them from waiting for these, and warns. */
+/* Called before the library starts: if not all threads can be made that the library and Mesa's
+ * llvmpipe would make, limits their number, so that they do not wait for missing threads, and
+ * warns. */
 void virgl_threads_limit(void);
