@@ -4,10 +4,10 @@
  * are never more than DAMAGE_MAX_RECTS of them. This bounds the memory that damage takes when the
  * peer does not read.
  *
- * Two rectangles are merged when what their union adds costs no more to send than a message of its
- * own would; when the list is full, the pair whose union adds the fewest pixels is merged. So a
- * clock in one corner and a caret in another stay two small rectangles, and a screen drawn line by
- * line becomes one.
+ * Two rectangles are merged if sending the pixels that their union adds costs no more than a
+ * separate message; when the list is full, the pair whose union adds the fewest pixels is merged.
+ * So a clock in one corner and a caret in another stay two small rectangles, and a screen drawn
+ * line by line becomes one.
  */
 #include "display/damage.h"
 

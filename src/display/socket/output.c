@@ -33,7 +33,7 @@
 #define TURN_BYTES (1024 * 1024)
 
 /* Pieces that are shorter on average are copied together: for each piece that it gathers, the
- * kernel looks up a page and enables and disables its access to user memory. */
+ * kernel does a lookup, and enables and disables its access to our memory. */
 #define SHORT_PIECE_BYTES 1024
 
 /* A band up to this size is copied so that the next message can share its system call: copying it

@@ -5,8 +5,8 @@
  * before it is called back. The list is searched from its start after each callback; so a callback
  * may make and cancel any request, and none is called back twice.
  *
- * Every request has a deadline, whether it was sent or not: no guest command waits for ever for a
- * peer that does not answer. When a request times out, a GET_DISPLAY_INFO stays in flight (see
+ * Every request has a deadline, whether it was sent or not: so a peer that does not answer never
+ * holds a guest command for good. When a request times out, a GET_DISPLAY_INFO stays in flight (see
  * reply.c) and others are forgotten; a late answer matches no request and is ignored. One timer
  * serves all requests. It stays armed when a request ends in time, and rechecks the list when it
  * fires, so a frame costs no timer call.

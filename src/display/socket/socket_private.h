@@ -89,7 +89,7 @@ struct socket_scanout {
 	bool dmabuf_is_stale;
 	struct rect flush; /* of the dma-buf; empty if there is none to send */
 
-	/* What the peer has. */
+	/* The content that the peer has. */
 	uint32_t peer_width, peer_height; /* of the last SCANOUT on this socket; 0: no surface */
 	bool peer_has_surface, peer_has_dmabuf; /* also from an earlier socket */
 	bool peer_surface_is_unused;            /* SCANOUT was sent, and no UPDATE since */

@@ -34,7 +34,7 @@
 
 struct vhost_user_gpu_header {
 	uint32_t request, flags;
-	uint32_t size; /* of what follows, in bytes */
+	uint32_t size; /* bytes of the payload */
 } __attribute__((packed));
 
 struct vhost_user_gpu_cursor_pos {
