@@ -64,7 +64,7 @@ static int create_parts(struct gpu_device *device, struct gpu_command *command,
 	return r;
 }
 
-/* 0 or the guest's error. */
+/* Returns 0 or RESP_ERR_*. */
 static int check_guest_blob(const struct virtio_gpu_resource_create_blob *request)
 {
 	return request->blob_mem == VIRTIO_GPU_BLOB_MEM_GUEST

@@ -12,5 +12,5 @@ int scanout_pixels_init(struct gpu_device *device, struct scanout *scanout);
 /* If both scanouts are read back and have the same size, swaps their shadows: @next gets the pixels
  * that were read back for @scanout, which the display may be sending. */
 bool scanout_pixels_take_over(struct scanout *next, struct scanout *scanout);
-/* Frees what scanout_pixels_init() made; does nothing to a scanout that has none. */
+/* Frees everything that scanout_pixels_init() made; does nothing to a scanout that has none. */
 void scanout_pixels_finish(struct gpu_device *device, struct scanout *scanout);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The invariant: a part of the window is in `parts` from the time when its map is asked for until
- * the front-end has said that it is mapped no more, has dropped it in a reset, or was never asked.
- * A part whose unmap failed, or whose state is not known, stays there without an owner: it is
- * closed, and nothing else is mapped at its place.
+ * The invariant: a part of the window is in `parts` from the time when its owner asks for the map
+ * until the front-end has confirmed its unmap, or has dropped it in a reset, or until the map is
+ * cancelled before it was sent. A part whose unmap failed, or whose state is not known, stays there
+ * without an owner: it is closed, and nothing else is mapped at its place.
  *
  * Requests are asynchronous, because the front-end's main loop may be waiting for us, and one is in
  * flight at a time. They are sent in the order in which they were asked for, so that an unmap is
@@ -266,7 +266,7 @@ static int on_channel(struct loop_source *source, uint32_t events)
 	return 0;
 }
 
-/* ---- what is asked for ---- */
+/* ---- requests of the owners ---- */
 
 /* Whether another part is or may be mapped at the same place, with no unmap of it asked for. */
 static bool overlaps(const struct shmem *shmem, const struct vhost_mapping *mapping)

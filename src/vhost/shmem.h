@@ -12,8 +12,7 @@
 #include "vhost/channel.h"
 #include "vhost/session.h"
 
-/* QEMU 11.1 aborts if the guest has more than 512 memory regions, and the guest's RAM takes
- * some. */
+/* QEMU 11.1 ends the guest at 512 memory regions, and the guest's RAM takes some of these. */
 #define SHMEM_MAX_PARTS 448
 
 #define SHMEM_PAGE UINT64_C(4096)

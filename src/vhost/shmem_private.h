@@ -28,7 +28,7 @@ struct shmem_part {
 	int fd;                      /* owned until it is sent */
 	dev_t device;                /* of the file */
 	ino_t inode;                 /* of the file */
-	struct vhost_mapping *owner; /* borrowed; NULL: nobody waits for it */
+	struct vhost_mapping *owner; /* borrowed; NULL: the part has none */
 	bool is_unwanted;            /* in flight; to be unmapped when it is mapped */
 	bool is_forgotten;           /* the guest was reset; it need not be mapped any more */
 	bool came_while_stopped;     /* mapped, and the rings have not run since */
