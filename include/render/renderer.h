@@ -82,7 +82,8 @@ struct renderer_fence {
 	bool has_ring; /* VIRTIO_GPU_FLAG_INFO_RING_IDX: also for ring 0 */
 };
 
-/* All fences of this timeline up to this one have passed. Called with the state lock. */
+/* Called, with the state lock held, when this fence and all before it in its timeline have
+ * passed. */
 typedef void (*renderer_fence_fn)(void *data, const struct renderer_fence *fence);
 
 struct renderer_blob_args {
@@ -196,7 +197,7 @@ struct renderer {
 	/* Bytes that libraries may keep in addition to the charged memory. 0: all memory is
 	 * charged, so that none need be measured. */
 	uint64_t library_bytes;
-	struct state_lock *lock; /* borrowed; NULL: nobody shares the daemon's state */
+	struct state_lock *lock; /* borrowed; NULL: no other thread uses the daemon's state */
 };
 
 /* Calls a hook that may take long or not return, without the state lock, so that the front-end is

@@ -10,7 +10,7 @@ struct renderer;
 
 extern const struct renderer_kind virgl_renderer_kind;
 
-/* False in a build without virglrenderer. */
+/* Returns false in a build without virglrenderer. */
 bool virgl_is_built_in(void);
 
 /* The version of virglrenderer at build time, a static string. NULL in a build without it. */

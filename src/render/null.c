@@ -6,7 +6,8 @@
  * decoding, limits, lifetimes. It offers no capsets unless they are asked for by option, because a
  * guest would rely on their contents.
  *
- * Host blobs are the exception: mapping them is what costs, so each has memory, a memfd of zeros.
+ * Host blobs are the exception: their cost is that of mapping them, so each has memory, a memfd of
+ * zeros.
  */
 #include "render/null.h"
 

@@ -113,7 +113,7 @@ static bool can_share_memory(void)
 	       fcntl((int)handle.os_handle, F_GET_SEALS) >= 0;
 }
 
-/* NULL, or a sentence. */
+/* Runs in the child. Returns NULL, or a sentence about the error. */
 static const char *try_library(void *data)
 {
 	const struct gfxstream_options *options = data;

@@ -72,7 +72,7 @@ static bool is_in_memory(const struct rows *rows, uint64_t size)
 	return rows->offset <= size && span <= size - rows->offset;
 }
 
-/* 0 or the guest's error. */
+/* Returns 0 or RESP_ERR_*. */
 static int check_transfer(struct gfxstream_resource *resource, const struct renderer_transfer *t,
 			  struct rows *ret)
 {

@@ -97,7 +97,7 @@ void virgl_account_end(struct virgl *virgl, uint32_t ctx_id)
 	g_free(context);
 }
 
-/* ---- what a stream needs ---- */
+/* ---- the memory that a stream needs ---- */
 
 static bool is_continuation(const uint32_t *command)
 {
@@ -189,7 +189,7 @@ int virgl_account_check(const struct virgl *virgl, uint32_t ctx_id, const uint32
 	return 0;
 }
 
-/* ---- what it makes and destroys ---- */
+/* ---- objects that a stream makes and destroys ---- */
 
 /* Forgets an object. Returns its cost. */
 static uint64_t take_object(struct virgl_sub_context *sub, uint32_t handle)
@@ -267,7 +267,7 @@ void virgl_account_settle(struct virgl_context *context, uint64_t freed)
 	hostmem_release(context->virgl->base.hostmem, freed);
 }
 
-/* ---- what draws compile ---- */
+/* ---- code that draws make a driver compile ---- */
 
 static unsigned draws_per_look(const struct virgl *virgl)
 {

@@ -81,7 +81,7 @@ static unsigned count_venus(const struct virgl_rings *rings)
 	return n;
 }
 
-/* 0 or the guest's error. */
+/* Returns 0 or RESP_ERR_*. */
 static int check_venus(const struct virgl *virgl)
 {
 	if (virgl_venus_is_dead(virgl)) {
@@ -96,7 +96,7 @@ static int check_venus(const struct virgl *virgl)
 	return 0;
 }
 
-/* 0 or -errno. */
+/* Returns 0 or -errno. */
 static int add_context(struct virgl_rings *rings, uint32_t ctx_id, uint32_t capset)
 {
 	struct virgl_ring_context *context = g_new0(struct virgl_ring_context, 1);

@@ -50,7 +50,7 @@ static bool can_share_memory(void)
 	       type == VIRGL_RENDERER_BLOB_FD_TYPE_SHM;
 }
 
-/* NULL, or a sentence. */
+/* Runs in the child. Returns NULL, or a sentence about the error. */
 static const char *try_library(struct virgl *virgl)
 {
 	const int flags = VIRGL_RENDERER_THREAD_SYNC | VIRGL_RENDERER_USE_EXTERNAL_BLOB |

@@ -232,7 +232,8 @@ static char *start_api(struct virgl *virgl, const struct virgl_options *options)
 			       failure_reason());
 }
 
-/* NULL, or one sentence. */
+/* Starts the library with options::api; for VIRGL_API_BEST with OpenGL, else with OpenGL ES.
+ * Returns NULL, or one sentence. */
 static char *start_best(struct virgl *virgl, const struct virgl_options *options)
 {
 	struct virgl_options tried = *options;

@@ -124,7 +124,7 @@ uint64_t virgl_cost_of_object(uint32_t object, uint32_t text_bytes);
 /* The cost of the code that a driver may compile from a shader when it is drawn with. */
 uint64_t virgl_cost_of_code(uint32_t text_bytes);
 
-/* account.c: charges what contexts and streams make to the device's account */
+/* account.c: charges contexts and the objects of streams to the device's account */
 
 /* begin: a context is about to be made; returns 0 or RESP_ERR_*. The other function is called when
  * the context is gone, or could not be made. */
