@@ -23,7 +23,7 @@ static int64_t rect_area(const struct rect *r)
 	return (int64_t)r->width * r->height;
 }
 
-/* The pixels that must be sent besides those of @a and @b if both are sent as one; less than 0 if
+/* Returns the number of additional pixels to send if @a and @b are merged; it may be less than 0 if
  * they overlap. Scanouts are far smaller than 2^31 pixels a side, so no sum here overflows. */
 static int64_t cost_of_merging(const struct rect *a, const struct rect *b)
 {

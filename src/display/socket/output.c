@@ -150,8 +150,8 @@ static void pack_pixels(struct socket_output *out)
 	out->pixels = NULL;
 }
 
-/* Whether sending the pixels of the UPDATE that was built from their own memory costs more than
- * copying them. */
+/* Whether copying the pixels of the current UPDATE to the buffer costs less than sending them from
+ * the source's memory. */
 static bool is_cheaper_packed(const struct socket_display *sd)
 {
 	const struct socket_output *out = &sd->output;
@@ -178,8 +178,8 @@ static bool build_message(struct socket_display *sd)
 	return true;
 }
 
-/* The message is an UPDATE with its pixels in the buffer, its scanout has more damage, and there is
- * room for another one. */
+/* Whether a further UPDATE may join the current one: its pixels are in the buffer, its scanout has
+ * more damage, and there is room. */
 static bool may_join(const struct socket_display *sd)
 {
 	const struct socket_output *out = &sd->output;

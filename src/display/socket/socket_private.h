@@ -243,7 +243,8 @@ uint64_t socket_request_now(void); /* milliseconds; never 0 */
 void socket_request_add(struct socket_display *sd, struct display_request *request,
 			enum request_kind kind, unsigned scanout, uint32_t timeout);
 void socket_request_remove(struct socket_display *sd, struct display_request *request);
-/* The oldest request of that kind, or NULL; of any scanout with DISPLAY_MAX_SCANOUTS. */
+/* Returns the oldest request of that kind, or NULL. @scanout DISPLAY_MAX_SCANOUTS: of any
+ * scanout. */
 struct display_request *socket_request_find(struct socket_display *sd, enum request_kind kind,
 					    unsigned scanout);
 /* Gives all requests of one kind another kind. */
@@ -256,7 +257,7 @@ void socket_request_end_all(struct socket_display *sd, enum request_kind kind, u
 void socket_request_watch(struct socket_display *sd, uint64_t deadline);
 /* Timer callback: ends the requests whose deadline is over. */
 int socket_request_expire(struct loop_timer *timer);
-/* The flush that was asked first has been shown, or none if none was asked. */
+/* Called when the peer has shown the oldest flush in flight; does nothing if none is. */
 void socket_request_flush_done(struct socket_display *sd);
 
 /* report.c */
