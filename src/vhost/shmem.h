@@ -75,5 +75,5 @@ void shmem_forget(struct shmem *shmem, struct vhost_mapping *mapping);
 /* Whether the file @fd (borrowed) is or may be mapped into the window: then a memory region with
  * this file, at guest address @gpa, is part of the window and not of the guest's RAM. */
 bool shmem_owns_file(struct shmem *shmem, int fd, uint64_t gpa, uint64_t size);
-/* Whether the region lies where the window was last seen. */
+/* Whether the region lies in the window's last known place in guest memory. */
 bool shmem_owns_address(const struct shmem *shmem, uint64_t gpa, uint64_t size);

@@ -29,7 +29,7 @@ struct shmem_part {
 	dev_t device;                /* of the file */
 	ino_t inode;                 /* of the file */
 	struct vhost_mapping *owner; /* borrowed; NULL: the part has none */
-	bool is_unwanted;            /* in flight; to be unmapped when it is mapped */
+	bool is_unwanted;            /* map in flight; to be unmapped once it is made */
 	bool is_forgotten;           /* the guest was reset; it need not be mapped any more */
 	bool came_while_stopped;     /* mapped, and the rings have not run since */
 };
