@@ -218,7 +218,7 @@ struct renderer {
 		state_lock_take(renderer_->lock);                                                  \
 	} while (0)
 
-/* For renderers, from within a hook: @fence and those before it in its timeline have passed. */
+/* Called by renderers from within a hook: @fence and all before it in its timeline have passed. */
 void renderer_report_fence(struct renderer *renderer, const struct renderer_fence *fence);
 
 /* For renderers, called once by the constructor: asserts that the hooks are complete. */

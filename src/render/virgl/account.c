@@ -127,7 +127,7 @@ static bool is_draw(uint32_t command)
 }
 
 struct need {
-	uint64_t bytes, code_bytes; /* all that is made; of the largest shader, if it is drawn */
+	uint64_t bytes, code_bytes; /* of all new objects; of the largest shader's code */
 	bool grows;
 };
 

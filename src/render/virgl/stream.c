@@ -102,7 +102,7 @@ static bool check_uniform_buffer(const struct virgl *virgl, const uint32_t *comm
 	return virgl_stream_check_buffers(virgl, command, 5, 1, 5);
 }
 
-/* Type and first place, or only that; then offset, length, resource. */
+/* Words: type (not for atomic buffers) and first slot; then offset, length, resource of each. */
 static bool check_shader_buffers(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
 	return virgl_stream_check_buffers(virgl, command, 5, 3, n);

@@ -31,8 +31,8 @@ bool virgl_check_stream(const struct virgl *virgl, const uint32_t *stream, size_
 /* stream_object.c: CREATE_OBJECT with @n words behind the header. */
 bool virgl_stream_check_object(const struct virgl *virgl, const uint32_t *command, uint32_t n);
 
-/* stream_shader.c: a shader of @n words behind the header, of which there may be more than a header
- * can tell. */
+/* stream_shader.c: a shader of @n words after the header; @n may be larger than the header's length
+ * field can hold. */
 bool virgl_stream_check_shader(const struct virgl *virgl, const uint32_t *command, uint32_t n);
 /* Whether the command holds a part of a longer shader, and if so, at which word the text begins. */
 bool virgl_stream_is_part(const uint32_t *command, uint32_t n);

@@ -42,7 +42,7 @@
 /* A shader with parts still missing. */
 struct virgl_unfinished {
 	uint32_t ctx_id, sub_ctx, handle, type;
-	GArray *words;             /* as in one command; the header has no length */
+	GArray *words;             /* one command; its header gives no length */
 	uint32_t text_at, n_words; /* where its text begins; its final length */
 };
 

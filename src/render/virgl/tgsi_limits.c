@@ -48,7 +48,7 @@ static const struct tgsi_limit properties[] = {
 static const char *const readers[] = { "CASE",    "EMIT",   "ENDPRIM", "IF",
 				       "KILL_IF", "MEMBAR", "SWITCH",  "UIF" };
 
-/* Instructions for doubles begin with D, and so do these. */
+/* Instructions on doubles begin with D; these begin with D too, but are not on doubles. */
 static const char *const no_doubles[] = { "DDX", "DDY", "DIV", "DP", "DST" };
 
 static const char *const types[VIRGL_N_SHADER_TYPES] = {

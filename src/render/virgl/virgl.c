@@ -141,8 +141,8 @@ static bool init_with_more(struct virgl *virgl, int flags)
 	return false;
 }
 
-/* Starts the library on @virgl->node, or without one. EXTERNAL_BLOB: without it a guest with a
- * window would make OpenGL's buffers blobs of host memory, which cannot be exported. */
+/* Starts the library on @virgl->node, or without one. Without the flag EXTERNAL_BLOB a guest with a
+ * window would make host blobs from OpenGL's buffers, which cannot be exported. */
 static bool start_library(struct virgl *virgl, const struct virgl_options *options)
 {
 	int flags = VIRGL_RENDERER_THREAD_SYNC | VIRGL_RENDERER_USE_EXTERNAL_BLOB;

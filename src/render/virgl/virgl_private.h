@@ -34,7 +34,7 @@ struct virgl {
 	int node;                                  /* -1: none, so there are no dma-bufs */
 	bool is_gles;
 	enum virgl_driver driver;
-	struct id_table contexts; /* struct virgl_context, of the guest's; account.c's */
+	struct id_table contexts; /* struct virgl_context of the guest; see account.c */
 	unsigned n_draws;         /* since the last measurement of memory */
 	bool lacks_memory;        /* draws of this stream were skipped */
 	uint32_t own_context;     /* for our own drawing; 0: there is none */
@@ -145,7 +145,7 @@ void virgl_submit_forget(struct virgl *virgl, uint32_t ctx_id);
 /* Has the library run a checked stream. Returns 0 or RESP_ERR_*; after most errors the context
  * accepts no more streams. */
 int virgl_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words);
-/* Resource @id is about to go: unbinds it. */
+/* Resource @id is about to be freed: unbinds it. */
 void virgl_submit_release(struct virgl *virgl, uint32_t id);
 
 /* resource.c */
