@@ -50,7 +50,7 @@ static char *read_answer(int fd)
 	do
 		n = poll(&pollfd, 1, LONGEST_MS);
 	while (n < 0 && errno == EINTR);
-	if (n == 0)
+	if (n <= 0)
 		return g_strdup("a trial of it did not come to an end");
 	ssize_t size = read(fd, text, sizeof(text) - 1);
 
