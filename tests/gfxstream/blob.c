@@ -73,8 +73,6 @@ int stream_renderer_create_blob(uint32_t ctx, uint32_t res, const struct stream_
 				const struct stream_handle *handle)
 {
 	STANDIN_CALL();
-	(void)iov;
-	(void)n_iov;
 	create_blob(ctx, res, blob, handle);
 	return 0;
 }
@@ -127,7 +125,5 @@ int stream_renderer_resource_map_info(uint32_t res, uint32_t *map_info)
 int stream_renderer_vulkan_info(uint32_t res, struct stream_vulkan_info *info)
 {
 	STANDIN_CALL();
-	(void)res;
-	(void)info;
 	return -EINVAL;
 }

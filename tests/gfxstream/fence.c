@@ -165,8 +165,6 @@ int stream_renderer_create_fence(const struct stream_fence *fence)
 int stream_renderer_export_fence(uint64_t fence_id, struct stream_handle *handle)
 {
 	STANDIN_CALL();
-	(void)fence_id;
-	(void)handle;
 	return -EINVAL;
 }
 
@@ -174,6 +172,5 @@ int stream_renderer_export_fence(uint64_t fence_id, struct stream_handle *handle
 void stream_renderer_flush(uint32_t res)
 {
 	STANDIN_CALL();
-	(void)res;
 	standin_fence_add_work((struct standin_ring){ .is_global = true });
 }

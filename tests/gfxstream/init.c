@@ -76,7 +76,6 @@ void standin_enter(const char *function)
 
 void standin_leave(const char *const *function)
 {
-	(void)function;
 	atomic_fetch_sub(&n_inside, 1);
 }
 
@@ -250,12 +249,10 @@ int stream_renderer_resume(void)
 
 int stream_renderer_snapshot(const char *dir)
 {
-	(void)dir;
 	return -EINVAL;
 }
 
 int stream_renderer_restore(const char *dir)
 {
-	(void)dir;
 	return -EINVAL;
 }

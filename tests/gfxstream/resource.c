@@ -244,8 +244,6 @@ void stream_renderer_resource_detach_iov(int res, struct iovec **iov, int *n_iov
 	STANDIN_CALL();
 	struct standin_resource *r = standin_resource_find((uint32_t)res);
 
-	(void)iov;
-	(void)n_iov;
 	if (r)
 		drop_iov(r);
 }
@@ -279,8 +277,5 @@ int stream_renderer_import_resource(uint32_t res, const struct stream_handle *ha
 				    const void *data)
 {
 	STANDIN_CALL();
-	(void)res;
-	(void)handle;
-	(void)data;
 	return -EINVAL;
 }

@@ -104,11 +104,6 @@ int stream_renderer_transfer_read_iov(uint32_t res, uint32_t ctx, uint32_t level
 	struct standin_resource *r = standin_resource_find(res);
 	int err;
 
-	(void)ctx;
-	(void)level;
-	(void)stride;
-	(void)layer_stride;
-	(void)offset;
 	if (!r)
 		return EINVAL;
 	err = move_image(r, true);
@@ -123,11 +118,6 @@ int stream_renderer_transfer_write_iov(uint32_t res, uint32_t ctx, int level, ui
 	struct standin_resource *r = standin_resource_find(res);
 	int err;
 
-	(void)ctx;
-	(void)level;
-	(void)stride;
-	(void)layer_stride;
-	(void)offset;
 	if (!r)
 		return EINVAL;
 	err = move_span(r, box, iov, n_iov, false);
