@@ -25,7 +25,7 @@ struct gfxstream_options {
 };
 
 /* File descriptors of the process that each resource may take. */
-#define GFXSTREAM_FDS_PER_RESOURCE 3
+#define GFXSTREAM_FDS_PER_RESOURCE 4
 /* The upper limit on the number of resources; the process's limit of descriptors may allow
  * fewer. */
 #define GFXSTREAM_MAX_RESOURCES 8192

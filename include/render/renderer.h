@@ -134,6 +134,8 @@ struct renderer_ops {
 				struct renderer_resource *resource); /* optional */
 	int (*transfer_to_host)(struct renderer *renderer, struct renderer_resource *resource,
 				const struct renderer_transfer *transfer);
+	/* Set if each transfer moves the whole image, however small its box is. */
+	bool moves_whole_images;
 	/* Set if transferring a 2D box a few rows at a time, with an iov each, costs no more. */
 	bool splits_transfers;
 	int (*transfer_from_host)(struct renderer *renderer, struct renderer_resource *resource,
@@ -217,6 +219,9 @@ struct renderer {
 		renderer_->ops->hook(renderer_, ##__VA_ARGS__);                                    \
 		state_lock_take(renderer_->lock);                                                  \
 	} while (0)
+
+/* Converts a result of a library (0, or an errno of either sign) to a response for the guest. */
+int renderer_response(int result);
 
 /* Called by renderers from within a hook: @fence and all before it in its timeline have passed. */
 void renderer_report_fence(struct renderer *renderer, const struct renderer_fence *fence);

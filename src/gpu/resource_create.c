@@ -52,6 +52,8 @@ static int create_resource(struct gpu_device *device, const struct renderer_reso
 	r = renderer_call(device->renderer, resource_create, args, &resource->handle);
 	if (r == 0)
 		resource_add(device, g_steal_pointer(&resource));
+	if (device->renderer->ops->moves_whole_images) /* zeros were moved into it */
+		command_charge(device, (uint64_t)args->width * args->height * PIXEL_BYTES);
 	if (hostmem >= LARGE_BYTES)
 		device_measure_soon(device);
 	return r;

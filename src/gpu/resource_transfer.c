@@ -48,6 +48,16 @@ static int copy_rows(struct gpu_device *device, struct gpu_command *command,
 	return 0;
 }
 
+static void charge_box(struct gpu_device *device, const struct resource *resource, uint32_t width,
+		       uint32_t height)
+{
+	if (device->renderer->ops->moves_whole_images) {
+		width = resource->width;
+		height = resource->height;
+	}
+	command_charge(device, (uint64_t)width * height * PIXEL_BYTES);
+}
+
 /* Copies the box in one call, for renderers that cannot copy single rows. */
 static int copy_box(struct gpu_device *device, struct gpu_command *command,
 		    const struct resource *resource, const struct rect *r)
@@ -57,7 +67,7 @@ static int copy_box(struct gpu_device *device, struct gpu_command *command,
 		.box = { r->x, r->y, 0, r->width, r->height, 1 },
 	};
 
-	command_charge(device, (uint64_t)r->width * r->height * PIXEL_BYTES);
+	charge_box(device, resource, r->width, r->height);
 	return renderer_call(device->renderer, transfer_to_host, resource->handle, &transfer);
 }
 
@@ -146,7 +156,7 @@ static int check_3d(struct gpu_device *device, struct gpu_command *command,
 		.offset = request->offset,
 		.box = { box->x, box->y, box->z, box->w, box->h, box->d },
 	};
-	command_charge(device, (uint64_t)box->w * box->h * PIXEL_BYTES);
+	charge_box(device, resource, box->w, box->h);
 	return 0;
 }
 

@@ -8,6 +8,9 @@
 #include "render/renderer.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <linux/virtio_gpu.h>
+#include <stdlib.h>
 
 #include "base/pixel.h"
 
@@ -45,6 +48,20 @@ uint64_t renderer_resource_cost(struct renderer *renderer,
 	if (args->target == RENDERER_TARGET_BUFFER)
 		return args->width;
 	return (uint64_t)args->width * args->height * args->depth * args->array_size * PIXEL_BYTES;
+}
+
+int renderer_response(int result)
+{
+	switch (abs(result)) {
+	case 0:
+		return 0;
+	case ENOMEM:
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	case EINVAL:
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	default:
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	}
 }
 
 void renderer_free(struct renderer *renderer)

@@ -13,6 +13,9 @@
 #define MAX_RINGS   64
 #define MAX_PENDING 64
 
+/* Contexts that were destroyed and not cleaned up yet. */
+#define MAX_CLEANUPS 64
+
 struct context {
 	struct context *next;
 	uint32_t id;
@@ -33,6 +36,8 @@ struct create_3d {
 _Static_assert(sizeof(struct create_3d) == 56, "gfxstreamResourceCreate3d");
 
 static struct context *contexts;
+static uint32_t cleanups[MAX_CLEANUPS];
+static unsigned n_cleanups;
 
 static struct context *find_context(uint32_t id)
 {
@@ -75,7 +80,10 @@ int stream_renderer_context_create(uint32_t ctx, uint32_t length, const char *na
 	STANDIN_CALL();
 	struct context *c = calloc(1, sizeof(*c));
 
-	(void)context_init;
+	for (unsigned i = 0; i < MAX_CLEANUPS; i++) {
+		if (ctx != 0 && cleanups[i] == ctx)
+			standin_crash("context %u comes again before it was cleaned up", ctx);
+	}
 	if (!c || (length > 0 && !name))
 		standin_crash("a context without a name");
 	remove_context(ctx);
@@ -85,10 +93,16 @@ int stream_renderer_context_create(uint32_t ctx, uint32_t length, const char *na
 	return 0;
 }
 
+/* Waits for the thread of each ring that is attached, so for the guest; the rest is done later. */
 void stream_renderer_context_destroy(uint32_t ctx)
 {
 	STANDIN_CALL();
+	const struct context *c = find_context(ctx);
+
+	if (c && c->n_rings > 0)
+		standin_crash("context %u is destroyed with %u rings attached", ctx, c->n_rings);
 	remove_context(ctx);
+	cleanups[n_cleanups++ % MAX_CLEANUPS] = ctx;
 }
 
 void stream_renderer_ctx_attach_resource(int ctx, int res)
@@ -147,7 +161,8 @@ static int make_ring(struct context *c, uint32_t res)
 
 	if (!r || !r->has_blob || !r->is_ring)
 		return -EINVAL;
-	if (r->blob_size < STREAM_RING_BYTES)
+	if (r->blob_size < STREAM_RING_BYTES || r->blob_size > STREAM_BLOCK_BYTES ||
+	    r->blob_size % STREAM_PAGE_BYTES != 0)
 		standin_crash("blob %u of %llu bytes becomes a ring", res,
 			      (unsigned long long)r->blob_size);
 	forget_ring(c, res);
@@ -262,7 +277,6 @@ int stream_renderer_submit_cmd(struct stream_command *command)
 /* The version is not written, nor is the size of one that it does not know. Init is not needed. */
 void stream_renderer_get_cap_set(uint32_t set, uint32_t *max_ver, uint32_t *max_size)
 {
-	(void)max_ver;
 	if (set == STREAM_CAPSET_VULKAN)
 		*max_size = 26 * sizeof(uint32_t);
 	else if (set == STREAM_CAPSET_GLES || set == STREAM_CAPSET_COMPOSER)
@@ -281,7 +295,6 @@ void stream_renderer_fill_caps(uint32_t set, uint32_t version, void *caps)
 	static const uint32_t other[4] = { 1, 12288, 1048576, 4096 };
 	STANDIN_CALL();
 
-	(void)version;
 	if (set == STREAM_CAPSET_VULKAN)
 		memcpy(caps, vulkan, sizeof(vulkan));
 	else if (set == STREAM_CAPSET_GLES || set == STREAM_CAPSET_COMPOSER)

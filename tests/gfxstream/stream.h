@@ -120,7 +120,9 @@ _Static_assert(sizeof(struct stream_info) == 36, "stream_renderer_resource_info"
 enum { STREAM_CAPSET_VULKAN = 3, STREAM_CAPSET_GLES = 8, STREAM_CAPSET_COMPOSER = 9 };
 
 /* A blob that a context makes its streams' ring of is at least this large. */
-#define STREAM_RING_BYTES 1060864u
+#define STREAM_RING_BYTES  1060864u
+#define STREAM_BLOCK_BYTES (16u << 20)
+#define STREAM_PAGE_BYTES  4096
 
 typedef void (*stream_fence_fn)(void *user_data, struct stream_fence *fence);
 typedef void (*stream_debug_fn)(void *user_data, struct stream_debug *debug);

@@ -234,6 +234,10 @@ static void capsets_are_numbers(void **state)
 	assert_int_equal(caps[3], 4096);
 }
 
+/* The context of the test. An id that comes again soon meets the library's cleanup of the last one.
+ */
+static uint32_t context;
+
 static uint32_t create_blob(uint32_t ctx, uint64_t blob_id, uint64_t size)
 {
 	struct stream_blob blob = { STREAM_BLOB_HOST3D, 1, blob_id, size };
@@ -251,8 +255,8 @@ static void a_ring_is_shared_memory_whose_descriptor_is_given_away_once(void **s
 	void *address;
 
 	(void)state;
-	lib.context_create(1, 4, "test", STREAM_CAPSET_VULKAN);
-	id = create_blob(1, 0, STREAM_RING_BYTES);
+	lib.context_create(++context, 4, "test", STREAM_CAPSET_VULKAN);
+	id = create_blob(context, 0, STREAM_RING_BYTES);
 	assert_int_equal(lib.resource_map_info(id, &map_info), 0);
 	assert_int_equal(map_info, 1);
 	assert_int_equal(lib.resource_map(id, &address, &size), -EINVAL);
@@ -264,7 +268,7 @@ static void a_ring_is_shared_memory_whose_descriptor_is_given_away_once(void **s
 	assert_int_equal(lib.export_blob(id, &handle), 0);
 	assert_int_equal(handle.os_handle, -1);
 	lib.resource_unref(id);
-	lib.context_destroy(1);
+	lib.context_destroy(context);
 }
 
 static void a_blob_that_was_not_made_is_a_success_too(void **state)
@@ -274,10 +278,10 @@ static void a_blob_that_was_not_made_is_a_success_too(void **state)
 	(void)state;
 	id = create_blob(55, 0, 4096); /* no such context */
 	assert_int_equal(lib.resource_map_info(id, &map_info), -EINVAL);
-	lib.context_create(1, 4, "test", STREAM_CAPSET_VULKAN);
-	id = create_blob(1, 1234, 4096); /* memory that nobody allocated */
+	lib.context_create(++context, 4, "test", STREAM_CAPSET_VULKAN);
+	id = create_blob(context, 1234, 4096); /* memory that nobody allocated */
 	assert_int_equal(lib.resource_map_info(id, &map_info), -EINVAL);
-	lib.context_destroy(1);
+	lib.context_destroy(context);
 }
 
 static int submit(uint32_t ctx, const uint32_t *words, unsigned n)
@@ -300,10 +304,10 @@ static void a_command_announces_a_colour_buffer(void **state)
 
 	(void)state;
 	words[12] = 66;
-	lib.context_create(1, 4, "test", STREAM_CAPSET_VULKAN);
-	assert_int_equal(submit(1, words, 14), 0);
-	assert_int_equal(submit(1, words, 14), -EINVAL); /* again */
-	id = create_blob(1, 66, 4096);
+	lib.context_create(++context, 4, "test", STREAM_CAPSET_VULKAN);
+	assert_int_equal(submit(context, words, 14), 0);
+	assert_int_equal(submit(context, words, 14), -EINVAL); /* again */
+	id = create_blob(context, 66, 4096);
 	assert_int_equal(lib.resource_get_info((int)id, &info), 0);
 	assert_int_equal(info.width, WIDTH);
 	assert_int_equal(lib.resource_map_info(id, &map_info), 0);
@@ -313,7 +317,7 @@ static void a_command_announces_a_colour_buffer(void **state)
 	close((int)handle.os_handle);
 	assert_int_not_equal(lib.export_blob(id, &handle) == 0 && handle.os_handle >= 0, 1);
 	lib.resource_unref(id);
-	lib.context_destroy(1);
+	lib.context_destroy(context);
 }
 
 static void a_wrong_command_is_refused(void **state)
@@ -323,15 +327,15 @@ static void a_wrong_command_is_refused(void **state)
 	const uint32_t ping[2] = { STREAM_OP_PING, 9999 };
 
 	(void)state;
-	lib.context_create(1, 4, "test", STREAM_CAPSET_VULKAN);
-	assert_int_equal(submit(1, ring, 2), -EINVAL);
-	assert_int_equal(submit(1, ping, 2), -EINVAL);
-	assert_int_equal(submit(1, unknown, 2), -EINVAL);
-	assert_int_equal(submit(1, nothing, 0), -EINVAL);
+	lib.context_create(++context, 4, "test", STREAM_CAPSET_VULKAN);
+	assert_int_equal(submit(context, ring, 2), -EINVAL);
+	assert_int_equal(submit(context, ping, 2), -EINVAL);
+	assert_int_equal(submit(context, unknown, 2), -EINVAL);
+	assert_int_equal(submit(context, nothing, 0), -EINVAL);
 	assert_int_equal(submit(77, ring, 2), -EINVAL);
-	assert_int_equal(submit(1, nothing, 2), 0);
+	assert_int_equal(submit(context, nothing, 2), 0);
 	assert_int_equal(lib.submit_cmd(NULL), -EINVAL);
-	lib.context_destroy(1);
+	lib.context_destroy(context);
 }
 
 static void a_ring_is_made_and_goes_with_its_context(void **state)
@@ -339,41 +343,43 @@ static void a_ring_is_made_and_goes_with_its_context(void **state)
 	uint32_t words[2] = { STREAM_OP_CONTEXT_CREATE };
 
 	(void)state;
-	lib.context_create(1, 4, "test", STREAM_CAPSET_VULKAN);
-	words[1] = create_blob(1, 0, STREAM_RING_BYTES);
-	lib.ctx_attach_resource(1, (int)words[1]);
-	assert_int_equal(submit(1, words, 2), 0);
+	lib.context_create(++context, 4, "test", STREAM_CAPSET_VULKAN);
+	words[1] = create_blob(context, 0, STREAM_RING_BYTES);
+	lib.ctx_attach_resource((int)context, (int)words[1]);
+	assert_int_equal(submit(context, words, 2), 0);
 	words[0] = STREAM_OP_PING;
-	assert_int_equal(submit(1, words, 2), 0);
-	lib.ctx_detach_resource(1, (int)words[1]);
-	assert_int_equal(submit(1, words, 2), -EINVAL);
-	lib.context_destroy(1);
+	assert_int_equal(submit(context, words, 2), 0);
+	lib.ctx_detach_resource((int)context, (int)words[1]);
+	assert_int_equal(submit(context, words, 2), -EINVAL);
+	lib.context_destroy(context);
 	lib.resource_unref(words[1]);
 }
 
 static void fences_of_an_idle_timeline_pass_inside_the_call(void **state)
 {
 	const struct stream_fence global = { .flags = 1, .fence_id = 1ull << 40 };
-	const struct stream_fence ring = { .flags = 3, .fence_id = 6, .ctx_id = 1, .ring_idx = 1 };
+	const struct stream_fence ring = {
+		.flags = 3, .fence_id = 6, .ctx_id = context + 1, .ring_idx = 1
+	};
 	struct library_fences got;
 
 	(void)state;
 	library_wait_fences(0);
-	lib.context_create(1, 4, "test", STREAM_CAPSET_VULKAN);
+	lib.context_create(++context, 4, "test", STREAM_CAPSET_VULKAN);
 	assert_int_equal(lib.create_fence(&ring), 0);
 	got = library_wait_fences(0);
 	assert_int_equal(got.n, 1);
 	assert_true(got.is_on_caller[0]);
 	assert_int_equal(got.fences[0].flags, 3);
 	assert_int_equal(got.fences[0].fence_id, 6);
-	assert_int_equal(got.fences[0].ctx_id, 1);
+	assert_int_equal(got.fences[0].ctx_id, context);
 	assert_int_equal(got.fences[0].ring_idx, 1);
 	assert_int_equal(lib.create_fence(&global), 0);
 	got = library_wait_fences(1);
 	assert_int_equal(got.n, 1);
 	assert_int_equal(got.fences[0].flags, 1);
 	assert_true(got.fences[0].fence_id == 1ull << 40);
-	lib.context_destroy(1);
+	lib.context_destroy(context);
 }
 
 static void fences_behind_a_flush_pass_in_order(void **state)
@@ -401,16 +407,16 @@ static void fences_behind_a_flush_pass_in_order(void **state)
 
 static void a_shared_fence_needs_something_to_share(void **state)
 {
-	const struct stream_fence fence = { .flags = 7, .fence_id = 20, .ctx_id = 1 };
+	const struct stream_fence fence = { .flags = 7, .fence_id = 20, .ctx_id = context + 1 };
 	struct stream_handle handle;
 
 	(void)state;
-	lib.context_create(1, 4, "test", STREAM_CAPSET_VULKAN);
+	lib.context_create(++context, 4, "test", STREAM_CAPSET_VULKAN);
 	library_wait_fences(0);
 	assert_int_equal(lib.create_fence(&fence), -EINVAL);
 	assert_int_equal(library_wait_fences(0).n, 0);
 	assert_int_equal(lib.export_fence(20, &handle), -EINVAL);
-	lib.context_destroy(1);
+	lib.context_destroy(context);
 }
 
 /* What a reset of the device does. */
@@ -419,16 +425,16 @@ static void everything_can_be_made_again_under_its_old_id(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++) {
 		next_id = 5000;
-		lib.context_create(1, 4, "test", STREAM_CAPSET_VULKAN);
+		lib.context_create(++context, 4, "test", STREAM_CAPSET_VULKAN);
 		create_image(1);
-		create_blob(1, 0, STREAM_RING_BYTES);
-		lib.context_destroy(1);
+		create_blob(context, 0, STREAM_RING_BYTES);
+		lib.context_destroy(context);
 		lib.resource_unref(5000);
 		lib.resource_unref(5001);
 	}
-	lib.context_create(1, 4, "test", STREAM_CAPSET_VULKAN);
-	assert_int_equal(lib.context_create(1, 4, "test", STREAM_CAPSET_VULKAN), 0);
-	lib.context_destroy(1);
+	lib.context_create(++context, 4, "test", STREAM_CAPSET_VULKAN);
+	assert_int_equal(lib.context_create(context, 4, "test", STREAM_CAPSET_VULKAN), 0);
+	lib.context_destroy(context);
 }
 
 static int open_library(void **state)

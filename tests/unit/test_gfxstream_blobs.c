@@ -133,6 +133,44 @@ static void test_a_ring_is_begun_once_and_may_go_first(void **state)
 	gfxstream_rig_free(ring);
 }
 
+static int new_context(uint32_t ctx)
+{
+	return gfxstream_rig.ops->context_create(gfxstream_rig.renderer, ctx,
+						 GFXSTREAM_CAPSET_VULKAN, "", 0);
+}
+
+static void free_context(uint32_t ctx)
+{
+	gfxstream_rig.ops->context_free(gfxstream_rig.renderer, ctx);
+}
+
+/* The library would wait for the thread of the ring, which may wait for the guest. */
+static void test_a_context_goes_while_its_ring_is_in_use(void **state)
+{
+	struct renderer_resource *ring = gfxstream_rig_new_blob(1, 0, GFX_RING_BYTES);
+
+	(void)state;
+	assert_int_equal(submit_two(CONTEXT_CREATE, 1), 0);
+	free_context(GFX_CTX);
+	gfxstream_rig_free(ring);
+	assert_int_equal(new_context(GFX_CTX), 0);
+}
+
+/* The last test: no context can be made for some seconds. The library frees contexts one by one, by
+ * their ids, so that an id may not come again soon, nor too many wait. */
+static void test_contexts_that_come_and_go_fast_are_refused_in_the_end(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	while (n < 1000 && new_context(8) == 0) {
+		free_context(8);
+		n++;
+	}
+	assert_in_range(n, 100, 999);
+	assert_int_equal(new_context(8), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+}
+
 /* The library reads a whole command: the sanitizer, or the stand-in, sees who does not pad. */
 static void test_short_and_unknown_streams_are_harmless(void **state)
 {
@@ -220,10 +258,12 @@ int main(void)
 		cmocka_unit_test(test_an_image_is_no_ring),
 		cmocka_unit_test(test_a_ring_is_begun_once_and_may_go_first),
 		cmocka_unit_test(test_short_and_unknown_streams_are_harmless),
+		cmocka_unit_test(test_a_context_goes_while_its_ring_is_in_use),
 		cmocka_unit_test(test_an_announced_image_becomes_a_blob_that_is_not_mapped),
 		cmocka_unit_test(test_an_image_that_cannot_be_is_not_announced),
 		cmocka_unit_test(test_vulkans_capset_is_offered_and_filled),
 		cmocka_unit_test(test_contexts_have_a_capset_that_is_offered),
+		cmocka_unit_test(test_contexts_that_come_and_go_fast_are_refused_in_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, gfxstream_rig_start, gfxstream_rig_stop);

@@ -18,14 +18,10 @@
 #include <linux/virtio_gpu.h>
 
 #include "base/fd.h"
+#include "base/hostmem.h"
 #include "render/gfxstream/gfxstream_private.h"
 
 #define MAP_CACHE_MASK 0x0f
-
-static struct gfxstream_context *find_context(const struct gfxstream *gfxstream, uint32_t ctx_id)
-{
-	return g_hash_table_lookup(gfxstream->contexts, GUINT_TO_POINTER(ctx_id));
-}
 
 /* Whether @fd is of the kind @type that the library reports, and another process can map it. */
 static bool is_shareable(int fd, uint32_t type)
@@ -73,24 +69,30 @@ static int create_in_library(struct gfxstream *gfxstream, struct gfxstream_resou
 {
 	const struct gfxstream_blob_args create = { args->blob_mem, args->blob_flags, args->blob_id,
 						    args->size };
-	const bool was_announced =
-		g_hash_table_remove(context->announced, GUINT_TO_POINTER((uint32_t)args->blob_id));
-	int r = gfxstream->library.create_blob(args->ctx_id, args->id, &create, NULL, 0, NULL);
+	g_autofree uint64_t *image_bytes = NULL;
+	gpointer key = GUINT_TO_POINTER((uint32_t)args->blob_id);
+
+	g_hash_table_steal_extended(context->announced, key, NULL, (gpointer *)&image_bytes);
+	int r = gfxstream->library.create_blob(context->library_id, args->id, &create, NULL, 0,
+					       NULL);
 
 	if (r == 0)
 		r = gfxstream->library.resource_map_info(args->id, &resource->map_info);
 	if (r == 0)
 		return 0;
 	gfxstream->library.resource_unref(args->id);
-	if (was_announced)
+	if (image_bytes) {
+		/* The library keeps the image as long as it runs. */
+		hostmem_charge_anyway(gfxstream->base.hostmem, *image_bytes);
 		g_hash_table_add(gfxstream->burnt, GUINT_TO_POINTER(args->id));
+	}
 	return VIRTIO_GPU_RESP_ERR_UNSPEC;
 }
 
 static int create_host_blob(struct gfxstream *gfxstream, const struct renderer_blob_args *args,
 			    struct renderer_resource **ret)
 {
-	struct gfxstream_context *context = find_context(gfxstream, args->ctx_id);
+	struct gfxstream_context *context = gfxstream_context_find(gfxstream, args->ctx_id);
 	int r = check_blob(gfxstream, args, context);
 
 	if (r != 0)

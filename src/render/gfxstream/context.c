@@ -7,6 +7,10 @@
  * A context has one capset all its life, which tells the library how to decode its rings. If the
  * guest names none, the context gets the first one that is offered: the library would choose OpenGL
  * ES, which may not have been started.
+ *
+ * The library frees a context later, in a thread, by its id: if the id were in use again by then,
+ * it would end the threads of the new context. So the library gets ids of ours, and a free id is
+ * used again after all others. Each of these cleanups takes some 10 ms, so their number is limited.
  */
 #include <linux/virtio_gpu.h>
 #include <string.h>
@@ -21,6 +25,10 @@
 #define WORD_RING_BYTES   1
 #define WORD_BUFFER_BYTES 2
 #define LEAST_RING_BYTES  (12288 + 1048576)
+
+/* What a cleanup takes at least, and how long the queue of cleanups may be, in microseconds. */
+#define CLEANUP_US      10000
+#define MAX_CLEANUPS_US 5000000
 
 static const uint32_t capset_ids[] = { GFXSTREAM_CAPSET_VULKAN, GFXSTREAM_CAPSET_GLES,
 				       GFXSTREAM_CAPSET_COMPOSER };
@@ -86,11 +94,23 @@ int gfxstream_context_fill_capset(struct renderer *renderer, uint32_t id, uint32
 	return 0;
 }
 
-static struct gfxstream_context *context_new(uint32_t id)
+void gfxstream_context_init_ids(struct gfxstream *gfxstream)
+{
+	g_queue_init(&gfxstream->free_ids);
+	for (unsigned id = 1; id <= GFXSTREAM_MAX_CONTEXTS; id++)
+		g_queue_push_tail(&gfxstream->free_ids, GUINT_TO_POINTER(id));
+}
+
+struct gfxstream_context *gfxstream_context_find(const struct gfxstream *gfxstream, uint32_t ctx_id)
+{
+	return g_hash_table_lookup(gfxstream->contexts, GUINT_TO_POINTER(ctx_id));
+}
+
+static struct gfxstream_context *context_new(uint32_t library_id)
 {
 	struct gfxstream_context *context = g_new(struct gfxstream_context, 1);
 
-	context->id = id;
+	context->library_id = library_id;
 	context->announced = g_hash_table_new_full(NULL, NULL, NULL, g_free);
 	return context;
 }
@@ -101,6 +121,21 @@ void gfxstream_context_destroy(void *data)
 
 	g_hash_table_unref(context->announced);
 	g_free(context);
+}
+
+/* Returns an id of the library's, or 0 if none is free or too many cleanups are pending. */
+static uint32_t take_id(struct gfxstream *gfxstream)
+{
+	if (gfxstream->cleaned_at - g_get_monotonic_time() > MAX_CLEANUPS_US)
+		return 0;
+	return GPOINTER_TO_UINT(g_queue_pop_head(&gfxstream->free_ids));
+}
+
+static void give_id_back(struct gfxstream *gfxstream, uint32_t library_id)
+{
+	gfxstream->cleaned_at = MAX(gfxstream->cleaned_at, g_get_monotonic_time()) + CLEANUP_US;
+	gfxstream->guest_ids[library_id] = 0;
+	g_queue_push_tail(&gfxstream->free_ids, GUINT_TO_POINTER(library_id));
 }
 
 int gfxstream_context_create(struct renderer *renderer, uint32_t ctx_id, uint32_t context_init,
@@ -114,20 +149,48 @@ int gfxstream_context_create(struct renderer *renderer, uint32_t ctx_id, uint32_
 		capset = gfxstream->capsets[0].id;
 	if (!find_capset(gfxstream, capset) || g_hash_table_contains(gfxstream->contexts, key))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	int r = gfxstream->library.context_create(ctx_id, name_size, name, capset);
+	uint32_t library_id = take_id(gfxstream);
 
-	if (r != 0)
-		return gfxstream_response(r);
-	g_hash_table_insert(gfxstream->contexts, key, context_new(ctx_id));
-	gfxstream->n_contexts_ever++;
+	if (library_id == 0)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	gfxstream->has_had_context = true;
+	int r = gfxstream->library.context_create(library_id, name_size, name, capset);
+
+	if (r != 0) {
+		give_id_back(gfxstream, library_id);
+		return renderer_response(r);
+	}
+	gfxstream->guest_ids[library_id] = ctx_id;
+	g_hash_table_insert(gfxstream->contexts, key, context_new(library_id));
 	return 0;
+}
+
+/* The library's thread of a ring may wait for what the guest has it wait for. Destroying the
+ * context waits for that thread; detaching the ring first leaves it to a thread of the library. */
+static void detach_rings(struct gfxstream *gfxstream, uint32_t library_id)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, gfxstream->resources);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct gfxstream_resource *resource = value;
+
+		if (resource->ring_context != library_id)
+			continue;
+		gfxstream->library.ctx_detach_resource((int)library_id, (int)resource->id);
+		resource->ring_context = 0;
+	}
 }
 
 void gfxstream_context_free(struct renderer *renderer, uint32_t ctx_id)
 {
 	struct gfxstream *gfxstream = gfxstream_of(renderer);
+	const uint32_t library_id = gfxstream_context_find(gfxstream, ctx_id)->library_id;
 
-	gfxstream->library.context_destroy(ctx_id);
+	detach_rings(gfxstream, library_id);
+	gfxstream->library.context_destroy(library_id);
+	give_id_back(gfxstream, library_id);
 	g_hash_table_remove(gfxstream->contexts, GUINT_TO_POINTER(ctx_id));
 }
 
@@ -135,17 +198,24 @@ int gfxstream_context_attach(struct renderer *renderer, uint32_t ctx_id,
 			     struct renderer_resource *resource)
 {
 	const struct gfxstream_resource *attached = gfxstream_resource_of(resource);
+	struct gfxstream *gfxstream = gfxstream_of(renderer);
+	const struct gfxstream_context *context = gfxstream_context_find(gfxstream, ctx_id);
 
 	if (attached->kind != GFXSTREAM_BLOB_GUEST)
-		gfxstream_of(renderer)->library.ctx_attach_resource((int)ctx_id, (int)attached->id);
+		gfxstream->library.ctx_attach_resource((int)context->library_id, (int)attached->id);
 	return 0;
 }
 
 void gfxstream_context_detach(struct renderer *renderer, uint32_t ctx_id,
 			      struct renderer_resource *resource)
 {
-	const struct gfxstream_resource *detached = gfxstream_resource_of(resource);
+	struct gfxstream_resource *detached = gfxstream_resource_of(resource);
+	struct gfxstream *gfxstream = gfxstream_of(renderer);
+	const struct gfxstream_context *context = gfxstream_context_find(gfxstream, ctx_id);
 
-	if (detached->kind != GFXSTREAM_BLOB_GUEST)
-		gfxstream_of(renderer)->library.ctx_detach_resource((int)ctx_id, (int)detached->id);
+	if (detached->kind == GFXSTREAM_BLOB_GUEST)
+		return;
+	gfxstream->library.ctx_detach_resource((int)context->library_id, (int)detached->id);
+	if (detached->ring_context == context->library_id)
+		detached->ring_context = 0;
 }

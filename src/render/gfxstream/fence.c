@@ -57,15 +57,19 @@ void gfxstream_fence_on_passed(void *data, const struct gfxstream_fence *from_li
 
 int gfxstream_fence_create(struct renderer *renderer, const struct renderer_fence *fence)
 {
+	struct gfxstream *gfxstream = gfxstream_of(renderer);
+	const struct gfxstream_context *context =
+		fence->has_ring ? gfxstream_context_find(gfxstream, fence->ctx_id) : NULL;
 	const struct gfxstream_fence create = {
 		.flags = GFXSTREAM_FENCE | (fence->has_ring ? GFXSTREAM_FENCE_RING_IDX : 0),
 		.id = fence->id,
-		.ctx_id = fence->has_ring ? fence->ctx_id : 0,
+		.ctx_id = context ? context->library_id : 0,
 		.ring_idx = fence->has_ring ? fence->ring_idx : 0,
 	};
-	struct gfxstream *gfxstream = gfxstream_of(renderer);
 
-	return gfxstream_response(gfxstream->library.create_fence(&create));
+	if (fence->has_ring && !context)
+		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
+	return renderer_response(gfxstream->library.create_fence(&create));
 }
 
 int gfxstream_fence_poll_fd(struct renderer *renderer)
@@ -88,12 +92,26 @@ static GArray *take_passed(struct gfxstream_passed *passed)
 	return fences;
 }
 
+/* The fence has the library's id of its context. Fences of a context that the guest has destroyed
+ * are dropped. */
+static void report_fence(struct gfxstream *gfxstream, struct renderer_fence *fence)
+{
+	if (fence->has_ring) {
+		if (fence->ctx_id > GFXSTREAM_MAX_CONTEXTS ||
+		    gfxstream->guest_ids[fence->ctx_id] == 0)
+			return;
+		fence->ctx_id = gfxstream->guest_ids[fence->ctx_id];
+	}
+	renderer_report_fence(&gfxstream->base, fence);
+}
+
 void gfxstream_fence_poll(struct renderer *renderer)
 {
 	g_autoptr(GArray) fences = take_passed(&gfxstream_of(renderer)->passed);
 
 	for (unsigned i = 0; i < fences->len; i++)
-		renderer_report_fence(renderer, &g_array_index(fences, struct renderer_fence, i));
+		report_fence(gfxstream_of(renderer),
+			     &g_array_index(fences, struct renderer_fence, i));
 }
 
 /* Old fences may still pass later. Their numbers are below those of all new fences, so nothing

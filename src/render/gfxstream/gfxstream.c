@@ -31,25 +31,10 @@
 /* Descriptors that are used for other things than resources. */
 #define OTHER_FDS 512
 
-/* If there were more contexts than this, the teardown is left out: it would take too long. */
-#define MAX_TORN_DOWN 32
-
 static bool has_started;
 
-int gfxstream_response(int result)
-{
-	switch (abs(result)) {
-	case 0:
-		return 0;
-	case ENOMEM:
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	case EINVAL:
-	case ENOENT:
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	default:
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	}
-}
+/* What the library's threads still use after gfxstream_free(). */
+static struct gfxstream *left_running;
 
 /* Frees our tables, and no object of the library. */
 static void free_tables(struct gfxstream *gfxstream)
@@ -58,16 +43,21 @@ static void free_tables(struct gfxstream *gfxstream)
 	g_hash_table_unref(gfxstream->resources);
 	g_hash_table_unref(gfxstream->contexts);
 	g_hash_table_unref(gfxstream->burnt);
+	g_queue_clear(&gfxstream->free_ids);
 	g_free(gfxstream);
 }
 
-/* Without a teardown the library's threads go on. Of our tables they use only the fences. */
+/* A teardown waits for the threads of all rings, which may wait for the guest, and threads that it
+ * leaves may still report fences. So once there was a context, the end of the process is the
+ * teardown, and our tables stay. */
 static void gfxstream_free(struct renderer *renderer)
 {
 	struct gfxstream *gfxstream = gfxstream_of(renderer);
 
-	if (gfxstream->n_contexts_ever > MAX_TORN_DOWN)
-		return; /* NOLINT(clang-analyzer-unix.Malloc): its threads may still call us */
+	if (gfxstream->has_had_context) {
+		left_running = gfxstream;
+		return;
+	}
 	gfxstream->library.teardown();
 	free_tables(gfxstream);
 }
@@ -84,6 +74,7 @@ const struct renderer_ops gfxstream_ops = {
 	.resource_detach = gfxstream_resource_detach,
 	.transfer_to_host = gfxstream_transfer_to_host,
 	.transfer_from_host = gfxstream_transfer_from_host,
+	.moves_whole_images = true,
 	.read_pixels = gfxstream_read_pixels,
 	.capsets = gfxstream_context_capsets,
 	.capset_fill = gfxstream_context_fill_capset,
@@ -124,6 +115,7 @@ static struct gfxstream *make_tables(void)
 	gfxstream->contexts = g_hash_table_new_full(NULL, NULL, NULL, gfxstream_context_destroy);
 	gfxstream->burnt = g_hash_table_new(NULL, NULL);
 	gfxstream->max_resources = count_possible_resources();
+	gfxstream_context_init_ids(gfxstream);
 	gfxstream->passed.event_fd = -1;
 	int r = gfxstream_fence_init(gfxstream);
 

@@ -13,6 +13,8 @@
 
 /* Limit on the rings that the library reads at the same time, each in a thread of its own. */
 #define GFXSTREAM_MAX_RINGS 256
+/* Ids of contexts in the library. */
+#define GFXSTREAM_MAX_CONTEXTS 1024
 /* Limit on a context's images that are announced (opcode 0xa003) and not made yet. */
 #define GFXSTREAM_MAX_ANNOUNCED 64
 /* Limit on ids whose reuse would make the library end the process; see blob.c. */
@@ -35,12 +37,16 @@ struct gfxstream {
 	GHashTable *resources; /* struct gfxstream_resource by id; borrowed */
 	GHashTable *contexts;  /* struct gfxstream_context by id; owned */
 	GHashTable *burnt;     /* ids */
-	unsigned max_resources, n_rings, n_contexts_ever;
+	unsigned max_resources, n_rings;
+	GQueue free_ids; /* the library's ids of contexts, the longest unused one first */
+	uint32_t guest_ids[GFXSTREAM_MAX_CONTEXTS + 1]; /* by the library's id; 0: unused */
+	int64_t cleaned_at; /* monotonic microseconds: the library's cleanups end about then */
+	bool has_had_context;
 	struct gfxstream_passed passed;
 };
 
 struct gfxstream_context {
-	uint32_t id;
+	uint32_t library_id;
 	GHashTable *announced; /* uint64_t, owned: an image's bytes, by blob id */
 };
 
@@ -67,8 +73,9 @@ struct gfxstream_resource {
 	int fd; /* owned: its memory; -1: none that another process can map */
 	uint32_t map_info;
 	uint64_t blob_size;
-	bool may_be_ring; /* memory that the guest and the library share */
-	bool is_ring;     /* the library reads it */
+	bool may_be_ring;      /* memory that the guest and the library share */
+	bool is_ring;          /* the library reads it */
+	uint32_t ring_context; /* the library's id of the context that it is attached to; 0: none */
 };
 
 extern const struct renderer_ops gfxstream_ops;
@@ -85,9 +92,6 @@ static inline struct gfxstream_resource *gfxstream_resource_of(struct renderer_r
 	return container_of(resource, struct gfxstream_resource, base);
 }
 
-/* Converts a result of the library (0, or an errno of either sign) to a response for the guest. */
-int gfxstream_response(int result);
-
 /* probe.c: tries in a child whether the library works on this host. Returns NULL, or why not (freed
  * with g_free()). */
 char *gfxstream_probe(const struct gfxstream_options *options);
@@ -98,6 +102,11 @@ int gfxstream_init(const struct gfxstream_library *library, const struct gfxstre
 unsigned gfxstream_flags(const struct gfxstream_options *options);
 
 /* context.c */
+
+void gfxstream_context_init_ids(struct gfxstream *gfxstream);
+/* NULL if the guest has no context @ctx_id. */
+struct gfxstream_context *gfxstream_context_find(const struct gfxstream *gfxstream,
+						 uint32_t ctx_id);
 void gfxstream_context_init_capsets(struct gfxstream *gfxstream, uint32_t wanted);
 unsigned gfxstream_context_capsets(struct renderer *renderer, struct renderer_capset *ret);
 int gfxstream_context_fill_capset(struct renderer *renderer, uint32_t id, uint32_t version,

@@ -178,7 +178,7 @@ static int create_image(struct gfxstream *gfxstream, struct gfxstream_resource *
 	resource->may_be_drawn = !args->is_2d;
 	if (!map_copy(resource))
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	return gfxstream_response(create_in_library(gfxstream, resource, &create));
+	return renderer_response(create_in_library(gfxstream, resource, &create));
 }
 
 int gfxstream_resource_create(struct renderer *renderer, const struct renderer_resource_args *args,

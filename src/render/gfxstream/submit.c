@@ -33,7 +33,8 @@ static bool is_ring_size(const struct gfxstream *gfxstream, uint64_t size)
 }
 
 /* Returns 0 or RESP_ERR_*; so do the next two functions. */
-static int begin_ring(struct gfxstream *gfxstream, uint32_t ctx_id, const union command *command)
+static int begin_ring(struct gfxstream *gfxstream, const struct gfxstream_context *context,
+		      const union command *command)
 {
 	struct gfxstream_resource *resource =
 		g_hash_table_lookup(gfxstream->resources, GUINT_TO_POINTER(command->words[1]));
@@ -43,17 +44,15 @@ static int begin_ring(struct gfxstream *gfxstream, uint32_t ctx_id, const union 
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (gfxstream->n_rings >= GFXSTREAM_MAX_RINGS)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	gfxstream->library.ctx_attach_resource((int)ctx_id, (int)resource->id);
+	gfxstream->library.ctx_attach_resource((int)context->library_id, (int)resource->id);
 	resource->is_ring = true;
+	resource->ring_context = context->library_id;
 	gfxstream->n_rings++;
 	return 0;
 }
 
-static int announce_image(struct gfxstream *gfxstream, uint32_t ctx_id,
-			  const union command *command)
+static int announce_image(struct gfxstream_context *context, const union command *command)
 {
-	struct gfxstream_context *context =
-		g_hash_table_lookup(gfxstream->contexts, GUINT_TO_POINTER(ctx_id));
 	const struct gfxstream_create_3d *c = &command->create_3d;
 	const struct renderer_resource_args args = {
 		.target = c->target,
@@ -68,8 +67,8 @@ static int announce_image(struct gfxstream *gfxstream, uint32_t ctx_id,
 	};
 	gpointer key = GUINT_TO_POINTER((uint32_t)c->blob_id);
 
-	if (!context || c->blob_id == 0 || c->blob_id > UINT32_MAX ||
-	    !gfxstream_check_args(&args) || g_hash_table_contains(context->announced, key))
+	if (c->blob_id == 0 || c->blob_id > UINT32_MAX || !gfxstream_check_args(&args) ||
+	    g_hash_table_contains(context->announced, key))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (g_hash_table_size(context->announced) >= GFXSTREAM_MAX_ANNOUNCED)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
@@ -80,13 +79,14 @@ static int announce_image(struct gfxstream *gfxstream, uint32_t ctx_id,
 	return 0;
 }
 
-static int check_command(struct gfxstream *gfxstream, uint32_t ctx_id, const union command *command)
+static int check_command(struct gfxstream *gfxstream, struct gfxstream_context *context,
+			 const union command *command)
 {
 	switch (command->words[0]) {
 	case GFXSTREAM_CONTEXT_CREATE:
-		return begin_ring(gfxstream, ctx_id, command);
+		return begin_ring(gfxstream, context, command);
 	case GFXSTREAM_RESOURCE_CREATE_3D:
-		return announce_image(gfxstream, ctx_id, command);
+		return announce_image(context, command);
 	case GFXSTREAM_CREATE_EXPORT_SYNC: /* without OpenGL ES it would wait for ever */
 		return gfxstream->flags & GFXSTREAM_USE_GLES
 			       ? 0
@@ -107,15 +107,19 @@ static int check_command(struct gfxstream *gfxstream, uint32_t ctx_id, const uni
 int gfxstream_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size)
 {
 	struct gfxstream *gfxstream = gfxstream_of(renderer);
+	struct gfxstream_context *context = gfxstream_context_find(gfxstream, ctx_id);
 	union command copy = { 0 };
+
+	if (!context)
+		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
 	const struct gfxstream_command command = {
-		.ctx_id = ctx_id,
+		.ctx_id = context->library_id,
 		.size = (uint32_t)MIN(size, sizeof(copy)),
 		.data = (uint8_t *)&copy,
 	};
 
 	memcpy(&copy, stream, command.size);
-	int r = check_command(gfxstream, ctx_id, &copy);
+	int r = check_command(gfxstream, context, &copy);
 
-	return r != 0 ? r : gfxstream_response(gfxstream->library.submit_cmd(&command));
+	return r != 0 ? r : renderer_response(gfxstream->library.submit_cmd(&command));
 }

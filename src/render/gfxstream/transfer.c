@@ -168,9 +168,9 @@ int gfxstream_transfer_to_host(struct renderer *renderer, struct renderer_resour
 		return r;
 	r = read_around(gfxstream, resource, &transfer->box);
 	if (r != 0)
-		return gfxstream_response(r);
+		return renderer_response(r);
 	gather_rows(resource, transfer, &rows);
-	return gfxstream_response(write_box(gfxstream, resource, &transfer->box));
+	return renderer_response(write_box(gfxstream, resource, &transfer->box));
 }
 
 int gfxstream_transfer_from_host(struct renderer *renderer, struct renderer_resource *handle,
@@ -185,7 +185,7 @@ int gfxstream_transfer_from_host(struct renderer *renderer, struct renderer_reso
 	r = read_box(gfxstream_of(renderer), resource, &transfer->box);
 	if (r == 0)
 		scatter_rows(resource, transfer, &rows);
-	return gfxstream_response(r);
+	return renderer_response(r);
 }
 
 int gfxstream_read_pixels(struct renderer *renderer, struct renderer_resource *handle,
@@ -202,7 +202,7 @@ int gfxstream_read_pixels(struct renderer *renderer, struct renderer_resource *h
 	int error = read_box(gfxstream_of(renderer), resource, &box);
 
 	if (error != 0)
-		return gfxstream_response(error);
+		return renderer_response(error);
 	const size_t step = (size_t)resource->width * PIXEL_BYTES;
 	const uint8_t *src = resource->copy + r->y * step + (size_t)r->x * PIXEL_BYTES;
 

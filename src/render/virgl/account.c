@@ -303,7 +303,7 @@ int virgl_account_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream,
 	int r = 0;
 
 	if (n > 0 || n_words == 0)
-		r = virgl_response(virgl_renderer_submit_cmd(stream, (int)ctx_id, (int)n));
+		r = renderer_response(virgl_renderer_submit_cmd(stream, (int)ctx_id, (int)n));
 	while (n < n_words && r == 0) {
 		stream += n;
 		n_words -= n;
@@ -313,7 +313,7 @@ int virgl_account_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream,
 			leave_out_draws(stream, n_words);
 		}
 		n = find_look(virgl, stream, n_words);
-		r = virgl_response(virgl_renderer_submit_cmd(stream, (int)ctx_id, (int)n));
+		r = renderer_response(virgl_renderer_submit_cmd(stream, (int)ctx_id, (int)n));
 	}
 	return r;
 }

@@ -32,7 +32,7 @@ int virgl_resource_create_blob(struct renderer *renderer, const struct renderer_
 
 	if (is_of_host && !virgl_rings_find(virgl, args->ctx_id))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	int r = virgl_response(virgl_renderer_resource_create_blob(&create));
+	int r = renderer_response(virgl_renderer_resource_create_blob(&create));
 
 	if (r != 0)
 		return is_of_host ? VIRTIO_GPU_RESP_ERR_UNSPEC : r;

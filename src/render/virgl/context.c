@@ -121,7 +121,7 @@ int virgl_context_create(struct renderer *renderer, uint32_t ctx_id, uint32_t co
 		r = virgl_renderer_context_create(ctx_id, name_size, name);
 	if (r != 0)
 		virgl_account_end(virgl, ctx_id);
-	return virgl_response(r);
+	return renderer_response(r);
 }
 
 void virgl_context_free(struct renderer *renderer, uint32_t ctx_id)

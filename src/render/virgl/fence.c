@@ -25,7 +25,7 @@ int virgl_fence_create(struct renderer *renderer, const struct renderer_fence *f
 		return virgl_rings_create_fence(virgl, context, fence);
 	if (virgl->n_created - virgl->n_passed >= VIRGL_MAX_FENCES)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	int r = virgl_response(virgl_renderer_create_fence((int)id, 0));
+	int r = renderer_response(virgl_renderer_create_fence((int)id, 0));
 	if (r != 0)
 		return r;
 	virgl->fences[id % VIRGL_MAX_FENCES] = *fence;

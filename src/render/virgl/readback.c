@@ -80,7 +80,7 @@ static int read_checked(const struct virgl_resource *resource, const struct rend
 		if (r == 0 && virgl_gl_had_error())
 			return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	}
-	return virgl_response(r);
+	return renderer_response(r);
 }
 
 static uint64_t divide_up(uint64_t n, uint32_t by)
@@ -274,7 +274,7 @@ int virgl_readback_transfer(struct renderer *renderer, struct renderer_resource 
 	if (is_without_memory(resource))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (!is_texture(resource))
-		return virgl_response(read_once(resource, transfer));
+		return renderer_response(read_once(resource, transfer));
 	if (!t.iov) {
 		t.iov = resource->iov;
 		t.n_iov = resource->n_iov;

@@ -94,7 +94,7 @@ int virgl_resource_create(struct renderer *renderer, const struct renderer_resou
 	if (create.format == FORMAT_R8G8_R8B8)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	(void)virgl_gl_had_error(); /* drop errors of earlier drawing */
-	int r = virgl_response(virgl_renderer_resource_create(&create, NULL, 0));
+	int r = renderer_response(virgl_renderer_resource_create(&create, NULL, 0));
 	if (r != 0)
 		return r;
 	*ret = virgl_resource_add(virgl_of(renderer), args, create.format);
@@ -126,7 +126,7 @@ int virgl_resource_attach(struct renderer *renderer, struct renderer_resource *h
 		resource->iov = iov;
 		resource->n_iov = n_iov;
 	}
-	return virgl_response(r);
+	return renderer_response(r);
 }
 
 void virgl_resource_detach(struct renderer *renderer, struct renderer_resource *handle)
@@ -166,5 +166,5 @@ int virgl_resource_transfer_to_host(struct renderer *renderer, struct renderer_r
 	/* Another process may read the exported texture next. */
 	if (r == 0 && resource->is_exported)
 		virgl_fence_repeat(virgl_of(renderer));
-	return virgl_response(r);
+	return renderer_response(r);
 }

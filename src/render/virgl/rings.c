@@ -118,7 +118,7 @@ static int add_context(struct virgl_rings *rings, uint32_t ctx_id, uint32_t caps
 static int answer_refusal(uint32_t capset, int result)
 {
 	if (capset != VIRGL_CAPSET_VENUS)
-		return virgl_response(result);
+		return renderer_response(result);
 	log_debug("no Vulkan context: the render server made none");
 	return VIRTIO_GPU_RESP_ERR_UNSPEC;
 }
@@ -141,7 +141,8 @@ int virgl_rings_create(struct virgl *virgl, uint32_t ctx_id, uint32_t capset, co
 
 int virgl_rings_submit(const struct virgl_ring_context *context, void *stream, size_t size)
 {
-	return virgl_response(virgl_renderer_submit_cmd(stream, (int)context->id, (int)(size / 4)));
+	return renderer_response(
+		virgl_renderer_submit_cmd(stream, (int)context->id, (int)(size / 4)));
 }
 
 void virgl_rings_destroy(struct virgl *virgl, struct virgl_ring_context *context)

@@ -34,7 +34,7 @@ int virgl_rings_create_fence(struct virgl *virgl, struct virgl_ring_context *con
 	if (fence->ring_idx >= VIRGL_N_RINGS)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 
-	int r = virgl_response(virgl_renderer_context_create_fence(
+	int r = renderer_response(virgl_renderer_context_create_fence(
 		context->id, VIRGL_RENDERER_FENCE_FLAG_MERGEABLE, fence->ring_idx, fence->id));
 
 	if (r != 0)

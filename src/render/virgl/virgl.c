@@ -82,20 +82,6 @@ static void take_log(void)
 }
 #endif
 
-int virgl_response(int result)
-{
-	switch (abs(result)) {
-	case 0:
-		return 0;
-	case ENOMEM:
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	case EINVAL:
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	default:
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	}
-}
-
 /* Returns a duplicate: the library closes the descriptor. */
 static int get_drm_fd(void *cookie)
 {

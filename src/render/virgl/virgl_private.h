@@ -94,9 +94,6 @@ static inline struct virgl_resource *virgl_resource_of(struct renderer_resource 
 	return container_of(resource, struct virgl_resource, base);
 }
 
-/* Converts a result of the library (0, or an errno of either sign) to a response for the guest. */
-int virgl_response(int result);
-
 /* context.c */
 void virgl_context_init_capsets(struct virgl *virgl, uint32_t wanted);
 /* Asks the library for its formats and for other limits of streams. */
