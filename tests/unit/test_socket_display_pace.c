@@ -81,6 +81,22 @@ static void test_a_second_frame_waits_is_joined_and_shows_what_is_there_when_it_
 	hide();
 }
 
+static void test_the_next_frame_comes_though_the_rest_of_one_cannot_be_read(void **state)
+{
+	(void)state;
+	show();
+	shown.base.ops = &picture_prepared_ops;
+	shown.error = -EIO;
+	damage_add(&scanout0()->damage, &(struct rect){ 0, 0, 8, 8 });
+	damage(8, 8, 8, 8);
+	assert_true(timer_is_armed());
+	shown.error = 0;
+	end_interval();
+	socket_rig_expect_update(0, &shown, 8, 8, 8, 8);
+	socket_rig_expect_silence();
+	hide();
+}
+
 static void test_the_first_frame_after_a_pause_goes_at_once(void **state)
 {
 	(void)state;
@@ -418,6 +434,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CONNECTED(
 			test_a_second_frame_waits_is_joined_and_shows_what_is_there_when_it_is_sent),
+		CONNECTED(test_the_next_frame_comes_though_the_rest_of_one_cannot_be_read),
 		CONNECTED(test_the_first_frame_after_a_pause_goes_at_once),
 		CONNECTED(test_what_one_turn_damages_is_one_frame),
 		CONNECTED(test_nothing_is_prepared_that_is_not_sent),
