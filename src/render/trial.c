@@ -51,11 +51,12 @@ static char *read_answer(int fd)
 		n = poll(&pollfd, 1, LONGEST_MS);
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
-		return g_strdup("a trial of it did not come to an end");
+		return g_strdup("a trial in a child process did not end within 10 s");
 	ssize_t size = read(fd, text, sizeof(text) - 1);
 
 	if (size <= 0)
-		return g_strdup("a trial of it ended in a crash of the driver or the library");
+		return g_strdup(
+			"a trial in a child process ended in a crash of the driver or the library");
 	return text[0] ? g_strdup(text) : NULL;
 }
 
@@ -64,14 +65,15 @@ char *trial_run(const char *(*fn)(void *data), void *data)
 	int pipe_fds[2], status;
 
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return g_strdup_printf("it cannot be tried: %s", g_strerror(errno));
+		return g_strdup_printf("cannot try it in a child process: %s", g_strerror(errno));
 	pid_t pid = fork();
 
 	if (pid == 0)
 		run_child(fn, data, pipe_fds[1]);
 	close(pipe_fds[1]);
-	char *problem = pid < 0 ? g_strdup_printf("it cannot be tried: %s", g_strerror(errno))
-				: read_answer(pipe_fds[0]);
+	char *problem =
+		pid < 0 ? g_strdup_printf("cannot try it in a child process: %s", g_strerror(errno))
+			: read_answer(pipe_fds[0]);
 
 	close(pipe_fds[0]);
 	if (pid > 0) {

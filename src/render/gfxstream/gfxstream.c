@@ -136,7 +136,8 @@ static char *start_library(struct gfxstream *gfxstream, const struct gfxstream_o
 	has_started = true;
 	gfxstream->flags = gfxstream_flags(options);
 	if (gfxstream_init(&gfxstream->library, options, gfxstream_fence_on_passed, gfxstream) != 0)
-		return g_strdup("gfxstream cannot start, though it did in a trial");
+		return g_strdup("gfxstream's library failed to start here, after it had started in "
+				"a child");
 	gfxstream_context_init_capsets(gfxstream, options->capsets);
 	return NULL;
 }
@@ -145,7 +146,7 @@ static char *start_library(struct gfxstream *gfxstream, const struct gfxstream_o
 static char *find_problem(const struct gfxstream_options *options)
 {
 	if (has_started)
-		return g_strdup("gfxstream starts once in a process");
+		return g_strdup("gfxstream's library cannot be initialised twice in a process");
 	/* EGL waits for an X server for ever, unless its platform is set to "surfaceless". */
 	if (gfxstream_flags(options) & GFXSTREAM_USE_GLES)
 		g_setenv("EGL_PLATFORM", "surfaceless", TRUE);
@@ -161,8 +162,9 @@ static struct gfxstream *start(const struct gfxstream_options *options, char **r
 	struct gfxstream *gfxstream = make_tables();
 
 	if (!gfxstream) {
-		*ret_message = g_strdup_printf("gfxstream's fences cannot be watched: %s",
-					       g_strerror(errno));
+		*ret_message = g_strdup_printf(
+			"cannot create an event descriptor for gfxstream's fences: %s",
+			g_strerror(errno));
 		return NULL;
 	}
 	*ret_message = start_library(gfxstream, options);
@@ -185,7 +187,7 @@ struct renderer *gfxstream_new(const struct gfxstream_options *options, char **r
 	gfxstream->base.needs = gfxstream_renderer_kind.needs;
 	gfxstream->base.can_export_blobs = true;
 	gfxstream->base.library_bytes = LIBRARY_BYTES;
-	log_warn("gfxstream runs within this process: a guest can end it by what it has Vulkan do "
-		 "(SECURITY.md)");
+	log_warn("gfxstream's library runs in this process: a guest can end the daemon with Vulkan "
+		 "commands (SECURITY.md)");
 	return &gfxstream->base;
 }
