@@ -41,7 +41,7 @@ static void refuse_maps_over(struct shmem *shmem, const struct shmem_part *close
 void shmem_close_part(struct shmem *shmem, struct shmem_part *part)
 {
 	log_warn("the front-end did not unmap 0x%" PRIx64 " +0x%" PRIx64
-		 "; nothing else is mapped there",
+		 " of the window of host memory: this part is not used again",
 		 part->offset, part->size);
 	part->state = PART_CLOSED;
 	refuse_maps_over(shmem, part);

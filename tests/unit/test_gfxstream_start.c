@@ -63,7 +63,8 @@ static void test_it_starts_once_in_a_process(void **state)
 	assert_non_null(renderer);
 	assert_true(renderer->can_export_blobs);
 	renderer_free(renderer);
-	assert_message(&(struct gfxstream_options){ 0 }, "once in a process");
+	assert_message(&(struct gfxstream_options){ 0 },
+		       "cannot be initialised twice in a process");
 }
 
 int main(void)
