@@ -25,6 +25,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t has_work = PTHREAD_COND_INITIALIZER;
 static struct item *items, **last = &items; /* in the order in which they came */
 static pthread_t worker;
+static pid_t worker_pid; /* 0: no worker; a child that was forked has none */
 static bool is_stopping;
 static _Thread_local bool is_in_callback;
 
@@ -122,6 +123,7 @@ void standin_fence_start(void)
 {
 	if (pthread_create(&worker, NULL, work, NULL) != 0)
 		standin_crash("no thread can be made");
+	worker_pid = getpid();
 }
 
 void standin_fence_stop(void)
@@ -131,6 +133,15 @@ void standin_fence_stop(void)
 	pthread_cond_signal(&has_work);
 	pthread_mutex_unlock(&lock);
 	pthread_join(worker, NULL);
+	worker_pid = 0;
+}
+
+/* At exit without a teardown. gcc 12's LeakSanitizer does not survive a thread that uses the
+ * thread-local storage of a library that was opened with dlopen(). */
+__attribute__((destructor)) static void end_worker(void)
+{
+	if (worker_pid == getpid())
+		standin_fence_stop();
 }
 
 void standin_fence_add_work(struct standin_ring ring)
