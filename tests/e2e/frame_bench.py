@@ -25,39 +25,15 @@ LOADS = {
     "glmark2": (1280, 800),
 }
 SCENES = "build", "texture", "shading"
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def processes(pid):
-    """The process and all that came of it."""
-    found, all_of_it = [pid], []
-    while found:
-        pid = found.pop()
-        all_of_it.append(pid)
-        try:
-            with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
-                found += map(int, f.read().split())
-        except OSError:
-            pass
-    return all_of_it
-
-
-def cpu_seconds(process):
-    total = 0
-    for pid in processes(process.pid) if process else ():
-        with open("/proc/%d/stat" % pid) as f:
-            fields = f.read().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS
 
 
 def run_cube(vm, daemon, frames):
     cube_fps(vm, 10)
-    before = cpu_seconds(daemon), cpu_seconds(vm.qemu)
+    before = daemon.cpu_seconds() if daemon else 0, vm.qemu.cpu_seconds()
     found = {"fps": cube_fps(vm, frames)}
     if daemon:
-        found["daemon, ms a frame"] = (cpu_seconds(daemon) - before[0]) / frames * 1e3
-    found["QEMU, ms a frame"] = (cpu_seconds(vm.qemu) - before[1]) / frames * 1e3
+        found["daemon, ms a frame"] = (daemon.cpu_seconds() - before[0]) / frames * 1e3
+    found["QEMU, ms a frame"] = (vm.qemu.cpu_seconds() - before[1]) / frames * 1e3
     return found
 
 

@@ -23,12 +23,6 @@ FLOORS = {"clear 640x480": 0.8, "draw 256x256": 0.8, "deep": 0.8, "churn": 1.5,
           "vkmark vertex": 0.8, "vkmark cube": 0.8, "vkmark shading": 0.8}
 
 
-def cpu_seconds(daemon):
-    with open("/proc/%d/stat" % daemon.pid) as f:
-        fields = f.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def figures(lines):
     """What vk said -> name: value; a rate a second, or microseconds."""
     found = {}
@@ -48,9 +42,9 @@ def measure(the_rig, daemon):
         boot(vm)
         found = figures(venus_cases.vk(vm, MODES % (FRAMES, FRAMES, FRAMES, FRAMES), 300))
         if daemon:
-            before = cpu_seconds(daemon)
+            before = daemon.cpu_seconds()
             venus_cases.vk(vm, "clear 64 64 5000", 300)
-            found["CPU of the daemon a frame, us"] = (cpu_seconds(daemon) - before) / 5000 * 1e6
+            found["CPU of the daemon a frame, us"] = (daemon.cpu_seconds() - before) / 5000 * 1e6
         for scene, fps in venus_cases.vkmark(vm).items():
             found["vkmark " + scene] = float(fps)
     return found

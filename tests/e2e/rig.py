@@ -76,6 +76,21 @@ class Process:
         with open(self.log_path, "rb") as f:
             return f.read().decode(errors="replace")
 
+    def cpu_seconds(self):
+        """Of the process and of its descendants that live."""
+        pids, ticks = [self.pid], 0
+        while pids:
+            pid = pids.pop()
+            try:
+                with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+                    pids += map(int, f.read().split())
+                with open("/proc/%d/stat" % pid) as f:
+                    fields = f.read().rpartition(")")[2].split()
+            except OSError:
+                continue
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def terminate(self, seconds):
         """SIGTERM; returns the exit status, or raises Failure if it does not end."""
         self.popen.terminate()
