@@ -44,6 +44,6 @@ bool capabilities_print(void)
 	printf("{\n  \"type\": \"gpu\",\n  \"features\": [%s]\n}\n", features);
 	if (fflush(stdout) == 0)
 		return true;
-	log_error("standard output cannot be written");
+	log_error("cannot write to standard output");
 	return false;
 }

@@ -104,9 +104,9 @@ static enum check_status find_worst(const GPtrArray *findings)
 int check_run(const struct options *options)
 {
 	static const char *const sentences[] = {
-		[CHECK_OK] = "all is there",
+		[CHECK_OK] = "everything works",
 		[CHECK_LESS] = "works with limits",
-		[CHECK_NO] = "does not work as the options want it",
+		[CHECK_NO] = "does not work with these options",
 	};
 	g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(free_finding);
 
@@ -126,7 +126,7 @@ int check_run(const struct options *options)
 	if (options->check != CHECK_FORMAT_JSON)
 		printf("%s\n", sentences[worst]);
 	if (fflush(stdout) != 0 || ferror(stdout))
-		return start_fail("standard output cannot be written: %s", g_strerror(errno));
+		return start_fail("cannot write to standard output: %s", g_strerror(errno));
 	return worst == CHECK_OK     ? EXIT_SUCCESS
 	       : worst == CHECK_LESS ? STATUS_WITH_LIMITS
 				     : EXIT_FAILURE;

@@ -28,7 +28,7 @@ static void check_node(GPtrArray *findings, const char *path, bool is_wanted)
 	char *cure = problem ? strstr(problem, ": ") : NULL;
 
 	if (!problem) {
-		check_add(findings, CHECK_OK, path, "this user may open it", NULL);
+		check_add(findings, CHECK_OK, path, "this user can open it", NULL);
 		return;
 	}
 	if (cure) {
@@ -55,20 +55,20 @@ void check_nodes(GPtrArray *findings, const struct options *options)
 		check_node(findings, g_ptr_array_index(nodes, i), false);
 	if (nodes->len == 0)
 		check_add(findings, CHECK_LESS, "render nodes",
-			  "none in /dev/dri: OpenGL without dma-bufs",
-			  "a GPU whose kernel driver is loaded, and /dev/dri in the container");
+			  "none in /dev/dri: OpenGL works, but without dma-bufs",
+			  "load the GPU's kernel driver; in a container, pass /dev/dri in");
 }
 
 void check_udmabuf(GPtrArray *findings)
 {
 	if (access("/dev/udmabuf", F_OK) < 0)
-		check_add(findings, CHECK_INFO, "udmabuf", "there is no /dev/udmabuf",
+		check_add(findings, CHECK_INFO, "udmabuf", "/dev/udmabuf does not exist",
 			  "modprobe udmabuf");
 	else if (access("/dev/udmabuf", R_OK | W_OK) < 0)
-		check_add(findings, CHECK_INFO, "udmabuf", "this user may not open /dev/udmabuf",
-			  "a udev rule, or its group (kvm on most distributions)");
+		check_add(findings, CHECK_INFO, "udmabuf", "this user cannot open /dev/udmabuf",
+			  "add this user to its group (kvm on most distributions)");
 	else
-		check_add(findings, CHECK_INFO, "udmabuf", "this user may open /dev/udmabuf", NULL);
+		check_add(findings, CHECK_INFO, "udmabuf", "this user can open /dev/udmabuf", NULL);
 }
 
 static void check_helper(GPtrArray *findings, const char *name, const char *const *patterns)

@@ -13,7 +13,7 @@ enum check_status {
 	CHECK_INFO, /* good to know; says nothing about whether it works */
 	CHECK_OK,
 	CHECK_LESS, /* works with limits */
-	CHECK_NO,   /* does not work as the options want it */
+	CHECK_NO,   /* does not work with these options */
 };
 
 /* One line. All owned. */

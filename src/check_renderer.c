@@ -54,13 +54,13 @@ static void tell_sandbox(FILE *pipe, const struct sandbox *sandbox)
 		g_autofree char *text = g_strdup_printf("%s: %s", sandbox->missing[i].what,
 							sandbox->missing[i].why);
 
-		tell(pipe, status, "sandbox", text, "docs/sandbox.md says what each part needs");
+		tell(pipe, status, "sandbox", text, "see docs/sandbox.md for what each part needs");
 	}
 	if (sandbox->options.level == SANDBOX_OFF)
-		tell(pipe, CHECK_INFO, "sandbox", "off, as the options want it", NULL);
+		tell(pipe, CHECK_INFO, "sandbox", "off (--sandbox off)", NULL);
 	else if (sandbox->n_missing == 0)
 		tell(pipe, CHECK_OK, "sandbox",
-		     "namespaces, file tree, no capabilities, filter of system calls", NULL);
+		     "namespaces, private file tree, no capabilities, system call filter", NULL);
 }
 
 static void tell_capsets(FILE *pipe, struct renderer *renderer)
@@ -90,7 +90,8 @@ static void tell_renderer(FILE *pipe, const struct options *options, struct rend
 	tell(pipe, CHECK_OK, "renderer", renderer->ops->name, NULL);
 	if (renderer->ops->capsets && driver)
 		tell(pipe, strstr(driver, "llvmpipe") ? CHECK_LESS : CHECK_OK, "OpenGL driver",
-		     driver, strstr(driver, "llvmpipe") ? "a GPU: the CPU draws" : NULL);
+		     driver,
+		     strstr(driver, "llvmpipe") ? "the CPU draws; a GPU would be faster" : NULL);
 	tell_capsets(pipe, renderer);
 }
 
@@ -118,7 +119,7 @@ static void try_renderer(FILE *pipe, const struct options *options)
 	else
 		tell(pipe, options->gpu_mode == GPU_MODE_AUTO ? CHECK_LESS : CHECK_NO,
 		     options->gpu_mode == GPU_MODE_GFXSTREAM ? "gfxstream" : "virglrenderer",
-		     message, "without it guests get 2D (--gpu-mode 2d)");
+		     message, "guests get 2D without it (--gpu-mode 2d)");
 	fputs(END "\n", pipe);
 	fflush(pipe);
 }
@@ -165,11 +166,13 @@ static bool add_findings(GPtrArray *findings, const char *text)
 static char *describe_end(enum check_end end, int status)
 {
 	if (end != CHECK_END_ITSELF)
-		return g_strdup_printf("it did not start within %d s%s", SECONDS,
-				       end == CHECK_END_NEVER ? ", and cannot be ended" : "");
+		return g_strdup_printf("did not start within %d s%s", SECONDS,
+				       end == CHECK_END_NEVER ? ", and cannot be killed" : "");
 	if (WIFSIGNALED(status))
-		return g_strdup_printf("it ended the process: %s", strsignal(WTERMSIG(status)));
-	return g_strdup_printf("it ended the process with status %d", WEXITSTATUS(status));
+		return g_strdup_printf("killed the process that tried it: %s",
+				       strsignal(WTERMSIG(status)));
+	return g_strdup_printf("ended the process that tried it with status %d",
+			       WEXITSTATUS(status));
 }
 
 static void watch_child(GPtrArray *findings, const struct options *options, int fd, pid_t pid)
@@ -185,7 +188,7 @@ static void watch_child(GPtrArray *findings, const struct options *options, int 
 
 	if (!has_come_to_end)
 		check_add(findings, options->gpu_mode == GPU_MODE_AUTO ? CHECK_LESS : CHECK_NO,
-			  "renderer", text, "a newer driver, or --gpu-mode 2d");
+			  "renderer", text, "install a newer driver, or use --gpu-mode 2d");
 }
 
 void check_renderer(GPtrArray *findings, const struct options *options)
@@ -204,6 +207,7 @@ void check_renderer(GPtrArray *findings, const struct options *options)
 	if (pid > 0)
 		watch_child(findings, options, pair[0], pid);
 	else
-		check_add(findings, CHECK_NO, "renderer", "no process to try it in", NULL);
+		check_add(findings, CHECK_NO, "renderer", "cannot start a process to try it in",
+			  NULL);
 	fd_close(&pair[0]);
 }

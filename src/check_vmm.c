@@ -75,11 +75,11 @@ static void ask_all(GPtrArray *findings, const char *path)
 	g_autofree char *text = describe_qemu(version ? version : "", displays);
 
 	if (!devices)
-		check_add(findings, CHECK_LESS, path, "it does not answer",
-			  "run it with -device help to see what it has");
+		check_add(findings, CHECK_LESS, path, "does not answer -version and -device help",
+			  "run it by hand to see why");
 	else if (!strstr(devices, "vhost-user-gpu"))
-		check_add(findings, CHECK_LESS, path, "it has no device vhost-user-gpu",
-			  "install QEMU's package of GPU modules, if it has one");
+		check_add(findings, CHECK_LESS, path, "has no device vhost-user-gpu",
+			  "install the distribution's package of QEMU's GPU modules");
 	else
 		check_add(findings, CHECK_OK, path, text, NULL);
 }
@@ -89,7 +89,7 @@ void check_qemu(GPtrArray *findings)
 	g_autofree char *path = find_qemu();
 
 	if (!path)
-		check_add(findings, CHECK_LESS, "QEMU", "none in PATH",
+		check_add(findings, CHECK_LESS, "QEMU", "not found in PATH",
 			  "install QEMU, 10.0 or newer");
 	else if (!check_may_run(path))
 		check_add(
@@ -166,9 +166,11 @@ void check_libvirt(GPtrArray *findings)
 
 		check_add(findings, CHECK_INFO, "libvirt", text,
 			  is_ours ? NULL
-				  : "40-vhost-device-gpu.json of this daemon goes before it");
+				  : "install this daemon's 40-vhost-device-gpu.json, which sorts "
+				    "before it");
 		return;
 	}
-	check_add(findings, CHECK_INFO, "libvirt", "no file of a GPU in /usr/share/qemu/vhost-user",
+	check_add(findings, CHECK_INFO, "libvirt",
+		  "no file in /usr/share/qemu/vhost-user describes a GPU",
 		  "install this daemon with --prefix=/usr");
 }

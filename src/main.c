@@ -143,8 +143,7 @@ static bool make_socket_file(const struct options *options, struct vhost_socket_
 		return true;
 	if (options->socket_group) {
 		if (!find_group(options->socket_group, &group)) {
-			start_fail("--socket-group %s: there is no such group",
-				   options->socket_group);
+			start_fail("--socket-group %s: no such group", options->socket_group);
 			return false;
 		}
 		file_options.group = &group;
@@ -192,8 +191,7 @@ static int serve_front_ends(struct daemon *daemon, struct gpu_device *device,
 	int r = statistics_start(&statistics, &daemon->loop);
 
 	if (r < 0)
-		log_warn("cannot watch for SIGUSR1, so there are no statistics: %s",
-			 g_strerror(-r));
+		log_warn("no statistics: cannot watch for SIGUSR1: %s", g_strerror(-r));
 	if (!sandbox_lock(&daemon->sandbox, needs)) {
 		statistics_stop(&statistics);
 		vhost_server_free(server);
@@ -221,7 +219,7 @@ static int run_device(struct daemon *daemon, struct renderer *renderer, struct d
 		gpu_device_new(&daemon->loop, renderer, display, &daemon->options->device);
 
 	if (!device)
-		return start_fail("the renderer's fences cannot be watched: %s", g_strerror(errno));
+		return start_fail("cannot watch the renderer's fences: %s", g_strerror(errno));
 	log_info("renderer: %s, display: %s", renderer->ops->name, display->ops->name);
 	int status = serve_front_ends(daemon, device, display, renderer->needs);
 	gpu_device_free(device);
@@ -357,12 +355,13 @@ int main(int argc, char **argv)
 	log_set_level(options.log_level);
 	fd_open_standard();
 	if (options.fd == STDOUT_FILENO || options.fd == STDERR_FILENO)
-		return start_fail("--fd %d: that is where the log goes", options.fd);
+		return start_fail("--fd %d is where the log goes: pass another descriptor",
+				  options.fd);
 	if (options.fd >= 0)
 		fd_reserve(options.fd);
 	int r = stderr_pipe_open();
 	if (r < 0)
-		return start_fail("cannot keep standard error: %s", g_strerror(-r));
+		return start_fail("cannot redirect standard error: %s", g_strerror(-r));
 
 	if (!check_fd(&options) || !start_look_at_nodes(&options))
 		return EXIT_FAILURE;

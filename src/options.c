@@ -153,8 +153,8 @@ static enum options_result check_socket(struct options *options)
 	if (n == 0)
 		return report_usage("--socket-path PATH or --fd N is required");
 	if (n > 1)
-		return report_usage("the service manager passed %d sockets, and one can be served",
-				    n);
+		return report_usage(
+			"the service manager passed %d sockets, but only one can be served", n);
 	options->fd = SERVICE_MANAGER_FIRST_FD;
 	return OPTIONS_RUN;
 }
@@ -235,7 +235,7 @@ static enum options_result print_and_end(const struct option_type *type,
 	else
 		options_version_print();
 	if (fflush(stdout) != 0 || ferror(stdout))
-		return report_wrong("standard output cannot be written: %s", g_strerror(errno));
+		return report_wrong("cannot write to standard output: %s", g_strerror(errno));
 	return OPTIONS_DONE;
 }
 

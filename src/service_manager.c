@@ -91,7 +91,7 @@ void service_manager_open(struct service_manager *manager)
 	if (pid < 0 || pid == getpid()) {
 		manager->notify_fd = connect_to(name);
 		if (manager->notify_fd < 0)
-			log_warn("the service manager cannot be told: %s: %s", name,
+			log_warn("cannot connect to the service manager at %s: %s", name,
 				 g_strerror(errno));
 	}
 	g_unsetenv("NOTIFY_SOCKET");
@@ -107,5 +107,6 @@ void service_manager_notify(const struct service_manager *manager, const char *s
 	if (manager->notify_fd < 0)
 		return;
 	if (send(manager->notify_fd, state, strlen(state), MSG_NOSIGNAL) < 0)
-		log_debug("the service manager missed \"%s\": %s", state, g_strerror(errno));
+		log_debug("cannot send \"%s\" to the service manager: %s", state,
+			  g_strerror(errno));
 }

@@ -71,7 +71,7 @@ static struct renderer *make_best_renderer(const struct options *options, struct
 
 	if (renderer)
 		return renderer;
-	log_warn("%s; the CPU draws, in 2D only (--gpu-mode 2d)", message);
+	log_warn("%s; using 2D on the CPU instead (--gpu-mode 2d)", message);
 	return soft2d_renderer_new();
 }
 

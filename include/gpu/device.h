@@ -52,8 +52,8 @@ struct gpu_device_options {
 	uint32_t n_scanouts; /* in the configuration space; QEMU puts its own max_outputs there */
 };
 
-/* @renderer and @display are borrowed and must outlive the device. NULL if a timer or the
- * renderer's fences cannot be watched, with errno as the host left it. */
+/* @renderer and @display are borrowed and must outlive the device. NULL, with errno, if the host
+ * refuses a timer or the renderer's fences cannot be watched. */
 struct gpu_device *gpu_device_new(struct loop *loop, struct renderer *renderer,
 				  struct display *display,
 				  const struct gpu_device_options *options);

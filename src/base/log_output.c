@@ -120,7 +120,7 @@ static bool write_whole(enum log_level level, const char *plain, const char *tex
 static bool tell_losses(void)
 {
 	char line[128];
-	int len = snprintf(line, sizeof(line), "log: %llu lines were lost: %s had no room\n",
+	int len = snprintf(line, sizeof(line), "log: %llu lines were dropped: %s was full\n",
 			   n_lost, reader.name);
 
 	return write_whole(LOG_LEVEL_WARN, log_level_names[LOG_LEVEL_WARN], line, (size_t)len);

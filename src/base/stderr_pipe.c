@@ -96,7 +96,7 @@ static bool read_chunk(void)
 	if ((size_t)n < sizeof(chunk))
 		log_one_line();
 	if (has_lost)
-		log_debug("some text was lost: it was printed faster than it was read");
+		log_debug("some text that libraries printed was lost: the pipe was full");
 	return true;
 }
 

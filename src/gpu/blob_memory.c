@@ -57,12 +57,12 @@ int blob_memory_export(struct gpu_device *device, const struct resource *resourc
 	auto_fd fd = export.fd;
 
 	if (r != 0) {
-		log_debug("resource %u has no memory that can be mapped: %d", resource->id, r);
+		log_debug("resource %u: its memory cannot be mapped (%d)", resource->id, r);
 		return r == -ENOTSUP ? VIRTIO_GPU_RESP_ERR_UNSPEC : r;
 	}
 	if (!(is_memfd(fd) || blob_memory_is_dmabuf(fd)) ||
 	    !is_long_enough(fd, blob_memory_size(resource->blob_size))) {
-		log_debug("resource %u is not backed by a memfd or dma-buf of its size",
+		log_debug("resource %u: its memory is not a memfd or dma-buf of at least its size",
 			  resource->id);
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	}

@@ -193,8 +193,8 @@ static void watch_memory(struct gpu_device *device)
 	}
 	if (hostmem_is_over(&device->hostmem))
 		vhost_session_abandon(device->session, -ENOMEM,
-				      "the guest has made this process take far more memory "
-				      "than --max-hostmem allows");
+				      "the guest made this process use far more memory than "
+				      "--max-hostmem allows");
 }
 
 static void run_handler(struct gpu_device *device, struct gpu_command *command)

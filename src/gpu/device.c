@@ -83,7 +83,7 @@ static void config_write(struct vhost_backend *backend, uint32_t offset, const v
 {
 	(void)backend;
 	(void)buf;
-	log_debug("the guest wrote %u bytes of configuration at %u", size, offset);
+	log_debug("the guest wrote %u bytes of configuration at offset %u", size, offset);
 }
 
 static uint64_t window(struct vhost_backend *backend)
@@ -96,7 +96,7 @@ static void gpu_socket(struct vhost_backend *backend, int fd)
 	int r = display_set_socket(to_device(backend)->display, fd);
 
 	if (r < 0)
-		log_debug("the display does not accept a socket: %s", g_strerror(-r));
+		log_debug("this display takes no socket: %s", g_strerror(-r));
 }
 
 static void reset(struct vhost_backend *backend)

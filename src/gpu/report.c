@@ -150,8 +150,8 @@ void report_error(struct gpu_command *command, int result)
 /* "41 commands, 9 frames (8 as dma-bufs), 2 errors of the guest, 0 of the host" */
 static char *describe_totals(const struct report *report)
 {
-	return g_strdup_printf("%llu commands, %llu frames (%llu as dma-bufs), %llu errors of the "
-			       "guest, %llu of the host",
+	return g_strdup_printf("%llu commands, %llu frames (%llu as dma-bufs), %llu guest errors, "
+			       "%llu host errors",
 			       (unsigned long long)report->n_commands,
 			       (unsigned long long)report->n_frames,
 			       (unsigned long long)report->n_dmabuf_frames,
@@ -184,10 +184,10 @@ static void log_fences(const struct gpu_device *device)
 	int64_t oldest = fence_oldest(device);
 
 	if (device->n_fences > 0)
-		log_info("statistics: %u fences wait, the oldest for %lld ms", device->n_fences,
+		log_info("statistics: %u fences pending, the oldest for %lld ms", device->n_fences,
 			 (long long)((g_get_monotonic_time() - oldest) / 1000));
 	else
-		log_info("statistics: no fence waits");
+		log_info("statistics: no fence is pending");
 }
 
 static void log_memory(const struct gpu_device *device)
@@ -195,7 +195,7 @@ static void log_memory(const struct gpu_device *device)
 	const struct hostmem *memory = &device->hostmem;
 	bool is_measured = memory->statm_fd >= 0 && memory->measured > memory->base;
 
-	log_info("statistics: %u resources, %u contexts; %llu of %llu MiB reckoned, %llu MiB "
+	log_info("statistics: %u resources, %u contexts; %llu of %llu MiB charged, %llu MiB "
 		 "measured; %u dma-bufs open",
 		 device->resources.n, device->contexts.n, (unsigned long long)(memory->used / MIB),
 		 (unsigned long long)(memory->max / MIB),
@@ -213,7 +213,7 @@ void gpu_device_log_state(const struct gpu_device *device)
 		g_autofree char *totals = describe_totals(report);
 
 		log_info("statistics: session of %s, driver %s (%s)", time,
-			 report->has_driver ? "ready" : "not there yet", features);
+			 report->has_driver ? "ready" : "not ready", features);
 		log_info("statistics: %s", totals);
 	}
 	log_memory(device);

@@ -41,7 +41,8 @@ static char *describe_permission(const char *path)
 	struct stat st;
 
 	if (stat(path, &st) < 0 || (st.st_mode & MODE_OF_TEAM) != MODE_OF_TEAM)
-		return g_strdup_printf("%s: its mode lets no group use it", g_strerror(EACCES));
+		return g_strdup_printf("%s: its mode does not let a group read and write it",
+				       g_strerror(EACCES));
 
 	g_autofree char *group = name_group(st.st_gid), *user = name_user();
 

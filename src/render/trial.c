@@ -51,12 +51,11 @@ static char *read_answer(int fd)
 		n = poll(&pollfd, 1, LONGEST_MS);
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
-		return g_strdup("a trial in a child process did not end within 10 s");
+		return g_strdup("a trial in a child process did not finish within 10 s");
 	ssize_t size = read(fd, text, sizeof(text) - 1);
 
 	if (size <= 0)
-		return g_strdup(
-			"a trial in a child process ended in a crash of the driver or the library");
+		return g_strdup("the driver or the library crashed in a trial in a child process");
 	return text[0] ? g_strdup(text) : NULL;
 }
 

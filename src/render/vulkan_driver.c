@@ -46,7 +46,7 @@ const char *vulkan_driver_find_problem(void)
 	enumerate_fn enumerate = (enumerate_fn)dlsym(vulkan, "vkEnumeratePhysicalDevices");
 
 	if (!create || !enumerate)
-		return "libvulkan.so.1 is none";
+		return "libvulkan.so.1 is not a Vulkan loader";
 	if (create(&info, NULL, &instance) != 0 || enumerate(instance, &n_devices, NULL) != 0 ||
 	    n_devices == 0)
 		return no_driver;

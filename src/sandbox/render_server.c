@@ -176,10 +176,11 @@ static char *fork_in_jail(const struct launch *launch, const struct render_serve
 	int r = fork_server(launch, namespaces, ret_pidfd);
 
 	if (r < 0 && options->level == SANDBOX_AUTO) {
-		log_warn("the render server gets no namespaces of its own: %s", g_strerror(-r));
+		log_warn("the render server runs without namespaces of its own: %s",
+			 g_strerror(-r));
 		r = fork_server(launch, 0, ret_pidfd);
 	}
-	return r < 0 ? g_strdup_printf("no process can be made for it: %s", g_strerror(-r)) : NULL;
+	return r < 0 ? g_strdup_printf("cannot create its process: %s", g_strerror(-r)) : NULL;
 }
 
 /* NULL, or a sentence. Both ends of @failure are closed. */
@@ -196,7 +197,7 @@ static char *launch_server(struct launch *launch, const struct render_server_opt
 	if (!error)
 		return sentence;
 	fd_close(ret_pidfd);
-	return g_strdup_printf("%s cannot be run: %s", launch->path, g_strerror(error));
+	return g_strdup_printf("cannot run %s: %s", launch->path, g_strerror(error));
 }
 
 /* NULL, or a sentence. */
@@ -212,8 +213,8 @@ static char *make_filter(struct launch *launch, enum sandbox_level level)
 		return NULL;
 	absent = absent ? absent : g_strerror(errno);
 	if (level == SANDBOX_STRICT)
-		return g_strdup_printf("no filter of system calls: %s", absent);
-	log_warn("the render server has no filter of system calls: %s", absent);
+		return g_strdup_printf("no system call filter: %s", absent);
+	log_warn("the render server has no system call filter: %s", absent);
 	return NULL;
 }
 
@@ -254,7 +255,7 @@ static char *start(struct launch *launch, const struct render_server_options *op
 	if (r == 0)
 		r = make_pipe(failure);
 	if (r < 0)
-		sentence = g_strdup_printf("no sockets can be made for it: %s", g_strerror(-r));
+		sentence = g_strdup_printf("cannot create its sockets: %s", g_strerror(-r));
 	if (!sentence && options->level != SANDBOX_OFF)
 		sentence = make_filter(launch, options->level);
 	if (!sentence)

@@ -48,7 +48,7 @@ static const char *const profile_names[] = {
 	[SANDBOX_HARDWARE_GL] = "hardware-gl",
 };
 
-static const char x_is_outside[] = "GLX needs an X server, which is outside";
+static const char x_is_outside[] = "GLX needs the X server's socket, which is outside";
 
 /* @what and @why are static. */
 static void add_missing(struct sandbox *sandbox, const char *what, const char *why)
@@ -75,7 +75,8 @@ static void close_descriptors(struct sandbox *sandbox)
 	int r = descriptors_close_inherited(sandbox->options.keep_fd);
 
 	if (r < 0)
-		add_missing(sandbox, "what the parent left open stays open", g_strerror(-r));
+		add_missing(sandbox, "descriptors inherited from the parent stay open",
+			    g_strerror(-r));
 }
 
 /* Runs @fn if it succeeded in a child. If no child can be made, @fn is not run, because it could
@@ -97,13 +98,13 @@ static void keep_gpu_nodes(struct sandbox *sandbox, GPtrArray *paths)
 {
 	sandbox->gpu_nodes = gpu_nodes_new(paths);
 	if (!sandbox->gpu_nodes)
-		add_missing(sandbox, "GPUs that do not draw stay in the file tree",
+		add_missing(sandbox, "device nodes of unused GPUs stay in the file tree",
 			    g_strerror(errno));
 }
 
 static void enter_rootfs(struct sandbox *sandbox)
 {
-	static const char what[] = "no file tree of its own, so that files can be opened";
+	static const char what[] = "no private file tree: host files stay reachable";
 
 	if (sandbox->options.uses_x11) {
 		add_missing(sandbox, what, x_is_outside);
@@ -128,12 +129,12 @@ static void enter_namespaces(struct sandbox *sandbox)
 
 	sandbox->has_net = r == 0;
 	if (r < 0)
-		add_missing(sandbox, "no network namespace of its own",
+		add_missing(sandbox, "no network namespace",
 			    sandbox->options.uses_x11 ? x_is_outside : g_strerror(-r));
 	r = namespaces_enter(CLONE_NEWIPC);
 	sandbox->has_ipc = r == 0;
 	if (r < 0)
-		add_missing(sandbox, "no IPC namespace of its own", g_strerror(-r));
+		add_missing(sandbox, "no IPC namespace", g_strerror(-r));
 }
 
 static int install_filter(const void *unused)
@@ -152,7 +153,7 @@ static void check_filter(struct sandbox *sandbox)
 	if (r < 0)
 		absent = g_strerror(-r);
 	if (absent)
-		add_missing(sandbox, "no filter of system calls", absent);
+		add_missing(sandbox, "no system call filter", absent);
 	sandbox->has_filter = !absent;
 	sandbox->is_filter_tried = r == 0;
 }
@@ -182,12 +183,12 @@ static void take_privileges(struct sandbox *sandbox)
 	int r = privileges_refuse_new();
 
 	if (r < 0)
-		add_missing(sandbox, "new privileges cannot be refused", g_strerror(-r));
+		add_missing(sandbox, "cannot set no_new_privs", g_strerror(-r));
 	enter_user(sandbox);
 	sandbox->may_limit_threads = sandbox->has_user && limits_count_own_processes();
 	enter_namespaces(sandbox);
 	if (IS_INSTRUMENTED) {
-		add_missing(sandbox, "no file tree of its own and no filter of system calls",
+		add_missing(sandbox, "no private file tree and no system call filter",
 			    "this binary was built for sanitizers or coverage");
 	} else {
 		enter_rootfs(sandbox);
@@ -196,7 +197,7 @@ static void take_privileges(struct sandbox *sandbox)
 	r = privileges_drop();
 	sandbox->has_no_capabilities = r == 0;
 	if (r < 0)
-		add_missing(sandbox, "capabilities cannot be dropped", g_strerror(-r));
+		add_missing(sandbox, "cannot drop capabilities", g_strerror(-r));
 	if (sandbox->options.needs & NEEDS_FILES)
 		forbid_shader_caches();
 }
@@ -252,7 +253,7 @@ static void report_in_force(const struct sandbox *sandbox, enum sandbox_profile 
 /* False, with an error line, if a step fails that worked in a child. */
 static bool install_profile(struct sandbox *sandbox, enum sandbox_profile profile)
 {
-	static const char what[] = "no filter of system calls";
+	static const char what[] = "no system call filter";
 	g_autoptr(GArray) uvm_fds = descriptors_find("/dev/nvidia-uvm");
 	bool kills = sandbox->options.level == SANDBOX_STRICT;
 	int r = seccomp_install(profile, kills, uvm_fds);
@@ -274,7 +275,8 @@ static void drop_gpu_nodes(struct sandbox *sandbox, unsigned needs)
 
 	sandbox->gpu_nodes = NULL;
 	if (r < 0)
-		add_missing(sandbox, "GPUs that do not draw stay in the file tree", g_strerror(-r));
+		add_missing(sandbox, "device nodes of unused GPUs stay in the file tree",
+			    g_strerror(-r));
 }
 
 bool sandbox_lock(struct sandbox *sandbox, unsigned needs)

@@ -210,11 +210,11 @@ static void on_unlisted(int signal, siginfo_t *info, void *data)
 
 	(void)signal;
 	if (unlisted_kills) {
-		report_call(LOG_LEVEL_ERROR, number, context, "the daemon ends");
+		report_call(LOG_LEVEL_ERROR, number, context, "the daemon exits");
 		end_process();
 	}
 	if (atomic_fetch_add(&n_told, 1) < MAX_DENIALS_TOLD)
-		report_call(LOG_LEVEL_WARN, number, context, "it fails");
+		report_call(LOG_LEVEL_WARN, number, context, "the call fails");
 #ifdef SYSCALL_CAN_FAIL
 	syscall_fail(context, number == SYS_ioctl ? ENOTTY : ENOSYS);
 #else

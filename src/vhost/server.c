@@ -119,7 +119,7 @@ static bool make_room(struct vhost_server *server)
 		server_listen(server, false);
 		return false;
 	}
-	log_warn("the front-end sent nothing for %d s: serving the one that waits",
+	log_warn("the front-end sent nothing for %d s: disconnecting it to serve the next one",
 		 SILENCE_MS / 1000);
 	vhost_watchdog_watch(server->watchdog, server->listen_fd, NULL);
 	vhost_session_free(server->session);

@@ -93,8 +93,9 @@ int handle_set_protocol_features(struct vhost_session *s, struct vhost_message *
 	uint64_t features = read_u64(m);
 
 	if (features & ~offered_protocol_features(s))
-		return session_refuse(s, -EPROTO,
-				      "a protocol feature was accepted that was not offered");
+		return session_refuse(
+			s, -EPROTO,
+			"the front-end acknowledged a protocol feature that was not offered");
 	s->protocol_features = features;
 	return 0;
 }
@@ -139,9 +140,9 @@ static int memory_result(struct vhost_session *s, int r)
 {
 	if (r != -EPROTO)
 		return r;
-	return session_refuse(s, -EINVAL,
-			      "no such region, or one that is empty, overlaps another "
-			      "or ends past its file");
+	return session_refuse(
+		s, -EINVAL,
+		"the region is unknown, empty, overlaps another, or ends past its file");
 }
 
 /* Moves the regions that are not maps of ours, with their descriptors, to the beginning of the
@@ -185,7 +186,7 @@ static int take_own_region(struct vhost_session *s)
 {
 	if (!s->queues[0].vring.is_running || !session_wants_answer(s))
 		return 0;
-	return session_refuse(s, -EALREADY, "the region is a map of this daemon");
+	return session_refuse(s, -EALREADY, "the region is a mapping that this daemon requested");
 }
 
 int handle_add_mem_reg(struct vhost_session *s, struct vhost_message *m)

@@ -11,8 +11,8 @@
 static const char *describe_ring(const struct vhost_queue *q)
 {
 	if (q->vring.is_broken)
-		return "is broken";
-	return q->vring.is_running ? "runs" : "is stopped";
+		return "stopped after an error";
+	return q->vring.is_running ? "running" : "stopped";
 }
 
 void vhost_session_log_state(const struct vhost_session *s)

@@ -198,9 +198,9 @@ int handle_set_vring_num(struct vhost_session *s, struct vhost_message *m)
 	if (!q)
 		return -EPROTO;
 	if (state.num > UINT16_MAX)
-		return session_refuse(s, -EPROTO, "larger than any ring");
+		return session_refuse(s, -EPROTO, "the size is above the largest ring (1024)");
 	if (q->vring.is_running && state.num != q->vring.size)
-		return session_refuse(s, -EBUSY, "the ring runs");
+		return session_refuse(s, -EBUSY, "the ring is running");
 	q->vring.size = (uint16_t)state.num;
 	queue_update(q);
 	return 0;
@@ -218,7 +218,7 @@ int handle_set_vring_addr(struct vhost_session *s, struct vhost_message *m)
 		return -EPROTO;
 	/* The front-end sends the same addresses again when only the logging flags change. */
 	if (q->vring.is_running && memcmp(&next, &q->vring.addresses, sizeof(next)) != 0)
-		return session_refuse(s, -EBUSY, "the ring runs");
+		return session_refuse(s, -EBUSY, "the ring is running");
 	q->vring.addresses = next;
 	q->has_addresses = true;
 	queue_update(q);
@@ -233,9 +233,9 @@ int handle_set_vring_base(struct vhost_session *s, struct vhost_message *m)
 	if (!q)
 		return -EPROTO;
 	if (state.num > UINT16_MAX)
-		return session_refuse(s, -EPROTO, "larger than any index");
+		return session_refuse(s, -EPROTO, "the index is above 65535");
 	if (q->vring.is_running)
-		return session_refuse(s, -EBUSY, "the ring runs");
+		return session_refuse(s, -EBUSY, "the ring is running");
 	if (state.index == 0 && state.num == 0 && s->stopped_base != 0)
 		session_reset_device(s);
 	q->vring.last_avail = (uint16_t)state.num;
@@ -330,7 +330,7 @@ int handle_set_vring_enable(struct vhost_session *s, struct vhost_message *m)
 	if (!q)
 		return -EPROTO;
 	if (state.num > 1)
-		return session_refuse(s, -EPROTO, "the value is neither 0 nor 1");
+		return session_refuse(s, -EPROTO, "the value must be 0 or 1");
 	q->is_enabled = state.num == 1;
 	queue_update(q);
 	return 0;

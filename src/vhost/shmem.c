@@ -252,7 +252,7 @@ static int on_channel(struct loop_source *source, uint32_t events)
 
 		shmem_disconnect(shmem);
 		shmem->failed(shmem->data, r,
-			      problem ? problem : "a wrong answer to a request of ours");
+			      problem ? problem : "invalid reply to a request of the daemon");
 		return 0;
 	}
 	if (r < 0) {

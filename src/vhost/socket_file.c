@@ -205,7 +205,7 @@ static char *check_path(const struct vhost_socket_file *file)
 	const size_t len = strlen(file->path);
 
 	if (len == 0 || len > MAX_PATH)
-		return g_strdup_printf("a socket path has 1 to %zu bytes: \"%s\"", MAX_PATH,
+		return g_strdup_printf("a socket path must have 1 to %zu bytes: \"%s\"", MAX_PATH,
 				       file->path);
 	if (!file->name[0])
 		return g_strdup_printf("%s is the path of a directory, not of a socket",
@@ -227,7 +227,8 @@ static char *prepare_file(struct vhost_socket_file *file, void (*confine)(void))
 
 	if (r == 0)
 		return NULL;
-	log_warn("%s may stay when the daemon ends: cannot start the process that removes it: %s",
+	log_warn("%s may be left behind when the daemon exits: cannot start the process that "
+		 "removes it: %s",
 		 file->path, g_strerror(-r));
 	return listen_alone(file);
 }

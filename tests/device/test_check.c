@@ -93,7 +93,7 @@ static void where_all_is_there_the_status_is_0(void **state)
 	assert_says(text, "ok    renderer: 2d\n");
 	assert_says(text, ": QEMU emulator version 11.1.3; displays: none gtk\n");
 	assert_says(text, "info  sandbox: off");
-	assert_says(text, "\nall is there\n");
+	assert_says(text, "\neverything works\n");
 	free(text);
 }
 
@@ -105,7 +105,7 @@ static void what_is_missing_has_a_cure_and_status_3(void **state)
 	write_qemu(qemu, "virtio-gpu-pci", "gtk");
 	text = check(ARGS("--gpu-mode", "2d", "--sandbox", "off"), WITH_LIMITS);
 	assert_says(text, "/qemu-system-");
-	assert_says(text, ": it has no device vhost-user-gpu\n      -> ");
+	assert_says(text, ": has no device vhost-user-gpu\n      -> ");
 	assert_says(text, "\nworks with limits\n");
 	free(text);
 }
@@ -114,7 +114,7 @@ static void what_the_options_ask_for_in_vain_has_status_1(void **state)
 {
 	(void)state;
 	expect(ARGS("--virgl", "--use-egl", "no"), 1,
-	       "no    virglrenderer: virglrenderer needs EGL or GLX, and both are switched off\n");
+	       "no    virglrenderer: virglrenderer needs EGL or GLX, and both are disabled\n");
 	expect(ARGS("--gpu-device", "/dev/null"), 1, "no    /dev/null: not a DRM render node\n");
 	expect(ARGS("--use-egl", "no"), WITH_LIMITS, "less  virglrenderer: ");
 }
@@ -129,7 +129,9 @@ static void a_driver_that_crashes_is_a_finding(void **state)
 	text = check(ARGS("--virgl", "--sandbox", "off"), 1);
 	unsetenv("LD_LIBRARY_PATH");
 	unlink(egl);
-	assert_says(text, "no    renderer: it ended the process: Segmentation fault\n      -> ");
+	assert_says(
+		text,
+		"no    renderer: killed the process that tried it: Segmentation fault\n      -> ");
 	free(text);
 }
 
@@ -145,7 +147,8 @@ static void a_driver_that_ends_the_process_with_status_0_is_a_finding(void **sta
 	unsetenv("VMM_DIES_QUIETLY");
 	unsetenv("LD_LIBRARY_PATH");
 	unlink(egl);
-	assert_says(text, "no    renderer: it ended the process with status 0\n      -> ");
+	assert_says(text,
+		    "no    renderer: ended the process that tried it with status 0\n      -> ");
 	if (strstr(text, "the driver was here"))
 		vmm_fail("what the driver prints is in the answer: %s", text);
 	free(text);
@@ -156,7 +159,7 @@ static void a_qemu_that_does_not_answer_is_not_waited_for(void **state)
 	(void)state;
 	write_qemu_that_hangs(qemu);
 	expect(ARGS("--gpu-mode", "2d", "--sandbox", "off"), WITH_LIMITS,
-	       ": it does not answer\n      -> ");
+	       ": does not answer -version and -device help\n      -> ");
 }
 
 static void root_runs_nothing_that_others_can_replace(void **state)
@@ -193,7 +196,7 @@ static void an_answer_that_cannot_be_written_has_status_1(void **state)
 	daemon_start(&d, ARGS("--gpu-mode", "2d", "--sandbox", "off"), -1);
 	assert_int_equal(daemon_wait(&d, 4 * vmm_default_timeout_ms()), 1);
 	err = daemon_text(d.err_fd);
-	assert_says(err, "standard output cannot be written");
+	assert_says(err, "cannot write to standard output");
 	free(err);
 	daemon_finish(&d);
 }

@@ -241,14 +241,14 @@ static void help_shows_values_and_defaults(void **state)
 {
 	static const char *const due[] = {
 		"renderer: auto (default), virglrenderer, 2d, null or gfxstream --",
-		("by default all of the mode: virgl, virgl2, gfxstream-vulkan, venus, drm, "
+		("all of the mode): virgl, virgl2, gfxstream-vulkan, venus, drm, "
 		 "gfxstream-gles, gfxstream-composer --"),
-		"uses EGL: false or true (default) --",
-		"uses GLX: false (default) or true --",
-		"OpenGL does not work: false or true --",
+		"use EGL: false or true (default) --",
+		"use GLX: false (default) or true --",
+		"OpenGL fails): false or true --",
 		"then exit --",
 		"(1 to 16, default 1) --",
-		"resources (default 1G) --",
+		"this process use (default 1G) --",
 		"live resources (default 262144) --",
 		"(1 to 32766, default 16384) --",
 		"stream (default 16M) --",
@@ -301,7 +301,7 @@ static void help_that_cannot_be_written_ends_with_status_1(void **state)
 		daemon_start(d, ARGS(requests[i]), -1);
 		assert_int_equal(daemon_wait(d, vmm_default_timeout_ms()), 1);
 		err = daemon_text(d->err_fd);
-		if (!strstr(err, "standard output cannot be written"))
+		if (!strstr(err, "cannot write to standard output"))
 			vmm_fail("%s: it said \"%s\"", requests[i], err);
 		free(err);
 		daemon_finish(d);

@@ -391,7 +391,7 @@ static void a_display_that_never_answers_is_spoken_of_once(void **state)
 		assert_response(gpu_display_info(vmm, &info), VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
 	}
 	log = daemon_text(vmm->daemon.err_fd);
-	for (at = log; (at = strstr(at, "does not answer")); at++)
+	for (at = log; (at = strstr(at, "did not answer")); at++)
 		n++;
 	free(log);
 	assert_int_equal(n, 1);

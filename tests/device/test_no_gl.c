@@ -138,10 +138,10 @@ static void a_wish_that_leaves_no_way_is_refused(void **state)
 {
 	(void)state;
 	unsetenv("DISPLAY");
-	expect_sentence(ARGS(GL, "--use-egl", "false"), "both are switched off");
+	expect_sentence(ARGS(GL, "--use-egl", "false"), "both are disabled");
 	expect_sentence(ARGS(GL, "--use-egl=false", "--use-glx", "--gpu-device", "/dev/null"),
 			"--gpu-device needs EGL");
-	expect_sentence(ARGS(GL, "--use-egl", "false", "--use-glx"), "an X server in DISPLAY?");
+	expect_sentence(ARGS(GL, "--use-egl", "false", "--use-glx"), "DISPLAY names an X server");
 	expect_sentence(ARGS(GL, "--gpu-device", "/dev/null"), "not a DRM render node");
 	expect_sentence(ARGS(GL, "--gpu-device", "/nonexistent"), "cannot be used: No such");
 	if (access("/dev/dri", F_OK) < 0)

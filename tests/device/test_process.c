@@ -247,7 +247,7 @@ static void standard_output_and_error_are_no_connection(void **state)
 	for (unsigned i = 0; i < ARRAY_LENGTH(numbers); i++) {
 		args[3] = numbers[i];
 		assert_int_equal(run_another(args, -1, &text), 1);
-		assert_non_null(strstr(text, "that is where the log goes"));
+		assert_non_null(strstr(text, "is where the log goes"));
 		free(text);
 	}
 }

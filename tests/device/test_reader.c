@@ -257,7 +257,7 @@ static void a_syslog_that_nobody_reads_holds_nothing_up(void **state)
 	while (recv(reader, text, sizeof(text), MSG_DONTWAIT) > 0)
 		;
 	assert_int_equal(daemon_stop(&vmm->daemon, SIGTERM), 0);
-	expect_syslog(4, pid, " lines were lost: /dev/log had no room");
+	expect_syslog(4, pid, " lines were dropped: /dev/log was full");
 	forget_own_dev();
 }
 

@@ -120,7 +120,7 @@ static void start_with_them(const void *data)
 	CHECK(pread(fd, text, sizeof(text) - 1, 0) > 0);
 	CHECK(strstr(text, "warn virgl: /dev/dri/renderD128 cannot be opened: No such device\n"));
 	CHECK(strstr(text, "warn virgl: /dev/dri/renderD1000 cannot be opened: No such device\n"));
-	CHECK(strstr(text, "info virgl: draws without a render node"));
+	CHECK(strstr(text, "info virgl: rendering without a render node"));
 }
 
 static void assert_well(void (*fn)(const void *), const void *data)

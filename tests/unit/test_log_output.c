@@ -79,7 +79,7 @@ static void check_losses(int reader)
 	CHECK(len > 0 && len < LINES * line_len && len % line_len == 0);
 	print();
 	read_all(reader, text, sizeof(text));
-	CHECK(sscanf(text, "warn log: %u lines were lost: standard error had no room\ninfo test:",
+	CHECK(sscanf(text, "warn log: %u lines were dropped: standard error was full\ninfo test:",
 		     &lost) == 1);
 	CHECK(lost == LINES - len / line_len);
 	print();
@@ -174,7 +174,7 @@ static void use_stopped_terminal(const void *unused)
 		;
 	print();
 	read_all(master, text, sizeof(text));
-	CHECK(strstr(text, " lines were lost: standard error had no room"));
+	CHECK(strstr(text, " lines were dropped: standard error was full"));
 	CHECK((fcntl(terminal, F_GETFL) & O_NONBLOCK) == 0);
 }
 

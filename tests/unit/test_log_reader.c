@@ -227,7 +227,7 @@ static void fill_syslog(const void *unused)
 
 	CHECK(n > 0 && n < FLOOD);
 	log_error("after");
-	snprintf(due, sizeof(due), "log: %u lines were lost: %s had no room", FLOOD - n, path);
+	snprintf(due, sizeof(due), "log: %u lines were dropped: %s was full", FLOOD - n, path);
 	expect_syslog(log, 4, due);
 	expect_syslog(log, 3, "test: after");
 }

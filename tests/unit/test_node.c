@@ -65,7 +65,8 @@ static void a_node_for_no_group_is_not_cured_by_one(void **state)
 	assert_int_equal(chmod(path, 0), 0);
 	g_autofree char *problem = find_problem();
 
-	assert_string_equal(problem, "Permission denied: its mode lets no group use it");
+	assert_string_equal(problem,
+			    "Permission denied: its mode does not let a group read and write it");
 }
 
 static void what_is_no_node_is_told_apart(void **state)

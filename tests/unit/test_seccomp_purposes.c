@@ -142,7 +142,7 @@ static void say_what_was_denied(const void *data)
 	}
 	lseek(fd, 0, SEEK_SET);
 	CHECK(read(fd, text, sizeof(text) - 1) > 0);
-	CHECK(strstr(text, "(ioctl 0x5414) is not in the profile: it fails\n"));
+	CHECK(strstr(text, "(ioctl 0x5414) is not in the profile: the call fails\n"));
 	CHECK(strlen(text) < 40 * 80);
 }
 

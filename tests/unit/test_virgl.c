@@ -30,7 +30,7 @@ static void assert_all_pixels(struct renderer_resource *resource, uint32_t pixel
 
 static void test_options_that_cannot_work_are_refused_in_one_sentence(void **state)
 {
-	assert_refused(&(struct virgl_options){ .use_egl = false }, "both are switched off");
+	assert_refused(&(struct virgl_options){ .use_egl = false }, "both are disabled");
 	assert_refused(&(struct virgl_options){ .use_glx = true, .gpu_device = "/dev/null" },
 		       "--gpu-device needs EGL");
 	assert_refused(&(struct virgl_options){ .use_egl = true, .gpu_device = "/dev/null" },

@@ -112,12 +112,12 @@ static void note_message_begun(struct socket_display *sd)
 static void drop_failed_socket(struct socket_display *sd, int error)
 {
 	if (error == EPIPE || error == ECONNRESET)
-		log_debug("the VMM closed its display socket");
+		log_debug("the front-end closed the display socket");
 	else if (sd->output.scanout < DISPLAY_MAX_SCANOUTS)
-		log_error("scanout %u: cannot send %s to the VMM's display: %s", sd->output.scanout,
+		log_error("scanout %u: cannot send %s to the display: %s", sd->output.scanout,
 			  sd->output.message->name, g_strerror(error));
 	else
-		log_error("cannot send %s to the VMM's display: %s", sd->output.message->name,
+		log_error("cannot send %s to the display: %s", sd->output.message->name,
 			  g_strerror(error));
 	socket_drop_peer(sd);
 }
@@ -128,7 +128,7 @@ static void wait_for_room(struct socket_display *sd, bool is_full)
 
 	sd->is_full = is_full;
 	if (r < 0) {
-		log_error("cannot watch the VMM's display socket: %s", g_strerror(-r));
+		log_error("cannot watch the display socket: %s", g_strerror(-r));
 		socket_drop_peer(sd);
 	}
 }

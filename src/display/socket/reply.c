@@ -117,8 +117,8 @@ static bool handle_one(struct socket_display *sd)
 	const struct reply_kind *kind = find_kind(&header);
 
 	if (!kind || header.size != kind->size || !(header.flags & VHOST_USER_GPU_MSG_FLAG_REPLY)) {
-		log_error("the VMM's display sent request %u (%s), flags 0x%x, %u bytes, which is "
-			  "no answer: closing its socket",
+		log_error("the display sent an invalid reply, closing its socket: request %u (%s), "
+			  "flags 0x%x, %u bytes",
 			  header.request, kind ? kind->name : "unknown", header.flags, header.size);
 		socket_drop_peer(sd);
 		return false;
@@ -143,12 +143,12 @@ void socket_reply_read(struct socket_display *sd)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0 && errno != ECONNRESET) {
-		log_error("cannot read from the VMM's display: %s", g_strerror(errno));
+		log_error("cannot read from the display: %s", g_strerror(errno));
 		socket_drop_peer(sd);
 		return;
 	}
 	if (n <= 0) {
-		log_debug("the VMM closed its display socket");
+		log_debug("the front-end closed the display socket");
 		socket_drop_peer(sd);
 		return;
 	}

@@ -16,7 +16,7 @@ void socket_report_features(struct socket_display *sd)
 		return; /* QEMU passes a new socket at each start of the device */
 	sd->has_told = true;
 	sd->told_features = sd->features;
-	log_info("the front-end's display is connected; EDID: %s, dma-bufs with modifiers: %s",
+	log_info("the display is connected; EDID: %s, dma-bufs with modifiers: %s",
 		 yes_or_no(socket_has_features(sd, VHOST_USER_GPU_PROTOCOL_F_EDID)),
 		 yes_or_no(socket_has_features(sd, VHOST_USER_GPU_PROTOCOL_F_DMABUF2)));
 }
@@ -31,14 +31,16 @@ void socket_log_state(struct display *display)
 	if (sd->fd < 0)
 		log_info("statistics: display: not connected");
 	else
-		log_info("statistics: display: connected, %s; %u requests wait",
-			 sd->is_full ? "does not read what was sent" : "all was sent", n_requests);
+		log_info("statistics: display: connected, %s; %u requests unanswered",
+			 sd->is_full ? "the display does not read" : "everything was sent",
+			 n_requests);
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
 		const struct socket_scanout *s = &sd->scanouts[i];
 
 		if (s->kind != SCANOUT_OFF)
 			log_info("statistics: display of scanout %u: %ux%u, %u damaged parts, %s",
 				 i, s->width, s->height, s->damage.count + s->waiting.count,
-				 s->flush_is_asked ? "waits for a flush" : "no flush waits");
+				 s->flush_is_asked ? "a dma-buf flush is pending"
+						   : "no dma-buf flush is pending");
 	}
 }

@@ -137,7 +137,7 @@ static struct display_request *find_due(struct socket_display *sd, uint64_t now)
 /* @scanout DISPLAY_MAX_SCANOUTS: the request concerns no scanout. */
 static void warn_once(struct socket_display *sd, const char *what, unsigned scanout)
 {
-	static const char line[] = "the VMM's display does not answer in time";
+	static const char line[] = "the display did not answer in time";
 
 	if (!sd->has_warned && scanout < DISPLAY_MAX_SCANOUTS)
 		log_warn("scanout %u: %s (%s)", scanout, line, what);

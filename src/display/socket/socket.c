@@ -105,7 +105,7 @@ void socket_set_features(struct socket_display *sd, uint64_t features)
 		struct socket_scanout *s = &sd->scanouts[i];
 
 		if (s->kind == SCANOUT_DMABUF && !dmabuf_is_showable(sd, &s->dmabuf)) {
-			log_warn("scanout %u: this display cannot show the guest's buffer", i);
+			log_warn("scanout %u: the display cannot show the guest's dma-buf", i);
 			socket_scanout_off(sd, i);
 		}
 	}
@@ -485,7 +485,7 @@ struct display *socket_display_new(struct loop *loop, uint32_t max_fps)
 	socket_pace_init(sd, max_fps);
 	int r = make_timers(sd);
 	if (r < 0) {
-		log_error("cannot make a timer: %s", g_strerror(-r));
+		log_error("cannot create a timer: %s", g_strerror(-r));
 		g_free(sd);
 		return NULL;
 	}

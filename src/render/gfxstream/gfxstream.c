@@ -136,8 +136,8 @@ static char *start_library(struct gfxstream *gfxstream, const struct gfxstream_o
 	has_started = true;
 	gfxstream->flags = gfxstream_flags(options);
 	if (gfxstream_init(&gfxstream->library, options, gfxstream_fence_on_passed, gfxstream) != 0)
-		return g_strdup("gfxstream's library failed to start here, after it had started in "
-				"a child");
+		return g_strdup(
+			"gfxstream's library started in a child process but not in this one");
 	gfxstream_context_init_capsets(gfxstream, options->capsets);
 	return NULL;
 }

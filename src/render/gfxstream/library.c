@@ -62,9 +62,9 @@ char *gfxstream_library_open(struct gfxstream_library *library, const char *path
 			    : open_any(usual_names, G_N_ELEMENTS(usual_names), &why);
 
 	if (!handle)
-		return g_strdup_printf("gfxstream's library cannot be loaded: %s; %s", why,
-				       path ? "does --gfxstream-library name it?"
-					    : "--gfxstream-library says where it is");
+		return g_strdup_printf("cannot load gfxstream's library: %s; %s", why,
+				       path ? "check --gfxstream-library"
+					    : "give its path with --gfxstream-library");
 	g_autofree char *missing = find_functions(library, handle);
 
 	if (*missing)

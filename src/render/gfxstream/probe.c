@@ -122,15 +122,14 @@ static const char *try_library(void *data)
 	if (problem)
 		return problem; /* freed when the child ends */
 	if (gfxstream_init(&tried, options, ignore_fence, NULL) != 0)
-		return options->features ? "the library does not start; does it know all of "
-					   "--gfxstream-features?"
+		return options->features ? "the library does not start; check --gfxstream-features"
 					 : "the library does not start";
 	if (tried.context_create(CONTEXT, 0, "", GFXSTREAM_CAPSET_VULKAN) != 0)
-		return "the library makes no context";
+		return "the library cannot create a context";
 	if (!can_copy_pixels())
-		return "an image does not come back as it was written";
+		return "an image read back differs from what was written";
 	if (!can_share_memory())
-		return "the library's memory cannot be given to another process";
+		return "the library's memory cannot be shared with another process";
 	return NULL;
 }
 

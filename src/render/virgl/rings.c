@@ -119,7 +119,7 @@ static int answer_refusal(uint32_t capset, int result)
 {
 	if (capset != VIRGL_CAPSET_VENUS)
 		return renderer_response(result);
-	log_debug("no Vulkan context: the render server made none");
+	log_debug("no Vulkan context: the render server could not create it");
 	return VIRTIO_GPU_RESP_ERR_UNSPEC;
 }
 

@@ -198,7 +198,7 @@ static const struct row rows[VIRGL_N_COMMANDS] = {
 
 static bool refuse_stream(uint32_t header)
 {
-	log_debug("refused a command stream for a command %s (number %u, object %u)",
+	log_debug("refused a command stream because of its command %s (number %u, object %u)",
 		  rows[VIRGL_COMMAND(header)].name, VIRGL_COMMAND(header), VIRGL_OBJECT(header));
 	return false;
 }

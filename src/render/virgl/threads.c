@@ -46,7 +46,7 @@ void virgl_threads_limit(void)
 
 	g_snprintf(number, sizeof(number), "%u", n);
 	setenv(VARIABLE, number, true);
-	log_warn("%u threads can be made here, not %u: where the CPU draws OpenGL, it does so "
-		 "with " VARIABLE "=%u; is there a limit of processes, or a filter without clone3?",
+	log_warn("only %u of %u threads can be created: if the CPU draws OpenGL, it uses " VARIABLE
+		 "=%u; check for a process limit, or a seccomp filter that denies clone3",
 		 available, wanted, n);
 }

@@ -36,10 +36,10 @@ int virgl_venus_get_server_fd(void *cookie, uint32_t version)
 	int fd = -1;
 
 	g_clear_pointer(&venus->problem, g_free);
-	venus->problem =
-		version == 0 ? venus->start_server(venus->start_server_data, &fd)
-			     : g_strdup_printf("virglrenderer speaks version %u with its server",
-					       version);
+	venus->problem = version == 0 ? venus->start_server(venus->start_server_data, &fd)
+				      : g_strdup_printf("virglrenderer uses version %u of the "
+							"render server's protocol, not 0",
+							version);
 	venus->socket = fd;
 	return fd >= 0 ? fd : eventfd(0, EFD_CLOEXEC);
 }
@@ -53,7 +53,7 @@ static char *make_rings(struct virgl *virgl, const struct virgl_options *options
 {
 	virgl->rings = virgl_rings_new(options->max_venus_contexts);
 	if (!virgl->rings)
-		return g_strdup_printf("fences cannot be watched: %s", g_strerror(errno));
+		return g_strdup_printf("cannot watch fences: %s", g_strerror(errno));
 	virgl->callbacks.version = 3;
 	virgl->callbacks.write_context_fence = virgl_rings_on_passed;
 	virgl->callbacks.get_server_fd = virgl_venus_get_server_fd;
@@ -113,7 +113,7 @@ static bool can_make_drm(void)
 /* Gives up on Venus and native contexts; OpenGL goes on. */
 static void give_up_watching(struct virgl *virgl, int error)
 {
-	log_warn("no Venus (Vulkan): fences cannot be watched: %s", g_strerror(error));
+	log_warn("no Venus (Vulkan): cannot watch fences: %s", g_strerror(error));
 	g_clear_pointer(&virgl->rings, virgl_rings_free);
 	virgl->venus.is_on = false;
 	virgl->venus.is_drm_on = false;
@@ -125,7 +125,7 @@ void virgl_venus_begin(struct virgl *virgl)
 	int r;
 
 	if (venus->is_drm_on && !can_make_drm())
-		virgl_venus_give_up_drm(virgl, "this virglrenderer has none for this GPU");
+		virgl_venus_give_up_drm(virgl, "virglrenderer has none for this GPU");
 	if (!venus->is_on && !venus->is_drm_on)
 		g_clear_pointer(&virgl->rings, virgl_rings_free);
 	if (!virgl->rings)

@@ -20,7 +20,7 @@ bool virgl_venus_is_wanted(const struct virgl_options *options)
 char *virgl_venus_refuse(const struct virgl_options *options, const char *why)
 {
 	if (options->capsets == VENUS)
-		return g_strdup_printf("--capset venus cannot be: %s", why);
+		return g_strdup_printf("--capset venus does not work: %s", why);
 	if (options->capsets & VENUS)
 		log_warn("no Venus (Vulkan): %s", why);
 	else

@@ -67,10 +67,10 @@ static const char *try_library(struct virgl *virgl)
 		return virgl->venus.problem ? virgl->venus.problem
 					    : "virglrenderer was built without Venus";
 	if (virgl_renderer_context_create_with_flags(CONTEXT, VIRGL_CAPSET_VENUS, 0, "") != 0)
-		return "the render server makes no context";
+		return "the render server cannot create a context";
 	if (!can_share_memory())
-		return "the render server's context does not work; does the sandbox or a limit "
-		       "refuse what it needs?";
+		return "the render server's context does not work; the sandbox or a limit may deny "
+		       "what it needs";
 	return NULL;
 }
 

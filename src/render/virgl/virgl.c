@@ -92,7 +92,7 @@ static int get_drm_fd(void *cookie)
 
 static const char *failure_reason(void)
 {
-	return last_line[0] ? last_line : "no reason is given (EGL_LOG_LEVEL=debug prints more)";
+	return last_line[0] ? last_line : "it gives no reason (EGL_LOG_LEVEL=debug prints more)";
 }
 
 static bool init_library(struct virgl *virgl, int flags)
@@ -172,7 +172,7 @@ static bool start_on_any_node(struct virgl *virgl, const struct virgl_options *o
 			continue;
 		}
 		if (start_library(virgl, options)) {
-			log_info("draws on %s", path);
+			log_info("rendering on %s", path);
 			return true;
 		}
 		log_warn("virglrenderer cannot use %s: %s", path, failure_reason());
@@ -189,17 +189,17 @@ static char *start_api(struct virgl *virgl, const struct virgl_options *options)
 	const char *problem;
 
 	if (!options->use_egl && !options->use_glx)
-		return g_strdup("virglrenderer needs EGL or GLX, and both are switched off");
+		return g_strdup("virglrenderer needs EGL or GLX, and both are disabled");
 	if (!options->use_egl && options->gpu_device)
-		return g_strdup("--gpu-device needs EGL, which is switched off");
+		return g_strdup("--gpu-device needs EGL, which is disabled");
 	problem = virgl_egl_find_problem(options->use_egl, options->api == VIRGL_API_GLES);
 	if (problem)
 		return g_strdup_printf("virglrenderer cannot start: %s", problem);
 	if (!options->use_egl)
 		return start_library(virgl, options)
 			       ? NULL
-			       : g_strdup_printf("virglrenderer cannot start with GLX: %s; is "
-						 "there an X server in DISPLAY?",
+			       : g_strdup_printf("virglrenderer cannot start with GLX: %s; check "
+						 "that DISPLAY names an X server",
 						 failure_reason());
 	if (options->gpu_device)
 		return start_on_node(virgl, options);
@@ -209,7 +209,7 @@ static char *start_api(struct virgl *virgl, const struct virgl_options *options)
 		return g_strdup("virglrenderer found no render node in /dev/dri that works, and "
 				"--use-surfaceless is off");
 	if (start_library(virgl, options)) {
-		log_info("draws without a render node, so without dma-bufs");
+		log_info("rendering without a render node: no dma-bufs");
 		return NULL;
 	}
 	return g_strdup_printf("virglrenderer found no render node in /dev/dri that works, and "
@@ -315,7 +315,7 @@ char *virgl_describe_driver(void)
 struct renderer *virgl_new(const struct virgl_options *options, char **ret_message)
 {
 	if (is_running) {
-		*ret_message = g_strdup("virglrenderer serves one renderer in a process");
+		*ret_message = g_strdup("virglrenderer supports one renderer in a process");
 		return NULL;
 	}
 
