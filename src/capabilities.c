@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The answer to --print-capabilities (QEMU's docs/interop/vhost-user.rst, "Backend programs").
+ * Prints the capabilities for --print-capabilities (QEMU's docs/interop/vhost-user.rst, "Backend
+ * programs").
  *
- * libvirt runs it as root at each start of a machine, before it starts the daemon for that machine,
- * so it loads no driver and opens nothing. It is true of this host: libvirt wants a render node
- * from each back-end that says "render-node", and where there is none the machine does not start.
+ * libvirt runs this as root each time it starts a machine, so it loads no driver and opens no file.
+ * The answer depends on the host: libvirt requires a render node from each back-end that lists
+ * "render-node", and a machine without one then does not start.
  */
 #include "capabilities.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Each finding says what is there, how good that is, and what would help. What a driver does to the
- * process that loads it is a finding too, so that is tried in a child (check_renderer.c).
+ * Each finding names a part of the host, its status and text, and a cure. A driver that crashes
+ * the process that loads it is also a finding, so check_renderer.c tries drivers in a child.
  */
 #include "check.h"
 
@@ -52,7 +52,8 @@ static void print_text(const GPtrArray *findings)
 	}
 }
 
-/* A string of JSON, which text of drivers and files is not always: other bytes become "?". */
+/* Prints @text as a JSON string. Text of drivers and files may not be UTF-8: g_utf8_make_valid()
+ * replaces invalid bytes. */
 static void print_string(const char *text)
 {
 	g_autofree char *valid = g_utf8_make_valid(text, -1);

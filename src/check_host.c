@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* Device nodes and libraries, by looking at files only. */
+/* Checks device nodes and libraries. It only looks at files and loads nothing. */
 #include <glob.h>
 #include <unistd.h>
 
@@ -79,7 +79,7 @@ static void check_helper(GPtrArray *findings, const char *name, const char *cons
 		  paths->len > 0 ? (const char *)g_ptr_array_index(paths, 0) : "not found", NULL);
 }
 
-/* Neither is needed for what is offered by default. */
+/* The default works without either of them. */
 void check_helpers(GPtrArray *findings)
 {
 	static const char *const servers[] = { "/usr/libexec/virgl_render_server",

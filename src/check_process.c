@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Processes that are asked something. Each gets a time: what it runs is a driver or a program of
- * somebody else's, which may wait for ever, leave a process behind that keeps its pipe open, or
- * sleep in the kernel where no signal ends it.
+ * Runs child processes with a deadline. A child loads a driver or is another project's program. It
+ * may wait for ever, leave a process behind that keeps its pipe open, or sleep in the kernel where
+ * no signal ends it.
  */
 #include <poll.h>
 #include <signal.h>
@@ -18,7 +18,7 @@
 #define MAX_BYTES (1 << 20)
 
 #define LOOK_US (10 * 1000)
-#define KILL_US (2 * G_USEC_PER_SEC) /* for one that was killed to be gone */
+#define KILL_US (2 * G_USEC_PER_SEC) /* after SIGKILL, until the process is given up */
 
 static bool wait_for_bytes(int fd, int64_t deadline)
 {
@@ -80,7 +80,7 @@ char *check_ask(const char *const *argv, unsigned seconds)
 		       : NULL;
 }
 
-/* Nobody but root may put another file at @path, which has no symbolic links. */
+/* Whether only root can replace the file at @path, which contains no symbolic links. */
 static bool is_roots(const char *path)
 {
 	g_autofree char *parent = g_path_get_dirname(path);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Starts sandbox and renderer as the daemon would, in a child: a driver may crash, wait for ever or
- * end the process, and the sandbox takes away what the other findings need. The child writes a line
- * for each finding into a pipe: status, name, text and cure, between TAB characters. The last line
- * is END: a driver may end the process with status 0 too, or leave one behind that keeps the pipe
- * open, so neither the status nor the end of the pipe says that all was tried.
+ * Starts sandbox and renderer as the daemon does, but in a child: a driver may crash, wait for ever
+ * or end the process, and the sandbox removes access that the other checks need. The child writes
+ * one line for each finding into a pipe: status, name, text and cure, separated by TAB characters.
+ * Its last line is END. Only END proves that everything was tried: a driver may end the process
+ * with status 0, or leave a process behind that keeps the pipe open.
  */
 #include <fcntl.h>
 #include <glib.h>
@@ -25,12 +25,12 @@
 #include "start.h"
 #include "vulkan.h"
 
-/* How long a driver may take. */
+/* Deadline for the child. */
 #define SECONDS 30
 
 #define END "."
 
-/* Freed with g_free(). What drivers say may be of several lines. */
+/* Freed with g_free(). Messages of drivers may have several lines. */
 static char *make_one_line(const char *text)
 {
 	return g_strdelimit(g_strdup(text ? text : ""), "\t\r\n", ' ');
@@ -77,7 +77,7 @@ static void tell_capsets(FILE *pipe, struct renderer *renderer)
 	g_string_free(text, TRUE);
 }
 
-/* NULL: none is in use. Freed with g_free(). */
+/* NULL if OpenGL is not used. Freed with g_free(). */
 static char *describe_opengl(const struct options *options)
 {
 	return options->gpu_mode == GPU_MODE_VIRGLRENDERER ? virgl_describe_driver() : NULL;
@@ -95,7 +95,7 @@ static void tell_renderer(FILE *pipe, const struct options *options, struct rend
 	tell_capsets(pipe, renderer);
 }
 
-/* In the child. */
+/* Called in the child. */
 static void try_renderer(FILE *pipe, const struct options *options)
 {
 	struct options tried = *options;
@@ -109,7 +109,7 @@ static void try_renderer(FILE *pipe, const struct options *options)
 	sandbox.options.level = options->sandbox;
 	tell_sandbox(pipe, &sandbox);
 	fflush(pipe);
-	/* With "auto" a renderer that does not start is one with less, and the reason is wanted. */
+	/* "auto" would fall back to 2D without a reason, and the finding needs the reason. */
 	if (tried.gpu_mode == GPU_MODE_AUTO)
 		tried.gpu_mode = GPU_MODE_VIRGLRENDERER;
 	struct renderer *renderer = start_renderer(&tried, &vulkan, &message);
@@ -124,7 +124,7 @@ static void try_renderer(FILE *pipe, const struct options *options)
 	fflush(pipe);
 }
 
-/* Drivers print what they like, and standard output is the parent's answer. */
+/* Standard output carries the parent's result, so output of drivers is discarded. */
 static _Noreturn void become_child(int fd, const struct options *options)
 {
 	FILE *pipe = fdopen(fd, "w");
@@ -133,12 +133,12 @@ static _Noreturn void become_child(int fd, const struct options *options)
 	if (!pipe || !freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
 		_exit(EXIT_FAILURE);
 	signal(SIGALRM, SIG_DFL);
-	alarm(2 * SECONDS); /* should the parent be gone */
+	alarm(2 * SECONDS); /* ends this process if the parent has ended */
 	try_renderer(pipe, options);
 	_exit(EXIT_SUCCESS);
 }
 
-/* Whether it was one. */
+/* False if @line is not a finding. */
 static bool add_finding(GPtrArray *findings, const char *line)
 {
 	g_auto(GStrv) parts = g_strsplit(line, "\t", 4);
@@ -151,7 +151,7 @@ static bool add_finding(GPtrArray *findings, const char *line)
 	return true;
 }
 
-/* Whether the child came to its end. */
+/* Whether @text contains END. */
 static bool add_findings(GPtrArray *findings, const char *text)
 {
 	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
@@ -162,7 +162,7 @@ static bool add_findings(GPtrArray *findings, const char *text)
 	return false;
 }
 
-/* Why the child did not come to its end; freed with g_free(). */
+/* Why the child did not write END; freed with g_free(). */
 static char *describe_end(enum check_end end, int status)
 {
 	if (end != CHECK_END_ITSELF)

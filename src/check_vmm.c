@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* What would start this daemon, or speak with it: QEMU and libvirt. */
+/* Checks the programs that start this daemon or connect to it: QEMU and libvirt. */
 #include <stdbool.h>
 #include <string.h>
 #include <sys/utsname.h>
 
 #include "check_private.h"
 
-/* How long QEMU may take to say something. */
+/* Deadline for one run of QEMU. */
 #define SECONDS 10
 
 #define JSON_DIRECTORIES "/etc/qemu/vhost-user", "/usr/share/qemu/vhost-user"
 
-/* What QEMU prints, or NULL. */
+/* Returns QEMU's output, or NULL. */
 static char *ask_qemu(const char *path, const char *option, const char *topic)
 {
 	const char *argv[] = { path, option, topic, NULL };
@@ -19,7 +19,7 @@ static char *ask_qemu(const char *path, const char *option, const char *topic)
 	return check_ask(argv, SECONDS);
 }
 
-/* "gtk sdl egl-headless": the lines behind the first one. */
+/* "gtk sdl egl-headless": the lines after the first one. */
 static char *join_displays(const char *help)
 {
 	g_auto(GStrv) lines = g_strsplit(help ? help : "", "\n", -1);
@@ -33,7 +33,7 @@ static char *join_displays(const char *help)
 	return g_string_free(text, FALSE);
 }
 
-/* What QEMU calls the machine of uname(), if not the same. */
+/* QEMU's names of machines, where they differ from uname()'s. */
 static const struct {
 	const char *machine, *name;
 } qemu_names[] = {
@@ -100,7 +100,7 @@ void check_qemu(GPtrArray *findings)
 		ask_all(findings, path);
 }
 
-/* Of "key": "value"; freed with g_free(), or NULL. */
+/* Returns the value of "key": "value", freed with g_free(), or NULL. */
 static char *find_string(const char *json, const char *key)
 {
 	g_autofree char *pattern = g_strdup_printf("\"%s\"\\s*:\\s*\"([^\"]*)\"", key);
@@ -128,7 +128,7 @@ static gint compare_names(gconstpointer a, gconstpointer b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The file of that name that counts: the first in the order of the directories. */
+/* Reads the file @name of the first directory that has it, which is the one that libvirt reads. */
 static char *read_json(const char *name, char **ret_path)
 {
 	static const char *const directories[] = { JSON_DIRECTORIES };
@@ -144,7 +144,7 @@ static char *read_json(const char *name, char **ret_path)
 	return NULL;
 }
 
-/* As libvirt goes through them: sorted by name, an empty file masks. */
+/* Reads the files as libvirt does: sorted by name; an empty file hides those of the same name. */
 void check_libvirt(GPtrArray *findings)
 {
 	static const char *const directories[] = { JSON_DIRECTORIES };

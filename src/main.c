@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Puts the rooms together: the loop, a renderer, a display, the device between them and the server
- * that brings the VMM. It and start.c are the only files that know which renderers and displays
- * there are.
+ * Creates the loop, a renderer, a display, the device between them, and the server that accepts
+ * front-ends. Only this file and start.c know which renderers and displays exist.
  *
- * Whatever can fail for a reason that a person can mend fails here, before the socket is there,
- * with one sentence; a front-end that finds the socket finds a working device behind it.
+ * Every failure that a user can repair happens here, before the socket exists, and prints one
+ * sentence. A front-end that can connect therefore finds a working device.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +51,7 @@ struct daemon {
 	struct service_manager service_manager;
 	struct loop loop;
 	struct sandbox sandbox;
-	struct state_lock lock;          /* of all that the loop's callbacks touch */
+	struct state_lock lock;          /* of everything that the loop's callbacks use */
 	struct vhost_watchdog *watchdog; /* NULL if its thread could not be started */
 	int signal_fd;                   /* owned */
 	struct vulkan vulkan;
@@ -69,7 +68,7 @@ static int on_signal(struct loop_source *source, uint32_t events)
 	return LOOP_QUIT;
 }
 
-/* By name, or by number. */
+/* @name: a name or a number. */
 static bool find_group(const char *name, gid_t *ret)
 {
 	const struct group *group = getgrnam(name);
@@ -86,7 +85,7 @@ static bool find_group(const char *name, gid_t *ret)
 	return errno == 0 && g_ascii_isdigit(*name) && !*end && number < UINT32_MAX;
 }
 
-/* What is wrong with an inherited descriptor costs little to find. False if it was said. */
+/* Checks an inherited descriptor before the slow steps. False if a sentence was printed. */
 static bool check_fd(const struct options *options)
 {
 	g_autofree char *problem = options->fd >= 0 ? vhost_server_check_fd(options->fd) : NULL;
@@ -96,15 +95,15 @@ static bool check_fd(const struct options *options)
 	return !problem;
 }
 
-/* Makes @fd, of the file @path, an empty file that is this daemon's alone: one that does not start,
- * for another has its socket, leaves the trace of that one. NULL, or a sentence. */
+/* Locks the file @path, open as @fd, and empties it. The lock keeps a second daemon, which then
+ * does not start, from emptying the trace of the first. NULL, or a sentence. */
 static char *prepare_trace(int fd, const char *path)
 {
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return g_strdup_printf("--trace %s: %s", path, g_strerror(errno));
-	/* A pipe or a terminal would have to be waited for. */
+	/* Writing to a pipe or a terminal could block. */
 	if (!S_ISREG(st.st_mode))
 		return g_strdup_printf("--trace %s is not a regular file", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
@@ -114,7 +113,7 @@ static char *prepare_trace(int fd, const char *path)
 	return NULL;
 }
 
-/* Before the sandbox, which has no place for it either. False if what is wrong was said. */
+/* Called before the sandbox starts, which hides the file. False if a sentence was printed. */
 static bool open_trace(struct options *options)
 {
 	if (!options->trace)
@@ -130,7 +129,7 @@ static bool open_trace(struct options *options)
 	return !problem;
 }
 
-/* Before the sandbox, which has no place for the file. False if what is wrong was said. */
+/* Called before the sandbox starts, which hides the file. False if a sentence was printed. */
 static bool make_socket_file(const struct options *options, struct vhost_socket_file **ret)
 {
 	struct vhost_socket_file_options file_options = {
@@ -156,7 +155,7 @@ static bool make_socket_file(const struct options *options, struct vhost_socket_
 	return *ret;
 }
 
-/* For "systemctl status". */
+/* Sets the text of "systemctl status". */
 static void on_session(void *data, const struct vhost_peer *peer)
 {
 	const struct daemon *daemon = data;
@@ -212,7 +211,7 @@ static int serve_front_ends(struct daemon *daemon, struct gpu_device *device,
 	return status;
 }
 
-/* Everything between the renderer and the end of the loop. */
+/* Creates the device and runs the loop. The exit status. */
 static int run_device(struct daemon *daemon, struct renderer *renderer, struct display *display)
 {
 	struct gpu_device *device =
@@ -226,7 +225,7 @@ static int run_device(struct daemon *daemon, struct renderer *renderer, struct d
 	return status;
 }
 
-/* Without it a guest that keeps the renderer busy keeps the front-end waiting. */
+/* Without the watchdog, a guest that keeps the renderer busy makes the front-end wait. */
 static void start_watchdog(struct daemon *daemon)
 {
 	const struct vhost_watchdog_options options = {
@@ -271,7 +270,7 @@ static int run_renderer(struct daemon *daemon)
 	return status;
 }
 
-/* It waits until statistics_start(), and is none of those that end the daemon. */
+/* Blocks SIGUSR1, so that it stays pending until statistics_start(). */
 static void block_statistics(void)
 {
 	sigset_t set;
@@ -281,11 +280,11 @@ static void block_statistics(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-/* @ret_set: those that end the daemon. A hangup does not if the parent ignores it, as nohup does.
- */
+/* @ret_set: the signals that end the daemon. SIGHUP is not among them if the parent ignores it, as
+ * nohup does. */
 static void prepare_signals(sigset_t *ret_set)
 {
-	/* SIGXFSZ comes with EFBIG, where the trace is as long as a file may be (RLIMIT_FSIZE). */
+	/* SIGXFSZ comes with EFBIG when the trace reaches the file size limit (RLIMIT_FSIZE). */
 	static const int ignored[] = { SIGPIPE, SIGUSR2, SIGXFSZ };
 	struct sigaction hangup;
 
@@ -300,7 +299,7 @@ static void prepare_signals(sigset_t *ret_set)
 		signal(ignored[i], SIG_IGN);
 }
 
-/* The loop, and the signals that end it. */
+/* Runs the loop until a signal ends it. The exit status. */
 static int run_daemon(struct daemon *daemon)
 {
 	struct loop_source signals = { 0 };
@@ -340,7 +339,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 
-	/* Before the working directory changes. */
+	/* The sandbox changes the working directory. */
 	g_autofree char *gpu_device =
 		options.gpu_device ? g_canonicalize_filename(options.gpu_device, NULL) : NULL;
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Reads the command line. Each mistake is answered with one sentence that names the option: wrong
- * usage ends with status 2, options that this binary cannot serve together with status 1.
+ * Reads the command line. Each mistake prints one sentence that names the option. Wrong usage exits
+ * with status 2; options that contradict each other exit with status 1.
  *
- * libvirt and unit files start the daemon with arguments that an administrator cannot change. What
- * he wants to add is in $VHOST_DEVICE_GPU_OPTIONS, and is read as if it came before the arguments.
+ * libvirt and unit files start the daemon with arguments that an administrator cannot change. The
+ * administrator puts further options into $VHOST_DEVICE_GPU_OPTIONS, which is read before the
+ * arguments.
  *
- * libvirt hands over a connected socket, asks for 3D with --virgl and for none by leaving it out,
- * and picks a render node either way. So with a connected --fd the node says nothing about 3D. Who
- * starts the daemon in another way, and does not say what he wants, wants the most.
+ * libvirt passes a connected socket, adds --virgl only for 3D, and names a render node in both
+ * cases. So with a connected --fd the default is 2D, and a render node alone does not select 3D. In
+ * all other cases the default is the best mode that works.
  */
 #include "options.h"
 
@@ -32,10 +33,10 @@
 
 #define ENVIRONMENT "VHOST_DEVICE_GPU_OPTIONS"
 
-/* getopt_long() calls a row of the table FIRST_CODE + its index, or by its letter. */
+/* getopt_long() returns the letter of an option, or FIRST_CODE + its index in the table. */
 #define FIRST_CODE 256
 
-/* Of the table for getopt_long(), in rows. */
+/* Rows of the table for getopt_long(). */
 #define ROOM 64
 
 #define MIN_SHMEM_SIZE (UINT64_C(1) << 20)
@@ -51,7 +52,7 @@ static struct option describe_to_getopt(unsigned i)
 				NULL, FIRST_CODE + (int)i };
 }
 
-/* @longs: ROOM of them; the last is all zero. */
+/* @longs has ROOM rows; the row after the last option is all zero. */
 static void fill_long_options(struct option *longs)
 {
 	assert(options_table_length < ROOM);
@@ -85,7 +86,7 @@ static const struct option_type *find_option(int code)
 	return NULL;
 }
 
-/* What is being read, in front of each sentence: "" or the name of the variable. */
+/* Begins each sentence: "", or the name of the variable that is being read. */
 static const char *reading = "";
 
 static void print_sentence(const char *format, va_list args, const char *end)
@@ -121,7 +122,7 @@ static enum options_result report_wrong(const char *format, ...)
 	return OPTIONS_WRONG;
 }
 
-/* What getopt_long() answers with '?'. */
+/* Called when getopt_long() returns '?'. */
 static enum options_result report_unknown(char **argv)
 {
 	if (optopt >= FIRST_CODE)
@@ -138,7 +139,7 @@ static enum options_result report_value(const struct option_type *type, const ch
 	return report_usage("--%s %s: expected %s", type->name, *value ? value : "\"\"", expected);
 }
 
-/* A service manager may have passed the socket. */
+/* Without --socket-path and --fd, takes the socket that the service manager passed. */
 static enum options_result check_socket(struct options *options)
 {
 	if (options->socket_path && options->fd >= 0)
@@ -159,7 +160,7 @@ static enum options_result check_socket(struct options *options)
 	return OPTIONS_RUN;
 }
 
-/* The mode must have the capsets, and be the one that the options are for. */
+/* Refuses capsets and options that do not belong to the mode. */
 static enum options_result check_mode(const struct options *options)
 {
 	const char *mode = options_table_modes.names[options->gpu_mode];
@@ -175,7 +176,7 @@ static enum options_result check_mode(const struct options *options)
 	return OPTIONS_RUN;
 }
 
-/* Whether its renderer draws on a render node. */
+/* Whether the renderer of @mode can draw on a render node. */
 static bool uses_device(enum gpu_mode mode)
 {
 	return mode == GPU_MODE_VIRGLRENDERER || mode == GPU_MODE_GFXSTREAM;
@@ -191,7 +192,7 @@ static enum options_result check_device(struct options *options)
 	return OPTIONS_RUN;
 }
 
-/* The same with a connected --fd. */
+/* Replaces check_device() with a connected --fd. */
 static enum options_result check_device_of_libvirt(struct options *options)
 {
 	if (!options->is_mode_given && !options->capsets)
@@ -201,7 +202,7 @@ static enum options_result check_device_of_libvirt(struct options *options)
 	return OPTIONS_RUN;
 }
 
-/* QEMU ends if it is not a power of two; less than so much holds no client of the guest's. */
+/* QEMU exits if the size is not a power of two. Below MIN_SHMEM_SIZE no Vulkan program fits. */
 static enum options_result check_window(const struct options *options)
 {
 	uint64_t size = options->device.shmem_size;
@@ -211,7 +212,7 @@ static enum options_result check_window(const struct options *options)
 	return OPTIONS_RUN;
 }
 
-/* Each option is valid by itself; checks the combination. */
+/* Checks how the options combine; each one is valid by itself. */
 static enum options_result check_options(struct options *options)
 {
 	bool is_connected = options->fd >= 0 && fd_is_connected(options->fd);
@@ -226,7 +227,7 @@ static enum options_result check_options(struct options *options)
 	return result;
 }
 
-/* --print-capabilities was found before all others. */
+/* Prints help or version; options_parse() has handled --print-capabilities. */
 static enum options_result print_and_end(const struct option_type *type,
 					 const struct options *defaults)
 {
@@ -239,7 +240,8 @@ static enum options_result print_and_end(const struct option_type *type,
 	return OPTIONS_DONE;
 }
 
-/* "--use-egl false" is what the Rust daemon takes; getopt_long() wants an equals sign. */
+/* The Rust daemon accepts "--use-egl false"; getopt_long() needs an equals sign for an optional
+ * value. */
 static const char *take_value(const struct option_type *type, int argc, char **argv)
 {
 	if (options_value_is_optional(type) && !optarg && optind < argc && argv[optind][0] != '-')
@@ -256,7 +258,7 @@ static enum options_result read_options(struct options *options, const struct op
 
 	fill_long_options(longs);
 	opterr = 0;
-	optind = 0; /* from the start, also the second time */
+	optind = 0; /* makes getopt_long() start again at the second call */
 	while ((code = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		if (code == '?')
 			return report_unknown(argv);
@@ -265,7 +267,7 @@ static enum options_result read_options(struct options *options, const struct op
 
 		const struct option_type *type = find_option(code);
 
-		assert(type); /* getopt_long() returns what the table gave it */
+		assert(type); /* getopt_long() returns only codes of the table */
 		if (!type->set)
 			return print_and_end(type, defaults);
 
@@ -279,8 +281,8 @@ static enum options_result read_options(struct options *options, const struct op
 	return OPTIONS_RUN;
 }
 
-/* The variable's words behind the program's name, for getopt_long(); NULL if there are none. They
- * live as long as the process, for options borrow from them. */
+/* Splits the variable into words after the program's name, for getopt_long(). NULL on a syntax
+ * error. The words are never freed, because options borrow from them. */
 static char **split_environment(const char *text, int *ret_argc, GError **ret_error)
 {
 	static char **words;

@@ -30,12 +30,12 @@ struct options {
 	int fd;                  /* -1 with socket_path */
 	enum gpu_mode gpu_mode;
 	bool is_mode_given; /* also by --virgl */
-	uint32_t capsets;   /* bits 1 << id; 0: all that the mode has */
+	uint32_t capsets;   /* bits 1 << id; 0: all of the mode */
 	bool use_egl, use_glx, use_surfaceless;
 	bool has_use_gles, use_gles;    /* use_gles counts only if it was given */
-	const char *gpu_device;         /* NULL: picked by itself */
-	const char *gfxstream_library;  /* NULL: where the system looks */
-	const char *gfxstream_features; /* NULL: the library's own */
+	const char *gpu_device;         /* NULL: the first that works */
+	const char *gfxstream_library;  /* NULL: the system's */
+	const char *gfxstream_features; /* NULL: the library's defaults */
 	const char *trace;              /* NULL: none */
 	const char *socket_group;       /* NULL: the umask decides */
 	bool is_headless, is_once;
@@ -51,13 +51,14 @@ struct options {
 enum options_result {
 	OPTIONS_RUN,
 	OPTIONS_DONE,  /* help or version was printed: exit 0 */
-	OPTIONS_WRONG, /* one sentence was printed: exit 1 */
-	OPTIONS_USAGE, /* one sentence was printed: exit 2 */
+	OPTIONS_WRONG, /* an error was printed: exit 1 */
+	OPTIONS_USAGE, /* an error was printed: exit 2 */
 };
 
-/* Of a capset's id, for people; static. */
+/* The name of capset @id; static. */
 const char *options_capset_name(unsigned id);
 
-/* Reads $VHOST_DEVICE_GPU_OPTIONS, then @argv; without --socket-path and --fd, the socket that the
- * service manager passed. With --print-capabilities it reads nothing, and answers that. */
+/* Reads $VHOST_DEVICE_GPU_OPTIONS, then @argv. Without --socket-path and --fd it takes the socket
+ * that the service manager passed. With --print-capabilities it prints these and ignores the rest.
+ */
 enum options_result options_parse(struct options *ret, int argc, char **argv);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Prints --help: each row of the table under the heading of its group, in COLUMNS columns. The
- * text of an option begins in column TEXT, and goes on there in the next line.
+ * Prints --help: each row of the table under the heading of its group, in COLUMNS columns. Each
+ * line of an option's text begins in column TEXT.
  */
 #include <glib.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "options_private.h"
 
 #define COLUMNS 80
-#define NAME    24 /* columns for the name and the value of an option */
+#define NAME    24 /* columns for an option's name and value */
 #define TEXT    32
 
 static const char *const headings[] = {
@@ -19,7 +19,7 @@ static const char *const headings[] = {
 	[OPTION_GROUP_OTHER] = "Other",
 };
 
-/* From column TEXT to the end of the line. */
+/* Prints @text between column TEXT and the end of each line. */
 static void print_wrapped(const char *text)
 {
 	g_auto(GStrv) words = g_strsplit(text, " ", -1);

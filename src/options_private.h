@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* What the files of the command line share: the description of one option. */
+/* The description of an option, which the files of the command line share. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,23 +9,23 @@
 
 #include "options.h"
 
-/* One more name for a value. */
+/* An alternative name for a value. */
 struct option_alias {
 	const char *name;
 	unsigned value;
-	bool is_hidden; /* errors do not name it */
+	bool is_hidden; /* not listed in errors */
 };
 
 /* The names of an enum's values; the index is the value. */
 struct option_names {
-	const char *const *names; /* NULL: no such value */
+	const char *const *names; /* NULL in a row: no such value */
 	unsigned n;
 	bool is_set; /* several names, separated by commas; the value is bits 1 << index */
 	const struct option_alias *aliases;
 	unsigned n_aliases;
 };
 
-/* What --help and the manual put under one heading; in their order. */
+/* The headings of --help and the manual page, in their order. */
 enum option_group {
 	OPTION_GROUP_SOCKET,
 	OPTION_GROUP_RENDERER,
@@ -39,17 +39,16 @@ struct option_type {
 	enum option_group group; /* the table is sorted by it */
 	char letter;             /* 0: none */
 	const char *name;
-	const char *value; /* what help calls it; NULL: takes none; in brackets: may be left out */
-	/* Stores @value, which is NULL if none was given. False if it is not what
-	 * options_value_expected() says. NULL: something is
-	 * printed instead of a run. */
+	const char *value; /* its name in help; NULL: takes no value; in brackets: optional */
+	/* Stores @value, which is NULL if none was given. False if the value is invalid. NULL for
+	 * options that print something and exit. */
 	bool (*set)(const struct option_type *type, struct options *options, const char *value);
-	size_t at, size;   /* the field in struct options, in bytes; size 0: has none */
+	size_t at, size;   /* the field in struct options, in bytes; size 0: no field */
 	uint64_t min, max; /* of a number, in @unit; max 0: the value is not a number */
 	const char *unit;  /* plural; NULL: a count of what the option names */
-	bool has_suffix;   /* a size: K, M, G or T may follow the number, which may have a point */
+	bool has_suffix;   /* a size: may have a decimal point and end with K, M, G or T */
 	const struct option_names *names; /* NULL: the value is not a name */
-	bool hides_default;               /* help does not show what the field holds */
+	bool hides_default;               /* help does not show the default */
 	const char *help;
 };
 
@@ -57,7 +56,7 @@ extern const struct option_type options_table[];
 extern const unsigned options_table_length;
 
 extern const struct option_names options_table_modes, options_table_capsets;
-/* By mode: the capsets that it has, as bits 1 << id. */
+/* The capsets of each mode, as bits 1 << id. */
 extern const uint32_t options_table_mode_capsets[];
 
 /* Setters of struct option_type. Paths and texts are borrowed, and not empty. */
@@ -67,7 +66,7 @@ bool options_value_set_text(const struct option_type *type, struct options *opti
 			    const char *value);
 bool options_value_set_number(const struct option_type *type, struct options *options,
 			      const char *value);
-/* A value that was left out stands for the last name. */
+/* Without a value, the last name is stored. */
 bool options_value_set_name(const struct option_type *type, struct options *options,
 			    const char *value);
 bool options_value_set_flag(const struct option_type *type, struct options *options,
@@ -75,12 +74,12 @@ bool options_value_set_flag(const struct option_type *type, struct options *opti
 
 bool options_value_is_optional(const struct option_type *type);
 
-/* "a number from 1 to 16": what @type takes. Freed with g_free(). */
+/* Describes the values of @type: "a number from 1 to 16". Freed with g_free(). */
 char *options_value_expected(const struct option_type *type);
 
-/* What help says after the description: the values, the default. Freed with g_free(). */
+/* The end of the help text: the values and the default. Freed with g_free(). */
 char *options_value_details(const struct option_type *type, const struct options *defaults);
 
-/* On standard output, which is not flushed. */
+/* Both print to standard output and do not flush it. */
 void options_help_print(const struct options *defaults);
 void options_version_print(void);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What each option is, and the names that values have: the one place where either is written down.
- * A new option, limit, mode or capset is a row here.
+ * The table of options, and the tables of names of values. Parser, help and errors all read these
+ * tables. A new option, limit, mode or capset is a row here.
  */
 #include <glib.h>
 #include <linux/virtio_gpu.h>
 
 #include "options_private.h"
 
-/* Pixels; the largest image that pixman converts. */
+/* In pixels: pixman converts no larger image. */
 #define MAX_DIMENSION 32766
 
 #define NAMES(strings, ...)                                                                        \
@@ -22,7 +22,7 @@ static const char *const mode_strings[] = {
 	[GPU_MODE_AUTO] = "auto", [GPU_MODE_VIRGLRENDERER] = "virglrenderer", [GPU_MODE_2D] = "2d",
 	[GPU_MODE_NULL] = "null", [GPU_MODE_GFXSTREAM] = "gfxstream",
 };
-/* The Rust daemon's name. */
+/* The name in rust-vmm's daemon. */
 static const struct option_alias mode_aliases[] = {
 	{ "virgl-renderer", GPU_MODE_VIRGLRENDERER, true },
 };
@@ -88,7 +88,7 @@ static const char *const sandbox_strings[] = {
 };
 static const struct option_names sandbox_names = NAMES(sandbox_strings);
 
-/* The last one if none is given. */
+/* --check without a value means the last one. */
 static const char *const check_strings[] = {
 	[CHECK_FORMAT_JSON] = "json",
 	[CHECK_FORMAT_TEXT] = "text",
@@ -103,7 +103,7 @@ static bool set_gpu_mode(const struct option_type *type, struct options *options
 	return options_value_set_name(type, options, value);
 }
 
-/* libvirt asks for 3D with this. */
+/* libvirt passes --virgl for 3D. */
 static bool set_virgl(const struct option_type *type, struct options *options, const char *value)
 {
 	(void)type;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The values of options. What is accepted, what an error says was expected and what help offers
- * come from the same row, so they cannot differ.
+ * Reads and describes the values of options. The parser, the errors and the help use the same row
+ * of the table, so they agree.
  */
 #include <errno.h>
 #include <glib.h>
@@ -11,7 +11,7 @@
 
 static const char suffixes[] = "KMGT"; /* each is 1024 times the one before */
 
-/* Six digits behind the point: with the largest suffix they fit in 64 bits. */
+/* Six digits after the point: with the largest suffix they fit in 64 bits. */
 #define MAX_FRACTION UINT64_C(1000000)
 
 static void *field_of(const struct option_type *type, struct options *options)
@@ -66,8 +66,8 @@ bool options_value_set_flag(const struct option_type *type, struct options *opti
 	return true;
 }
 
-/* The power of two that "K", "KB" or "KiB" at @end stands for; 0 without one. Moves @end behind it.
- */
+/* Reads a suffix such as "K", "KB" or "KiB" at *@end and moves *@end past it. Returns its power of
+ * two; 0 without a suffix. */
 static unsigned read_suffix(const struct option_type *type, const char **end)
 {
 	const char *suffix = type->has_suffix && **end ? strchr(suffixes, **end) : NULL;
@@ -82,8 +82,8 @@ static unsigned read_suffix(const struct option_type *type, const char **end)
 	return 10 * (unsigned)(suffix - suffixes + 1);
 }
 
-/* Of ".5" at @end: *@ret_part in *@ret_whole parts, 0 of 1 without one. Moves @end behind it. False
- * if there is a point and no digit, or too many for 64 bits to count bytes with. */
+/* Reads a fraction such as ".5" at *@end as *@ret_part / *@ret_whole, and moves *@end past it; 0 /
+ * 1 without a fraction. False if no digit follows the point, or more than six. */
 static bool read_fraction(const struct option_type *type, const char **end, uint64_t *ret_part,
 			  uint64_t *ret_whole)
 {
@@ -108,7 +108,8 @@ bool options_value_set_number(const struct option_type *type, struct options *op
 
 	errno = 0;
 	uint64_t n = g_ascii_strtoull(value, (char **)&end, 10);
-	if (errno || !g_ascii_isdigit(*value)) /* it also reads signs and white space */
+	if (errno ||
+	    !g_ascii_isdigit(*value)) /* g_ascii_strtoull() accepts signs and white space */
 		return false;
 	if (!read_fraction(type, &end, &part, &whole))
 		return false;
@@ -141,7 +142,7 @@ static bool find_name(const struct option_names *names, const char *name, unsign
 	return false;
 }
 
-/* Adds to what the field has already. */
+/* Adds the names in @value to the set in the field. */
 static bool set_several(const struct option_type *type, struct options *options, const char *value)
 {
 	g_auto(GStrv) list = g_strsplit(value, ",", -1);
@@ -175,7 +176,7 @@ static bool is_offered(const struct option_names *names, unsigned i)
 	return names->names[i];
 }
 
-/* "off, auto (default) or strict". @default_value: UINT64_MAX marks none. */
+/* "off, auto (default) or strict". @default_value UINT64_MAX: no name is marked. */
 static char *join_names(const struct option_names *names, uint64_t default_value)
 {
 	GString *text = g_string_new(NULL);
@@ -229,7 +230,7 @@ char *options_value_expected(const struct option_type *type)
 	return g_strdup_printf("one or more of %s, separated by commas", names);
 }
 
-/* "1G": with the largest suffix that leaves a whole number. */
+/* "1G": uses the largest suffix that leaves a whole number. */
 static char *format_number(const struct option_type *type, uint64_t n)
 {
 	unsigned i = 0;
@@ -242,7 +243,7 @@ static char *format_number(const struct option_type *type, uint64_t n)
 			       &suffixes[i > 0 ? i - 1 : 0]);
 }
 
-/* " (1 to 16, default 1)". A limit that only the type of the number sets is left out. */
+/* " (1 to 16, default 1)". A range that only the number's type limits is left out. */
 static char *describe_number(const struct option_type *type, uint64_t default_value)
 {
 	g_autofree char *number = format_number(type, default_value);

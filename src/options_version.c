@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Prints --version: the program, the renderers that are built in, and the libraries that it runs
- * with. virglrenderer does not say at run time which one it is.
+ * Prints --version: the program, the built-in renderers, and the libraries in use. virglrenderer
+ * does not report its version at run time, so the version at build time is printed.
  */
 #include <glib.h>
 #include <stdio.h>

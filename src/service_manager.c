@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The environment of a service says more than is meant for the daemon: libvirtd is a service itself
- * and hands its own environment to what it starts. So each variable is checked for the process that
- * it names: LISTEN_PID for the sockets, SYSTEMD_EXEC_PID for NOTIFY_SOCKET, to which we would else
- * report the state of libvirtd. Where the latter is missing (systemd before version 248) the socket
- * is taken to be ours.
+ * The environment may be meant for another process: libvirtd is a service and passes its own
+ * environment to the processes that it starts. So each variable is used only if another one names
+ * this process: LISTEN_PID for LISTEN_FDS, SYSTEMD_EXEC_PID for NOTIFY_SOCKET. Otherwise we would
+ * report a state for libvirtd. Without SYSTEMD_EXEC_PID (systemd before 248) NOTIFY_SOCKET is used.
  *
- * Each state is one datagram on a socket that was connected before the sandbox. The kernel adds who
- * sent it, so no other process could send it for us.
+ * Each state is one datagram on a socket that was connected before the sandbox started. This
+ * process must send it itself, because the kernel adds the sender's pid.
  */
 #include "service_manager.h"
 
@@ -25,7 +24,7 @@
 #define LOG_MODULE "main"
 #include "base/log.h"
 
-/* The number in the variable, or -1. */
+/* The value of @variable, or -1. */
 static gint64 read_number(const char *variable)
 {
 	const char *value = g_getenv(variable);
@@ -49,7 +48,8 @@ int service_manager_take_sockets(void)
 	return MAX(n, 0);
 }
 
-/* The length of the address, or 0: systemd's other kinds of socket are for virtual machines. */
+/* Returns the length of the address, or 0: other kinds of NOTIFY_SOCKET are for virtual machines.
+ */
 static socklen_t fill_address(struct sockaddr_un *address, const char *name)
 {
 	size_t length = strlen(name);
@@ -63,7 +63,7 @@ static socklen_t fill_address(struct sockaddr_un *address, const char *name)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
 }
 
-/* A connected descriptor, or -1 with errno set. */
+/* Returns a connected descriptor, or -1 with errno. */
 static int connect_to(const char *name)
 {
 	struct sockaddr_un address;

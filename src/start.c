@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the options ask for is started here: the sandbox first, then the renderer inside of it. The
- * daemon does so, and a child of --check, which sees what the daemon would see.
+ * Starts the sandbox that the options ask for, then the renderer inside it. The daemon and the
+ * child of --check both use this file, so --check finds what the daemon would find.
  */
 #include "start.h"
 
@@ -25,7 +25,7 @@
 #define LOG_MODULE "main"
 #include "base/log.h"
 
-/* What --max-contexts and our other limits come to, with room for what drivers open by the way. */
+/* Resources that our limits (--max-contexts and others) allow, with room for those of drivers. */
 #define OWN_FDS             256 /* queues, sessions, timers, exported scanouts: fewer than 128 */
 #define OWN_THREADS         2   /* this one and the watchdog */
 #define DRIVER_FDS          1024
@@ -86,7 +86,7 @@ static struct renderer *make_gfxstream(const struct options *options, char **ret
 	return gfxstream_new(&gfxstream, ret_message);
 }
 
-/* What the renderer for the mode may need, before it is made. */
+/* What the renderer of @mode may need, before it is created (enum needs). */
 static unsigned needs_of_mode(enum gpu_mode mode)
 {
 	switch (mode) {
@@ -122,7 +122,7 @@ struct renderer *start_renderer(const struct options *options, struct vulkan *vu
 	g_assert_not_reached();
 }
 
-/* That a renderer may come to have open: a driver's, or the null renderer's host blobs. */
+/* Descriptors that a renderer may have open: a driver's, or the null renderer's host blobs. */
 static unsigned count_renderer_fds(const struct options *options, unsigned needs)
 {
 	if (options->gpu_mode == GPU_MODE_GFXSTREAM)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Each room tells its own part, from the loop, where nothing changes meanwhile. The signal has a
- * descriptor of its own: the watchdog takes what waits on the other one for the end of the daemon.
+ * Each room logs its own part, in one callback of the loop, so the numbers are consistent. SIGUSR1
+ * has its own descriptor, because the watchdog reads the one of the signals that end the daemon.
  */
 #include "statistics.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* SIGUSR1: what the daemon is doing, in the log at level info. */
+/* SIGUSR1: logs what the daemon is doing, at level info. */
 
 #include "base/loop.h"
 
@@ -9,7 +9,7 @@ struct display;
 struct gpu_device;
 struct vhost_server;
 
-/* All are borrowed, and outlive it. */
+/* Pointers are borrowed and must outlive it. */
 struct statistics {
 	struct loop_source source;
 	int fd; /* owned; a signalfd */
@@ -18,6 +18,6 @@ struct statistics {
 	struct display *display;
 };
 
-/* From now on SIGUSR1 is answered from @loop; it is blocked already. 0 or -errno. */
+/* Begins to handle SIGUSR1, which the caller has blocked, in @loop. 0 or -errno. */
 int statistics_start(struct statistics *statistics, struct loop *loop);
 void statistics_stop(struct statistics *statistics);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The render server is started when the renderer's library asks for it, in a jail that the sandbox
- * makes, and whose bounds are here. It is not started a second time: the library does not take
- * another one, and a daemon that has closed its own sandbox can run no program. So its end is the
- * end of Vulkan, which a line in the log says, and of nothing else.
+ * Starts the render server when the renderer's library asks for it, in a jail that the sandbox
+ * creates with the limits of this file. The server is started only once: the library accepts no
+ * second one, and the daemon cannot run a program once its own filter is installed. When the server
+ * ends, Vulkan ends too, with one log line; OpenGL goes on.
  *
- * What Vulkan programs allocate is in the server's processes. Each of them may have as much to
- * itself as --max-hostmem gives the guest in the daemon, and what a driver takes.
+ * Vulkan programs allocate in the server's processes. Each process may have as much private memory
+ * as --max-hostmem gives the guest in the daemon, plus DRIVER_MEMORY.
  */
 #include "vulkan.h"
 
@@ -19,12 +19,12 @@
 #define CAPSET_VENUS 4 /* not in every linux/virtio_gpu.h */
 
 #define DRIVER_MEMORY (UINT64_C(1) << 30)
-/* Of the daemon: memory that is exported, and a context's sockets. */
+/* Descriptors of the daemon: for exported memory, and for a context's sockets. */
 #define FDS_OF_BLOBS    16384
 #define FDS_PER_CONTEXT 8
-/* Of a process of the server. */
+/* Descriptors of one process of the server. */
 #define SERVER_FDS 8192
-/* A process with its driver's threads; the kernel counts them with ours. */
+/* A process and its driver's threads; the kernel counts them together with ours. */
 #define THREADS_PER_CONTEXT 96
 
 bool vulkan_is_wanted(const struct options *options)

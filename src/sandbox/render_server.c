@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A guest's Vulkan is drawn by virgl_render_server and its workers, one for each context, and not
- * in the daemon. What a guest that has taken a worker over can reach is what is left to it here:
- * the daemon's own file tree and network, a list of system calls, and namespaces of its own. In its
- * pid namespace it can signal nobody else, and in its user namespace it may not look into the
- * daemon, whose /proc directory the file tree has: the kernel wants CAP_SYS_PTRACE of the daemon's
- * namespace for that.
+ * Starts virgl_render_server in a jail. The server and its workers, one for each context, draw the
+ * guest's Vulkan. The jail limits what a guest can reach that has taken over a worker: the daemon's
+ * private file tree, a list of system calls, and namespaces of its own. The pid namespace keeps it
+ * from signalling other processes. The user namespace keeps it from inspecting the daemon, whose
+ * /proc directory is in the file tree: the kernel requires CAP_SYS_PTRACE in the daemon's
+ * namespace.
  *
- * It is started when the renderer's library starts, and that may have threads by then. So all is
- * made ready before the process is forked, and the child only makes system calls: it may take no
- * lock that another thread held. Its user id is not mapped, for the file tree has nothing to write
- * a map to; files are its own as before, since the kernel compares ids as they are outside.
+ * The server starts while the renderer's library starts, which may have created threads already. So
+ * everything is prepared before the fork, and the child only makes system calls, because another
+ * thread may have held any lock. The child's user id is not mapped, because the file tree has no
+ * file to write a map to; it still owns its files, because the kernel compares ids outside
+ * namespaces.
  *
- * It is the first process of its pid namespace, so its workers end with it. It ends when its socket
- * is closed. Nobody waits for it: with SA_NOCLDWAIT the kernel forgets it.
+ * The server is the first process of its pid namespace, so its workers end with it. It ends when
+ * its socket is closed. No one waits for it: SA_NOCLDWAIT makes the kernel reap it.
  */
 #include "sandbox/render_server.h"
 
@@ -40,16 +41,16 @@
 
 #define SERVER_FD      3
 #define SERVER_FD_TEXT "3"
-/* Descriptors that the child is to find where dup2() does not put another one. */
+/* Descriptors for the child are at least this, so that its dup2() calls do not replace them. */
 #define LEAST_FD 16
 
-/* All that the child needs. */
+/* Everything that the child needs. */
 struct launch {
 	const char *path;
 	struct seccomp_program *filter; /* owned; NULL: none */
-	int socket;                     /* its end */
-	int null;                       /* to be its standard input; -1: as it is */
-	int failure;                    /* where it says why it could not run */
+	int socket;                     /* the server's end */
+	int null;                       /* becomes standard input; -1: unchanged */
+	int failure;                    /* a pipe to which the child writes its errno */
 	bool is_jailed;
 	rlim_t max_memory, max_fds;
 };
@@ -94,7 +95,7 @@ static int set_limits(const struct launch *launch)
 	return lower_limit(RLIMIT_DATA, launch->max_memory);
 }
 
-/* Signals as a program expects them; 0 to 2 and the socket, and nothing else of the daemon's. */
+/* Resets signals, and keeps only descriptors 0 to 2 and the socket. */
 static int leave_daemon(const struct launch *launch)
 {
 	sigset_t none;
@@ -107,8 +108,7 @@ static int leave_daemon(const struct launch *launch)
 		dup2(launch->null, STDIN_FILENO);
 	if (dup2(launch->socket, SERVER_FD) < 0)
 		return -1;
-	/* All have it already, if the drivers were careful; so an old kernel is no reason to fail.
-	 */
+	/* Careful drivers set this flag themselves, so a kernel without the call is no error. */
 	syscall(SYS_close_range, SERVER_FD + 1, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */);
 	return 0;
 }
@@ -131,19 +131,19 @@ static _Noreturn void run_server(const struct launch *launch)
 
 /* ---- the parent ---- */
 
-/* fork() with a pidfd and namespaces; in the child 0. */
+/* fork() with a pidfd and new namespaces; returns 0 in the child. */
 static pid_t fork_into(unsigned long namespaces, int *ret_pidfd)
 {
 	const unsigned long flags = namespaces | CLONE_PIDFD | SIGCHLD;
 
-#ifdef __s390x__ /* the first two arguments are the other way round */
+#ifdef __s390x__ /* the first two arguments are swapped */
 	return (pid_t)syscall(SYS_clone, NULL, flags, ret_pidfd, NULL, NULL);
 #else
 	return (pid_t)syscall(SYS_clone, flags, NULL, ret_pidfd, NULL, NULL);
 #endif
 }
 
-/* 0, or -errno if there is no child. */
+/* 0, or -errno if no child was created. */
 static int fork_server(const struct launch *launch, unsigned long namespaces, int *ret_pidfd)
 {
 	const struct sigaction forgets = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
@@ -156,7 +156,7 @@ static int fork_server(const struct launch *launch, unsigned long namespaces, in
 	return pid < 0 ? -errno : 0;
 }
 
-/* Waits until the program runs, or will not: 0 or an errno. */
+/* Waits until the program has started or failed to: 0 or an errno. */
 static int read_failure(int fd)
 {
 	int error = 0;
@@ -230,7 +230,7 @@ static int make_pair(int *ours, int *theirs)
 	return *theirs < 0 ? -errno : 0;
 }
 
-/* A pipe whose descriptors the child does not lose. 0 or -errno. */
+/* Creates a pipe with descriptors of at least LEAST_FD. 0 or -errno. */
 static int make_pipe(int ret[2])
 {
 	int pipe_fds[2];

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The file tree: an empty, read-only root, in which only what one table lists can be found. Which
- * entries those are depends on what the renderer may need: one without OpenGL gets none.
+ * The private file tree: an empty, read-only root with the paths of one table. Which entries are
+ * used depends on what the renderer may need; without OpenGL there are none.
  *
- * OpenGL opens files as long as it runs: drivers and their helpers are loaded at the first use. So
- * the list is of what drivers need, read-only with all that is mounted below it, under the names
- * that they have outside. No home directory, no /tmp, no other process's /proc, no directory that
- * can be written. A cache of shaders is what other programs of the user believe: it is there only
- * if MESA_SHADER_CACHE_DIR names one.
+ * OpenGL opens files while it runs, because it loads drivers and their helpers at first use. So the
+ * table lists what drivers need. Each entry keeps its path, and is read-only together with all
+ * mounts below it. The tree has no home directory, no /tmp, no other process's /proc and no
+ * writable directory. It has a shader cache only if MESA_SHADER_CACHE_DIR names one, because other
+ * programs of the user trust the cache.
  *
  * A descriptor of a directory outside would lead out of the tree, so none may be kept.
  */
@@ -31,8 +31,8 @@
 #define LOG_MODULE "sandbox"
 #include "base/log.h"
 
-/* The new root is put together on top of this directory, which every system has. It comes back to
- * light when the root has moved away. */
+/* The new root is assembled in a tmpfs mounted here, because every system has this directory. It is
+ * visible again after pivot_root(). */
 #define STAGE       "/dev"
 #define OLD         "/.old"
 #define MOUNTINFO   OLD "/proc/self/mountinfo"
@@ -40,16 +40,16 @@
 
 enum kind {
 	FILES,   /* read-only, no devices */
-	DEVICES, /* read-only, but what is behind a device node is not */
-	WRITABLE /* no devices, nothing that can be run */
+	DEVICES, /* read-only; the devices themselves can be written */
+	WRITABLE /* no devices, no programs */
 };
 
-/* Patterns as of the shell, or $NAME for a list of paths in an environment variable. What is not
- * there is left out. */
+/* A pattern is a glob(7), or $NAME for the list of paths in an environment variable. Missing paths
+ * are left out. */
 static const struct rootfs_entry {
 	const char *pattern;
 	enum kind kind;
-	unsigned needs; /* enum needs: there for any of these */
+	unsigned needs; /* enum needs: used if the renderer has any of these */
 } entries[] = {
 	{ DRI_PATTERN, DEVICES, NEEDS_GPU_DEVICES },
 	{ "/dev/nvidia*", DEVICES, NEEDS_GPU_DEVICES },
@@ -110,8 +110,8 @@ static const struct rootfs_entry {
 };
 
 struct rootfs_path {
-	char *name; /* what it is opened by */
-	char *real; /* without symbolic links */
+	char *name; /* the path as listed */
+	char *real; /* the path without symbolic links */
 	enum kind kind;
 	bool is_gpu_node;
 };
@@ -163,7 +163,7 @@ static void add_entry(struct rootfs *rootfs, const struct rootfs_entry *entry)
 	globfree(&found);
 }
 
-/* Who named a node gets that one, and no other is tried. */
+/* If the options name a render node, the others are left out. */
 static bool is_wanted(const struct rootfs_entry *entry, const struct sandbox_options *options)
 {
 	bool is_other_node = options->gpu_device && strcmp(entry->pattern, DRI_PATTERN) == 0;
@@ -223,7 +223,7 @@ static int make_parents(const char *path)
 	return g_mkdir_with_parents(dir, 0755) < 0 ? -errno : 0;
 }
 
-/* Something to mount on: a directory on a directory, a file on anything else. */
+/* Creates a mount point: a directory for a directory, a file for anything else. */
 static int make_mount_point(const char *path, bool is_dir)
 {
 	struct stat st;
@@ -240,7 +240,7 @@ static int make_mount_point(const char *path, bool is_dir)
 	return fd < 0 ? -errno : 0;
 }
 
-/* Binds @real of the old root to the same name. */
+/* Binds @real of the old root to the same path in the new root. */
 static int bind_path(const char *real, unsigned long flags)
 {
 	g_autofree char *source = g_strconcat(OLD, real, NULL);
@@ -252,7 +252,8 @@ static int bind_path(const char *real, unsigned long flags)
 
 	if (r < 0)
 		return r;
-	/* Recursively, because a user namespace may not see what lies under another's mounts. */
+	/* Recursively, because the kernel does not let a user namespace uncover what is below
+	 * another namespace's mounts. */
 	if (mount(source, real, NULL, MS_BIND | MS_REC, NULL) < 0)
 		return -errno;
 	r = mount_flags_set(real, MS_NOSUID | flags, MOUNTINFO);
@@ -279,7 +280,7 @@ static int bind_entry(const struct rootfs_path *path)
 	return r;
 }
 
-/* Fills the new root, which is the process's already. */
+/* Fills the new root, which is already the root of this process. */
 static void fill_rootfs(const struct rootfs *rootfs)
 {
 	for (unsigned i = 0; i < rootfs->paths->len; i++) {
@@ -287,7 +288,7 @@ static void fill_rootfs(const struct rootfs *rootfs)
 			&g_array_index(rootfs->paths, struct rootfs_path, i);
 		int r = bind_entry(path);
 
-		/* A driver that needs it will say so; most do not. */
+		/* Not an error: most drivers do not need every path. */
 		if (r < 0)
 			log_debug("%s is not in the file tree: %s", path->name, g_strerror(-r));
 	}
@@ -298,7 +299,7 @@ int rootfs_enter(const void *data)
 	const struct rootfs *rootfs = data;
 	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
-	/* What happens to mounts here stays here. */
+	/* Mounts in this namespace must not propagate to others. */
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("sandbox", STAGE, "tmpfs", flags, "mode=0755,size=1m") < 0 ||
 	    mkdir(STAGE OLD, 0700) < 0 || syscall(SYS_pivot_root, STAGE, STAGE OLD) < 0)

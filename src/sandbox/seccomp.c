@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Which system calls are left. Two filters, of which the kernel takes the harsher word:
+ * The daemon's system call filter. It is two filters; the kernel applies the stricter verdict.
  *
- * The first knows what is never right, whatever the renderer: to run a program, to mount, to look
- * into another process, to type into a terminal. Such a call kills the process on the spot.
+ * The first lists calls that no renderer ever needs: running a program, mounting, inspecting
+ * another process, inserting input into a terminal. Such a call ends the process at once.
  *
- * The second knows what a profile needs; what libraries try and do without fails; all else is
- * "unlisted". In the 2D profile every call is ours or libc's, so an unlisted one is an attack and
- * ends the process. Drivers of OpenGL differ from host to host, and a daemon that dies takes the
- * guest's screen with it: there an unlisted call fails, as on a kernel that does not know it,
- * unless --sandbox strict is given. Either way SIGSYS says which call it was in one log line. That
- * is all the handler does: the call has already not happened.
+ * The second lists the calls of a profile, and calls that libraries try but do not need, which
+ * fail. All others are "unlisted". In the 2D profile only we and libc make calls, so an unlisted
+ * call is an attack and ends the process. OpenGL drivers differ from host to host, and the end of
+ * the daemon costs the guest its screen. So with OpenGL an unlisted call fails as on a kernel that
+ * does not have it, unless --sandbox strict is given. In both cases the handler of SIGSYS logs the
+ * call; the kernel has not carried it out.
  *
- * An ioctl is judged by its type, bits 8 to 15 of the command, compared exactly: 0x6400 as a mask
- * of which any bit may match would also let the terminal's in. clone3 hides its flags in memory
- * that the filter cannot see; told that there is none, libc uses clone.
+ * An ioctl is decided by its type, bits 8 to 15 of the command, which are compared exactly. (A mask
+ * of which any bit may match would also allow ioctls of terminals.) The filter cannot read the
+ * flags of clone3, which are in memory, so clone3 fails with ENOSYS and libc uses clone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +46,7 @@
 #define HARDWARE   P(SANDBOX_HARDWARE_GL)
 #define ALL        (P(SANDBOX_2D) | GL)
 
-/* On s390x the arguments of mmap() lie in memory: nothing of them can be asked. */
+/* On s390x the arguments of mmap() are in memory, which the filter cannot read. */
 #ifdef __s390x__
 #define MMAP_PROTECTION 0, 0, 0
 #else
@@ -58,8 +58,8 @@
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
 	 CLONE_NEWPID | CLONE_NEWNET)
 
-/* Names, of 64-bit machines (seccomp_rules.h), because libseccomp's headers may be older than a
- * call: one that it does not know is left out, and so unlisted. */
+/* Names of 64-bit machines (seccomp_rules.h). They are strings because libseccomp may be older than
+ * a call; a name that it does not know is left out, and the call is unlisted. */
 static const char never[] =
 	/* other programs, other processes */
 	"execve execveat ptrace process_vm_readv process_vm_writev pidfd_getfd pidfd_send_signal "
@@ -67,14 +67,14 @@ static const char never[] =
 	/* the way out of the file tree and the namespaces */
 	"mount umount2 mount_setattr move_mount open_tree fsopen fsmount fspick pivot_root chroot "
 	"setns unshare open_by_handle_at "
-	/* who one is */
+	/* user, group and capabilities */
 	"setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups capset "
 	"personality "
 	/* the kernel itself */
 	"bpf init_module finit_module delete_module kexec_load kexec_file_load reboot swapon "
 	"swapoff acct quotactl iopl ioperm modify_ldt add_key request_key keyctl userfaultfd "
 	"settimeofday clock_settime sethostname setdomainname "
-	/* new ways in */
+	/* new listening sockets */
 	"bind listen";
 
 static const struct {
@@ -82,19 +82,19 @@ static const struct {
 	uint32_t action;
 	const char *names;
 } listed[] = {
-	/* sockets of the VMM, and its event descriptors */
+	/* sockets and event descriptors of the front-end */
 	{ ALL, SCMP_ACT_ALLOW,
 	  "recvmsg sendmsg recvfrom sendto read write readv writev accept accept4 shutdown "
 	  "getsockopt close dup dup3" },
-	/* pixels of a host blob */
+	/* reading pixels of a host blob */
 	{ ALL, SCMP_ACT_ALLOW, "pread64" },
 	/* the loop */
 	{ ALL, SCMP_ACT_ALLOW,
 	  "epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 poll ppoll eventfd2 "
 	  "timerfd_create timerfd_settime timerfd_gettime" },
-	/* memory; what may be run is below */
+	/* memory; mmap and mprotect are below */
 	{ ALL, SCMP_ACT_ALLOW, "brk munmap mremap madvise memfd_create ftruncate" },
-	/* what a descriptor is */
+	/* properties of a descriptor */
 	{ ALL, SCMP_ACT_ALLOW, "fstat newfstatat statx lstat lseek" },
 	/* libc */
 	{ ALL, SCMP_ACT_ALLOW,
@@ -107,16 +107,16 @@ static const struct {
 	  "set_robust_list rseq set_tid_address sched_setaffinity sched_setscheduler "
 	  "sched_getscheduler sched_getparam setpriority getpriority membarrier getrusage times "
 	  "uname clock_getres getppid get_mempolicy" },
-	/* drivers: code made at run time, and libraries loaded late */
+	/* drivers: generated code, and libraries that are loaded late */
 	{ GL, SCMP_ACT_ALLOW,
 	  "mmap mprotect msync mincore mlock munlock cacheflush riscv_flush_icache "
 	  "riscv_hwprobe" },
-	/* drivers: files, of those that are in the tree */
+	/* drivers: files of the private tree */
 	{ GL, SCMP_ACT_ALLOW,
 	  "open openat access faccessat faccessat2 stat statfs fstatfs readlink readlinkat "
 	  "getdents64 getcwd pwrite64 fallocate fadvise64 flock mkdir mkdirat rename "
 	  "renameat renameat2 unlink unlinkat dup2 pipe2" },
-	/* what libraries try, and do without */
+	/* calls that libraries try but do not need */
 	{ P(SANDBOX_2D), SCMP_ACT_ERRNO(EACCES),
 	  "open openat access faccessat faccessat2 stat readlink readlinkat unlink unlinkat" },
 	{ P(SANDBOX_2D), SCMP_ACT_ERRNO(ENOTTY), "ioctl" },
@@ -124,13 +124,13 @@ static const struct {
 	{ GL, SCMP_ACT_ERRNO(ENOSYS), "io_uring_setup inotify_init1" },
 	{ ALL, SCMP_ACT_ERRNO(ENOSYS), "openat2 clone3" },
 	{ ALL, SCMP_ACT_ERRNO(EPERM), "kill" },
-	/* what comes before a message: GLib asks whether standard error is the journal, syslog()
-	 * connects; a message that nobody sees is better than a death that it was to explain */
+	/* calls before a message: GLib asks whether standard error is the journal, and syslog()
+	 * connects. A lost message is better than a process that ends before it. */
 	{ ALL, SCMP_ACT_ERRNO(ENOTSOCK), "getpeername getsockname" },
 	{ P(SANDBOX_2D), SCMP_ACT_ERRNO(EACCES), "connect" },
 };
 
-/* If (arg & mask) == value. */
+/* Allowed if (arg & mask) == value. */
 static const struct {
 	unsigned profiles;
 	const char *name;
@@ -139,12 +139,12 @@ static const struct {
 } allowed_when[] = {
 	{ P(SANDBOX_2D), "mmap", MMAP_PROTECTION },
 	{ P(SANDBOX_2D), "mprotect", 2, PROT_EXEC, 0 },
-	{ ALL, "prlimit64", 2, UINT64_MAX, 0 }, /* to ask, not to set */
+	{ ALL, "prlimit64", 2, UINT64_MAX, 0 }, /* reads a limit, sets none */
 	{ ALL, "setsockopt", 2, UINT32_MAX, SO_SNDBUF },
 	{ ALL, "prctl", 0, UINT32_MAX, PR_SET_NAME },
 	{ ALL, "prctl", 0, UINT32_MAX, PR_GET_NAME },
-	{ ALL, "prctl", 0, UINT32_MAX, 0x53564d41 }, /* PR_SET_VMA: a name for a mapping */
-	/* Not F_SETOWN and F_SETSIG: they make the kernel send signals. */
+	{ ALL, "prctl", 0, UINT32_MAX, 0x53564d41 }, /* PR_SET_VMA: names a mapping */
+	/* F_SETOWN and F_SETSIG are missing: they make the kernel send signals. */
 	{ ALL, "fcntl", 1, UINT32_MAX, F_DUPFD },
 	{ ALL, "fcntl", 1, UINT32_MAX, F_DUPFD_CLOEXEC },
 	{ ALL, "fcntl", 1, UINT32_MAX, F_GETFD },
@@ -170,14 +170,13 @@ static const struct {
 	{ HARDWARE, "ioctl", 1, 0xff00, 'm' << 8 }, /* nvidia-modeset */
 };
 
-/* All that is left to do for the process that removes the socket file. */
+/* The only calls of the process that removes the socket file. */
 static const char keeper_calls[] =
 	"recvfrom sendto fstat newfstatat lstat statx unlink unlinkat exit_group rt_sigreturn";
 
 static bool unlisted_kills;
 
-/* In whatever state the interrupted thread is: only what a signal handler may do. log.c takes a
- * lock. */
+/* Called in a signal handler, so it must be async-signal-safe. log.c is not: it takes a lock. */
 static void report_call(enum log_level level, int number, const ucontext_t *context,
 			const char *end)
 {
@@ -225,8 +224,8 @@ static void on_unlisted(int signal, siginfo_t *info, void *data)
 
 static int load_filter(scmp_filter_ctx filter)
 {
-	/* Threads of the renderer, too; other ABIs have other numbers, and we make no use of any.
-	 */
+	/* The filter also applies to the renderer's threads. Other ABIs have other call numbers,
+	 * and nothing here uses them. */
 	int r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 
 	if (r == 0)
@@ -240,7 +239,7 @@ static int install_never(void)
 		{ 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCSTI },
 		{ 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCLINUX },
 	};
-	/* Where libc has it, its arguments lie in memory: any option could be set. */
+	/* The arguments of socketcall() are in memory: it could set any option. */
 	static const struct scmp_arg_cmp by_socketcall = { 0, SCMP_CMP_EQ, SOCKETCALL_SETSOCKOPT,
 							   0 };
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
@@ -259,7 +258,7 @@ static int install_never(void)
 	return r;
 }
 
-/* What depends on arguments that only now are known. */
+/* Adds rules with arguments that are known only at run time. */
 static int add_own_rules(scmp_filter_ctx filter, unsigned profile)
 {
 	const uint64_t pid = (uint64_t)getpid();
@@ -274,16 +273,17 @@ static int add_own_rules(scmp_filter_ctx filter, unsigned profile)
 	/* abort() */
 	int r = seccomp_rules_add(filter, SCMP_ACT_ALLOW, "tgkill", 1, self);
 
-	/* Whether two descriptors are of the same GPU; Mesa asks. */
+	/* Mesa compares descriptors to find out whether they are of the same GPU. */
 	if (r == 0 && profile != P(SANDBOX_2D))
 		r = seccomp_rules_add(filter, SCMP_ACT_ALLOW, "kcmp", 2, self);
-	/* syslog, nscd, D-Bus, udev: libraries look whether they are there. */
+	/* Libraries try to connect to syslog, nscd, D-Bus and udev. */
 	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(families); i++)
 		r = seccomp_rules_add(filter, SCMP_ACT_ERRNO(EACCES), "socket", 1, &families[i]);
 	return r;
 }
 
-/* On the descriptors of nvidia-uvm alone: such a number may mean anything to another device. */
+/* Allows these ioctls only on descriptors of nvidia-uvm, because other devices may give the same
+ * numbers any meaning. */
 static int add_uvm_rules(scmp_filter_ctx filter, const GArray *fds)
 {
 	int r = 0;
@@ -301,7 +301,7 @@ static int add_profile(scmp_filter_ctx filter, unsigned profile)
 	};
 	int r = add_own_rules(filter, profile);
 
-	/* isatty(), before a message. In 2D no ioctl is worth a line. */
+	/* isatty(), before a message. In 2D the table lets all ioctls fail. */
 	for (unsigned i = 0; r == 0 && profile != P(SANDBOX_2D) && i < G_N_ELEMENTS(is_terminal);
 	     i++)
 		r = seccomp_rules_add(filter, SCMP_ACT_ERRNO(ENOTTY), "ioctl", 1, &is_terminal[i]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Stands in for seccomp.c in a build without libseccomp, so that nobody else needs to know what was
- * built in.
+ * Replaces seccomp.c and seccomp_program.c in a build without libseccomp, so that no other file
+ * depends on that choice.
  */
 #include <errno.h>
 

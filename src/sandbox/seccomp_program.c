@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The filter of the render server and its workers. It is laid on before the program starts, so it
- * has to allow that start: execve() stays allowed, and what is run later has the same filter. It is
- * made in the parent and is only loaded in the child, which may not allocate.
+ * The system call filter of the render server and its workers. It is installed before the program
+ * starts, so it must allow execve(); programs that are run later inherit it. The parent creates it;
+ * the child, which may not allocate, only installs it.
  *
- * The drivers of Vulkan are loaded in there, and they differ from host to host: a call that is not
- * listed fails as on a kernel that does not know it; with --sandbox strict it ends the process. No
- * namespaces can be made, no sockets but pairs, no program can be traced.
+ * The server loads Vulkan drivers, which differ from host to host. So an unlisted call fails as on
+ * a kernel that does not have it; with --sandbox strict it ends the process. No call can create a
+ * namespace, create a socket other than a pair, or trace a program.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,11 +40,11 @@ static const struct {
 	uint32_t action;
 	const char *names;
 } listed[] = {
-	/* to start, to make workers and to end them */
+	/* starting the program; creating and ending workers */
 	{ SCMP_ACT_ALLOW, "execve arch_prctl set_thread_area set_tls riscv_hwprobe exit exit_group "
 			  "wait4 waitid kill tgkill setpgid "
 			  "setsid getpgrp getpgid signalfd4" },
-	/* what the daemon asks, and its descriptors */
+	/* the socket to the daemon, and descriptors */
 	{ SCMP_ACT_ALLOW, "recvmsg sendmsg recvfrom sendto read write readv writev shutdown "
 			  "getsockopt setsockopt getsockname getpeername close close_range dup "
 			  "dup2 dup3 fcntl pipe pipe2" },
@@ -52,11 +52,11 @@ static const struct {
 	{ SCMP_ACT_ALLOW, "epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 poll ppoll "
 			  "select pselect6 eventfd2 timerfd_create timerfd_settime "
 			  "timerfd_gettime futex futex_waitv clock_nanosleep nanosleep" },
-	/* memory, code that is made at run time too */
+	/* memory, also executable memory for generated code */
 	{ SCMP_ACT_ALLOW,
 	  "brk mmap munmap mremap mprotect madvise mincore mlock munlock msync "
 	  "memfd_create ftruncate membarrier get_mempolicy cacheflush riscv_flush_icache" },
-	/* files, of those that are in the tree */
+	/* files of the private tree */
 	{ SCMP_ACT_ALLOW, "open openat access faccessat faccessat2 stat fstat lstat newfstatat "
 			  "statx statfs fstatfs readlink readlinkat getdents64 getcwd lseek "
 			  "pread64 pwrite64 fallocate fadvise64 flock mkdir mkdirat rename "
@@ -69,12 +69,12 @@ static const struct {
 			  "sched_setaffinity sched_setscheduler sched_getscheduler "
 			  "sched_getparam sched_get_priority_max sched_get_priority_min "
 			  "setpriority getpriority set_robust_list set_tid_address rseq kcmp" },
-	/* what libraries try, and do without */
+	/* calls that libraries try but do not need */
 	{ SCMP_ACT_ERRNO(EACCES), "connect chmod fchmod mknod mknodat perf_event_open" },
 	{ SCMP_ACT_ERRNO(ENOSYS), "clone3 openat2 io_uring_setup inotify_init1 inotify_init" },
 };
 
-/* If (arg & mask) == value. */
+/* The action applies if (arg & mask) == value. */
 static const struct {
 	uint32_t action;
 	const char *name;
@@ -82,7 +82,7 @@ static const struct {
 	uint64_t mask, value;
 } listed_when[] = {
 	{ SCMP_ACT_ALLOW, "clone", SECCOMP_RULES_CLONE_FLAGS, NAMESPACE_FLAGS, 0 },
-	{ SCMP_ACT_ALLOW, "prlimit64", 2, UINT64_MAX, 0 }, /* to ask, not to set */
+	{ SCMP_ACT_ALLOW, "prlimit64", 2, UINT64_MAX, 0 }, /* reads a limit, sets none */
 	{ SCMP_ACT_ALLOW, "prctl", 0, UINT32_MAX, PR_SET_NAME },
 	{ SCMP_ACT_ALLOW, "prctl", 0, UINT32_MAX, PR_GET_NAME },
 	{ SCMP_ACT_ALLOW, "prctl", 0, UINT32_MAX, PR_SET_PDEATHSIG },
@@ -99,7 +99,7 @@ static const struct {
 	{ SCMP_ACT_ALLOW, "ioctl", 1, 0xff00, 'm' << 8 },         /* nvidia-modeset */
 };
 
-/* A rule that says what is so anyway is an error to libseccomp. */
+/* libseccomp refuses a rule whose action is the filter's default. */
 static bool is_default(scmp_filter_ctx filter, uint32_t action)
 {
 	uint32_t usual;
@@ -120,13 +120,14 @@ static int add_all_rules(scmp_filter_ctx filter)
 
 		r = seccomp_rules_add(filter, listed_when[i].action, listed_when[i].name, 1, &when);
 	}
-	/* The descriptors of nvidia-uvm are the driver's to open, and are not known here. */
+	/* The driver opens nvidia-uvm later, so its descriptors are not known here. */
 	if (r == 0 && access("/dev/nvidia-uvm", F_OK) == 0)
 		r = seccomp_rules_allow_uvm(filter, -1);
 	return r;
 }
 
-/* The instructions of @filter, out of a file, which is how every libseccomp hands them over. */
+/* Exports the instructions of @filter through a file, the only way that every libseccomp has. NULL
+ * with errno. */
 static struct seccomp_program *export_program(scmp_filter_ctx filter)
 {
 	auto_fd fd = memfd_create("filter", MFD_CLOEXEC);

@@ -5,12 +5,13 @@
 #include <stdbool.h>
 #include <sys/syscall.h>
 
-/* The arguments are in the same places. mmap() of machines with mmap2() takes a pointer to them,
- * which a condition cannot look behind, and libc does not call it. */
+/* The calls that libc makes instead of @name; their arguments have the same positions. Where
+ * mmap2() exists, mmap() takes a pointer to its arguments, which a condition cannot read; libc does
+ * not call it there. */
 static const struct {
 	const char *name, *others;
 } equivalents[] = {
-	/* 32 bits: offsets and sizes of files */
+	/* 64-bit offsets and sizes of files on 32-bit machines */
 	{ "lseek", "_llseek" },
 	{ "fcntl", "fcntl64" },
 	{ "ftruncate", "ftruncate64" },
@@ -47,7 +48,7 @@ static const struct {
 	{ "setfsuid", "setfsuid32" },
 	{ "setfsgid", "setfsgid32" },
 	{ "setgroups", "setgroups32" },
-	/* older ones, which libc still has */
+	/* older calls, which libc still makes */
 	{ "recvfrom", "recv" },
 	{ "sendto", "send" },
 	{ "rt_sigreturn", "sigreturn" },
@@ -111,7 +112,7 @@ int seccomp_rules_add(scmp_filter_ctx filter, uint32_t action, const char *names
 	return r;
 }
 
-/* They are numbered without a type: 0 to 255, and two above. */
+/* Their numbers have no type byte: 0 to 255, and two larger ones. */
 static const struct {
 	uint64_t mask, value;
 } uvm_ioctls[] = {

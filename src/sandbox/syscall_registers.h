@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* What a handler of SIGSYS reads and writes of the system call that the filter stopped. On a
- * machine that is not listed nothing is defined. */
+/* Access to the registers of a system call that the filter stopped, for a handler of SIGSYS.
+ * Nothing is defined on machines that are not listed. */
 
 #include <stdint.h>
 #include <ucontext.h>
@@ -29,7 +29,7 @@
 #define SYSCALL_ARGUMENT_2(context) ((context)->uc_mcontext.gp_regs[4])
 #endif
 
-/* Has the call return -1 with @error. Defined with SYSCALL_CAN_FAIL. */
+/* Makes the stopped call fail with @error. Defined together with SYSCALL_CAN_FAIL. */
 #if defined(SYSCALL_RESULT)
 #define SYSCALL_CAN_FAIL 1
 static inline void syscall_fail(ucontext_t *context, int error)
@@ -38,7 +38,8 @@ static inline void syscall_fail(ucontext_t *context, int error)
 }
 #elif defined(__powerpc64__)
 #define SYSCALL_CAN_FAIL 1
-/* scv returns -error, as others do; sc returns the error and sets the bit SO of field 0 of CCR. */
+/* The instruction scv returns -error, as other machines do. The instruction sc returns the error
+ * and sets bit SO of field 0 of CCR. */
 static inline void syscall_fail(ucontext_t *context, int error)
 {
 	enum { RESULT = 3, CCR = 38, TRAP = 40, TRAP_SCV = 0x3000, SUMMARY_OVERFLOW = 1 << 28 };
