@@ -8,7 +8,8 @@
  * loop has not begun its next turn by then, this thread asks it to end its turn (a turn may hold
  * many short calls), takes the lock and answers the messages that do not need the renderer. If a
  * message waits longer than max_stall_ms, the session ends; after the same time again, the process
- * exits. Both times start again whenever the main loop begins a turn.
+ * exits. Both times start again whenever the main loop begins a turn: what was served before the
+ * call does not wait for its end.
  */
 #include "vhost/watchdog.h"
 
@@ -57,7 +58,7 @@ struct vhost_watchdog {
 	uint64_t exit_at;        /* when it exits; 0: it does not */
 	bool is_stalled;         /* an event waits, or was waiting in this turn of the main loop */
 	unsigned stalled_turn;   /* the main loop's turn then */
-	uint64_t stalled_at;     /* since when */
+	uint64_t stalled_at;     /* since when it waits */
 	bool has_closed_session; /* in the current stall */
 };
 
@@ -130,6 +131,15 @@ static void end_stall(struct vhost_watchdog *w)
 	w->has_closed_session = true;
 }
 
+/* Whether the front-end, a signal, or the end of the session waits for the main thread. Under the
+ * lock. */
+static bool is_awaited(struct vhost_watchdog *w)
+{
+	bool has_event = wait_for_event(w, 0);
+
+	return has_event || w->has_closed_session || (w->session && w->session->is_handling);
+}
+
 /* Handles one check of a main loop that has not turned since the event was seen. */
 static void serve_stall(struct vhost_watchdog *w)
 {
@@ -142,7 +152,9 @@ static void serve_stall(struct vhost_watchdog *w)
 	}
 	if (w->session && !w->has_closed_session)
 		session_serve_during_call(w->session);
-	if (!w->exit_at)
+	if (!is_awaited(w))
+		w->stalled_at = now_ms();
+	else if (!w->exit_at)
 		end_stall(w);
 	state_lock_release(w->options.lock);
 }

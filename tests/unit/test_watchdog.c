@@ -233,6 +233,19 @@ static void test_a_session_ends_when_its_message_has_waited_too_long(void **stat
 	vhost_watchdog_watch(rig.watchdog, -1, NULL);
 }
 
+static void read_config_and_take_long(void)
+{
+	read_config();
+	assert_false(comes_within(MAX_STALL_MS + MAX_STALL_MS / 2));
+}
+
+static void test_a_session_whose_messages_are_answered_outlasts_a_long_call(void **state)
+{
+	(void)state;
+	make_call(read_config_and_take_long);
+	make_call(read_config);
+}
+
 static void sleep_ms(unsigned ms)
 {
 	const struct timespec time = { ms / 1000, (long)(ms % 1000) * 1000000 };
@@ -369,6 +382,7 @@ int main(void)
 		TEST(test_nothing_is_answered_while_a_handler_is_in_the_call),
 		TEST(test_a_message_of_the_wrong_size_ends_the_session_after_the_call),
 		TEST(test_a_session_ends_when_its_message_has_waited_too_long),
+		TEST(test_a_session_whose_messages_are_answered_outlasts_a_long_call),
 		TEST(test_a_write_that_sleeps_is_interrupted_and_ends_the_session),
 		TEST(test_the_thread_sleeps_while_no_socket_has_an_event),
 		cmocka_unit_test(test_the_process_exits_when_a_message_has_waited_twice_as_long),
