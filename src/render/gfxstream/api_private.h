@@ -109,13 +109,14 @@ static_assert(sizeof(struct gfxstream_box) == 24, "box");
 static_assert(sizeof(struct gfxstream_param) == 16, "param");
 static_assert(sizeof(struct gfxstream_resource_args) == 44, "resource_create_args");
 static_assert(offsetof(struct gfxstream_resource_args, flags) == 40, "resource_create_args");
+/* i386 aligns 64 bits to 4 bytes, and has other pointers. */
+#if UINTPTR_MAX == UINT64_MAX
 static_assert(sizeof(struct gfxstream_fence) == 24, "fence");
 static_assert(offsetof(struct gfxstream_fence, id) == 8, "fence");
 static_assert(offsetof(struct gfxstream_fence, ctx_id) == 16, "fence");
 static_assert(offsetof(struct gfxstream_fence, ring_idx) == 20, "fence");
 static_assert(sizeof(struct gfxstream_handle) == 16, "handle");
 static_assert(offsetof(struct gfxstream_handle, type) == 8, "handle");
-#if UINTPTR_MAX == UINT64_MAX
 static_assert(sizeof(struct gfxstream_debug) == 16, "debug");
 static_assert(offsetof(struct gfxstream_debug, message) == 8, "debug");
 static_assert(sizeof(struct gfxstream_command) == 32, "command");
