@@ -55,8 +55,6 @@ struct stream_fence {
 	uint32_t ctx_id;
 	uint8_t ring_idx;
 };
-_Static_assert(sizeof(struct stream_fence) == 24, "stream_renderer_fence");
-_Static_assert(offsetof(struct stream_fence, ring_idx) == 20, "stream_renderer_fence");
 
 #define STREAM_FENCE          1u
 #define STREAM_FENCE_RING_IDX 2u
@@ -80,7 +78,13 @@ struct stream_command {
 	uint32_t num_in_fences;
 	struct stream_handle *fences;
 };
+
+/* The library's layouts on 64-bit hosts; i386 aligns 64 bits to 4 bytes. */
+#if UINTPTR_MAX == UINT64_MAX
+_Static_assert(sizeof(struct stream_fence) == 24, "stream_renderer_fence");
+_Static_assert(offsetof(struct stream_fence, ring_idx) == 20, "stream_renderer_fence");
 _Static_assert(sizeof(struct stream_command) == 32, "stream_renderer_command");
+#endif
 
 /* The first word of a command. */
 enum {
