@@ -52,7 +52,8 @@ static bool receive(struct window_front_end *front_end, struct request *ret, int
 	}
 	CHECK(n == sizeof(ret->header) && ret->header.flags == VMM_NEED_REPLY);
 	CHECK(ret->header.size <= sizeof(ret->map));
-	CHECK(recv(front_end->fd, &ret->map, ret->header.size, MSG_DONTWAIT) == ret->header.size);
+	CHECK(recv(front_end->fd, &ret->map, ret->header.size, MSG_DONTWAIT) ==
+	      (ssize_t)ret->header.size);
 	return true;
 }
 
