@@ -4,11 +4,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/dmabuf.h"
+
 /* The version of the pixman that is loaded; a static string. */
 const char *pixels_library_version(void);
 
 /* Whether @format is one of the eight formats of VIRTIO 1.2, 5.7.6.8. */
 bool pixels_has_format(uint32_t format);
+/* Sets the fourcc for @format, one of those eight. The modifier becomes "not known": VIRTIO has no
+ * field for it. */
+void pixels_describe_dmabuf(uint32_t format, struct dmabuf *dmabuf);
 
 /* Bytes that a pixel of a 3D format, in virgl's numbering, takes on the host. At least 4, because
  * drivers may widen smaller formats; 4 for formats that are not known. */

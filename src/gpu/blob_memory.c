@@ -3,8 +3,6 @@
  * The memory of a host blob, as a descriptor. The renderer exports it, and this file checks its
  * kind and size: the front-end maps it into the guest, so it must be a memfd or a dma-buf, which
  * hold no other data, and at least as large as the blob.
- *
- * It is read with pread() and not through a mapping: another process may truncate it.
  */
 #include "gpu/blob_memory.h"
 
@@ -69,9 +67,4 @@ int blob_memory_export(struct gpu_device *device, const struct resource *resourc
 	export.fd = fd_steal(&fd);
 	*ret = export;
 	return 0;
-}
-
-bool blob_memory_read(int fd, uint64_t offset, void *buf, size_t size)
-{
-	return pread(fd, buf, size, (off_t)offset) == (ssize_t)size;
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 struct gpu_device;
@@ -27,7 +26,3 @@ int blob_memory_export(struct gpu_device *device, const struct resource *resourc
 
 /* Whether @fd, which blob_memory_export() returned, is a dma-buf; if not, it is a memfd. */
 bool blob_memory_is_dmabuf(int fd);
-
-/* Copies @size bytes from @offset of a memfd. Returns false on an error, or if the memfd was
- * truncated before the end of the range. */
-bool blob_memory_read(int fd, uint64_t offset, void *buf, size_t size);

@@ -12,10 +12,9 @@
 
 #include <string.h>
 
-#include "base/fd.h"
 #include "base/iov.h"
 #include "base/pixel.h"
-#include "gpu/blob_memory.h"
+#include "gpu/blob_reader.h"
 #include "gpu/command.h"
 #include "gpu/device_private.h"
 #include "gpu/order.h"
@@ -33,14 +32,16 @@ static int read_blob(struct gpu_device *device, struct resource *blob, uint32_t 
 
 static int read_host_blob(struct gpu_device *device, const struct resource *blob, uint32_t *image)
 {
-	struct renderer_blob_export memory;
-	int r = blob_memory_export(device, blob, &memory);
+	const struct blob_rows first = { .stride = IMAGE_SIZE, .size = IMAGE_SIZE, .count = 1 };
+	struct blob_reader reader;
+	int r = blob_reader_open(device, blob, &reader);
 
 	if (r != 0)
 		return r;
-	auto_fd fd = memory.fd;
-
-	return blob_memory_read(fd, 0, image, IMAGE_SIZE) ? 0 : VIRTIO_GPU_RESP_ERR_UNSPEC;
+	if (!blob_reader_copy(device, &reader, &first, image))
+		r = VIRTIO_GPU_RESP_ERR_UNSPEC;
+	blob_reader_close(&reader);
+	return r;
 }
 
 static bool is_image(const struct resource *resource)

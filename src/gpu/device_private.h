@@ -13,6 +13,7 @@
 #include "base/id_table.h"
 #include "base/loop.h"
 #include "display/display.h"
+#include "gpu/blob_reader.h"
 #include "gpu/device.h"
 #include "gpu/report.h"
 #include "gpu/trace.h"
@@ -37,10 +38,10 @@ struct scanout {
 	struct rect rect;          /* the part of the resource that is shown */
 	bool is_dmabuf;            /* the display has the resource's dma-buf and needs no pixels */
 	/* The layout of the pixels in a blob. */
-	uint32_t format, stride;
+	uint32_t format, width, height, stride;
 	uint64_t offset;
-	bool has_memory;
-	int memory_fd; /* owned if has_memory: of a host blob that is read as pixels */
+	bool has_reader;
+	struct blob_reader reader; /* owned if has_reader: of a host blob that is read as pixels */
 	/* A copy of a part of the shown pixels, without gaps between rows, for pixels that cannot
 	 * be sent directly from their memory. */
 	uint8_t *shadow; /* owned; NULL: there is none */

@@ -4,15 +4,18 @@
  * there may be several, and all of them are turned off when the resource is freed. An invalid
  * command leaves the scanout as it was; a valid one that fails (no memory) turns it off.
  *
- * A resource on the GPU is shown as a dma-buf if it can be exported and the display accepts it. Its
- * RESOURCE_FLUSH is answered when the display has shown it; if several scanouts show it, they are
- * flushed one after the other. In all other cases the flush marks damage, which the display reads
- * when it can, and is answered at once.
+ * A resource on the GPU is shown as a dma-buf if it can be exported and the display accepts it. A
+ * host blob must also have its image at offset 0, because the display's messages have no field for
+ * an offset. A RESOURCE_FLUSH is answered when the display has shown the dma-buf; if several
+ * scanouts show it, they are flushed one after the other. In all other cases the flush marks damage,
+ * which the display reads when it can, and is answered at once.
  */
 #include "gpu/scanout.h"
 
 #include "base/container.h"
+#include "base/fd.h"
 #include "base/pixel.h"
+#include "gpu/blob_memory.h"
 #include "gpu/command.h"
 #include "gpu/device_private.h"
 #include "gpu/resource.h"
@@ -77,38 +80,70 @@ void scanout_memory_changes(struct gpu_device *device, const struct resource *re
 	}
 }
 
-/* Whether the resource has a dma-buf that a display can show. Exports it the first time, and keeps
- * the descriptor. */
-static bool has_dmabuf(struct gpu_device *device, struct resource *resource)
+static bool export_image(struct gpu_device *device, struct resource *resource)
 {
-	const struct renderer_ops *ops = device->renderer->ops;
-
-	if (!resource->has_dmabuf && resource->handle && ops->export_dmabuf &&
-	    renderer_call(device->renderer, export_dmabuf, resource->handle, &resource->dmabuf) ==
-		    0) {
-		resource->has_dmabuf = true;
-		device->n_dmabufs++;
-	}
-	/* DMABUF_SCANOUT has one plane and no field for an offset. */
-	return resource->has_dmabuf && resource->dmabuf.n_planes == 1 &&
-	       resource->dmabuf.offset[0] == 0;
+	return resource->handle && device->renderer->ops->export_dmabuf &&
+	       renderer_call(device->renderer, export_dmabuf, resource->handle,
+			     &resource->dmabuf) == 0;
 }
 
-static bool show_dmabuf(struct gpu_device *device, unsigned i, struct resource *resource,
-			const struct rect *r)
+static bool export_blob(struct gpu_device *device, struct resource *resource)
 {
-	if (device->scanout_mode == GPU_SCANOUT_PIXELS || resource_is_blob(resource) ||
-	    !display_shows_dmabufs(device->display) || !has_dmabuf(device, resource))
-		return false;
+	struct renderer_blob_export memory;
 
-	return display_scanout_dmabuf(device->display, i, &resource->dmabuf, r) == 0;
+	if (blob_memory_export(device, resource, &memory) != 0)
+		return false;
+	auto_fd fd = memory.fd;
+
+	if (!blob_memory_is_dmabuf(fd))
+		return false;
+	resource->dmabuf = (struct dmabuf){ .fd = fd_steal(&fd), .n_planes = 1 };
+	return true;
+}
+
+/* Exports the resource's dma-buf the first time, and keeps the descriptor. */
+static bool has_dmabuf(struct gpu_device *device, struct resource *resource)
+{
+	if (resource->has_dmabuf)
+		return true;
+	resource->has_dmabuf = resource->kind == RESOURCE_BLOB_HOST
+				       ? export_blob(device, resource)
+				       : export_image(device, resource);
+	device->n_dmabufs += resource->has_dmabuf;
+	return resource->has_dmabuf;
+}
+
+/* Each SET_SCANOUT_BLOB may describe another image in the same blob. */
+static void describe_blob(const struct scanout *scanout, struct dmabuf *dmabuf)
+{
+	dmabuf->width = scanout->width;
+	dmabuf->height = scanout->height;
+	dmabuf->stride[0] = scanout->stride;
+	pixels_describe_dmabuf(scanout->format, dmabuf);
+}
+
+static bool show_dmabuf(struct gpu_device *device, unsigned i, const struct scanout *next)
+{
+	struct resource *resource = next->resource;
+	struct dmabuf *dmabuf = &resource->dmabuf;
+
+	if (device->scanout_mode == GPU_SCANOUT_PIXELS || resource_is_in_guest_memory(resource) ||
+	    next->offset != 0 || !display_shows_dmabufs(device->display) ||
+	    !has_dmabuf(device, resource))
+		return false;
+	if (resource->kind == RESOURCE_BLOB_HOST)
+		describe_blob(next, dmabuf);
+	/* DMABUF_SCANOUT has one plane and no field for an offset. */
+	return dmabuf->n_planes == 1 && dmabuf->offset[0] == 0 &&
+	       display_scanout_dmabuf(device->display, i, dmabuf, &next->rect) == 0;
 }
 
 /* Prepares @next to be shown as pixels. Returns 0 or RESP_ERR_*. */
 static int prepare_pixels(struct gpu_device *device, struct scanout *next)
 {
-	bool is_on_gpu = device->renderer->ops->export_dmabuf &&
-			 !resource_is_in_guest_memory(next->resource);
+	bool is_on_gpu = next->resource->kind == RESOURCE_BLOB_HOST ||
+			 (device->renderer->ops->export_dmabuf &&
+			  !resource_is_in_guest_memory(next->resource));
 
 	if (device->scanout_mode == GPU_SCANOUT_DMABUF && is_on_gpu)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
@@ -122,7 +157,7 @@ static int show_scanout(struct gpu_device *device, unsigned i, struct scanout *n
 	struct scanout *scanout = &device->scanouts[i];
 
 	next->device = device;
-	next->is_dmabuf = show_dmabuf(device, i, next->resource, &next->rect);
+	next->is_dmabuf = show_dmabuf(device, i, next);
 	int r = next->is_dmabuf ? 0 : prepare_pixels(device, next);
 	if (r != 0) {
 		turn_off(device, i);
@@ -182,6 +217,8 @@ int scanout_set_blob(struct gpu_device *device, struct gpu_command *command)
 	struct scanout next = {
 		.rect = { request->r.x, request->r.y, request->r.width, request->r.height },
 		.format = request->format,
+		.width = request->width,
+		.height = request->height,
 		.stride = request->strides[0],
 		.offset = request->offsets[0],
 	};

@@ -17,10 +17,8 @@
 #include <errno.h>
 
 #include "base/container.h"
-#include "base/fd.h"
 #include "base/iov.h"
 #include "base/pixel.h"
-#include "gpu/blob_memory.h"
 #include "gpu/device_private.h"
 #include "gpu/resource.h"
 #include "render/pixels.h"
@@ -163,21 +161,19 @@ static int prepare_from_blob(struct display_pixels *pixels, const struct rect *r
 static int prepare_from_host_blob(struct display_pixels *pixels, const struct rect *r)
 {
 	struct scanout *scanout = to_scanout(pixels);
-	uint64_t offset = blob_offset(scanout, r);
 	uint32_t stride;
 	uint8_t *data = hold_in_shadow(scanout, r, &stride);
+	const struct blob_rows rows = {
+		.offset = blob_offset(scanout, r),
+		.stride = scanout->stride,
+		.size = stride,
+		.count = r->height,
+	};
 
 	if ((uint64_t)stride * r->height > scanout->shadow_size)
 		return -E2BIG;
-	if (scanout->stride == stride) {
-		if (!blob_memory_read(scanout->memory_fd, offset, data, (size_t)stride * r->height))
-			return -EFAULT;
-	} else {
-		for (uint32_t y = 0; y < r->height; y++, offset += scanout->stride)
-			if (!blob_memory_read(scanout->memory_fd, offset, data + (size_t)y * stride,
-					      stride))
-				return -EFAULT;
-	}
+	if (!blob_reader_copy(scanout->device, &scanout->reader, &rows, data))
+		return -EFAULT;
 	pixels_to_display(scanout->format, data, r->width, r->height, stride);
 	return 0;
 }
@@ -237,18 +233,13 @@ static int try_read_back(struct gpu_device *device, struct scanout *scanout)
 
 static int init_host_blob(struct gpu_device *device, struct scanout *scanout)
 {
-	struct renderer_blob_export memory;
-	int r = blob_memory_export(device, scanout->resource, &memory);
+	int r = blob_reader_open(device, scanout->resource, &scanout->reader);
 
 	if (r != 0)
 		return r;
-	scanout->memory_fd = memory.fd;
-	scanout->has_memory = true;
+	scanout->has_reader = true;
 	scanout->pixels.ops = &host_blob_ops;
-	if (blob_memory_is_dmabuf(memory.fd)) /* pread() cannot read a dma-buf */
-		r = VIRTIO_GPU_RESP_ERR_UNSPEC;
-	if (r == 0)
-		r = new_shadow(device, scanout);
+	r = new_shadow(device, scanout);
 	if (r != 0)
 		scanout_pixels_finish(device, scanout);
 	return r;
@@ -299,8 +290,8 @@ void scanout_pixels_finish(struct gpu_device *device, struct scanout *scanout)
 	hostmem_release(&device->hostmem, scanout->shadow_size);
 	scanout->shadow_size = 0;
 	g_clear_pointer(&scanout->shadow, g_free);
-	if (scanout->has_memory)
-		fd_close(&scanout->memory_fd);
-	scanout->has_memory = false;
+	if (scanout->has_reader)
+		blob_reader_close(&scanout->reader);
+	scanout->has_reader = false;
 	scanout->pixels.ops = NULL;
 }

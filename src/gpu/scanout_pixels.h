@@ -7,7 +7,8 @@ struct gpu_device;
 struct scanout;
 
 /* Sets up scanout->pixels for the resource, rectangle and layout in @scanout; its ops stay NULL if
- * the renderer has no pixels. Returns 0 or VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY. */
+ * the renderer has no pixels. Returns 0; VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+ * VIRTIO_GPU_RESP_ERR_* if the pixels cannot be read; or -errno. */
 int scanout_pixels_init(struct gpu_device *device, struct scanout *scanout);
 /* If both scanouts are read back and have the same size, swaps their shadows: @next gets the pixels
  * that were read back for @scanout, which the display may be sending. */

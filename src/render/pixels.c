@@ -7,23 +7,26 @@
 #include "render/pixels.h"
 #include "base/pixel.h"
 
+#include <drm_fourcc.h>
 #include <glib.h>
 #include <linux/virtio_gpu.h>
 #include <pixman.h>
 
-/* The spec's names are in memory order, pixman's in the order of a 32-bit word. */
+/* The spec's names are in memory order, pixman's in the order of a 32-bit word, and DRM's in that
+ * of a little-endian one. */
 static const struct {
 	uint32_t format;
 	pixman_format_code_t little, big;
+	uint32_t fourcc;
 } formats[] = {
-	{ VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, PIXMAN_a8r8g8b8, PIXMAN_b8g8r8a8 },
-	{ VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, PIXMAN_x8r8g8b8, PIXMAN_b8g8r8x8 },
-	{ VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM, PIXMAN_b8g8r8a8, PIXMAN_a8r8g8b8 },
-	{ VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM, PIXMAN_b8g8r8x8, PIXMAN_x8r8g8b8 },
-	{ VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM, PIXMAN_a8b8g8r8, PIXMAN_r8g8b8a8 },
-	{ VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM, PIXMAN_r8g8b8x8, PIXMAN_x8b8g8r8 },
-	{ VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM, PIXMAN_r8g8b8a8, PIXMAN_a8b8g8r8 },
-	{ VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM, PIXMAN_x8b8g8r8, PIXMAN_r8g8b8x8 },
+	{ VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, PIXMAN_a8r8g8b8, PIXMAN_b8g8r8a8, DRM_FORMAT_ARGB8888 },
+	{ VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, PIXMAN_x8r8g8b8, PIXMAN_b8g8r8x8, DRM_FORMAT_XRGB8888 },
+	{ VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM, PIXMAN_b8g8r8a8, PIXMAN_a8r8g8b8, DRM_FORMAT_BGRA8888 },
+	{ VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM, PIXMAN_b8g8r8x8, PIXMAN_x8r8g8b8, DRM_FORMAT_BGRX8888 },
+	{ VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM, PIXMAN_a8b8g8r8, PIXMAN_r8g8b8a8, DRM_FORMAT_ABGR8888 },
+	{ VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM, PIXMAN_r8g8b8x8, PIXMAN_x8b8g8r8, DRM_FORMAT_RGBX8888 },
+	{ VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM, PIXMAN_r8g8b8a8, PIXMAN_a8b8g8r8, DRM_FORMAT_RGBA8888 },
+	{ VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM, PIXMAN_x8b8g8r8, PIXMAN_r8g8b8x8, DRM_FORMAT_XBGR8888 },
 };
 
 static pixman_format_code_t pixman_format(uint32_t format)
@@ -73,6 +76,14 @@ const char *pixels_library_version(void)
 bool pixels_has_format(uint32_t format)
 {
 	return pixman_format(format) != 0;
+}
+
+void pixels_describe_dmabuf(uint32_t format, struct dmabuf *dmabuf)
+{
+	dmabuf->modifier = DRM_FORMAT_MOD_INVALID;
+	for (unsigned i = 0; i < G_N_ELEMENTS(formats); i++)
+		if (formats[i].format == format)
+			dmabuf->fourcc = formats[i].fourcc;
 }
 
 void pixels_to_display(uint32_t format, void *data, uint32_t width, uint32_t height,
