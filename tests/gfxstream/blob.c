@@ -36,7 +36,7 @@ static bool make_ring_blob(struct standin_resource *r, uint64_t size)
 /* Whoever maps this one sees the driver's own bytes before the pixels. */
 static bool make_color_blob(struct standin_resource *r)
 {
-	r->blob_fd = dup(r->fds[0]);
+	r->blob_fd = standin_has_word("image-blobs-fail") ? -1 : dup(r->fds[0]);
 	if (r->blob_fd < 0)
 		return false;
 	r->has_blob = true;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -199,6 +200,25 @@ static void test_an_announced_image_becomes_a_blob_that_is_not_mapped(void **sta
 	gfxstream_rig_free(blob);
 }
 
+/* Nothing tells the library to free it, and its id must not come again. */
+static void test_an_image_that_the_library_keeps_is_charged_to_the_guest(void **state)
+{
+	const uint32_t announce[] = ANNOUNCE(16, 16, 7);
+	struct hostmem hostmem;
+
+	(void)state;
+	hostmem_init(&hostmem, 1 << 20);
+	gfxstream_rig.renderer->hostmem = &hostmem;
+	setenv("GFXSTREAM_STANDIN", "image-blobs-fail", 1);
+	assert_int_equal(gfxstream_rig_submit(announce, G_N_ELEMENTS(announce)), 0);
+	assert_null(gfxstream_rig_new_blob(2, 7, 16 * 16 * 4));
+	unsetenv("GFXSTREAM_STANDIN");
+	assert_int_equal(hostmem.used, 16 * 16 * 4);
+	assert_null(gfxstream_rig_new_blob(2, 0, 4096));
+	assert_int_equal(hostmem.used, 16 * 16 * 4);
+	gfxstream_rig.renderer->hostmem = NULL;
+}
+
 static void test_an_image_that_cannot_be_is_not_announced(void **state)
 {
 	const uint32_t large[] = ANNOUNCE(16385, 1, 6);
@@ -260,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_short_and_unknown_streams_are_harmless),
 		cmocka_unit_test(test_a_context_goes_while_its_ring_is_in_use),
 		cmocka_unit_test(test_an_announced_image_becomes_a_blob_that_is_not_mapped),
+		cmocka_unit_test(test_an_image_that_the_library_keeps_is_charged_to_the_guest),
 		cmocka_unit_test(test_an_image_that_cannot_be_is_not_announced),
 		cmocka_unit_test(test_vulkans_capset_is_offered_and_filled),
 		cmocka_unit_test(test_contexts_have_a_capset_that_is_offered),

@@ -252,6 +252,52 @@ static void test_long_lists_of_pages_end_a_turn(void **state)
 	assert_int_equal(gpu_guest_detach(1), VIRTIO_GPU_RESP_OK_NODATA);
 }
 
+/* And so is an image that a renderer moves as a whole, whatever part of it the guest names. */
+static void test_small_boxes_of_images_that_move_as_a_whole_end_a_turn(void **state)
+{
+	struct renderer_ops ops = *gpu_rig.renderer.base.ops;
+	const struct renderer_ops *usual = gpu_rig.renderer.base.ops;
+
+	(void)state;
+	assert_int_equal(gpu_guest_create_2d(1, 4096, 4096), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_attach_repeated(1, GPA + DATA_AT, 1 << 20, 64),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	for (unsigned whole = 0; whole < 2; whole++) {
+		ops.moves_whole_images = whole;
+		gpu_rig.renderer.base.ops = &ops;
+		for (unsigned slot = 1; slot <= 8; slot++)
+			gpu_guest_offer_transfer(slot, 1, 1, 1);
+		assert_int_equal(serve_leaves_some(), whole);
+		gpu_rig_turn();
+	}
+	gpu_rig.renderer.base.ops = usual;
+}
+
+static void test_a_new_image_that_is_filled_as_a_whole_ends_a_turn(void **state)
+{
+	struct renderer_ops ops = *gpu_rig.renderer.base.ops;
+	const struct renderer_ops *usual = gpu_rig.renderer.base.ops;
+	struct virtio_gpu_resource_create_2d request = {
+		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
+		.format = VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM,
+		.width = 4096,
+		.height = 4096,
+	};
+
+	(void)state;
+	for (unsigned whole = 0; whole < 2; whole++) {
+		ops.moves_whole_images = whole;
+		gpu_rig.renderer.base.ops = &ops;
+		for (unsigned slot = 1; slot <= 4; slot++) {
+			request.resource_id++;
+			gpu_guest_offer(0, slot, &request, sizeof(request));
+		}
+		assert_int_equal(serve_leaves_some(), whole);
+		gpu_rig_turn();
+	}
+	gpu_rig.renderer.base.ops = usual;
+}
+
 /* And so is what a stream draws: some frames that were kicked together, not all of them. */
 static void test_streams_end_a_turn(void **state)
 {
@@ -371,6 +417,8 @@ int main(void)
 		TEST(a_shown_dmabuf_is_exported_once),
 		TEST(chains_that_are_wrong_end_a_turn_too),
 		TEST(long_lists_of_pages_end_a_turn),
+		TEST(small_boxes_of_images_that_move_as_a_whole_end_a_turn),
+		TEST(a_new_image_that_is_filled_as_a_whole_ends_a_turn),
 		TEST(streams_end_a_turn),
 		TEST(every_command_needs_its_feature),
 		TEST(what_is_no_command_is_unspecified),
