@@ -79,6 +79,7 @@ static struct renderer *make_gfxstream(const struct options *options, char **ret
 {
 	const struct gfxstream_options gfxstream = {
 		.library = options->gfxstream_library,
+		.gpu_device = options->gpu_device,
 		.features = options->gfxstream_features,
 		.capsets = options->capsets,
 	};

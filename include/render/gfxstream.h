@@ -17,7 +17,9 @@ enum gfxstream_capset {
 };
 
 struct gfxstream_options {
-	const char *library;  /* a path; NULL: libgfxstream_backend in the loader's directories */
+	const char *library; /* a path; NULL: libgfxstream_backend in the loader's directories */
+	const char
+		*gpu_device;  /* the render node of the GPU that draws; NULL: the library chooses */
 	const char *features; /* "NAME:enabled,NAME:disabled"; NULL: the library's defaults */
 	/* 1 << id of each capset that the guest may see; 0: only Vulkan's. The others need EGL and
 	 * OpenGL ES on the host. */

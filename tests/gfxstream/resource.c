@@ -115,6 +115,8 @@ static void make_pixels(struct standin_resource *r)
 
 	if (r->kind == KIND_COLOR && (args->width - 1 >= MAX_SIDE || args->height - 1 >= MAX_SIDE))
 		standin_crash("resource %u is %ux%u", r->id, args->width, args->height);
+	if (args->format == FORMAT_BGR565 && standin_has_word("lacks-565"))
+		standin_crash("resource %u: the driver has no such format", r->id);
 	r->size = (size_t)args->width * args->height;
 	if (r->kind == KIND_COLOR)
 		r->size *= bytes ? bytes : 4;

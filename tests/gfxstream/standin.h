@@ -9,6 +9,7 @@
  * $GFXSTREAM_STANDIN is a list of words, separated by commas:
  *   init-fails, init-crashes, init-hangs   what stream_renderer_init() does
  *   late-fences                            each fence passes a moment later, on another thread
+ *   lacks-565                              Vulkan has no images in B5G6R5
  *   image-blobs-fail                       the memory of an announced image cannot be exported
  */
 #pragma once

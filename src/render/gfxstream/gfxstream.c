@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <linux/virtio_gpu.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "base/needs.h"
@@ -143,20 +144,40 @@ static char *start_library(struct gfxstream *gfxstream, const struct gfxstream_o
 }
 
 /* NULL, or one sentence: what stands in the way before the library is opened here. */
-static char *find_problem(const struct gfxstream_options *options)
+static char *find_problem(const struct gfxstream_options *options, struct gfxstream_host *host)
 {
 	if (has_started)
 		return g_strdup("gfxstream's library cannot be initialised twice in a process");
 	/* EGL waits for an X server for ever, unless its platform is set to "surfaceless". */
 	if (gfxstream_flags(options) & GFXSTREAM_USE_GLES)
 		g_setenv("EGL_PLATFORM", "surfaceless", TRUE);
-	return gfxstream_probe(options);
+	char *problem = gfxstream_gpu_choose(options, &host->gpus);
+
+	return problem ? problem : gfxstream_probe(options, host);
+}
+
+/* Finds out in children what the host can. Returns NULL, or one sentence. */
+static char *look_at_host(const struct gfxstream_options *options, struct gfxstream_host *ret)
+{
+	struct gfxstream_host *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+					     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (shared == MAP_FAILED)
+		return g_strdup_printf("cannot share memory with a child process: %s",
+				       g_strerror(errno));
+	char *problem = find_problem(options, shared);
+
+	*ret = *shared;
+	munmap(shared, sizeof(*shared));
+	return problem;
 }
 
 /* NULL with one sentence in @ret_message. */
 static struct gfxstream *start(const struct gfxstream_options *options, char **ret_message)
 {
-	*ret_message = find_problem(options);
+	struct gfxstream_host host;
+
+	*ret_message = look_at_host(options, &host);
 	if (*ret_message)
 		return NULL;
 	struct gfxstream *gfxstream = make_tables();
@@ -167,6 +188,7 @@ static struct gfxstream *start(const struct gfxstream_options *options, char **r
 			g_strerror(errno));
 		return NULL;
 	}
+	gfxstream->host = host;
 	*ret_message = start_library(gfxstream, options);
 	if (!*ret_message)
 		return gfxstream;

@@ -10,6 +10,7 @@
 #include "render/gfxstream.h"
 #include "render/gfxstream/api_private.h"
 #include "render/renderer.h"
+#include "render/trial_private.h"
 
 /* Limit on the rings that the library reads at the same time, each in a thread of its own. */
 #define GFXSTREAM_MAX_RINGS 256
@@ -19,6 +20,19 @@
 #define GFXSTREAM_MAX_ANNOUNCED 64
 /* Limit on ids whose reuse would make the library end the process; see blob.c. */
 #define GFXSTREAM_MAX_BURNT 64
+
+/* Formats of images that the library knows, by their number in image.c. */
+#define GFXSTREAM_N_FORMATS 6
+/* The sides of an image, in pixels, if Vulkan names no limit. Drivers of desktop GPUs support this.
+ */
+#define GFXSTREAM_MAX_DIMENSION 16384
+
+/* What the host's Vulkan can, by trials in children. */
+struct gfxstream_host {
+	struct vulkan_gpus gpus;
+	uint32_t formats; /* 1 << number of each that an image can have */
+	unsigned n_tried; /* formats */
+};
 
 /* Fences that the library has reported as passed, for the loop's thread. */
 struct gfxstream_passed {
@@ -30,6 +44,7 @@ struct gfxstream_passed {
 struct gfxstream {
 	struct renderer base;
 	struct gfxstream_library library;
+	struct gfxstream_host host;
 	unsigned flags; /* enum gfxstream_flag */
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
 	unsigned n_capsets;
@@ -92,9 +107,12 @@ static inline struct gfxstream_resource *gfxstream_resource_of(struct renderer_r
 	return container_of(resource, struct gfxstream_resource, base);
 }
 
-/* probe.c: tries in a child whether the library works on this host. Returns NULL, or why not (freed
- * with g_free()). */
-char *gfxstream_probe(const struct gfxstream_options *options);
+/* gpu.c: has the library use --gpu-device, and looks how large images may be. @gpus is memory that
+ * is shared with children. Returns NULL, or one sentence (freed with g_free()). */
+char *gfxstream_gpu_choose(const struct gfxstream_options *options, struct vulkan_gpus *gpus);
+/* probe.c: tries in a child whether the library works on this host, and which formats. @host is
+ * memory that is shared with children. Returns NULL, or why not (freed with g_free()). */
+char *gfxstream_probe(const struct gfxstream_options *options, struct gfxstream_host *host);
 /* Starts the library in this process. Returns the library's result. */
 int gfxstream_init(const struct gfxstream_library *library, const struct gfxstream_options *options,
 		   gfxstream_fence_fn fn, void *data);
@@ -124,11 +142,20 @@ void gfxstream_context_destroy(void *context);
 /* submit.c */
 int gfxstream_submit(struct renderer *renderer, uint32_t ctx_id, void *stream, size_t size);
 
-/* resource.c */
+/* image.c */
 
 /* Checks @args, which come from the guest. Returns the bytes of a pixel; 0 if the library cannot
  * make such a resource or would end the process. */
-uint32_t gfxstream_check_args(const struct renderer_resource_args *args);
+uint32_t gfxstream_image_check(const struct gfxstream *gfxstream,
+			       const struct renderer_resource_args *args);
+/* What the library is asked for, for @args that passed the check. */
+struct gfxstream_resource_args gfxstream_image_args(const struct gfxstream *gfxstream,
+						    const struct renderer_resource_args *args);
+/* A square image of the format with this number, for a trial. */
+struct gfxstream_resource_args gfxstream_image_example(unsigned row, uint32_t id, uint32_t side);
+
+/* resource.c */
+
 uint64_t gfxstream_resource_cost(struct renderer *renderer,
 				 const struct renderer_resource_args *args);
 /* Adds a struct for resource @id to the table. Returns NULL if there are too many or the id is

@@ -3,26 +3,23 @@
  * The library does not report that it cannot start: without a Vulkan driver, or with one that it
  * does not support, it crashes, ends the process or waits for ever. So it is started in a child
  * first (trial.c). The child performs a guest's operations: it makes a context, writes to an image
- * and reads it back, and exports the memory of a ring.
+ * and reads it back, and exports the memory of a ring. Then it makes an image of each format: a
+ * format that the driver lacks ends the child, and the next child goes on after it.
  */
 #include <fcntl.h>
 #include <linux/virtio_gpu.h>
 #include <string.h>
 
 #include "render/gfxstream/gfxstream_private.h"
-#include "render/trial_private.h"
 
 #define LOG_MODULE "gfxstream"
 #include "base/log.h"
 
 #define CONTEXT    1
-#define IMAGE      1
-#define RING       2
+#define RING       1
+#define IMAGE      2 /* and, above it, one for each format */
 #define SIDE       16
 #define RING_BYTES (2 << 20)
-
-#define BIND_RENDER_TARGET (1u << 1)
-#define BIND_SCANOUT       (1u << 18)
 
 unsigned gfxstream_flags(const struct gfxstream_options *options)
 {
@@ -74,16 +71,7 @@ static void ignore_fence(void *data, const struct gfxstream_fence *fence)
 static bool can_copy_pixels(void)
 {
 	static uint8_t written[SIDE * SIDE * 4], copy[sizeof(written)];
-	const struct gfxstream_resource_args args = {
-		.id = IMAGE,
-		.target = RENDERER_TARGET_2D,
-		.format = VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM,
-		.bind = BIND_RENDER_TARGET | BIND_SCANOUT,
-		.width = SIDE,
-		.height = SIDE,
-		.depth = 1,
-		.array_size = 1,
-	};
+	const struct gfxstream_resource_args args = gfxstream_image_example(0, IMAGE, SIDE);
 	const struct gfxstream_box box = { 0, 0, 0, SIDE, SIDE, 1 };
 	struct iovec iov = { copy, sizeof(copy) };
 
@@ -113,10 +101,28 @@ static bool can_share_memory(void)
 	       fcntl((int)handle.os_handle, F_GET_SEALS) >= 0;
 }
 
+static void try_formats(struct gfxstream_host *host)
+{
+	while (host->n_tried < GFXSTREAM_N_FORMATS) {
+		const unsigned row = host->n_tried++;
+		const struct gfxstream_resource_args args =
+			gfxstream_image_example(row, IMAGE + 1 + row, SIDE);
+
+		if (tried.resource_create(&args, NULL, 0) == 0)
+			host->formats |= 1u << row;
+	}
+}
+
+struct attempt {
+	const struct gfxstream_options *options;
+	struct gfxstream_host *host;
+};
+
 /* Runs in the child. Returns NULL, or a sentence about the error. */
 static const char *try_library(void *data)
 {
-	const struct gfxstream_options *options = data;
+	const struct attempt *attempt = data;
+	const struct gfxstream_options *options = attempt->options;
 	const char *problem = gfxstream_library_open(&tried, options->library);
 
 	if (problem)
@@ -130,6 +136,7 @@ static const char *try_library(void *data)
 		return "an image read back differs from what was written";
 	if (!can_share_memory())
 		return "the library's memory cannot be shared with another process";
+	try_formats(attempt->host);
 	return NULL;
 }
 
@@ -141,9 +148,24 @@ static const char *find_driver(void *data)
 
 /* ---- the parent ---- */
 
-char *gfxstream_probe(const struct gfxstream_options *options)
+/* NULL, or one sentence. */
+static char *try_in_children(struct attempt *attempt)
 {
-	g_autofree char *problem = trial_run(try_library, (void *)options);
+	unsigned n_tried;
+	char *problem = NULL;
+
+	do {
+		n_tried = attempt->host->n_tried;
+		g_free(problem);
+		problem = trial_run(try_library, attempt);
+	} while (problem && attempt->host->n_tried > n_tried);
+	return problem;
+}
+
+char *gfxstream_probe(const struct gfxstream_options *options, struct gfxstream_host *host)
+{
+	struct attempt attempt = { options, host };
+	g_autofree char *problem = try_in_children(&attempt);
 
 	if (!problem || g_str_has_prefix(problem, "gfxstream"))
 		return g_steal_pointer(&problem);

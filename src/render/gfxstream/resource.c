@@ -2,12 +2,9 @@
 /*
  * Images and buffers. The library checks none of these arguments: an id in use, a size that the
  * host's Vulkan refuses or memory that is smaller than the image ends the process. So only
- * arguments that are known to work are passed on. The memory attached to an image is never the
- * guest's: it is a copy of ours, exactly as large as the image, attached as long as the image
- * exists. Transfers move the guest's bytes into it and out of it (transfer.c).
- *
- * The eight 2D formats are four bytes a pixel. The library knows four of them. The others are
- * created with one of these four, because the library need not interpret the bytes.
+ * arguments that are known to work are passed on (image.c). The memory attached to an image is
+ * never the guest's: it is a copy of ours, exactly as large as the image, attached as long as the
+ * image exists. Transfers move the guest's bytes into it and out of it (transfer.c).
  */
 #include <linux/virtio_gpu.h>
 #include <sys/mman.h>
@@ -17,72 +14,11 @@
 #include "base/pixel.h"
 #include "render/gfxstream/gfxstream_private.h"
 
-/* Gallium's bind flags, as in the protocol. */
-#define BIND_RENDER_TARGET (1u << 1)
-#define BIND_SAMPLER_VIEW  (1u << 3)
-#define BIND_CURSOR        (1u << 16)
-#define BIND_CUSTOM        (1u << 17)
-#define BIND_SCANOUT       (1u << 18)
-#define BIND_LINEAR        (1u << 22)
-#define FORMAT_B5G6R5      7
-#define FORMAT_R8          64
-
-/* Vulkan drivers of desktop GPUs support at least this. */
-#define MAX_DIMENSION 16384
-/* The library counts a buffer's bytes in 32 bits. */
-#define MAX_BUFFER_BYTES (1u << 30)
-
 /* Bytes of an image beside its pixels: objects of the library, of the driver and our own. */
 #define OVERHEAD 16384
 
 /* Our copy, which the library was given, the copy that the library makes of it, and the image. */
 #define COPIES 3
-
-/* Returns 0 if the library does not know the format. */
-static uint32_t size_of_pixel(uint32_t format)
-{
-	switch (format) {
-	case VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM:
-	case VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM:
-	case VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM:
-	case VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM:
-		return PIXEL_BYTES;
-	case FORMAT_B5G6R5:
-		return 2;
-	case FORMAT_R8:
-		return 1;
-	default:
-		return 0;
-	}
-}
-
-/* Whether the library makes a buffer and not an image. */
-static bool is_buffer(const struct renderer_resource_args *args)
-{
-	const uint32_t of_images =
-		BIND_SAMPLER_VIEW | BIND_RENDER_TARGET | BIND_SCANOUT | BIND_CURSOR;
-
-	return args->format == FORMAT_R8 && (args->bind & BIND_LINEAR) && !(args->bind & of_images);
-}
-
-/* "Pipes" (target buffer, BIND_CUSTOM) are refused: reading one waits for the service behind it,
- * and an unknown service name ends the process. Guests that use Vulkan have rings in blobs instead.
- */
-uint32_t gfxstream_check_args(const struct renderer_resource_args *args)
-{
-	const bool is_simple = args->depth == 1 && args->array_size == 1 && args->last_level == 0 &&
-			       args->nr_samples <= 1;
-
-	if (args->width == 0 || args->height == 0 || !is_simple || (args->bind & BIND_CUSTOM))
-		return 0;
-	if (is_buffer(args) &&
-	    (args->target == RENDERER_TARGET_BUFFER || args->target == RENDERER_TARGET_2D))
-		return args->width <= MAX_BUFFER_BYTES / args->height ? 1 : 0;
-	if (args->target != RENDERER_TARGET_2D || args->width > MAX_DIMENSION ||
-	    args->height > MAX_DIMENSION)
-		return 0;
-	return args->is_2d ? PIXEL_BYTES : size_of_pixel(args->format);
-}
 
 uint64_t gfxstream_resource_cost(struct renderer *renderer,
 				 const struct renderer_resource_args *args)
@@ -156,25 +92,12 @@ static int create_in_library(struct gfxstream *gfxstream, struct gfxstream_resou
 static int create_image(struct gfxstream *gfxstream, struct gfxstream_resource *resource,
 			const struct renderer_resource_args *args)
 {
-	const uint32_t format =
-		size_of_pixel(args->format) ? args->format : VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM;
-	const struct gfxstream_resource_args create = {
-		.id = args->id,
-		.target = args->target,
-		.format = format,
-		.bind = args->is_2d ? BIND_RENDER_TARGET | BIND_SCANOUT : args->bind,
-		.width = args->width,
-		.height = args->height,
-		.depth = 1,
-		.array_size = 1,
-		.nr_samples = args->nr_samples,
-		.flags = args->flags,
-	};
+	const struct gfxstream_resource_args create = gfxstream_image_args(gfxstream, args);
 
 	resource->format = args->format;
 	resource->width = args->width;
 	resource->height = args->height;
-	resource->pixel_bytes = gfxstream_check_args(args);
+	resource->pixel_bytes = gfxstream_image_check(gfxstream, args);
 	resource->may_be_drawn = !args->is_2d;
 	if (!map_copy(resource))
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
@@ -186,7 +109,7 @@ int gfxstream_resource_create(struct renderer *renderer, const struct renderer_r
 {
 	struct gfxstream *gfxstream = gfxstream_of(renderer);
 
-	if (!gfxstream_check_args(args))
+	if (!gfxstream_image_check(gfxstream, args))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	struct gfxstream_resource *resource =
 		gfxstream_resource_add(gfxstream, args->id, GFXSTREAM_IMAGE);

@@ -51,7 +51,8 @@ static int begin_ring(struct gfxstream *gfxstream, const struct gfxstream_contex
 	return 0;
 }
 
-static int announce_image(struct gfxstream_context *context, const union command *command)
+static int announce_image(const struct gfxstream *gfxstream, struct gfxstream_context *context,
+			  const union command *command)
 {
 	const struct gfxstream_create_3d *c = &command->create_3d;
 	const struct renderer_resource_args args = {
@@ -67,14 +68,15 @@ static int announce_image(struct gfxstream_context *context, const union command
 	};
 	gpointer key = GUINT_TO_POINTER((uint32_t)c->blob_id);
 
-	if (c->blob_id == 0 || c->blob_id > UINT32_MAX || !gfxstream_check_args(&args) ||
+	if (c->blob_id == 0 || c->blob_id > UINT32_MAX ||
+	    !gfxstream_image_check(gfxstream, &args) ||
 	    g_hash_table_contains(context->announced, key))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (g_hash_table_size(context->announced) >= GFXSTREAM_MAX_ANNOUNCED)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	uint64_t *bytes = g_new(uint64_t, 1);
 
-	*bytes = (uint64_t)c->width * c->height * gfxstream_check_args(&args);
+	*bytes = (uint64_t)c->width * c->height * gfxstream_image_check(gfxstream, &args);
 	g_hash_table_insert(context->announced, key, bytes);
 	return 0;
 }
@@ -86,7 +88,7 @@ static int check_command(struct gfxstream *gfxstream, struct gfxstream_context *
 	case GFXSTREAM_CONTEXT_CREATE:
 		return begin_ring(gfxstream, context, command);
 	case GFXSTREAM_RESOURCE_CREATE_3D:
-		return announce_image(context, command);
+		return announce_image(gfxstream, context, command);
 	case GFXSTREAM_CREATE_EXPORT_SYNC: /* without OpenGL ES it would wait for ever */
 		return gfxstream->flags & GFXSTREAM_USE_GLES
 			       ? 0
