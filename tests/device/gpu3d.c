@@ -264,7 +264,7 @@ uint32_t gpu_create_host_blob(struct vmm *vmm, uint32_t ctx, uint32_t id, uint64
 				     .resource_id = id,
 				     .blob_mem = VIRTIO_GPU_BLOB_MEM_HOST3D,
 				     .blob_flags = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE,
-				     .blob_id = id,
+				     .blob_id = vmm_is_gfxstream() ? 0 : id,
 				     .size = size };
 
 	return gpu_create_blob(vmm, args, NULL, 0);

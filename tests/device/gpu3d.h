@@ -12,6 +12,9 @@
 
 #define RESP_INVALID_CONTEXT_ID VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID
 
+/* Linux's header may be older. */
+#define F_BLOB_ALIGNMENT 5
+
 /* Options of the daemon for OpenGL. */
 extern const char *const gpu3d_args[];
 /* Whether the daemon starts with these; if not, says why. It has to end well either way. */

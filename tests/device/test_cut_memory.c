@@ -315,11 +315,11 @@ static int run(void)
 		DEVICE_TEST(a_stream_in_memory_that_is_gone_ends_the_session),
 	};
 
-	mode = "2d";
+	mode = vmm_renderer("2d");
 	int failed = cmocka_run_group_tests_name("cut memory", tests, NULL, NULL);
 
 	mode = "virglrenderer";
-	if (gpu3d_works())
+	if (!vmm_is_gfxstream() && gpu3d_works())
 		failed += cmocka_run_group_tests_name("cut memory, virgl", tests_3d, NULL, NULL);
 	return failed;
 }

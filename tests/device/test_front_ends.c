@@ -8,10 +8,9 @@
 
 #include <string.h>
 
-#define W     64
-#define H     48
-#define PAGE  4096u
-#define VENUS 4
+#define W    64
+#define H    48
+#define PAGE 4096u
 
 static const struct vmm_profile *const profiles[] = { &vmm_generic, &vmm_cloud_hypervisor,
 						      &vmm_libkrun };
@@ -26,11 +25,6 @@ static void for_each_profile(void **state, const char *const *args, void (*test)
 		fixture_end(state);
 	}
 }
-
-static const char *const headless[] = { "--gpu-mode", "2d", "--headless", NULL };
-static const char *const venus[] = {
-	"--gpu-mode", "null", "--capset", "venus", "--headless", NULL
-};
 
 static void use_screen(struct vmm *vmm)
 {
@@ -67,6 +61,8 @@ static void live_a_life(struct vmm *vmm)
 
 static void a_guest_without_a_display_lives(void **state)
 {
+	const char *const headless[] = { "--gpu-mode", vmm_renderer("2d"), "--headless", NULL };
+
 	for_each_profile(state, headless, live_a_life);
 }
 
@@ -75,7 +71,7 @@ static void use_host_blobs(struct vmm *vmm)
 {
 	bool has_window = vmm->profile->has_window;
 
-	assert_ok(gpu_ctx_create(vmm, 1, VENUS));
+	assert_ok(gpu_ctx_create(vmm, 1, VMM_BLOB_CAPSET));
 	assert_ok(gpu_create_host_blob(vmm, 1, 1, PAGE));
 	assert_response(gpu_map_blob(vmm, 1, 0),
 			has_window ? VIRTIO_GPU_RESP_OK_MAP_INFO : RESP_UNSPEC);
@@ -87,7 +83,9 @@ static void use_host_blobs(struct vmm *vmm)
 
 static void host_blobs_are_mapped_where_there_is_a_window(void **state)
 {
-	for_each_profile(state, venus, use_host_blobs);
+	const char *const with_blobs[] = { VMM_BLOB_ARGS, "--headless", NULL };
+
+	for_each_profile(state, with_blobs, use_host_blobs);
 }
 
 static int run(void)

@@ -3,16 +3,18 @@
  * Commands that take the daemon many turns: a transfer of 1 GiB, made of some pages that the
  * backing names again and again, and what may happen in the middle of it. The front-end is answered
  * all the time, and what belongs together stays in order.
+ *
+ * gfxstream's renderer moves all of an image in one call, which the stand-in makes long
+ * ("slow-transfers"). It ends before what needs a quiet renderer.
  */
 #include "fixture.h"
 
 #include <string.h>
 
-#define WIDTH     16384u
-#define HEIGHT    15000u
-#define N_ENTRIES 15000u /* one row each */
-#define HOT_GPA   0x200000000ull
-#define HOT_SIZE  0x100000ull
+#define WIDTH    (vmm_is_gfxstream() ? 2048u : 16384u)
+#define HEIGHT   (vmm_is_gfxstream() ? 2048u : 15000u) /* one entry for each row */
+#define HOT_GPA  0x200000000ull
+#define HOT_SIZE 0x100000ull
 
 /* In a region of its own, which can go; every row is the same. */
 struct large {
@@ -36,14 +38,14 @@ static void paint(struct large *l, uint32_t colour)
 
 static struct large new_large(struct vmm *vmm)
 {
-	static struct virtio_gpu_mem_entry entries[N_ENTRIES];
+	static struct virtio_gpu_mem_entry entries[15000];
 	struct large l = { vmm, memory_add(&vmm->memory, HOT_GPA, HOT_SIZE, 0), NULL };
 
 	vhost_add_region(vmm, l.region);
-	for (unsigned i = 0; i < N_ENTRIES; i++)
+	for (unsigned i = 0; i < HEIGHT; i++)
 		entries[i] = (struct virtio_gpu_mem_entry){ HOT_GPA, WIDTH * 4, 0 };
 	assert_ok(gpu_create_2d(vmm, 1, BGRX, WIDTH, HEIGHT));
-	assert_ok(gpu_attach(vmm, 1, entries, N_ENTRIES));
+	assert_ok(gpu_attach(vmm, 1, entries, HEIGHT));
 	paint(&l, 1);
 	return l;
 }
@@ -69,7 +71,7 @@ static void begin(struct large *l)
 {
 	l->transfer = submit_transfer(l->vmm);
 	ring_kick(&l->vmm->rings[CONTROL]);
-	for (unsigned i = 0; i < 20; i++)
+	for (unsigned i = 0; i < (vmm_is_gfxstream() ? 3 : 20); i++)
 		ask(l->vmm);
 	ring_collect(&l->vmm->rings[CONTROL]);
 	assert_false(l->transfer->is_done);
@@ -130,7 +132,7 @@ static void a_long_transfer_is_finished_after_cont(void **state)
 	bool was_done = l.transfer->is_done;
 
 	ask(l.vmm);
-	assert_false(was_done);
+	assert_int_equal(was_done, vmm_is_gfxstream());
 	vmm_start(l.vmm);
 	assert_ok(gpu_finish(l.vmm, l.transfer, NULL, 0));
 	assert_alive(l.vmm);
@@ -170,7 +172,8 @@ static void memory_that_goes_in_a_long_transfer_ends_it(void **state)
 
 	begin(&l);
 	vhost_remove_region(l.vmm, l.region);
-	assert_response(gpu_finish(l.vmm, l.transfer, NULL, 0), RESP_UNSPEC);
+	assert_response(gpu_finish(l.vmm, l.transfer, NULL, 0),
+			vmm_is_gfxstream() ? RESP_OK : RESP_UNSPEC);
 	assert_alive(l.vmm);
 	vhost_add_region(l.vmm, l.region);
 	assert_ok(gpu_transfer_2d(l.vmm, 1, gpu_rect(0, 0, WIDTH, 1), 0));

@@ -13,7 +13,8 @@
 #define HEIGHT   480
 #define FLUSHES  300
 
-static const char *const five_a_second[] = { "--gpu-mode", "2d", "--max-fps", "5", NULL };
+#define FIVE_A_SECOND                                                                              \
+	((const char *const[]){ "--gpu-mode", vmm_renderer("2d"), "--max-fps", "5", NULL })
 
 static void draw(struct vmm *vmm, struct image *image, uint32_t seed)
 {
@@ -40,7 +41,7 @@ static double frames(const struct vmm *vmm)
 
 static void a_guest_that_draws_faster_than_the_screen_sends_no_more_than_it_shows(void **state)
 {
-	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = five_a_second });
+	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = FIVE_A_SECOND });
 	struct image image = show(vmm);
 	int64_t start = vmm_now_ms();
 
@@ -59,7 +60,7 @@ static void a_guest_that_draws_faster_than_the_screen_sends_no_more_than_it_show
 
 static void a_guest_that_flips_between_two_pictures_sends_no_more_either(void **state)
 {
-	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = five_a_second });
+	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = FIVE_A_SECOND });
 	struct image images[2] = { show(vmm), image_new(vmm, RESOURCE + 1, BGRX, WIDTH, HEIGHT) };
 	int64_t start = vmm_now_ms();
 	struct image *last = NULL;
@@ -96,7 +97,7 @@ static void a_display_that_does_not_read_holds_up_no_flush(void **state)
 
 static void a_resource_that_goes_while_its_frame_waits_is_not_read(void **state)
 {
-	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = five_a_second });
+	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = FIVE_A_SECOND });
 	struct image image = show(vmm), next;
 
 	draw(vmm, &image, 2);
@@ -110,7 +111,7 @@ static void a_resource_that_goes_while_its_frame_waits_is_not_read(void **state)
 
 static void a_reset_and_a_new_start_show_the_new_picture(void **state)
 {
-	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = five_a_second });
+	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = FIVE_A_SECOND });
 	struct image image = show(vmm);
 
 	draw(vmm, &image, 2);
@@ -124,7 +125,7 @@ static void a_reset_and_a_new_start_show_the_new_picture(void **state)
 
 static void a_machine_that_stops_is_shown_its_last_frame(void **state)
 {
-	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = five_a_second });
+	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = FIVE_A_SECOND });
 	struct image image = show(vmm);
 
 	draw(vmm, &image, 2);

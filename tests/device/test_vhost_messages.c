@@ -358,8 +358,8 @@ static void the_documented_features_are_offered(void **state)
 					VHOST_USER_PROTOCOL_F_RESET_DEVICE,
 					VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS };
 	/* LOG_SHMFD, PAGEFAULT, HOST_NOTIFIER, INFLIGHT, INBAND, STATUS, DEVICE_STATE, 20,
-	 * GPA_ADDRESSES; SHMEM without a use for it */
-	static const unsigned undue[] = { 1, 8, 11, 12, 14, 16, 19, 20, 21, 22 };
+	 * GPA_ADDRESSES */
+	static const unsigned undue[] = { 1, 8, 11, 12, 14, 16, 19, 20, 21 };
 	struct vmm *vmm = *state;
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(due); i++) {
@@ -370,6 +370,9 @@ static void the_documented_features_are_offered(void **state)
 		if (vmm->offered_protocol & BIT64(undue[i]))
 			vmm_fail("protocol feature %u is offered", undue[i]);
 	}
+	/* Where there are host blobs. */
+	assert_int_equal(!!(vmm->offered_protocol & BIT64(VHOST_USER_PROTOCOL_F_SHMEM)),
+			 vmm_is_gfxstream());
 	assert_true(vmm->offered & BIT64(VIRTIO_F_VERSION_1));
 	assert_true(vmm->offered & BIT64(VIRTIO_GPU_F_EDID));
 	assert_false(vmm->offered & BIT64(VIRTIO_F_RING_PACKED));

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #define PAGE   4096u
-#define VENUS  4
 #define MAPPED VIRTIO_GPU_RESP_OK_MAP_INFO
 
 static const uint32_t map_request = VHOST_USER_BACKEND_SHMEM_MAP;
@@ -23,12 +22,11 @@ static const uint32_t barrier_request = VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP;
 /* With a context, and a blob of a page for each id up to 4. */
 static struct vmm *boot(void **state)
 {
-	static const char *const args[] = { "--gpu-mode", "null",       "--capset",
-					    "venus",      "--headless", NULL };
+	const char *const args[] = { VMM_BLOB_ARGS, "--headless", NULL };
 	struct vmm_options options = { .args = args, .profile = &vmm_generic };
 	struct vmm *vmm = fixture_boot(state, &options);
 
-	assert_ok(gpu_ctx_create(vmm, 1, VENUS));
+	assert_ok(gpu_ctx_create(vmm, 1, VMM_BLOB_CAPSET));
 	for (uint32_t id = 1; id <= 4; id++)
 		assert_ok(gpu_create_host_blob(vmm, 1, id, PAGE));
 	return vmm;
@@ -135,7 +133,7 @@ static void what_is_not_unmapped_is_not_used_again(void **state)
 	assert_int_equal(vmm->window.n_maps, 2);
 	vmm_reset(vmm); /* which drops it in the front-end */
 	vmm_start(vmm);
-	assert_ok(gpu_ctx_create(vmm, 1, VENUS));
+	assert_ok(gpu_ctx_create(vmm, 1, VMM_BLOB_CAPSET));
 	assert_ok(gpu_create_host_blob(vmm, 1, 2, PAGE));
 	assert_response(gpu_map_blob(vmm, 2, 0), MAPPED);
 }
@@ -262,7 +260,7 @@ static void maps_live_through_many_stops(void **state)
 static void prepare_again(struct vmm *vmm)
 {
 	vmm_start(vmm);
-	assert_ok(gpu_ctx_create(vmm, 1, VENUS));
+	assert_ok(gpu_ctx_create(vmm, 1, VMM_BLOB_CAPSET));
 	assert_ok(gpu_create_host_blob(vmm, 1, 1, PAGE));
 }
 
@@ -340,8 +338,7 @@ static void an_unmap_under_way_over_a_reset_is_forgotten(void **state)
 static void as_many_maps_may_wait_as_there_may_be(void **state)
 {
 	enum { MOST = 448 };
-	static const char *const args[] = { "--gpu-mode", "null",       "--capset",
-					    "venus",      "--headless", NULL };
+	const char *const args[] = { VMM_BLOB_ARGS, "--headless", NULL };
 	struct vmm_options options = { .args = args,
 				       .profile = &vmm_generic,
 				       .control_size = 1024 };
@@ -349,7 +346,7 @@ static void as_many_maps_may_wait_as_there_may_be(void **state)
 	struct chain *chains[MOST];
 
 	vmm->window.hides_regions = true;
-	assert_ok(gpu_ctx_create(vmm, 1, VENUS));
+	assert_ok(gpu_ctx_create(vmm, 1, VMM_BLOB_CAPSET));
 	for (uint32_t i = 0; i < MOST; i++)
 		assert_ok(gpu_create_host_blob(vmm, 1, i + 1, PAGE));
 	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED); /* what is made once is made */
@@ -465,7 +462,7 @@ static void a_front_end_that_goes_leaves_nothing(void **state)
 		assert_alive(vmm);
 		assert_true(round == 0 || daemon_count_fds(&vmm->daemon) == fds);
 		fds = daemon_count_fds(&vmm->daemon);
-		assert_ok(gpu_ctx_create(vmm, 1, VENUS));
+		assert_ok(gpu_ctx_create(vmm, 1, VMM_BLOB_CAPSET));
 		for (uint32_t id = 1; id <= 4; id++)
 			assert_ok(gpu_create_host_blob(vmm, 1, id, PAGE));
 	}

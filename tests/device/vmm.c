@@ -163,24 +163,39 @@ static int activate_socket(struct daemon *d)
 	return fd;
 }
 
-/* $VMM_RENDERER runs a test program that names no renderer with another one: gfxstream's, on the
- * library in $VMM_GFXSTREAM_LIBRARY. */
-static const char *const *default_args(void)
+bool vmm_is_gfxstream(void)
 {
-	static const char *const two_d[] = { "--gpu-mode", "2d", NULL };
-	static const char *gfxstream[] = { "--gpu-mode", "gfxstream", "--gfxstream-library", NULL,
-					   NULL };
 	const char *name = getenv("VMM_RENDERER");
 
-	if (!name || strcmp(name, "gfxstream") != 0)
-		return two_d;
-	gfxstream[3] = getenv("VMM_GFXSTREAM_LIBRARY");
-	return gfxstream;
+	return name && strcmp(name, "gfxstream") == 0;
+}
+
+const char *vmm_renderer(const char *usual)
+{
+	return vmm_is_gfxstream() ? "gfxstream" : usual;
+}
+
+/* Appends @more to the list @args that has @n entries, and gfxstream's library, if it needs one and
+ * names none. */
+static void append_args(const char **args, unsigned n, unsigned max, const char *const *more)
+{
+	bool is_gfxstream = false, has_library = false;
+
+	for (; *more && n < max; more++) {
+		is_gfxstream |= strcmp(*more, "gfxstream") == 0;
+		has_library |= strcmp(*more, "--gfxstream-library") == 0;
+		args[n++] = *more;
+	}
+	if (!is_gfxstream || has_library || n + 2 > max)
+		return;
+	args[n++] = "--gfxstream-library";
+	args[n] = getenv("VMM_GFXSTREAM_LIBRARY");
 }
 
 static void start_daemon(struct vmm *vmm)
 {
-	const char *const *more = vmm->options.args ? vmm->options.args : default_args();
+	const char *const usual[] = { "--gpu-mode", vmm_renderer("2d"), NULL };
+	const char *const *more = vmm->options.args ? vmm->options.args : usual;
 	const char *args[32] = { "--socket-path", vmm->daemon.socket_path };
 	int pair[2] = { -1, -1 };
 	unsigned n = 2;
@@ -199,8 +214,7 @@ static void start_daemon(struct vmm *vmm)
 		args[1] = number;
 		vmm->socket = pair[0];
 	}
-	while (*more && n < ARRAY_LENGTH(args) - 1)
-		args[n++] = *more++;
+	append_args(args, n, ARRAY_LENGTH(args) - 1, more);
 	daemon_start(&vmm->daemon, args, pair[1]);
 	if (pair[1] >= 0)
 		close(pair[1]);

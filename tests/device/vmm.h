@@ -30,6 +30,18 @@ _Noreturn void vmm_fail(const char *format, ...) __attribute__((format(printf, 1
 int64_t vmm_now_ms(void);
 int vmm_default_timeout_ms(void); /* VMM_TIMEOUT_MS in the environment, else 5000 */
 
+/* $VMM_RENDERER=gfxstream runs a test program with gfxstream's renderer, on the library in
+ * $VMM_GFXSTREAM_LIBRARY. */
+bool vmm_is_gfxstream(void);
+/* For --gpu-mode: that one, or @usual. */
+const char *vmm_renderer(const char *usual);
+/* The arguments for a renderer that makes host blobs with nothing but itself, and the capset of a
+ * context that makes them. */
+#define VMM_BLOB_ARGS                                                                              \
+	"--gpu-mode", vmm_renderer("null"), "--capset",                                            \
+		vmm_is_gfxstream() ? "gfxstream-vulkan" : "venus"
+#define VMM_BLOB_CAPSET (vmm_is_gfxstream() ? 3u : 4u)
+
 /* ---- the daemon's process (daemon.c) ---- */
 
 struct daemon {

@@ -10,12 +10,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* Of whole pages. */
 static bool make_ring_blob(struct standin_resource *r, uint64_t size)
 {
+	const uint64_t whole =
+		(size + STREAM_PAGE_BYTES - 1) / STREAM_PAGE_BYTES * STREAM_PAGE_BYTES;
 	int fd = memfd_create("gfxstream stand-in ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	void *address;
 
-	if (fd < 0 || ftruncate(fd, (off_t)size) < 0) {
+	if (fd < 0 || ftruncate(fd, (off_t)whole) < 0) {
 		if (fd >= 0)
 			close(fd);
 		return false;

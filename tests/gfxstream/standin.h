@@ -9,8 +9,9 @@
  * $GFXSTREAM_STANDIN is a list of words, separated by commas:
  *   init-fails, init-crashes, init-hangs   what stream_renderer_init() does
  *   late-fences                            each fence passes a moment later, on another thread
- *   lacks-565                              Vulkan has no images in B5G6R5
- *   image-blobs-fail                       the memory of an announced image cannot be exported
+ *   slow-transfers                         writes of large images take a second, but the first of
+ * each lacks-565                              Vulkan has no images in B5G6R5 image-blobs-fail the
+ * memory of an announced image cannot be exported
  */
 #pragma once
 
@@ -36,6 +37,7 @@ struct standin_resource {
 	unsigned n_iov;
 	uint8_t *linear; /* as large as the iovecs together */
 	size_t linear_size;
+	bool has_been_written;
 	bool is_attached; /* to a context, whose pipe it then has */
 
 	bool has_blob;

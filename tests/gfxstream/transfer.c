@@ -11,6 +11,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/param.h>
+#include <unistd.h>
+
+#define LARGE   (16u << 20) /* bytes */
+#define SLOW_US 900000
 
 struct span {
 	size_t start, length;
@@ -120,6 +124,9 @@ int stream_renderer_transfer_write_iov(uint32_t res, uint32_t ctx, int level, ui
 
 	if (!r)
 		return EINVAL;
+	if (r->has_been_written && r->size >= LARGE && standin_has_word("slow-transfers"))
+		usleep(SLOW_US);
+	r->has_been_written = true;
 	err = move_span(r, box, iov, n_iov, false);
 	return err ? err : move_image(r, false);
 }
