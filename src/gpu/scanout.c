@@ -7,8 +7,8 @@
  * A resource on the GPU is shown as a dma-buf if it can be exported and the display accepts it. A
  * host blob must also have its image at offset 0, because the display's messages have no field for
  * an offset. A RESOURCE_FLUSH is answered when the display has shown the dma-buf; if several
- * scanouts show it, they are flushed one after the other. In all other cases the flush marks damage,
- * which the display reads when it can, and is answered at once.
+ * scanouts show it, they are flushed one after the other. In all other cases the flush marks
+ * damage, which the display reads when it can, and is answered at once.
  */
 #include "gpu/scanout.h"
 
