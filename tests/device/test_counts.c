@@ -160,7 +160,7 @@ static void one_command(struct vmm *vmm, unsigned i)
 	assert_ok(gpu_flush(vmm, RESOURCE, gpu_rect(0, 0, 8, 8)));
 }
 
-static void test_a_command_costs_one_wake_up_and_one_interrupt(void **state)
+static void a_command_costs_one_wake_up_and_one_interrupt(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -181,7 +181,7 @@ static void many_commands(struct vmm *vmm, unsigned i)
 		assert_ok(gpu_finish(vmm, chains[k], NULL, 0));
 }
 
-static void test_32_commands_cost_no_more_calls_than_one(void **state)
+static void a_batch_of_32_commands_makes_no_more_calls_than_one(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -197,7 +197,7 @@ static void small_damage(struct vmm *vmm, unsigned i)
 	update(vmm, 1920, &r, 1);
 }
 
-static void test_damage_costs_one_message_of_its_pixels(void **state)
+static void damage_costs_one_message_of_its_pixels(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -221,7 +221,7 @@ static void scattered_damage(struct vmm *vmm, unsigned i)
 	update(vmm, 2560, r, PAIRS);
 }
 
-static void test_scattered_damage_is_many_small_updates_in_one_call(void **state)
+static void scattered_damage_is_many_small_updates_in_one_call(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -246,7 +246,7 @@ static void scattered_stripes(struct vmm *vmm, unsigned i)
 }
 
 /* As wide as the picture, they lie in one piece, and could be sent from there. */
-static void test_scattered_stripes_go_in_one_call_too(void **state)
+static void scattered_stripes_go_in_one_call_too(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -270,7 +270,7 @@ static void whole_frame(struct vmm *vmm, unsigned i)
 }
 
 /* As many pixels as a band has. */
-static void test_a_band_costs_one_call(void **state)
+static void a_band_costs_one_call(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -292,7 +292,7 @@ static void shown_again(struct vmm *vmm, unsigned i)
 	assert_ok(gpu_set_scanout(vmm, 0, RESOURCE + i % 2, r));
 }
 
-static void test_a_page_flip_sends_no_scanout(void **state)
+static void a_page_flip_sends_no_scanout(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -309,7 +309,7 @@ static void test_a_page_flip_sends_no_scanout(void **state)
 
 /* 250 flushes one after the other, as of a guest that draws as fast as it can. What of them leaves
  * depends on nothing but the time that they took. */
-static void test_of_250_flushes_10_a_second_are_sent(void **state)
+static void of_250_flushes_10_a_second_are_sent(void **state)
 {
 	struct vmm *vmm = boot_with(state, ten_a_second);
 	struct virtio_gpu_rect r = gpu_rect(0, 0, 320, 160);
@@ -341,7 +341,7 @@ static void cursor_moves(struct vmm *vmm, unsigned i)
 	assert_ok(gpu_move_cursor(vmm, 0, 10 + i, 20, RESOURCE));
 }
 
-static void test_a_cursor_that_moves_costs_a_message_of_24_bytes(void **state)
+static void a_cursor_that_moves_costs_a_message_of_24_bytes(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -360,7 +360,7 @@ static void asks_configuration(struct vmm *vmm, unsigned i)
 	assert_true(vhost_get_config(vmm, 0, sizeof(config), config));
 }
 
-static void test_a_question_of_the_vmm_allocates_nothing(void **state)
+static void a_question_of_the_vmm_allocates_nothing(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -377,7 +377,7 @@ static void nothing(struct vmm *vmm, unsigned i)
 	(void)i;
 }
 
-static void test_a_screen_that_does_not_change_wakes_nobody(void **state)
+static void a_screen_that_does_not_change_wakes_nobody(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -394,17 +394,17 @@ static void test_a_screen_that_does_not_change_wakes_nobody(void **state)
 static int run(void)
 {
 	static const struct CMUnitTest tests[] = {
-		DEVICE_TEST(test_a_command_costs_one_wake_up_and_one_interrupt),
-		DEVICE_TEST(test_32_commands_cost_no_more_calls_than_one),
-		DEVICE_TEST(test_damage_costs_one_message_of_its_pixels),
-		DEVICE_TEST(test_scattered_damage_is_many_small_updates_in_one_call),
-		DEVICE_TEST(test_scattered_stripes_go_in_one_call_too),
-		DEVICE_TEST(test_a_band_costs_one_call),
-		DEVICE_TEST(test_a_page_flip_sends_no_scanout),
-		DEVICE_TEST(test_of_250_flushes_10_a_second_are_sent),
-		DEVICE_TEST(test_a_cursor_that_moves_costs_a_message_of_24_bytes),
-		DEVICE_TEST(test_a_question_of_the_vmm_allocates_nothing),
-		DEVICE_TEST(test_a_screen_that_does_not_change_wakes_nobody),
+		DEVICE_TEST(a_command_costs_one_wake_up_and_one_interrupt),
+		DEVICE_TEST(a_batch_of_32_commands_makes_no_more_calls_than_one),
+		DEVICE_TEST(damage_costs_one_message_of_its_pixels),
+		DEVICE_TEST(scattered_damage_is_many_small_updates_in_one_call),
+		DEVICE_TEST(scattered_stripes_go_in_one_call_too),
+		DEVICE_TEST(a_band_costs_one_call),
+		DEVICE_TEST(a_page_flip_sends_no_scanout),
+		DEVICE_TEST(of_250_flushes_10_a_second_are_sent),
+		DEVICE_TEST(a_cursor_that_moves_costs_a_message_of_24_bytes),
+		DEVICE_TEST(a_question_of_the_vmm_allocates_nothing),
+		DEVICE_TEST(a_screen_that_does_not_change_wakes_nobody),
 	};
 
 	return cmocka_run_group_tests_name("counts", tests, NULL, NULL);

@@ -143,7 +143,7 @@ static void assert_replied(uint64_t value)
 
 /* ---- what is sent ---- */
 
-static void test_a_request_goes_out_with_its_descriptor_and_needs_a_reply(void **state)
+static void a_request_goes_out_with_its_descriptor_and_needs_a_reply(void **state)
 {
 	struct vhost_user_shmem_map map;
 	struct bytes b;
@@ -161,7 +161,7 @@ static void test_a_request_goes_out_with_its_descriptor_and_needs_a_reply(void *
 	assert_int_equal(map.size, 0x2000);
 }
 
-static void test_a_request_without_descriptor_and_payload_is_a_header(void **state)
+static void a_request_without_descriptor_and_payload_is_a_header(void **state)
 {
 	struct bytes b;
 
@@ -193,7 +193,7 @@ static void drain_socket(void)
 		;
 }
 
-static void test_a_full_socket_keeps_the_request_and_its_descriptor(void **state)
+static void a_full_socket_keeps_the_request_and_its_descriptor(void **state)
 {
 	struct bytes b;
 
@@ -211,14 +211,14 @@ static void test_a_full_socket_keeps_the_request_and_its_descriptor(void **state
 	assert_replied(0);
 }
 
-static void test_the_descriptor_of_a_request_that_was_not_sent_is_closed(void **state)
+static void the_descriptor_of_a_request_that_was_not_sent_is_closed(void **state)
 {
 	(void)state;
 	put_request(); /* teardown() counts */
 	assert_true(channel.out_fd >= 0);
 }
 
-static void test_a_request_to_a_front_end_that_hung_up_fails(void **state)
+static void a_request_to_a_front_end_that_hung_up_fails(void **state)
 {
 	(void)state;
 	put_request();
@@ -226,7 +226,7 @@ static void test_a_request_to_a_front_end_that_hung_up_fails(void **state)
 	assert_int_equal(vhost_channel_flush(&channel), -ECONNRESET);
 }
 
-static void test_the_longest_reply_of_ours_has_room(void **state)
+static void the_longest_reply_of_ours_has_room(void **state)
 {
 	struct vhost_user_shmem_config config = { .n_regions = 1, .sizes = { [1] = 0x10000000 } };
 	struct vhost_user_header request = { VHOST_USER_GET_SHMEM_CONFIG, NEED_REPLY, 0 };
@@ -247,7 +247,7 @@ static void test_the_longest_reply_of_ours_has_room(void **state)
 
 /* ---- what is received ---- */
 
-static void test_each_request_gets_its_reply(void **state)
+static void each_request_gets_its_reply(void **state)
 {
 	(void)state;
 	for (uint64_t i = 0; i < 3; i++) {
@@ -258,7 +258,7 @@ static void test_each_request_gets_its_reply(void **state)
 	}
 }
 
-static void test_a_reply_may_come_byte_by_byte(void **state)
+static void a_reply_may_come_byte_by_byte(void **state)
 {
 	struct bytes b = make_reply(MAP, 7);
 	size_t size = sizeof(b.header) + b.header.size;
@@ -272,7 +272,7 @@ static void test_a_reply_may_come_byte_by_byte(void **state)
 	assert_replied(7);
 }
 
-static void test_a_reply_of_another_number_is_refused(void **state)
+static void a_reply_of_another_number_is_refused(void **state)
 {
 	(void)state;
 	ask();
@@ -280,14 +280,14 @@ static void test_a_reply_of_another_number_is_refused(void **state)
 	assert_refused("a reply without a request");
 }
 
-static void test_a_reply_without_a_request_is_refused(void **state)
+static void a_reply_without_a_request_is_refused(void **state)
 {
 	(void)state;
 	send_reply(MAP, 0);
 	assert_refused("a reply without a request");
 }
 
-static void test_a_second_reply_to_a_request_is_refused(void **state)
+static void a_second_reply_to_a_request_is_refused(void **state)
 {
 	(void)state;
 	ask();
@@ -297,7 +297,7 @@ static void test_a_second_reply_to_a_request_is_refused(void **state)
 	assert_refused("a reply without a request");
 }
 
-static void test_a_reply_to_a_request_that_was_not_sent_is_refused(void **state)
+static void a_reply_to_a_request_that_was_not_sent_is_refused(void **state)
 {
 	(void)state;
 	fill_socket();
@@ -307,7 +307,7 @@ static void test_a_reply_to_a_request_that_was_not_sent_is_refused(void **state)
 	assert_refused("a reply without a request");
 }
 
-static void test_a_request_where_a_reply_is_due_is_refused(void **state)
+static void a_request_where_a_reply_is_due_is_refused(void **state)
 {
 	struct vhost_user_header request = { MAP, VHOST_USER_VERSION, 0 };
 
@@ -317,7 +317,7 @@ static void test_a_request_where_a_reply_is_due_is_refused(void **state)
 	assert_refused("a request where a reply is expected");
 }
 
-static void test_a_reply_of_another_version_or_without_bound_is_refused(void **state)
+static void a_reply_of_another_version_or_without_bound_is_refused(void **state)
 {
 	const struct {
 		struct vhost_user_header header;
@@ -340,7 +340,7 @@ static void test_a_reply_of_another_version_or_without_bound_is_refused(void **s
 	}
 }
 
-static void test_a_hang_up_instead_of_a_reply_is_told_from_one_within_it(void **state)
+static void a_hang_up_instead_of_a_reply_is_told_from_one_within_it(void **state)
 {
 	struct bytes b = make_reply(MAP, 0);
 	const size_t sizes[] = { 0, 1, sizeof(b.header) - 1, sizeof(b.header),
@@ -361,7 +361,7 @@ static void test_a_hang_up_instead_of_a_reply_is_told_from_one_within_it(void **
 	}
 }
 
-static void test_descriptors_of_a_reply_are_closed_unless_they_are_taken(void **state)
+static void descriptors_of_a_reply_are_closed_unless_they_are_taken(void **state)
 {
 	struct bytes b = make_reply(MAP, 0);
 
@@ -376,7 +376,7 @@ static void test_descriptors_of_a_reply_are_closed_unless_they_are_taken(void **
 	assert_true(fcntl(taken, F_GETFD) >= 0);
 }
 
-static void test_too_many_descriptors_with_a_reply_are_refused_and_closed(void **state)
+static void too_many_descriptors_with_a_reply_are_refused_and_closed(void **state)
 {
 	struct bytes b = make_reply(MAP, 0);
 
@@ -388,7 +388,7 @@ static void test_too_many_descriptors_with_a_reply_are_refused_and_closed(void *
 	assert_refused("too many descriptors");
 }
 
-static void test_a_full_table_of_descriptors_is_said(void **state)
+static void a_full_table_of_descriptors_is_said(void **state)
 {
 	struct bytes b = make_reply(MAP, 0);
 	struct rlimit usual, few;
@@ -414,24 +414,24 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(test_a_request_goes_out_with_its_descriptor_and_needs_a_reply),
-		TEST(test_a_request_without_descriptor_and_payload_is_a_header),
-		TEST(test_a_full_socket_keeps_the_request_and_its_descriptor),
-		TEST(test_the_descriptor_of_a_request_that_was_not_sent_is_closed),
-		TEST(test_a_request_to_a_front_end_that_hung_up_fails),
-		TEST(test_the_longest_reply_of_ours_has_room),
-		TEST(test_each_request_gets_its_reply),
-		TEST(test_a_reply_may_come_byte_by_byte),
-		TEST(test_a_reply_of_another_number_is_refused),
-		TEST(test_a_reply_without_a_request_is_refused),
-		TEST(test_a_second_reply_to_a_request_is_refused),
-		TEST(test_a_reply_to_a_request_that_was_not_sent_is_refused),
-		TEST(test_a_request_where_a_reply_is_due_is_refused),
-		TEST(test_a_reply_of_another_version_or_without_bound_is_refused),
-		TEST(test_a_hang_up_instead_of_a_reply_is_told_from_one_within_it),
-		TEST(test_descriptors_of_a_reply_are_closed_unless_they_are_taken),
-		TEST(test_too_many_descriptors_with_a_reply_are_refused_and_closed),
-		TEST(test_a_full_table_of_descriptors_is_said),
+		TEST(a_request_goes_out_with_its_descriptor_and_needs_a_reply),
+		TEST(a_request_without_descriptor_and_payload_is_a_header),
+		TEST(a_full_socket_keeps_the_request_and_its_descriptor),
+		TEST(the_descriptor_of_a_request_that_was_not_sent_is_closed),
+		TEST(a_request_to_a_front_end_that_hung_up_fails),
+		TEST(the_longest_reply_of_ours_has_room),
+		TEST(each_request_gets_its_reply),
+		TEST(a_reply_may_come_byte_by_byte),
+		TEST(a_reply_of_another_number_is_refused),
+		TEST(a_reply_without_a_request_is_refused),
+		TEST(a_second_reply_to_a_request_is_refused),
+		TEST(a_reply_to_a_request_that_was_not_sent_is_refused),
+		TEST(a_request_where_a_reply_is_due_is_refused),
+		TEST(a_reply_of_another_version_or_without_bound_is_refused),
+		TEST(a_hang_up_instead_of_a_reply_is_told_from_one_within_it),
+		TEST(descriptors_of_a_reply_are_closed_unless_they_are_taken),
+		TEST(too_many_descriptors_with_a_reply_are_refused_and_closed),
+		TEST(a_full_table_of_descriptors_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ static void mark(uint8_t *map, const struct rect *r, uint8_t value)
 		memset(map + (size_t)(r->y + y) * SIDE + r->x, value, r->width);
 }
 
-static void test_what_is_given_back_is_taken_next(void **state)
+static void what_is_given_back_is_taken_next(void **state)
 {
 	struct damage damage = { 0 };
 	struct rect r, rest = { 0, 8, 8, 8 };
@@ -47,7 +47,7 @@ static void test_what_is_given_back_is_taken_next(void **state)
 	assert_int_equal(r.x, 10000);
 }
 
-static void test_no_pixel_is_ever_lost(void **state)
+static void no_pixel_is_ever_lost(void **state)
 {
 	static uint8_t map[SIDE * SIDE];
 	unsigned seed = 1;
@@ -76,7 +76,7 @@ static void test_no_pixel_is_ever_lost(void **state)
 	}
 }
 
-static void test_sixteen_small_rectangles_all_over_a_screen_do_not_become_the_screen(void **state)
+static void sixteen_small_rectangles_all_over_a_screen_do_not_become_the_screen(void **state)
 {
 	struct damage damage = { 0 };
 
@@ -87,7 +87,7 @@ static void test_sixteen_small_rectangles_all_over_a_screen_do_not_become_the_sc
 	assert_true(total(&damage) < 3840 * 2160 / 8);
 }
 
-static void test_two_far_corners_stay_apart(void **state)
+static void two_far_corners_stay_apart(void **state)
 {
 	struct damage damage = { 0 };
 
@@ -100,7 +100,7 @@ static void test_two_far_corners_stay_apart(void **state)
 	assert_int_equal(total(&damage), 200);
 }
 
-static void test_lines_of_a_screen_become_one_rectangle(void **state)
+static void lines_of_a_screen_become_one_rectangle(void **state)
 {
 	struct damage damage = { 0 };
 	struct rect r;
@@ -114,7 +114,7 @@ static void test_lines_of_a_screen_become_one_rectangle(void **state)
 	assert_false(damage_take(&damage, &r));
 }
 
-static void test_what_is_drawn_to_all_the_time_keeps_its_turn(void **state)
+static void what_is_drawn_to_all_the_time_keeps_its_turn(void **state)
 {
 	struct damage damage = { 0 };
 	const struct rect a = { 0, 0, 100, 100 }, b = { 900, 900, 100, 100 };
@@ -138,13 +138,13 @@ static void test_what_is_drawn_to_all_the_time_keeps_its_turn(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_pixel_is_ever_lost),
-		cmocka_unit_test(test_what_is_given_back_is_taken_next),
+		cmocka_unit_test(no_pixel_is_ever_lost),
+		cmocka_unit_test(what_is_given_back_is_taken_next),
 		cmocka_unit_test(
-			test_sixteen_small_rectangles_all_over_a_screen_do_not_become_the_screen),
-		cmocka_unit_test(test_two_far_corners_stay_apart),
-		cmocka_unit_test(test_lines_of_a_screen_become_one_rectangle),
-		cmocka_unit_test(test_what_is_drawn_to_all_the_time_keeps_its_turn),
+			sixteen_small_rectangles_all_over_a_screen_do_not_become_the_screen),
+		cmocka_unit_test(two_far_corners_stay_apart),
+		cmocka_unit_test(lines_of_a_screen_become_one_rectangle),
+		cmocka_unit_test(what_is_drawn_to_all_the_time_keeps_its_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ static int new_socket(int domain, int type)
 	return socket(domain, type | SOCK_CLOEXEC, 0);
 }
 
-static void test_an_eventfd_and_a_pipe_can_signal(void **state)
+static void an_eventfd_and_a_pipe_can_signal(void **state)
 {
 	auto_fd event = eventfd(0, EFD_CLOEXEC), pipe_end = new_pipe_end();
 
@@ -42,7 +42,7 @@ static void test_an_eventfd_and_a_pipe_can_signal(void **state)
 	assert_null(descriptor_check_event(pipe_end));
 }
 
-static void test_a_file_a_device_and_a_socket_cannot_signal(void **state)
+static void a_file_a_device_and_a_socket_cannot_signal(void **state)
 {
 	auto_fd file = memfd_create("file", MFD_CLOEXEC),
 		null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -56,7 +56,7 @@ static void test_a_file_a_device_and_a_socket_cannot_signal(void **state)
 	assert_non_null(descriptor_check_event(directory));
 }
 
-static void test_only_a_unix_stream_socket_is_a_channel(void **state)
+static void only_a_unix_stream_socket_is_a_channel(void **state)
 {
 	auto_fd stream = new_socket(AF_UNIX, SOCK_STREAM),
 		datagram = new_socket(AF_UNIX, SOCK_DGRAM);
@@ -72,7 +72,7 @@ static void test_only_a_unix_stream_socket_is_a_channel(void **state)
 	assert_non_null(descriptor_check_socket(event, session_rig.front_end));
 }
 
-static void test_the_front_ends_own_end_of_the_connection_is_recognised(void **state)
+static void the_front_ends_own_end_of_the_connection_is_recognised(void **state)
 {
 	g_autofree char *path = g_strdup_printf("/tmp/test_descriptor.%d", getpid());
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -108,7 +108,7 @@ static void assert_ends_the_session(uint32_t request, bool has_index, int fd)
 	session_rig_open();
 }
 
-static void test_a_descriptor_of_the_wrong_kind_ends_the_session(void **state)
+static void a_descriptor_of_the_wrong_kind_ends_the_session(void **state)
 {
 	auto_fd file = memfd_create("file", MFD_CLOEXEC), stream = new_socket(AF_UNIX, SOCK_STREAM);
 	auto_fd datagram = new_socket(AF_UNIX, SOCK_DGRAM);
@@ -126,11 +126,11 @@ static void test_a_descriptor_of_the_wrong_kind_ends_the_session(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_an_eventfd_and_a_pipe_can_signal),
-		TEST(test_a_file_a_device_and_a_socket_cannot_signal),
-		TEST(test_only_a_unix_stream_socket_is_a_channel),
-		TEST(test_the_front_ends_own_end_of_the_connection_is_recognised),
-		TEST(test_a_descriptor_of_the_wrong_kind_ends_the_session),
+		TEST(an_eventfd_and_a_pipe_can_signal),
+		TEST(a_file_a_device_and_a_socket_cannot_signal),
+		TEST(only_a_unix_stream_socket_is_a_channel),
+		TEST(the_front_ends_own_end_of_the_connection_is_recognised),
+		TEST(a_descriptor_of_the_wrong_kind_ends_the_session),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

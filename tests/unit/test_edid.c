@@ -26,7 +26,7 @@ static unsigned active_height(const uint8_t *edid)
 	return edid[59] | (edid[61] & 0xf0) << 4;
 }
 
-static void test_a_block_has_its_header_version_and_checksum(void **state)
+static void a_block_has_its_header_version_and_checksum(void **state)
 {
 	static const uint8_t header[] = { 0, 255, 255, 255, 255, 255, 255, 0 };
 	uint8_t edid[EDID_SIZE];
@@ -40,7 +40,7 @@ static void test_a_block_has_its_header_version_and_checksum(void **state)
 	assert_int_equal(edid[126], 0); /* no extension follows */
 }
 
-static void test_the_first_timing_is_the_size_that_was_asked_for_at_60_hz(void **state)
+static void the_first_timing_is_the_size_that_was_asked_for_at_60_hz(void **state)
 {
 	static const unsigned sizes[][2] = {
 		{ 640, 480 }, { 1280, 800 }, { 1920, 1080 }, { 3840, 2160 }
@@ -61,7 +61,7 @@ static void test_the_first_timing_is_the_size_that_was_asked_for_at_60_hz(void *
 	}
 }
 
-static void test_a_size_that_no_timing_can_say_is_cut(void **state)
+static void a_size_that_no_timing_can_say_is_cut(void **state)
 {
 	uint8_t edid[EDID_SIZE];
 
@@ -75,9 +75,9 @@ static void test_a_size_that_no_timing_can_say_is_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_block_has_its_header_version_and_checksum),
-		cmocka_unit_test(test_the_first_timing_is_the_size_that_was_asked_for_at_60_hz),
-		cmocka_unit_test(test_a_size_that_no_timing_can_say_is_cut),
+		cmocka_unit_test(a_block_has_its_header_version_and_checksum),
+		cmocka_unit_test(the_first_timing_is_the_size_that_was_asked_for_at_60_hz),
+		cmocka_unit_test(a_size_that_no_timing_can_say_is_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,19 +132,19 @@ static void assert_well(void (*fn)(const void *), const void *data)
 	assert_int_equal(result, 0);
 }
 
-static void test_nodes_are_tried_in_the_order_of_their_numbers(void **state)
+static void nodes_are_tried_in_the_order_of_their_numbers(void **state)
 {
 	(void)state;
 	assert_well(list_nodes, NULL);
 }
 
-static void test_what_is_no_node_is_not_opened(void **state)
+static void what_is_no_node_is_not_opened(void **state)
 {
 	(void)state;
 	assert_well(open_what_is_none, NULL);
 }
 
-static void test_nodes_that_cannot_be_used_are_said_and_passed_over(void **state)
+static void nodes_that_cannot_be_used_are_said_and_passed_over(void **state)
 {
 	FILE *said = tmpfile();
 	const int fd = fileno(said);
@@ -158,7 +158,7 @@ static void test_nodes_that_cannot_be_used_are_said_and_passed_over(void **state
 	fclose(said);
 }
 
-static void test_an_open_node_is_what_says_that_a_gpu_draws(void **state)
+static void an_open_node_is_what_says_that_a_gpu_draws(void **state)
 {
 	(void)state;
 	assert_well(open_node, NULL);
@@ -167,10 +167,10 @@ static void test_an_open_node_is_what_says_that_a_gpu_draws(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nodes_are_tried_in_the_order_of_their_numbers),
-		cmocka_unit_test(test_what_is_no_node_is_not_opened),
-		cmocka_unit_test(test_an_open_node_is_what_says_that_a_gpu_draws),
-		cmocka_unit_test(test_nodes_that_cannot_be_used_are_said_and_passed_over),
+		cmocka_unit_test(nodes_are_tried_in_the_order_of_their_numbers),
+		cmocka_unit_test(what_is_no_node_is_not_opened),
+		cmocka_unit_test(an_open_node_is_what_says_that_a_gpu_draws),
+		cmocka_unit_test(nodes_that_cannot_be_used_are_said_and_passed_over),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

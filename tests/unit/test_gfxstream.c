@@ -41,7 +41,7 @@ static void assert_pixels(struct renderer_resource *resource, const struct rect 
 	assert_memory_equal(pixels, expected, r->width * r->height * 4);
 }
 
-static void test_what_is_written_is_read_back(void **state)
+static void what_is_written_is_read_back(void **state)
 {
 	struct renderer_resource *resource =
 		gfxstream_rig_new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, W, H);
@@ -59,7 +59,7 @@ static void test_what_is_written_is_read_back(void **state)
 	gfxstream_rig_free(resource);
 }
 
-static void test_a_new_image_is_black(void **state)
+static void a_new_image_is_black(void **state)
 {
 	struct renderer_resource *resource =
 		gfxstream_rig_new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, W, H);
@@ -72,7 +72,7 @@ static void test_a_new_image_is_black(void **state)
 }
 
 /* The library knows neither offsets nor strides, and moves what is between the rows too. */
-static void test_a_box_comes_from_where_the_guest_says(void **state)
+static void a_box_comes_from_where_the_guest_says(void **state)
 {
 	struct renderer_resource *resource =
 		gfxstream_rig_new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, W, H);
@@ -93,7 +93,7 @@ static void test_a_box_comes_from_where_the_guest_says(void **state)
 	gfxstream_rig_free(resource);
 }
 
-static void test_a_box_is_read_to_where_the_guest_says(void **state)
+static void a_box_is_read_to_where_the_guest_says(void **state)
 {
 	struct renderer_resource_args args = gfxstream_rig_args(1, W, H);
 	struct renderer_resource *resource;
@@ -119,7 +119,7 @@ static void test_a_box_is_read_to_where_the_guest_says(void **state)
 	gfxstream_rig_free(resource);
 }
 
-static void test_all_2d_formats_come_as_the_display_wants_them(void **state)
+static void all_2d_formats_come_as_the_display_wants_them(void **state)
 {
 	static const struct {
 		uint32_t format;
@@ -150,7 +150,7 @@ static void test_all_2d_formats_come_as_the_display_wants_them(void **state)
 }
 
 /* The library would read, or write, behind memory that is smaller than the image. */
-static void test_a_backing_that_is_too_small_is_refused(void **state)
+static void a_backing_that_is_too_small_is_refused(void **state)
 {
 	struct renderer_resource *resource =
 		gfxstream_rig_new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, W, H);
@@ -171,7 +171,7 @@ static void test_a_backing_that_is_too_small_is_refused(void **state)
 	gfxstream_rig_free(resource);
 }
 
-static void test_without_a_backing_nothing_is_moved(void **state)
+static void without_a_backing_nothing_is_moved(void **state)
 {
 	struct renderer_resource *resource =
 		gfxstream_rig_new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, W, H);
@@ -188,7 +188,7 @@ static void test_without_a_backing_nothing_is_moved(void **state)
 	gfxstream_rig_free(resource);
 }
 
-static void test_boxes_that_leave_the_image_are_refused(void **state)
+static void boxes_that_leave_the_image_are_refused(void **state)
 {
 	static const struct renderer_box boxes[] = {
 		{ 0, 0, 0, W + 1, 1, 1 },      { 1, 0, 0, W, 1, 1 }, { 0, H, 0, 1, 1, 1 },
@@ -223,7 +223,7 @@ static void assert_refused(const struct renderer_resource_args *args)
 		gfxstream_rig.ops->resource_create(gfxstream_rig.renderer, args, &resource), 0);
 }
 
-static void test_what_the_library_dies_of_is_not_made(void **state)
+static void what_the_library_dies_of_is_not_made(void **state)
 {
 	struct renderer_resource_args args = gfxstream_rig_args(1, 16385, 1);
 
@@ -252,7 +252,7 @@ static void test_what_the_library_dies_of_is_not_made(void **state)
 	assert_refused(&args);
 }
 
-static void test_an_id_in_use_is_refused(void **state)
+static void an_id_in_use_is_refused(void **state)
 {
 	struct renderer_resource *resource =
 		gfxstream_rig_new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, W, H);
@@ -265,7 +265,7 @@ static void test_an_id_in_use_is_refused(void **state)
 	gfxstream_rig_free(resource);
 }
 
-static void test_a_buffer_keeps_its_bytes(void **state)
+static void a_buffer_keeps_its_bytes(void **state)
 {
 	struct renderer_resource_args args = gfxstream_rig_args(1, 100, 1);
 	struct renderer_resource *resource;
@@ -292,17 +292,17 @@ static void test_a_buffer_keeps_its_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_is_written_is_read_back),
-		cmocka_unit_test(test_a_new_image_is_black),
-		cmocka_unit_test(test_a_box_comes_from_where_the_guest_says),
-		cmocka_unit_test(test_a_box_is_read_to_where_the_guest_says),
-		cmocka_unit_test(test_all_2d_formats_come_as_the_display_wants_them),
-		cmocka_unit_test(test_a_backing_that_is_too_small_is_refused),
-		cmocka_unit_test(test_without_a_backing_nothing_is_moved),
-		cmocka_unit_test(test_boxes_that_leave_the_image_are_refused),
-		cmocka_unit_test(test_what_the_library_dies_of_is_not_made),
-		cmocka_unit_test(test_an_id_in_use_is_refused),
-		cmocka_unit_test(test_a_buffer_keeps_its_bytes),
+		cmocka_unit_test(what_is_written_is_read_back),
+		cmocka_unit_test(a_new_image_is_black),
+		cmocka_unit_test(a_box_comes_from_where_the_guest_says),
+		cmocka_unit_test(a_box_is_read_to_where_the_guest_says),
+		cmocka_unit_test(all_2d_formats_come_as_the_display_wants_them),
+		cmocka_unit_test(a_backing_that_is_too_small_is_refused),
+		cmocka_unit_test(without_a_backing_nothing_is_moved),
+		cmocka_unit_test(boxes_that_leave_the_image_are_refused),
+		cmocka_unit_test(what_the_library_dies_of_is_not_made),
+		cmocka_unit_test(an_id_in_use_is_refused),
+		cmocka_unit_test(a_buffer_keeps_its_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, gfxstream_rig_start, gfxstream_rig_stop);

@@ -22,14 +22,14 @@ static void assert_refused(const char *node, const char *part)
 	assert_null(getenv(SELECT_GPU));
 }
 
-static void test_a_gpu_that_vulkan_does_not_have_is_refused(void **state)
+static void a_gpu_that_vulkan_does_not_have_is_refused(void **state)
 {
 	(void)state;
 	assert_refused("/dev/zero", "no Vulkan driver draws with --gpu-device /dev/zero");
 	assert_refused("/nowhere/renderD128", "/nowhere/renderD128 cannot be used: No such file");
 }
 
-static void test_without_a_gpu_the_smallest_limit_of_all_holds(void **state)
+static void without_a_gpu_the_smallest_limit_of_all_holds(void **state)
 {
 	struct vulkan_gpus gpus = { .index = -1 };
 
@@ -66,13 +66,13 @@ static int start_with_gpu(void **state)
 	return 0;
 }
 
-static void test_the_library_is_told_the_number_of_the_gpu(void **state)
+static void the_library_is_told_the_number_of_the_gpu(void **state)
 {
 	(void)state;
 	assert_string_equal(getenv(SELECT_GPU), "1");
 }
 
-static void test_an_image_that_is_larger_than_the_gpus_is_refused(void **state)
+static void an_image_that_is_larger_than_the_gpus_is_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(create(1, 4096, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM), 0);
@@ -82,7 +82,7 @@ static void test_an_image_that_is_larger_than_the_gpus_is_refused(void **state)
 
 /* The stand-in ends the process, as the library does. The formats after it were tried all the same.
  */
-static void test_a_format_that_the_driver_lacks_is_refused(void **state)
+static void a_format_that_the_driver_lacks_is_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(create(1, 16, FORMAT_B5G6R5), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
@@ -93,13 +93,13 @@ static void test_a_format_that_the_driver_lacks_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest before[] = {
-		cmocka_unit_test(test_a_gpu_that_vulkan_does_not_have_is_refused),
-		cmocka_unit_test(test_without_a_gpu_the_smallest_limit_of_all_holds),
+		cmocka_unit_test(a_gpu_that_vulkan_does_not_have_is_refused),
+		cmocka_unit_test(without_a_gpu_the_smallest_limit_of_all_holds),
 	};
 	const struct CMUnitTest with_gpu[] = {
-		cmocka_unit_test(test_the_library_is_told_the_number_of_the_gpu),
-		cmocka_unit_test(test_an_image_that_is_larger_than_the_gpus_is_refused),
-		cmocka_unit_test(test_a_format_that_the_driver_lacks_is_refused),
+		cmocka_unit_test(the_library_is_told_the_number_of_the_gpu),
+		cmocka_unit_test(an_image_that_is_larger_than_the_gpus_is_refused),
+		cmocka_unit_test(a_format_that_the_driver_lacks_is_refused),
 	};
 
 	return cmocka_run_group_tests(before, NULL, NULL) +

@@ -25,7 +25,7 @@ static int read_row(unsigned y, struct iovec *iov)
 	return source->ops->rows(source, &r, iov, 8);
 }
 
-static void test_a_blob_is_read_where_the_guest_has_it(void **state)
+static void a_blob_is_read_where_the_guest_has_it(void **state)
 {
 	struct iovec iov[8];
 
@@ -39,7 +39,7 @@ static void test_a_blob_is_read_where_the_guest_has_it(void **state)
 	assert_memory_equal(iov[0].iov_base, gpu_rig.memory + DATA_AT + 3 * W * 4, W * 4);
 }
 
-static void test_a_scattered_blob_is_read_row_by_row(void **state)
+static void a_scattered_blob_is_read_row_by_row(void **state)
 {
 	enum { N_PAGES = BLOB_SIZE / 4096, ROWS_OF_PAGE = H / N_PAGES };
 	struct {
@@ -77,7 +77,7 @@ static void test_a_scattered_blob_is_read_row_by_row(void **state)
 	}
 }
 
-static void test_a_guest_can_take_the_memory_of_a_blob_back(void **state)
+static void a_guest_can_take_the_memory_of_a_blob_back(void **state)
 {
 	struct iovec iov[8];
 
@@ -109,7 +109,7 @@ static void test_a_guest_can_take_the_memory_of_a_blob_back(void **state)
 	assert_int_equal(*(uint8_t *)iov[0].iov_base, 0x42);
 }
 
-static void test_what_has_no_memory_is_no_cursor(void **state)
+static void what_has_no_memory_is_no_cursor(void **state)
 {
 	const struct virtio_gpu_update_cursor request = {
 		.hdr.type = VIRTIO_GPU_CMD_UPDATE_CURSOR,
@@ -125,7 +125,7 @@ static void test_what_has_no_memory_is_no_cursor(void **state)
 }
 
 /* The rings are in a region of their own here, so that the other can go. */
-static void test_memory_that_the_vmm_takes_is_not_touched(void **state)
+static void memory_that_the_vmm_takes_is_not_touched(void **state)
 {
 	const uint64_t more = GPA + MEM_SIZE;
 	const struct vhost_user_mem_reg reg = { 0, { more, MEM_SIZE / 2, USER + MEM_SIZE, 0 } };
@@ -158,7 +158,7 @@ static void test_memory_that_the_vmm_takes_is_not_touched(void **state)
 
 /* Two regions that are neighbours for the guest but not for us: each entry that lies in both is two
  * pieces here. The list that the guest is charged for must not be a fraction of what we keep. */
-static void test_an_entry_cannot_be_many_pieces(void **state)
+static void an_entry_cannot_be_many_pieces(void **state)
 {
 	enum { N_REGIONS = 24, N_ENTRIES = 32, PAGE = 4096 };
 	const uint64_t more = GPA + MEM_SIZE;
@@ -191,7 +191,7 @@ static void test_an_entry_cannot_be_many_pieces(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, gpu_rig_setup, gpu_rig_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, gpu_rig_setup, gpu_rig_teardown)
 		TEST(a_blob_is_read_where_the_guest_has_it),
 		TEST(a_scattered_blob_is_read_row_by_row),
 		TEST(a_guest_can_take_the_memory_of_a_blob_back),

@@ -53,7 +53,7 @@ static void assert_returned(uint16_t before, const char *slots)
 	assert_string_equal(text->str, slots);
 }
 
-static void test_a_command_waits_for_its_fence_and_says_so(void **state)
+static void a_command_waits_for_its_fence_and_says_so(void **state)
 {
 	uint16_t before = gpu_guest_used(0)->idx;
 
@@ -71,7 +71,7 @@ static void test_a_command_waits_for_its_fence_and_says_so(void **state)
 	assert_int_equal(gpu_guest_reply(0, 1)->ctx_id, 7);
 }
 
-static void test_a_timeline_keeps_its_order_whatever_its_numbers(void **state)
+static void a_timeline_keeps_its_order_whatever_its_numbers(void **state)
 {
 	uint16_t before = gpu_guest_used(0)->idx;
 
@@ -89,7 +89,7 @@ static void test_a_timeline_keeps_its_order_whatever_its_numbers(void **state)
 	assert_int_equal(gpu_guest_interrupts(0), 2);
 }
 
-static void test_timelines_do_not_wait_for_each_other(void **state)
+static void timelines_do_not_wait_for_each_other(void **state)
 {
 	uint16_t before = gpu_guest_used(0)->idx;
 
@@ -110,7 +110,7 @@ static void test_timelines_do_not_wait_for_each_other(void **state)
 	assert_int_equal(gpu_guest_reply(0, 3)->ring_idx, 63);
 }
 
-static void test_what_has_no_fence_does_not_wait(void **state)
+static void what_has_no_fence_does_not_wait(void **state)
 {
 	uint16_t before = gpu_guest_used(0)->idx;
 
@@ -123,7 +123,7 @@ static void test_what_has_no_fence_does_not_wait(void **state)
 	assert_returned(before, "0 1 ");
 }
 
-static void test_a_fence_that_cannot_be_is_an_error_at_once(void **state)
+static void a_fence_that_cannot_be_is_an_error_at_once(void **state)
 {
 	uint16_t before = gpu_guest_used(0)->idx;
 
@@ -144,7 +144,7 @@ static void test_a_fence_that_cannot_be_is_an_error_at_once(void **state)
 	assert_int_equal(gpu_rig.device->n_fences, 0);
 }
 
-static void test_a_context_that_goes_gives_back_what_waits_for_it(void **state)
+static void a_context_that_goes_gives_back_what_waits_for_it(void **state)
 {
 	uint16_t before = gpu_guest_used(0)->idx;
 
@@ -168,7 +168,7 @@ static void test_a_context_that_goes_gives_back_what_waits_for_it(void **state)
 	assert_returned(before, "1 3 0 0 4 ");
 }
 
-static void test_the_other_queue_hears_of_its_commands_too(void **state)
+static void the_other_queue_hears_of_its_commands_too(void **state)
 {
 	(void)state;
 	offer_fenced(1, 1, 1, 1, 5);
@@ -181,7 +181,7 @@ static void test_the_other_queue_hears_of_its_commands_too(void **state)
 	assert_int_equal(gpu_guest_interrupts(1), 1);
 }
 
-static void test_a_fence_that_passes_while_the_guest_is_stopped_is_kept(void **state)
+static void a_fence_that_passes_while_the_guest_is_stopped_is_kept(void **state)
 {
 	uint16_t before = gpu_guest_used(0)->idx;
 
@@ -199,7 +199,7 @@ static void test_a_fence_that_passes_while_the_guest_is_stopped_is_kept(void **s
 	assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void test_a_reset_drops_what_waits_and_what_was_kept(void **state)
+static void a_reset_drops_what_waits_and_what_was_kept(void **state)
 {
 	(void)state;
 	offer_fenced(0, 1, 1, 0, -1);
@@ -227,7 +227,7 @@ static void test_a_reset_drops_what_waits_and_what_was_kept(void **state)
 	assert_int_equal(gpu_guest_used(0)->idx, 3);
 }
 
-static void test_fences_of_a_vmm_that_is_gone_pass_to_nobody(void **state)
+static void fences_of_a_vmm_that_is_gone_pass_to_nobody(void **state)
 {
 	(void)state;
 	offer_fenced(0, 1, 1, 0, -1);
@@ -250,7 +250,7 @@ static int few_fences_setup(void **state)
 	return gpu_rig_setup_with(&limits);
 }
 
-static void test_more_fences_than_the_limit_are_refused(void **state)
+static void more_fences_than_the_limit_are_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(gpu_guest_create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
@@ -273,7 +273,7 @@ static int hidden_fd_setup(void **state)
 	return gpu_rig_setup_renderer(&GPU_LIMITS_DEFAULT, true);
 }
 
-static void test_a_renderer_without_a_descriptor_is_asked_while_a_fence_waits(void **state)
+static void a_renderer_without_a_descriptor_is_asked_while_a_fence_waits(void **state)
 {
 	(void)state;
 	assert_int_equal(gpu_guest_create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
@@ -297,7 +297,7 @@ static void test_a_renderer_without_a_descriptor_is_asked_while_a_fence_waits(vo
 
 /* What a guest has under way is bounded by its rings, unless its VMM sets them up anew without a
  * reset: then nobody but us counts. */
-static void test_a_vmm_that_forgets_its_commands_gets_no_more_than_there_may_be(void **state)
+static void a_vmm_that_forgets_its_commands_gets_no_more_than_there_may_be(void **state)
 {
 	const unsigned most = 2048;
 	unsigned n = 0;
@@ -328,7 +328,7 @@ static void test_a_vmm_that_forgets_its_commands_gets_no_more_than_there_may_be(
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fence_setup, gpu_rig_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fence_setup, gpu_rig_teardown)
 		TEST(a_command_waits_for_its_fence_and_says_so),
 		TEST(a_timeline_keeps_its_order_whatever_its_numbers),
 		TEST(timelines_do_not_wait_for_each_other),
@@ -341,10 +341,10 @@ int main(void)
 		TEST(fences_of_a_vmm_that_is_gone_pass_to_nobody),
 		TEST(a_vmm_that_forgets_its_commands_gets_no_more_than_there_may_be),
 #undef TEST
-		cmocka_unit_test_setup_teardown(test_more_fences_than_the_limit_are_refused,
+		cmocka_unit_test_setup_teardown(more_fences_than_the_limit_are_refused,
 						few_fences_setup, gpu_rig_teardown),
 		cmocka_unit_test_setup_teardown(
-			test_a_renderer_without_a_descriptor_is_asked_while_a_fence_waits,
+			a_renderer_without_a_descriptor_is_asked_while_a_fence_waits,
 			hidden_fd_setup, gpu_rig_teardown),
 	};
 

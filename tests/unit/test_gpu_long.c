@@ -61,7 +61,7 @@ static void begin_transfer(void)
 	assert_in_range(gpu_rig.renderer.n_rows, 1, SIDE - 1);
 }
 
-static void test_a_long_transfer_takes_many_turns_and_each_row_once(void **state)
+static void a_long_transfer_takes_many_turns_and_each_row_once(void **state)
 {
 	uint16_t before = n_used();
 
@@ -78,7 +78,7 @@ static void test_a_long_transfer_takes_many_turns_and_each_row_once(void **state
 
 /* Unless this process does not run for a millisecond in the middle of it, which is not every time.
  */
-static void test_a_frame_of_1080p_and_its_flush_take_one_turn(void **state)
+static void a_frame_of_1080p_and_its_flush_take_one_turn(void **state)
 {
 	struct vhost_backend *backend = gpu_device_backend(gpu_rig.device);
 	unsigned n_whole = 0;
@@ -96,7 +96,7 @@ static void test_a_frame_of_1080p_and_its_flush_take_one_turn(void **state)
 	assert_in_range(n_whole, 5, 10);
 }
 
-static void test_several_transfers_share_a_turn(void **state)
+static void several_transfers_share_a_turn(void **state)
 {
 	struct vhost_backend *backend = gpu_device_backend(gpu_rig.device);
 
@@ -111,7 +111,7 @@ static void test_several_transfers_share_a_turn(void **state)
 }
 
 /* What goes on in the next turn does not do so in this one's tasks. */
-static void test_a_kick_and_the_tasks_after_it_are_one_turn(void **state)
+static void a_kick_and_the_tasks_after_it_are_one_turn(void **state)
 {
 	const uint64_t one = 1;
 
@@ -127,7 +127,7 @@ static void test_a_kick_and_the_tasks_after_it_are_one_turn(void **state)
 	finish_all();
 }
 
-static void test_a_flush_never_overtakes_its_transfer(void **state)
+static void a_flush_never_overtakes_its_transfer(void **state)
 {
 	uint16_t before = n_used();
 
@@ -145,7 +145,7 @@ static void test_a_flush_never_overtakes_its_transfer(void **state)
 	assert_int_equal(n_used(), (uint16_t)(before + 3));
 }
 
-static void test_the_transfer_of_a_stopped_queue_pauses_and_goes_on(void **state)
+static void the_transfer_of_a_stopped_queue_pauses_and_goes_on(void **state)
 {
 	uint16_t before = n_used();
 
@@ -163,7 +163,7 @@ static void test_the_transfer_of_a_stopped_queue_pauses_and_goes_on(void **state
 	assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void test_a_reset_drops_a_transfer(void **state)
+static void a_reset_drops_a_transfer(void **state)
 {
 	(void)state;
 	begin_transfer();
@@ -176,7 +176,7 @@ static void test_a_reset_drops_a_transfer(void **state)
 	assert_int_equal(gpu_guest_create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void test_a_session_that_ends_drops_a_transfer(void **state)
+static void a_session_that_ends_drops_a_transfer(void **state)
 {
 	(void)state;
 	begin_transfer();
@@ -189,7 +189,7 @@ static void test_a_session_that_ends_drops_a_transfer(void **state)
 	assert_int_equal(gpu_guest_create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void test_memory_that_goes_ends_the_transfer_of_it(void **state)
+static void memory_that_goes_ends_the_transfer_of_it(void **state)
 {
 	(void)state;
 	begin_transfer();
@@ -203,7 +203,7 @@ static void test_memory_that_goes_ends_the_transfer_of_it(void **state)
 	assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void test_memory_that_moves_is_found_again_in_the_middle(void **state)
+static void memory_that_moves_is_found_again_in_the_middle(void **state)
 {
 	(void)state;
 	begin_transfer();
@@ -232,7 +232,7 @@ static void offer_unref_elsewhere(unsigned slot, uint32_t id)
 	assert_int_equal(gpu_guest_reply(1, slot)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void test_a_resource_that_is_freed_ends_its_transfer(void **state)
+static void a_resource_that_is_freed_ends_its_transfer(void **state)
 {
 	(void)state;
 	begin_transfer();
@@ -241,7 +241,7 @@ static void test_a_resource_that_is_freed_ends_its_transfer(void **state)
 	assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
 }
 
-static void test_a_smaller_resource_with_the_same_id_ends_a_transfer(void **state)
+static void a_smaller_resource_with_the_same_id_ends_a_transfer(void **state)
 {
 	const struct virtio_gpu_resource_create_2d create = {
 		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
@@ -276,7 +276,7 @@ static void test_a_smaller_resource_with_the_same_id_ends_a_transfer(void **stat
 	assert_in_range(gpu_rig.renderer.n_rows, 1, SIDE - 1);
 }
 
-static void test_a_transfer_of_nothing_is_right(void **state)
+static void a_transfer_of_nothing_is_right(void **state)
 {
 	(void)state;
 	gpu_guest_offer_transfer(1, 1, 0, 16);
@@ -291,7 +291,7 @@ static void test_a_transfer_of_nothing_is_right(void **state)
 
 /* ---- memory that changes ---- */
 
-static void test_a_backing_is_looked_up_when_it_is_next_used(void **state)
+static void a_backing_is_looked_up_when_it_is_next_used(void **state)
 {
 	struct resource *resource = resource_find(gpu_rig.device, 1);
 	const struct iovec *old = resource->backing.iov;
@@ -308,7 +308,7 @@ static void test_a_backing_is_looked_up_when_it_is_next_used(void **state)
 
 /* ---- pixels that are converted ---- */
 
-static void test_a_converted_blob_takes_the_memory_of_one_band(void **state)
+static void a_converted_blob_takes_the_memory_of_one_band(void **state)
 {
 	const struct virtio_gpu_set_scanout_blob show = {
 		.hdr.type = VIRTIO_GPU_CMD_SET_SCANOUT_BLOB,
@@ -345,7 +345,7 @@ static void test_a_converted_blob_takes_the_memory_of_one_band(void **state)
 
 /* ---- memory that is freed ---- */
 
-static void test_memory_is_freed_over_many_turns(void **state)
+static void memory_is_freed_over_many_turns(void **state)
 {
 	(void)state;
 	gpu_rig.renderer.shrinks = 20;
@@ -359,7 +359,7 @@ static void test_memory_is_freed_over_many_turns(void **state)
 }
 
 /* Or a guest that resizes its only large picture would sometimes have no room. */
-static void test_what_follows_finds_the_room_of_what_is_being_freed(void **state)
+static void what_follows_finds_the_room_of_what_is_being_freed(void **state)
 {
 	const struct virtio_gpu_resource_unref unref = {
 		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_UNREF,
@@ -388,7 +388,7 @@ static void test_what_follows_finds_the_room_of_what_is_being_freed(void **state
 	assert_int_equal(gpu_guest_reply(0, 2)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void test_what_a_reset_frees_goes_over_many_turns_too(void **state)
+static void what_a_reset_frees_goes_over_many_turns_too(void **state)
 {
 	(void)state;
 	for (uint32_t id = 2; id < 6; id++)
@@ -404,7 +404,7 @@ static void test_what_a_reset_frees_goes_over_many_turns_too(void **state)
 	assert_int_equal(gpu_rig.renderer.n_resources, 0);
 }
 
-static void test_a_device_that_ends_waits_for_what_is_being_freed(void **state)
+static void a_device_that_ends_waits_for_what_is_being_freed(void **state)
 {
 	(void)state;
 	gpu_rig.renderer.shrinks = 10;
@@ -416,25 +416,25 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, gpu_rig_teardown)
-		TEST(test_a_long_transfer_takes_many_turns_and_each_row_once),
-		TEST(test_a_frame_of_1080p_and_its_flush_take_one_turn),
-		TEST(test_several_transfers_share_a_turn),
-		TEST(test_a_kick_and_the_tasks_after_it_are_one_turn),
-		TEST(test_a_flush_never_overtakes_its_transfer),
-		TEST(test_the_transfer_of_a_stopped_queue_pauses_and_goes_on),
-		TEST(test_a_reset_drops_a_transfer),
-		TEST(test_a_session_that_ends_drops_a_transfer),
-		TEST(test_memory_that_goes_ends_the_transfer_of_it),
-		TEST(test_memory_that_moves_is_found_again_in_the_middle),
-		TEST(test_a_resource_that_is_freed_ends_its_transfer),
-		TEST(test_a_smaller_resource_with_the_same_id_ends_a_transfer),
-		TEST(test_a_transfer_of_nothing_is_right),
-		TEST(test_a_backing_is_looked_up_when_it_is_next_used),
-		TEST(test_a_converted_blob_takes_the_memory_of_one_band),
-		TEST(test_memory_is_freed_over_many_turns),
-		TEST(test_what_follows_finds_the_room_of_what_is_being_freed),
-		TEST(test_what_a_reset_frees_goes_over_many_turns_too),
-		TEST(test_a_device_that_ends_waits_for_what_is_being_freed),
+		TEST(a_long_transfer_takes_many_turns_and_each_row_once),
+		TEST(a_frame_of_1080p_and_its_flush_take_one_turn),
+		TEST(several_transfers_share_a_turn),
+		TEST(a_kick_and_the_tasks_after_it_are_one_turn),
+		TEST(a_flush_never_overtakes_its_transfer),
+		TEST(the_transfer_of_a_stopped_queue_pauses_and_goes_on),
+		TEST(a_reset_drops_a_transfer),
+		TEST(a_session_that_ends_drops_a_transfer),
+		TEST(memory_that_goes_ends_the_transfer_of_it),
+		TEST(memory_that_moves_is_found_again_in_the_middle),
+		TEST(a_resource_that_is_freed_ends_its_transfer),
+		TEST(a_smaller_resource_with_the_same_id_ends_a_transfer),
+		TEST(a_transfer_of_nothing_is_right),
+		TEST(a_backing_is_looked_up_when_it_is_next_used),
+		TEST(a_converted_blob_takes_the_memory_of_one_band),
+		TEST(memory_is_freed_over_many_turns),
+		TEST(what_follows_finds_the_room_of_what_is_being_freed),
+		TEST(what_a_reset_frees_goes_over_many_turns_too),
+		TEST(a_device_that_ends_waits_for_what_is_being_freed),
 #undef TEST
 	};
 

@@ -49,7 +49,7 @@ static int teardown(void **state)
 	return close(statm);
 }
 
-static void test_what_is_charged_has_a_limit(void **state)
+static void what_is_charged_has_a_limit(void **state)
 {
 	(void)state;
 	assert_true(hostmem_charge(&hostmem, MAX - 1));
@@ -66,7 +66,7 @@ static void test_what_is_charged_has_a_limit(void **state)
 	assert_true(hostmem_charge(NULL, UINT64_MAX));
 }
 
-static void test_what_is_measured_has_a_limit_above_a_base(void **state)
+static void what_is_measured_has_a_limit_above_a_base(void **state)
 {
 	const uint64_t base = (1 << 20) + RESERVE;
 
@@ -92,7 +92,7 @@ static void test_what_is_measured_has_a_limit_above_a_base(void **state)
 	assert_int_equal(hostmem_headroom(&hostmem), MAX);
 }
 
-static void test_a_file_that_makes_no_sense_measures_nothing(void **state)
+static void a_file_that_makes_no_sense_measures_nothing(void **state)
 {
 	struct hostmem other;
 	int fd = memfd_create("statm", MFD_CLOEXEC);
@@ -110,7 +110,7 @@ static void test_a_file_that_makes_no_sense_measures_nothing(void **state)
 }
 
 /* The real one: memory that is touched, and a shared mapping, which is not ours. */
-static void test_private_memory_of_this_process_is_seen_and_shared_memory_is_not(void **state)
+static void private_memory_of_this_process_is_seen_and_shared_memory_is_not(void **state)
 {
 	const size_t size = 32 << 20;
 	struct hostmem real;
@@ -139,7 +139,7 @@ static void test_private_memory_of_this_process_is_seen_and_shared_memory_is_not
 }
 
 /* The allocator keeps small blocks that were freed below one that is in use. */
-static void test_what_was_freed_is_not_held_against_the_guest(void **state)
+static void what_was_freed_is_not_held_against_the_guest(void **state)
 {
 	enum { COUNT = 8192, SIZE = 4096 };
 	static char *blocks[COUNT];
@@ -164,7 +164,7 @@ static void test_what_was_freed_is_not_held_against_the_guest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(what_is_charged_has_a_limit),
 		TEST(what_is_measured_has_a_limit_above_a_base),
 		TEST(a_file_that_makes_no_sense_measures_nothing),

@@ -287,13 +287,13 @@ static void assert_good(void (*fn)(const void *))
 	assert_int_equal(sandbox_child_run(run_in_time, &fn), 0);
 }
 
-static void test_the_journal_is_told_the_level_as_a_number(void **state)
+static void the_journal_is_told_the_level_as_a_number(void **state)
 {
 	(void)state;
 	assert_good(use_journal);
 }
 
-static void test_the_variable_of_another_stream_is_not_believed(void **state)
+static void the_variable_of_another_stream_is_not_believed(void **state)
 {
 	(void)state;
 	assert_good(use_socket_of_another_journal);
@@ -301,43 +301,43 @@ static void test_the_variable_of_another_stream_is_not_believed(void **state)
 	assert_int_equal(sandbox_child_run(use_socket_of_another_journal, "0"), 0);
 }
 
-static void test_lines_for_dev_null_go_to_syslog(void **state)
+static void lines_for_dev_null_go_to_syslog(void **state)
 {
 	(void)state;
 	assert_good(use_syslog);
 }
 
-static void test_a_standard_error_that_somebody_reads_is_no_case_for_syslog(void **state)
+static void a_standard_error_that_somebody_reads_is_no_case_for_syslog(void **state)
 {
 	(void)state;
 	assert_good(write_to_a_file_beside_syslog);
 }
 
-static void test_a_syslog_that_is_missing_is_no_error(void **state)
+static void a_syslog_that_is_missing_is_no_error(void **state)
 {
 	(void)state;
 	assert_good(miss_syslog);
 }
 
-static void test_a_full_syslog_loses_lines_and_counts_them(void **state)
+static void a_full_syslog_loses_lines_and_counts_them(void **state)
 {
 	(void)state;
 	assert_good(fill_syslog);
 }
 
-static void test_a_syslog_that_went_away_is_not_waited_for(void **state)
+static void a_syslog_that_went_away_is_not_waited_for(void **state)
 {
 	(void)state;
 	assert_good(outlive_syslog);
 }
 
-static void test_a_fatal_sentence_finds_its_reader_before_the_log_is_open(void **state)
+static void a_fatal_sentence_finds_its_reader_before_the_log_is_open(void **state)
 {
 	(void)state;
 	assert_good(end_before_the_start);
 }
 
-static void test_what_libraries_print_goes_to_syslog_too(void **state)
+static void what_libraries_print_goes_to_syslog_too(void **state)
 {
 	(void)state;
 	assert_good(print_as_a_library);
@@ -346,15 +346,15 @@ static void test_what_libraries_print_goes_to_syslog_too(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_journal_is_told_the_level_as_a_number),
-		cmocka_unit_test(test_the_variable_of_another_stream_is_not_believed),
-		cmocka_unit_test(test_lines_for_dev_null_go_to_syslog),
-		cmocka_unit_test(test_a_standard_error_that_somebody_reads_is_no_case_for_syslog),
-		cmocka_unit_test(test_a_syslog_that_is_missing_is_no_error),
-		cmocka_unit_test(test_a_full_syslog_loses_lines_and_counts_them),
-		cmocka_unit_test(test_a_syslog_that_went_away_is_not_waited_for),
-		cmocka_unit_test(test_a_fatal_sentence_finds_its_reader_before_the_log_is_open),
-		cmocka_unit_test(test_what_libraries_print_goes_to_syslog_too),
+		cmocka_unit_test(the_journal_is_told_the_level_as_a_number),
+		cmocka_unit_test(the_variable_of_another_stream_is_not_believed),
+		cmocka_unit_test(lines_for_dev_null_go_to_syslog),
+		cmocka_unit_test(a_standard_error_that_somebody_reads_is_no_case_for_syslog),
+		cmocka_unit_test(a_syslog_that_is_missing_is_no_error),
+		cmocka_unit_test(a_full_syslog_loses_lines_and_counts_them),
+		cmocka_unit_test(a_syslog_that_went_away_is_not_waited_for),
+		cmocka_unit_test(a_fatal_sentence_finds_its_reader_before_the_log_is_open),
+		cmocka_unit_test(what_libraries_print_goes_to_syslog_too),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -92,7 +92,7 @@ static void item_remove(struct item *item)
 	fd_close(&item->fd);
 }
 
-static void test_a_source_removed_in_the_same_round_is_not_called(void **state)
+static void a_source_removed_in_the_same_round_is_not_called(void **state)
 {
 	(void)state;
 	struct item a = { .fd = -1 }, b = { .fd = -1 };
@@ -107,7 +107,7 @@ static void test_a_source_removed_in_the_same_round_is_not_called(void **state)
 	item_remove(&b);
 }
 
-static void test_a_source_that_cannot_be_watched_is_not_in_the_loop(void **state)
+static void a_source_that_cannot_be_watched_is_not_in_the_loop(void **state)
 {
 	(void)state;
 	struct item a = { .fd = -1 };
@@ -117,7 +117,7 @@ static void test_a_source_that_cannot_be_watched_is_not_in_the_loop(void **state
 	assert_null(a.source.loop);
 }
 
-static void test_an_error_ends_the_round_and_is_forwarded(void **state)
+static void an_error_ends_the_round_and_is_forwarded(void **state)
 {
 	(void)state;
 	struct item a = { .result = -EIO }, b = { .result = -EIO };
@@ -133,7 +133,7 @@ static void test_an_error_ends_the_round_and_is_forwarded(void **state)
 	item_remove(&b);
 }
 
-static void test_modify_to_nothing_silences_a_ready_source(void **state)
+static void modify_to_nothing_silences_a_ready_source(void **state)
 {
 	(void)state;
 	struct item a = { 0 };
@@ -149,7 +149,7 @@ static void test_modify_to_nothing_silences_a_ready_source(void **state)
 	item_remove(&a);
 }
 
-static void test_a_task_that_queues_itself_lets_sources_run_in_between(void **state)
+static void a_task_that_queues_itself_lets_sources_run_in_between(void **state)
 {
 	(void)state;
 	struct item busy = { .queues_again = true }, source = { 0 };
@@ -166,7 +166,7 @@ static void test_a_task_that_queues_itself_lets_sources_run_in_between(void **st
 	item_remove(&source);
 }
 
-static void test_a_task_taken_back_by_another_is_not_run(void **state)
+static void a_task_taken_back_by_another_is_not_run(void **state)
 {
 	(void)state;
 	struct item a = { 0 }, b = { 0 }, c = { 0 };
@@ -184,7 +184,7 @@ static void test_a_task_taken_back_by_another_is_not_run(void **state)
 	assert_int_equal(c.calls, 1);
 }
 
-static void test_a_timer_fires_once_and_not_when_disarmed(void **state)
+static void a_timer_fires_once_and_not_when_disarmed(void **state)
 {
 	(void)state;
 	struct item a = { 0 };
@@ -208,7 +208,7 @@ static void test_a_timer_fires_once_and_not_when_disarmed(void **state)
 	loop_timer_finish(&a.timer);
 }
 
-static void test_a_timer_disarmed_in_the_round_it_expired_is_not_called(void **state)
+static void a_timer_disarmed_in_the_round_it_expired_is_not_called(void **state)
 {
 	(void)state;
 	struct item a = { 0 };
@@ -239,7 +239,7 @@ static int note_in_task(struct loop_task *task)
 	return 0;
 }
 
-static void test_work_that_is_put_off_goes_on_after_every_source_was_asked(void **state)
+static void work_that_is_put_off_goes_on_after_every_source_was_asked(void **state)
 {
 	struct loop_source source = { 0 };
 	struct loop_task task = { 0 };
@@ -264,7 +264,7 @@ static int note_turns(struct loop_task *task)
 	return 0;
 }
 
-static void test_the_number_of_turns_says_whether_callbacks_run(void **state)
+static void the_number_of_turns_says_whether_callbacks_run(void **state)
 {
 	unsigned before = loop_turns(&loop);
 	struct loop_task task = { 0 };
@@ -280,16 +280,16 @@ static void test_the_number_of_turns_says_whether_callbacks_run(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_source_removed_in_the_same_round_is_not_called),
-		cmocka_unit_test(test_a_source_that_cannot_be_watched_is_not_in_the_loop),
-		cmocka_unit_test(test_an_error_ends_the_round_and_is_forwarded),
-		cmocka_unit_test(test_modify_to_nothing_silences_a_ready_source),
-		cmocka_unit_test(test_a_task_that_queues_itself_lets_sources_run_in_between),
-		cmocka_unit_test(test_a_task_taken_back_by_another_is_not_run),
-		cmocka_unit_test(test_a_timer_fires_once_and_not_when_disarmed),
-		cmocka_unit_test(test_a_timer_disarmed_in_the_round_it_expired_is_not_called),
-		cmocka_unit_test(test_work_that_is_put_off_goes_on_after_every_source_was_asked),
-		cmocka_unit_test(test_the_number_of_turns_says_whether_callbacks_run),
+		cmocka_unit_test(a_source_removed_in_the_same_round_is_not_called),
+		cmocka_unit_test(a_source_that_cannot_be_watched_is_not_in_the_loop),
+		cmocka_unit_test(an_error_ends_the_round_and_is_forwarded),
+		cmocka_unit_test(modify_to_nothing_silences_a_ready_source),
+		cmocka_unit_test(a_task_that_queues_itself_lets_sources_run_in_between),
+		cmocka_unit_test(a_task_taken_back_by_another_is_not_run),
+		cmocka_unit_test(a_timer_fires_once_and_not_when_disarmed),
+		cmocka_unit_test(a_timer_disarmed_in_the_round_it_expired_is_not_called),
+		cmocka_unit_test(work_that_is_put_off_goes_on_after_every_source_was_asked),
+		cmocka_unit_test(the_number_of_turns_says_whether_callbacks_run),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -75,7 +75,7 @@ static void add_first(void)
 	assert_int_equal(changes, 1);
 }
 
-static void test_a_region_that_is_wrong_is_refused_and_the_old_table_stands(void **state)
+static void a_region_that_is_wrong_is_refused_and_the_old_table_stands(void **state)
 {
 	(void)state;
 	static const struct vhost_user_memory_region bad[] = {
@@ -108,7 +108,7 @@ static void test_a_region_that_is_wrong_is_refused_and_the_old_table_stands(void
 	assert_int_equal(changes, 1);
 }
 
-static void test_a_descriptor_that_cannot_be_mapped_is_the_host_s_errno(void **state)
+static void a_descriptor_that_cannot_be_mapped_is_the_host_s_errno(void **state)
 {
 	(void)state;
 	struct vhost_user_memory_region s = spec(GPA, PAGE, 0);
@@ -121,7 +121,7 @@ static void test_a_descriptor_that_cannot_be_mapped_is_the_host_s_errno(void **s
 	assert_int_equal(memory.n_regions, 0);
 }
 
-static void test_removing_needs_all_of_gpa_user_address_and_size(void **state)
+static void removing_needs_all_of_gpa_user_address_and_size(void **state)
 {
 	(void)state;
 	struct vhost_user_memory_region s = spec(GPA, 8 * PAGE, 0), other;
@@ -149,7 +149,7 @@ static void test_removing_needs_all_of_gpa_user_address_and_size(void **state)
 	assert_int_equal(guest_memory_remove(&memory, &s), -EPROTO);
 }
 
-static void test_nothing_past_the_end_of_a_region_is_found(void **state)
+static void nothing_past_the_end_of_a_region_is_found(void **state)
 {
 	(void)state;
 	const uint64_t size = 8 * PAGE;
@@ -175,7 +175,7 @@ static void test_nothing_past_the_end_of_a_region_is_found(void **state)
 	assert_null(guest_memory_at_user(&memory, USER + 1, UINT64_MAX));
 }
 
-static void test_a_file_offset_need_not_be_of_whole_pages(void **state)
+static void a_file_offset_need_not_be_of_whole_pages(void **state)
 {
 	(void)state;
 	struct vhost_user_memory_region s = spec(GPA, 0x100, PAGE + 0x230);
@@ -186,7 +186,7 @@ static void test_a_file_offset_need_not_be_of_whole_pages(void **state)
 	assert_null(guest_memory_at(&memory, GPA + 0xff, 2));
 }
 
-static void test_pieces_cross_adjacent_regions_and_stop_at_a_hole(void **state)
+static void pieces_cross_adjacent_regions_and_stop_at_a_hole(void **state)
 {
 	(void)state;
 	/* In the order of the VMM, not of their addresses; 2 and 1 are neighbours. */
@@ -217,7 +217,7 @@ static void test_pieces_cross_adjacent_regions_and_stop_at_a_hole(void **state)
 	assert_int_equal(iov[0].iov_len, 7);
 }
 
-static void test_a_range_does_not_wrap_round_the_address_space(void **state)
+static void a_range_does_not_wrap_round_the_address_space(void **state)
 {
 	(void)state;
 	struct vhost_user_memory_region specs[] = {
@@ -234,7 +234,7 @@ static void test_a_range_does_not_wrap_round_the_address_space(void **state)
 	assert_non_null(guest_memory_at(&memory, UINT64_MAX - PAGE + 1, PAGE));
 }
 
-static void test_a_region_that_stays_keeps_its_mapping(void **state)
+static void a_region_that_stays_keeps_its_mapping(void **state)
 {
 	(void)state;
 	struct vhost_user_memory_region specs[] = { spec(GPA, 8 * PAGE, 0),
@@ -267,7 +267,7 @@ static void test_a_region_that_stays_keeps_its_mapping(void **state)
 	close(copy);
 }
 
-static void test_another_file_at_the_same_place_is_other_memory(void **state)
+static void another_file_at_the_same_place_is_other_memory(void **state)
 {
 	(void)state;
 	struct vhost_user_memory_region s = spec(GPA, 8 * PAGE, 0);
@@ -281,7 +281,7 @@ static void test_another_file_at_the_same_place_is_other_memory(void **state)
 	close(other);
 }
 
-static void test_the_table_has_a_limit(void **state)
+static void the_table_has_a_limit(void **state)
 {
 	(void)state;
 	struct vhost_user_memory_region s = spec(GPA, PAGE, 0);
@@ -305,16 +305,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(test_a_region_that_is_wrong_is_refused_and_the_old_table_stands),
-		TEST(test_a_descriptor_that_cannot_be_mapped_is_the_host_s_errno),
-		TEST(test_removing_needs_all_of_gpa_user_address_and_size),
-		TEST(test_nothing_past_the_end_of_a_region_is_found),
-		TEST(test_a_file_offset_need_not_be_of_whole_pages),
-		TEST(test_pieces_cross_adjacent_regions_and_stop_at_a_hole),
-		TEST(test_a_range_does_not_wrap_round_the_address_space),
-		TEST(test_a_region_that_stays_keeps_its_mapping),
-		TEST(test_another_file_at_the_same_place_is_other_memory),
-		TEST(test_the_table_has_a_limit),
+		TEST(a_region_that_is_wrong_is_refused_and_the_old_table_stands),
+		TEST(a_descriptor_that_cannot_be_mapped_is_the_host_s_errno),
+		TEST(removing_needs_all_of_gpa_user_address_and_size),
+		TEST(nothing_past_the_end_of_a_region_is_found),
+		TEST(a_file_offset_need_not_be_of_whole_pages),
+		TEST(pieces_cross_adjacent_regions_and_stop_at_a_hole),
+		TEST(a_range_does_not_wrap_round_the_address_space),
+		TEST(a_region_that_stays_keeps_its_mapping),
+		TEST(another_file_at_the_same_place_is_other_memory),
+		TEST(the_table_has_a_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

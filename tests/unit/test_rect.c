@@ -21,7 +21,7 @@ static void assert_rect(struct rect got, struct rect want)
 	assert_int_equal(got.height, want.height);
 }
 
-static void test_a_rect_that_wraps_is_not_within(void **state)
+static void a_rect_that_wraps_is_not_within(void **state)
 {
 	(void)state;
 	static const struct {
@@ -41,7 +41,7 @@ static void test_a_rect_that_wraps_is_not_within(void **state)
 		assert_int_equal(rect_is_within(&cases[i].rect, 100, 50), cases[i].is_within);
 }
 
-static void test_rects_that_only_touch_share_nothing(void **state)
+static void rects_that_only_touch_share_nothing(void **state)
 {
 	(void)state;
 	struct rect a = { 0, 0, 10, 10 };
@@ -59,7 +59,7 @@ static void test_rects_that_only_touch_share_nothing(void **state)
 	}
 }
 
-static void test_the_intersection_does_not_wrap(void **state)
+static void the_intersection_does_not_wrap(void **state)
 {
 	(void)state;
 	struct rect a = { MAX - 4, MAX - 4, MAX, MAX };
@@ -72,7 +72,7 @@ static void test_the_intersection_does_not_wrap(void **state)
 	assert_rect(rect_intersect(&a, &b), (struct rect){ 5, 3, 4, 4 });
 }
 
-static void test_an_empty_rect_adds_nothing_to_a_union(void **state)
+static void an_empty_rect_adds_nothing_to_a_union(void **state)
 {
 	(void)state;
 	struct rect empty = { 500, 500, 0, 7 }, a = { 3, 4, 5, 6 };
@@ -83,7 +83,7 @@ static void test_an_empty_rect_adds_nothing_to_a_union(void **state)
 	assert_true(rect_is_empty(&empty));
 }
 
-static void test_the_union_holds_both_and_does_not_wrap(void **state)
+static void the_union_holds_both_and_does_not_wrap(void **state)
 {
 	(void)state;
 	struct rect a = { 10, 20, 5, 5 }, b = { 2, 30, 4, 4 };
@@ -97,11 +97,11 @@ static void test_the_union_holds_both_and_does_not_wrap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_rect_that_wraps_is_not_within),
-		cmocka_unit_test(test_rects_that_only_touch_share_nothing),
-		cmocka_unit_test(test_the_intersection_does_not_wrap),
-		cmocka_unit_test(test_an_empty_rect_adds_nothing_to_a_union),
-		cmocka_unit_test(test_the_union_holds_both_and_does_not_wrap),
+		cmocka_unit_test(a_rect_that_wraps_is_not_within),
+		cmocka_unit_test(rects_that_only_touch_share_nothing),
+		cmocka_unit_test(the_intersection_does_not_wrap),
+		cmocka_unit_test(an_empty_rect_adds_nothing_to_a_union),
+		cmocka_unit_test(the_union_holds_both_and_does_not_wrap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

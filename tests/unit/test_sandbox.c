@@ -294,49 +294,49 @@ static void assert_good_for_all(void (*then)(void))
 		skip();
 }
 
-static void test_nothing_is_there_in_2d(void **state)
+static void nothing_is_there_in_2d(void **state)
 {
 	(void)state;
 	assert_good_for_all(see_nothing_in_2d);
 }
 
-static void test_only_what_is_listed_is_there_in_gl(void **state)
+static void only_what_is_listed_is_there_in_gl(void **state)
 {
 	(void)state;
 	assert_good_for_all(see_the_list_in_gl);
 }
 
-static void test_the_same_person_has_no_power_left(void **state)
+static void the_same_person_has_no_power_left(void **state)
 {
 	(void)state;
 	assert_good_for_all(be_powerless);
 }
 
-static void test_what_a_parent_left_open_is_closed(void **state)
+static void what_a_parent_left_open_is_closed(void **state)
 {
 	(void)state;
 	assert_good_for_all(keep_no_descriptor);
 }
 
-static void test_a_file_with_a_lock_of_ours_stays_open_and_locked(void **state)
+static void a_file_with_a_lock_of_ours_stays_open_and_locked(void **state)
 {
 	(void)state;
 	assert_good_for_all(keep_lock);
 }
 
-static void test_limits_are_what_the_daemon_needs(void **state)
+static void limits_are_what_the_daemon_needs(void **state)
 {
 	(void)state;
 	assert_good_for_all(be_limited);
 }
 
-static void test_without_a_file_tree_there_is_no_shader_cache_either(void **state)
+static void without_a_file_tree_there_is_no_shader_cache_either(void **state)
 {
 	(void)state;
 	assert_good_for_all(have_no_shader_cache_without_a_file_tree);
 }
 
-static void test_strict_refuses_glx(void **state)
+static void strict_refuses_glx(void **state)
 {
 	(void)state;
 	assert_good_for_all(refuse_glx_when_strict);
@@ -358,7 +358,7 @@ static void live_without_namespaces(void)
 	CHECK(unlink("file") < 0 && errno == EACCES);
 }
 
-static void test_without_namespaces_strict_refuses_and_auto_goes_on(void **state)
+static void without_namespaces_strict_refuses_and_auto_goes_on(void **state)
 {
 	const struct trial trial = { starter_be_without_anything, live_without_namespaces };
 	int result = sandbox_child_run(run_trial, &trial);
@@ -383,7 +383,7 @@ static void live_without_processes(void)
 	CHECK(open("/etc/passwd", O_RDONLY) < 0 && errno == EACCES);
 }
 
-static void test_without_processes_auto_still_has_the_filter(void **state)
+static void without_processes_auto_still_has_the_filter(void **state)
 {
 	const struct trial trial = { starter_be_nobody, live_without_processes };
 	int result = sandbox_child_run(run_trial, &trial);
@@ -394,7 +394,7 @@ static void test_without_processes_auto_still_has_the_filter(void **state)
 	assert_int_equal(result, 0);
 }
 
-static void test_off_changes_nothing(void **state)
+static void off_changes_nothing(void **state)
 {
 	const struct sandbox_options options = { .level = SANDBOX_OFF };
 	struct sandbox sandbox;
@@ -424,17 +424,17 @@ static void remove_file(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_is_there_in_2d),
-		cmocka_unit_test(test_only_what_is_listed_is_there_in_gl),
-		cmocka_unit_test(test_the_same_person_has_no_power_left),
-		cmocka_unit_test(test_what_a_parent_left_open_is_closed),
-		cmocka_unit_test(test_a_file_with_a_lock_of_ours_stays_open_and_locked),
-		cmocka_unit_test(test_limits_are_what_the_daemon_needs),
-		cmocka_unit_test(test_strict_refuses_glx),
-		cmocka_unit_test(test_without_a_file_tree_there_is_no_shader_cache_either),
-		cmocka_unit_test(test_without_namespaces_strict_refuses_and_auto_goes_on),
-		cmocka_unit_test(test_without_processes_auto_still_has_the_filter),
-		cmocka_unit_test(test_off_changes_nothing),
+		cmocka_unit_test(nothing_is_there_in_2d),
+		cmocka_unit_test(only_what_is_listed_is_there_in_gl),
+		cmocka_unit_test(the_same_person_has_no_power_left),
+		cmocka_unit_test(what_a_parent_left_open_is_closed),
+		cmocka_unit_test(a_file_with_a_lock_of_ours_stays_open_and_locked),
+		cmocka_unit_test(limits_are_what_the_daemon_needs),
+		cmocka_unit_test(strict_refuses_glx),
+		cmocka_unit_test(without_a_file_tree_there_is_no_shader_cache_either),
+		cmocka_unit_test(without_namespaces_strict_refuses_and_auto_goes_on),
+		cmocka_unit_test(without_processes_auto_still_has_the_filter),
+		cmocka_unit_test(off_changes_nothing),
 	};
 
 #ifdef SANDBOX_INSTRUMENTED

@@ -259,7 +259,7 @@ static void try_once(const void *data)
 	sandbox_child_end(trial->attempt->fn() < 0 ? errno : PASSES);
 }
 
-static void test_what_is_forbidden_fails(void **state)
+static void what_is_forbidden_fails(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < COUNT(attempts); i++) {
@@ -364,7 +364,7 @@ static void live(const void *data)
 	CHECK(copy >= 0 && fcntl(copy, F_SETFL, O_NONBLOCK) == 0 && close(copy) == 0);
 }
 
-static void test_what_the_daemon_lives_on_works(void **state)
+static void what_the_daemon_lives_on_works(void **state)
 {
 	(void)state;
 	for (unsigned k = 0; k < COUNT(modes); k++)
@@ -377,7 +377,7 @@ static void abort_inside(const void *data)
 	abort();
 }
 
-static void test_a_failed_assertion_still_ends_by_its_own_signal(void **state)
+static void a_failed_assertion_still_ends_by_its_own_signal(void **state)
 {
 	const enum sandbox_profile profiles[] = { SANDBOX_2D, SANDBOX_HARDWARE_GL };
 
@@ -419,7 +419,7 @@ static void draw(const void *data)
 	CHECK(code != MAP_FAILED && mprotect(code, 4096, PROT_READ | PROT_EXEC) == 0);
 }
 
-static void test_threads_are_filtered_and_can_be_made_for_gl(void **state)
+static void threads_are_filtered_and_can_be_made_for_gl(void **state)
 {
 	(void)state;
 	assert_int_equal(sandbox_child_run(draw, NULL), 0);
@@ -428,10 +428,10 @@ static void test_threads_are_filtered_and_can_be_made_for_gl(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_is_forbidden_fails),
-		cmocka_unit_test(test_what_the_daemon_lives_on_works),
-		cmocka_unit_test(test_a_failed_assertion_still_ends_by_its_own_signal),
-		cmocka_unit_test(test_threads_are_filtered_and_can_be_made_for_gl),
+		cmocka_unit_test(what_is_forbidden_fails),
+		cmocka_unit_test(what_the_daemon_lives_on_works),
+		cmocka_unit_test(a_failed_assertion_still_ends_by_its_own_signal),
+		cmocka_unit_test(threads_are_filtered_and_can_be_made_for_gl),
 	};
 	const char *absent = seccomp_is_absent();
 

@@ -56,7 +56,7 @@ static void try_ioctls(const void *data)
 	}
 }
 
-static void test_an_ioctl_passes_if_its_type_is_listed(void **state)
+static void an_ioctl_passes_if_its_type_is_listed(void **state)
 {
 	const enum sandbox_profile profiles[] = { SANDBOX_2D, SANDBOX_SOFTWARE_GL,
 						  SANDBOX_HARDWARE_GL };
@@ -69,7 +69,7 @@ static void test_an_ioctl_passes_if_its_type_is_listed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_an_ioctl_passes_if_its_type_is_listed),
+		cmocka_unit_test(an_ioctl_passes_if_its_type_is_listed),
 	};
 	const char *absent = seccomp_is_absent();
 

@@ -151,7 +151,7 @@ static int turns(void)
 	return r;
 }
 
-static void test_a_path_that_cannot_be_is_refused_with_a_sentence(void **state)
+static void a_path_that_cannot_be_is_refused_with_a_sentence(void **state)
 {
 	(void)state;
 	g_autofree char *missing = g_build_filename(directory, "missing", "socket", NULL);
@@ -171,7 +171,7 @@ static void test_a_path_that_cannot_be_is_refused_with_a_sentence(void **state)
 	assert_true(g_file_test(path, G_FILE_TEST_IS_REGULAR));
 }
 
-static void test_a_socket_that_is_alive_is_left_alone_and_not_disturbed(void **state)
+static void a_socket_that_is_alive_is_left_alone_and_not_disturbed(void **state)
 {
 	(void)state;
 	struct vhost_server *server = serve_path(true);
@@ -183,7 +183,7 @@ static void test_a_socket_that_is_alive_is_left_alone_and_not_disturbed(void **s
 	stop_serving(server);
 }
 
-static void test_a_socket_whose_owner_is_dead_is_replaced(void **state)
+static void a_socket_whose_owner_is_dead_is_replaced(void **state)
 {
 	(void)state;
 	struct sockaddr_un address = address_of(path);
@@ -218,7 +218,7 @@ static void be_refused_as_nobody(const void *because)
 	CHECK(!serve(path, -1, false, &message) && strstr(message, because));
 }
 
-static void test_a_dead_socket_of_another_user_is_left_and_said(void **state)
+static void a_dead_socket_of_another_user_is_left_and_said(void **state)
 {
 	(void)state;
 	if (geteuid() != 0)
@@ -237,7 +237,7 @@ static void test_a_dead_socket_of_another_user_is_left_and_said(void **state)
 	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
-static void test_a_socket_file_that_is_not_ours_any_more_stays(void **state)
+static void a_socket_file_that_is_not_ours_any_more_stays(void **state)
 {
 	(void)state;
 	struct vhost_server *server = serve_path(false);
@@ -248,7 +248,7 @@ static void test_a_socket_file_that_is_not_ours_any_more_stays(void **state)
 	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
-static void test_a_descriptor_that_is_no_connection_is_refused_and_closed(void **state)
+static void a_descriptor_that_is_no_connection_is_refused_and_closed(void **state)
 {
 	(void)state;
 	int pair[2], fd;
@@ -282,7 +282,7 @@ static void note_session(void *data, const struct vhost_peer *peer)
 	n_reports++;
 }
 
-static void test_an_inherited_listening_socket_is_served_and_its_file_stays(void **state)
+static void an_inherited_listening_socket_is_served_and_its_file_stays(void **state)
 {
 	(void)state;
 	struct sockaddr_un address = address_of(path);
@@ -315,7 +315,7 @@ static void test_an_inherited_listening_socket_is_served_and_its_file_stays(void
 	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
-static void test_the_second_vmm_waits_for_the_first_to_go(void **state)
+static void the_second_vmm_waits_for_the_first_to_go(void **state)
 {
 	(void)state;
 	struct vhost_server *server = serve_path(false);
@@ -334,7 +334,7 @@ static void test_the_second_vmm_waits_for_the_first_to_go(void **state)
 	stop_serving(server);
 }
 
-static void test_a_vmm_that_breaks_the_protocol_does_not_end_the_server(void **state)
+static void a_vmm_that_breaks_the_protocol_does_not_end_the_server(void **state)
 {
 	(void)state;
 	struct vhost_server *server = serve_path(false);
@@ -353,7 +353,7 @@ static void test_a_vmm_that_breaks_the_protocol_does_not_end_the_server(void **s
 }
 
 /* The connection stays in the backlog, where it would wake an impatient server without end. */
-static void test_without_a_descriptor_left_a_vmm_waits_and_costs_nothing(void **state)
+static void without_a_descriptor_left_a_vmm_waits_and_costs_nothing(void **state)
 {
 	(void)state;
 	struct vhost_server *server = serve_path(false);
@@ -377,7 +377,7 @@ static void test_without_a_descriptor_left_a_vmm_waits_and_costs_nothing(void **
 	stop_serving(server);
 }
 
-static void test_once_means_one_session(void **state)
+static void once_means_one_session(void **state)
 {
 	(void)state;
 	struct vhost_server *server = serve_path(true);
@@ -389,7 +389,7 @@ static void test_once_means_one_session(void **state)
 	stop_serving(server);
 }
 
-static void test_an_inherited_connection_is_the_one_session(void **state)
+static void an_inherited_connection_is_the_one_session(void **state)
 {
 	(void)state;
 	char *message;
@@ -412,18 +412,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(test_a_path_that_cannot_be_is_refused_with_a_sentence),
-		TEST(test_a_socket_that_is_alive_is_left_alone_and_not_disturbed),
-		TEST(test_a_socket_whose_owner_is_dead_is_replaced),
-		TEST(test_a_dead_socket_of_another_user_is_left_and_said),
-		TEST(test_a_socket_file_that_is_not_ours_any_more_stays),
-		TEST(test_a_descriptor_that_is_no_connection_is_refused_and_closed),
-		TEST(test_an_inherited_listening_socket_is_served_and_its_file_stays),
-		TEST(test_the_second_vmm_waits_for_the_first_to_go),
-		TEST(test_a_vmm_that_breaks_the_protocol_does_not_end_the_server),
-		TEST(test_without_a_descriptor_left_a_vmm_waits_and_costs_nothing),
-		TEST(test_once_means_one_session),
-		TEST(test_an_inherited_connection_is_the_one_session),
+		TEST(a_path_that_cannot_be_is_refused_with_a_sentence),
+		TEST(a_socket_that_is_alive_is_left_alone_and_not_disturbed),
+		TEST(a_socket_whose_owner_is_dead_is_replaced),
+		TEST(a_dead_socket_of_another_user_is_left_and_said),
+		TEST(a_socket_file_that_is_not_ours_any_more_stays),
+		TEST(a_descriptor_that_is_no_connection_is_refused_and_closed),
+		TEST(an_inherited_listening_socket_is_served_and_its_file_stays),
+		TEST(the_second_vmm_waits_for_the_first_to_go),
+		TEST(a_vmm_that_breaks_the_protocol_does_not_end_the_server),
+		TEST(without_a_descriptor_left_a_vmm_waits_and_costs_nothing),
+		TEST(once_means_one_session),
+		TEST(an_inherited_connection_is_the_one_session),
 	};
 
 	log_set_level(g_getenv("TEST_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);

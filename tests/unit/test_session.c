@@ -17,7 +17,7 @@
 #include "vhost/ring_layout.h"
 #include "vhost/vring.h"
 
-static void test_a_message_may_come_byte_by_byte_with_its_descriptor_last(void **state)
+static void a_message_may_come_byte_by_byte_with_its_descriptor_last(void **state)
 {
 	(void)state;
 	uint8_t bytes[20] = { VHOST_USER_SET_VRING_CALL, 0, 0, 0, V1, 0, 0, 0, 8 };
@@ -33,7 +33,7 @@ static void test_a_message_may_come_byte_by_byte_with_its_descriptor_last(void *
 	close(call);
 }
 
-static void test_each_of_many_messages_at_once_is_answered_in_order(void **state)
+static void each_of_many_messages_at_once_is_answered_in_order(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 50; i++)
@@ -51,7 +51,7 @@ static void test_each_of_many_messages_at_once_is_answered_in_order(void **state
 	assert_false(session_rig_has_reply());
 }
 
-static void test_a_vmm_that_does_not_read_is_not_read_from(void **state)
+static void a_vmm_that_does_not_read_is_not_read_from(void **state)
 {
 	(void)state;
 	struct vhost_user_header header = { VHOST_USER_GET_QUEUE_NUM, V1, 0 };
@@ -87,7 +87,7 @@ static void test_a_vmm_that_does_not_read_is_not_read_from(void **state)
 	assert_non_null(session_rig.session);
 }
 
-static void test_features_are_the_device_s_and_those_of_rings(void **state)
+static void features_are_the_device_s_and_those_of_rings(void **state)
 {
 	(void)state;
 	assert_true(session_rig_get_u64(VHOST_USER_GET_FEATURES) ==
@@ -105,7 +105,7 @@ static void test_features_are_the_device_s_and_those_of_rings(void **state)
 		     BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_F_RING_RESET)));
 }
 
-static void test_every_request_that_wants_an_answer_gets_one(void **state)
+static void every_request_that_wants_an_answer_gets_one(void **state)
 {
 	(void)state;
 	uint64_t features = OFFERED, none[5] = { 0x100 }, zero[5] = { 0 };
@@ -144,7 +144,7 @@ static void test_every_request_that_wants_an_answer_gets_one(void **state)
 	session_rig_assert_told("gpu reset");
 }
 
-static void test_config_of_a_size_that_cannot_be_is_refused(void **state)
+static void config_of_a_size_that_cannot_be_is_refused(void **state)
 {
 	(void)state;
 	static const uint32_t bad[][3] = { { 0, 0 },         { 0, 257 }, { 1, 256 },
@@ -170,7 +170,7 @@ static void test_config_of_a_size_that_cannot_be_is_refused(void **state)
 	assert_null(session_rig.session);
 }
 
-static void test_config_is_read_in_any_size(void **state)
+static void config_is_read_in_any_size(void **state)
 {
 	(void)state;
 	static const uint32_t sizes[] = { 1, 4, 16, 20, 256 };
@@ -201,7 +201,7 @@ static void test_config_is_read_in_any_size(void **state)
 	assert_int_equal(session_rig.config[12], 12);
 }
 
-static void test_memory_that_is_wrong_is_refused_and_the_session_goes_on(void **state)
+static void memory_that_is_wrong_is_refused_and_the_session_goes_on(void **state)
 {
 	(void)state;
 	struct vhost_user_mem_reg reg = { 0, { GPA, 2 * MEM_SIZE, USER, 0 } };
@@ -223,7 +223,7 @@ static void test_memory_that_is_wrong_is_refused_and_the_session_goes_on(void **
 	assert_true(session_rig.ended_error < 0);
 }
 
-static void test_the_memory_table_is_replaced_added_to_and_removed_from(void **state)
+static void the_memory_table_is_replaced_added_to_and_removed_from(void **state)
 {
 	(void)state;
 	uint64_t table[9] = {
@@ -253,15 +253,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, session_rig_setup, session_rig_teardown)
-		TEST(test_a_message_may_come_byte_by_byte_with_its_descriptor_last),
-		TEST(test_each_of_many_messages_at_once_is_answered_in_order),
-		TEST(test_a_vmm_that_does_not_read_is_not_read_from),
-		TEST(test_features_are_the_device_s_and_those_of_rings),
-		TEST(test_every_request_that_wants_an_answer_gets_one),
-		TEST(test_config_of_a_size_that_cannot_be_is_refused),
-		TEST(test_config_is_read_in_any_size),
-		TEST(test_memory_that_is_wrong_is_refused_and_the_session_goes_on),
-		TEST(test_the_memory_table_is_replaced_added_to_and_removed_from),
+		TEST(a_message_may_come_byte_by_byte_with_its_descriptor_last),
+		TEST(each_of_many_messages_at_once_is_answered_in_order),
+		TEST(a_vmm_that_does_not_read_is_not_read_from),
+		TEST(features_are_the_device_s_and_those_of_rings),
+		TEST(every_request_that_wants_an_answer_gets_one),
+		TEST(config_of_a_size_that_cannot_be_is_refused),
+		TEST(config_is_read_in_any_size),
+		TEST(memory_that_is_wrong_is_refused_and_the_session_goes_on),
+		TEST(the_memory_table_is_replaced_added_to_and_removed_from),
 	};
 
 	log_set_level(g_getenv("TEST_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);

@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-static void test_a_header_with_bad_flags_ends_the_session(void **state)
+static void a_header_with_bad_flags_ends_the_session(void **state)
 {
 	(void)state;
 	static const uint32_t bad[] = { 0, 2, 3, 4, 5, 8, 0xc };
@@ -24,7 +24,7 @@ static void test_a_header_with_bad_flags_ends_the_session(void **state)
 	}
 }
 
-static void test_a_size_that_is_not_the_request_s_ends_the_session(void **state)
+static void a_size_that_is_not_the_request_s_ends_the_session(void **state)
 {
 	(void)state;
 	static const struct {
@@ -72,7 +72,7 @@ static void test_a_size_that_is_not_the_request_s_ends_the_session(void **state)
 	}
 }
 
-static void test_a_wrong_number_of_descriptors_ends_the_session_and_leaks_none(void **state)
+static void a_wrong_number_of_descriptors_ends_the_session_and_leaks_none(void **state)
 {
 	(void)state;
 	static const struct {
@@ -115,7 +115,7 @@ static void test_a_wrong_number_of_descriptors_ends_the_session_and_leaks_none(v
 	}
 }
 
-static void test_more_descriptors_than_any_message_has_are_closed(void **state)
+static void more_descriptors_than_any_message_has_are_closed(void **state)
 {
 	(void)state;
 	int fds[10];
@@ -133,7 +133,7 @@ static void test_more_descriptors_than_any_message_has_are_closed(void **state)
 	session_rig_assert_ended(-EPROTO);
 }
 
-static void test_a_queue_that_is_not_there_ends_the_session(void **state)
+static void a_queue_that_is_not_there_ends_the_session(void **state)
 {
 	(void)state;
 	static const struct {
@@ -158,7 +158,7 @@ static void test_a_queue_that_is_not_there_ends_the_session(void **state)
 	}
 }
 
-static void test_numbers_out_of_range_end_the_session(void **state)
+static void numbers_out_of_range_end_the_session(void **state)
 {
 	(void)state;
 	static const uint32_t bad[][2] = { { VHOST_USER_SET_VRING_NUM, 0x10000 },
@@ -173,7 +173,7 @@ static void test_numbers_out_of_range_end_the_session(void **state)
 	}
 }
 
-static void test_an_unknown_request_is_refused_if_an_answer_is_wanted(void **state)
+static void an_unknown_request_is_refused_if_an_answer_is_wanted(void **state)
 {
 	(void)state;
 	static const uint32_t unknown[] = { 0, 6, 7, 19, 20, 28, 35, 39, 45, 1000, UINT32_MAX };
@@ -187,7 +187,7 @@ static void test_an_unknown_request_is_refused_if_an_answer_is_wanted(void **sta
 	session_rig_assert_ended(-EPROTO);
 }
 
-static void test_packed_rings_are_refused(void **state)
+static void packed_rings_are_refused(void **state)
 {
 	(void)state;
 	uint64_t features = BIT64(VHOST_USER_F_PROTOCOL_FEATURES) | BIT64(VIRTIO_F_VERSION_1) |
@@ -197,7 +197,7 @@ static void test_packed_rings_are_refused(void **state)
 	session_rig_assert_ended(-EPROTO);
 }
 
-static void test_a_protocol_feature_that_was_not_offered_is_refused(void **state)
+static void a_protocol_feature_that_was_not_offered_is_refused(void **state)
 {
 	(void)state;
 	uint64_t features = OFFERED | BIT64(VHOST_USER_PROTOCOL_F_GPA_ADDRESSES);
@@ -207,7 +207,7 @@ static void test_a_protocol_feature_that_was_not_offered_is_refused(void **state
 	session_rig_assert_ended(-EPROTO);
 }
 
-static void test_a_connection_that_ends_within_a_message_broke_the_protocol(void **state)
+static void a_connection_that_ends_within_a_message_broke_the_protocol(void **state)
 {
 	(void)state;
 	struct vhost_user_header header = { VHOST_USER_SET_FEATURES, V1, 8 };
@@ -221,7 +221,7 @@ static void test_a_connection_that_ends_within_a_message_broke_the_protocol(void
 	session_rig_assert_ended(-EPROTO);
 }
 
-static void test_a_hang_up_stops_the_rings_and_is_no_error(void **state)
+static void a_hang_up_stops_the_rings_and_is_no_error(void **state)
 {
 	(void)state;
 	session_rig_agree();
@@ -242,17 +242,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, session_rig_setup, session_rig_teardown)
-		TEST(test_a_header_with_bad_flags_ends_the_session),
-		TEST(test_a_size_that_is_not_the_request_s_ends_the_session),
-		TEST(test_a_wrong_number_of_descriptors_ends_the_session_and_leaks_none),
-		TEST(test_more_descriptors_than_any_message_has_are_closed),
-		TEST(test_a_queue_that_is_not_there_ends_the_session),
-		TEST(test_numbers_out_of_range_end_the_session),
-		TEST(test_an_unknown_request_is_refused_if_an_answer_is_wanted),
-		TEST(test_packed_rings_are_refused),
-		TEST(test_a_protocol_feature_that_was_not_offered_is_refused),
-		TEST(test_a_connection_that_ends_within_a_message_broke_the_protocol),
-		TEST(test_a_hang_up_stops_the_rings_and_is_no_error),
+		TEST(a_header_with_bad_flags_ends_the_session),
+		TEST(a_size_that_is_not_the_request_s_ends_the_session),
+		TEST(a_wrong_number_of_descriptors_ends_the_session_and_leaks_none),
+		TEST(more_descriptors_than_any_message_has_are_closed),
+		TEST(a_queue_that_is_not_there_ends_the_session),
+		TEST(numbers_out_of_range_end_the_session),
+		TEST(an_unknown_request_is_refused_if_an_answer_is_wanted),
+		TEST(packed_rings_are_refused),
+		TEST(a_protocol_feature_that_was_not_offered_is_refused),
+		TEST(a_connection_that_ends_within_a_message_broke_the_protocol),
+		TEST(a_hang_up_stops_the_rings_and_is_no_error),
 	};
 
 	log_set_level(g_getenv("TEST_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);

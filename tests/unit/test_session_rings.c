@@ -14,7 +14,7 @@
 #include "vhost/ring_layout.h"
 #include "vhost/vring.h"
 
-static void test_a_ring_starts_once_in_whatever_order_it_is_set_up(void **state)
+static void a_ring_starts_once_in_whatever_order_it_is_set_up(void **state)
 {
 	(void)state;
 	auto_fd kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -51,7 +51,7 @@ static void test_a_ring_starts_once_in_whatever_order_it_is_set_up(void **state)
 	}
 }
 
-static void test_a_kick_before_the_ring_is_enabled_is_not_lost(void **state)
+static void a_kick_before_the_ring_is_enabled_is_not_lost(void **state)
 {
 	(void)state;
 	session_rig_agree();
@@ -72,7 +72,7 @@ static void test_a_kick_before_the_ring_is_enabled_is_not_lost(void **state)
 	session_rig_assert_told("");
 }
 
-static void test_nothing_happens_on_a_ring_after_get_vring_base(void **state)
+static void nothing_happens_on_a_ring_after_get_vring_base(void **state)
 {
 	(void)state;
 	session_rig_agree();
@@ -93,7 +93,7 @@ static void test_nothing_happens_on_a_ring_after_get_vring_base(void **state)
 	assert_true(g_str_has_prefix(session_rig.told->str, "start0 kick0"));
 }
 
-static void test_a_stop_takes_the_start_s_own_kick_back(void **state)
+static void a_stop_takes_the_start_s_own_kick_back(void **state)
 {
 	(void)state;
 	uint32_t enable[2] = { 0, 1 }, disable[2] = { 0, 0 };
@@ -108,7 +108,7 @@ static void test_a_stop_takes_the_start_s_own_kick_back(void **state)
 	session_rig_assert_told("start0 stop0");
 }
 
-static void test_without_protocol_features_a_ring_runs_when_it_is_set_up(void **state)
+static void without_protocol_features_a_ring_runs_when_it_is_set_up(void **state)
 {
 	(void)state;
 	session_rig_set_u64(VHOST_USER_SET_FEATURES, BIT64(VIRTIO_F_VERSION_1));
@@ -118,7 +118,7 @@ static void test_without_protocol_features_a_ring_runs_when_it_is_set_up(void **
 	session_rig_assert_told("start0 kick0");
 }
 
-static void test_a_running_ring_is_not_set_up_anew(void **state)
+static void a_running_ring_is_not_set_up_anew(void **state)
 {
 	(void)state;
 	uint32_t num[2] = { 0, 8 }, base[2] = { 0, 3 };
@@ -140,7 +140,7 @@ static void test_a_running_ring_is_not_set_up_anew(void **state)
 	assert_non_null(session_rig.session);
 }
 
-static void test_a_ring_that_cannot_be_breaks_and_the_session_goes_on(void **state)
+static void a_ring_that_cannot_be_breaks_and_the_session_goes_on(void **state)
 {
 	(void)state;
 	static const uint32_t sizes[] = { 3, 1000, 2048, 65535 }; /* the guest's choice */
@@ -170,7 +170,7 @@ static void test_a_ring_that_cannot_be_breaks_and_the_session_goes_on(void **sta
 	assert_non_null(session_rig.session);
 }
 
-static void test_a_kick_descriptor_that_ends_does_not_spin(void **state)
+static void a_kick_descriptor_that_ends_does_not_spin(void **state)
 {
 	(void)state;
 	int pipes[2];
@@ -213,7 +213,7 @@ static void kick_by_pipe(int pipes[2])
 	session_rig_assert_told("start0 kick0");
 }
 
-static void test_kicks_do_not_fill_a_pipe_however_many_come_at_once(void **state)
+static void kicks_do_not_fill_a_pipe_however_many_come_at_once(void **state)
 {
 	(void)state;
 	const uint64_t one = 1;
@@ -235,7 +235,7 @@ static void test_kicks_do_not_fill_a_pipe_however_many_come_at_once(void **state
 	close(pipes[1]);
 }
 
-static void test_every_kick_of_an_eventfd_is_heard(void **state)
+static void every_kick_of_an_eventfd_is_heard(void **state)
 {
 	(void)state;
 
@@ -250,7 +250,7 @@ static void test_every_kick_of_an_eventfd_is_heard(void **state)
 	}
 }
 
-static void test_the_last_kick_before_the_end_is_heard(void **state)
+static void the_last_kick_before_the_end_is_heard(void **state)
 {
 	(void)state;
 	int pipes[2];
@@ -263,7 +263,7 @@ static void test_the_last_kick_before_the_end_is_heard(void **state)
 	close(pipes[0]);
 }
 
-static void test_a_queue_without_a_kick_descriptor_stops(void **state)
+static void a_queue_without_a_kick_descriptor_stops(void **state)
 {
 	(void)state;
 	session_rig_agree();
@@ -279,7 +279,7 @@ static void test_a_queue_without_a_kick_descriptor_stops(void **state)
 	assert_non_null(session_rig.session);
 }
 
-static void test_a_running_ring_whose_memory_goes_breaks_before_the_device_hears(void **state)
+static void a_running_ring_whose_memory_goes_breaks_before_the_device_hears(void **state)
 {
 	(void)state;
 	struct vhost_user_mem_reg reg = { 0, { GPA, MEM_SIZE, USER, 0 } };
@@ -295,7 +295,7 @@ static void test_a_running_ring_whose_memory_goes_breaks_before_the_device_hears
 	assert_true(vhost_session_vring(session_rig.session, 0)->is_broken);
 }
 
-static void test_reset_owner_stops_the_rings(void **state)
+static void reset_owner_stops_the_rings(void **state)
 {
 	(void)state;
 	session_rig_agree();
@@ -311,7 +311,7 @@ static void test_reset_owner_stops_the_rings(void **state)
 	session_rig_assert_told("stop0 stop1");
 }
 
-static void test_reset_device_stops_the_rings_and_is_the_only_reset(void **state)
+static void reset_device_stops_the_rings_and_is_the_only_reset(void **state)
 {
 	(void)state;
 	session_rig_agree();
@@ -341,7 +341,7 @@ static void test_reset_device_stops_the_rings_and_is_the_only_reset(void **state
 	close(kick);
 }
 
-static void test_a_ring_that_starts_from_0_again_is_a_reset(void **state)
+static void a_ring_that_starts_from_0_again_is_a_reset(void **state)
 {
 	(void)state;
 	session_rig_agree();
@@ -366,7 +366,7 @@ static void test_a_ring_that_starts_from_0_again_is_a_reset(void **state)
 	session_rig_assert_told("");
 }
 
-static void test_a_call_descriptor_may_come_while_the_ring_runs(void **state)
+static void a_call_descriptor_may_come_while_the_ring_runs(void **state)
 {
 	(void)state;
 	uint64_t count = 0;
@@ -384,7 +384,7 @@ static void test_a_call_descriptor_may_come_while_the_ring_runs(void **state)
 	assert_int_equal(vhost_session_vring(session_rig.session, 0)->call_fd, -1);
 }
 
-static void test_event_idx_is_used_if_it_was_accepted(void **state)
+static void event_idx_is_used_if_it_was_accepted(void **state)
 {
 	(void)state;
 	session_rig_agree();
@@ -405,24 +405,24 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, session_rig_setup, session_rig_teardown)
-		TEST(test_a_ring_starts_once_in_whatever_order_it_is_set_up),
-		TEST(test_a_kick_before_the_ring_is_enabled_is_not_lost),
-		TEST(test_nothing_happens_on_a_ring_after_get_vring_base),
-		TEST(test_a_stop_takes_the_start_s_own_kick_back),
-		TEST(test_without_protocol_features_a_ring_runs_when_it_is_set_up),
-		TEST(test_a_running_ring_is_not_set_up_anew),
-		TEST(test_a_ring_that_cannot_be_breaks_and_the_session_goes_on),
-		TEST(test_a_kick_descriptor_that_ends_does_not_spin),
-		TEST(test_kicks_do_not_fill_a_pipe_however_many_come_at_once),
-		TEST(test_every_kick_of_an_eventfd_is_heard),
-		TEST(test_the_last_kick_before_the_end_is_heard),
-		TEST(test_a_queue_without_a_kick_descriptor_stops),
-		TEST(test_a_running_ring_whose_memory_goes_breaks_before_the_device_hears),
-		TEST(test_reset_owner_stops_the_rings),
-		TEST(test_reset_device_stops_the_rings_and_is_the_only_reset),
-		TEST(test_a_ring_that_starts_from_0_again_is_a_reset),
-		TEST(test_a_call_descriptor_may_come_while_the_ring_runs),
-		TEST(test_event_idx_is_used_if_it_was_accepted),
+		TEST(a_ring_starts_once_in_whatever_order_it_is_set_up),
+		TEST(a_kick_before_the_ring_is_enabled_is_not_lost),
+		TEST(nothing_happens_on_a_ring_after_get_vring_base),
+		TEST(a_stop_takes_the_start_s_own_kick_back),
+		TEST(without_protocol_features_a_ring_runs_when_it_is_set_up),
+		TEST(a_running_ring_is_not_set_up_anew),
+		TEST(a_ring_that_cannot_be_breaks_and_the_session_goes_on),
+		TEST(a_kick_descriptor_that_ends_does_not_spin),
+		TEST(kicks_do_not_fill_a_pipe_however_many_come_at_once),
+		TEST(every_kick_of_an_eventfd_is_heard),
+		TEST(the_last_kick_before_the_end_is_heard),
+		TEST(a_queue_without_a_kick_descriptor_stops),
+		TEST(a_running_ring_whose_memory_goes_breaks_before_the_device_hears),
+		TEST(reset_owner_stops_the_rings),
+		TEST(reset_device_stops_the_rings_and_is_the_only_reset),
+		TEST(a_ring_that_starts_from_0_again_is_a_reset),
+		TEST(a_call_descriptor_may_come_while_the_ring_runs),
+		TEST(event_idx_is_used_if_it_was_accepted),
 	};
 
 	log_set_level(g_getenv("TEST_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);

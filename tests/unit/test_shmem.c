@@ -15,7 +15,7 @@
 
 /* ---- when all goes well ---- */
 
-static void test_a_map_is_told_when_a_barrier_has_proven_it(void **state)
+static void a_map_is_told_when_a_barrier_has_proven_it(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(3), 0);
@@ -33,7 +33,7 @@ static void test_a_map_is_told_when_a_barrier_has_proven_it(void **state)
 	shmem_rig_have_mapped(3);
 }
 
-static void test_a_batch_needs_one_barrier(void **state)
+static void a_batch_needs_one_barrier(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
@@ -52,7 +52,7 @@ static void test_a_batch_needs_one_barrier(void **state)
 	shmem_rig_expect_nothing();
 }
 
-static void test_an_unmap_goes_before_a_later_map_of_the_same_part(void **state)
+static void an_unmap_goes_before_a_later_map_of_the_same_part(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -77,7 +77,7 @@ static void test_an_unmap_goes_before_a_later_map_of_the_same_part(void **state)
 	shmem_rig_assert_told(2, 0);
 }
 
-static void test_answers_may_come_in_pieces(void **state)
+static void answers_may_come_in_pieces(void **state)
 {
 	const struct {
 		struct vhost_user_header header;
@@ -98,7 +98,7 @@ static void test_answers_may_come_in_pieces(void **state)
 
 /* ---- what is refused ---- */
 
-static void test_what_is_not_in_the_window_is_refused(void **state)
+static void what_is_not_in_the_window_is_refused(void **state)
 {
 	static const struct {
 		uint64_t offset, size;
@@ -128,7 +128,7 @@ static void test_what_is_not_in_the_window_is_refused(void **state)
 	shmem_rig_forget(1);
 }
 
-static void test_what_overlaps_is_refused(void **state)
+static void what_overlaps_is_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map_at(0, 4 * PAGE, 4 * PAGE), 0);
@@ -142,7 +142,7 @@ static void test_what_overlaps_is_refused(void **state)
 		shmem_rig_forget(i);
 }
 
-static void test_there_are_as_many_maps_as_qemu_bears(void **state)
+static void there_are_as_many_maps_as_qemu_bears(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < SHMEM_MAX_PARTS; i++)
@@ -154,7 +154,7 @@ static void test_there_are_as_many_maps_as_qemu_bears(void **state)
 		shmem_rig_forget(i);
 }
 
-static void test_a_map_that_the_front_end_refuses_leaves_nothing(void **state)
+static void a_map_that_the_front_end_refuses_leaves_nothing(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -165,7 +165,7 @@ static void test_a_map_that_the_front_end_refuses_leaves_nothing(void **state)
 	shmem_rig_have_mapped(0);
 }
 
-static void test_what_the_front_end_does_not_unmap_stays_closed(void **state)
+static void what_the_front_end_does_not_unmap_stays_closed(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -180,7 +180,7 @@ static void test_what_the_front_end_does_not_unmap_stays_closed(void **state)
 	shmem_rig_have_mapped(0);
 }
 
-static void test_who_waits_for_what_is_not_unmapped_is_refused(void **state)
+static void who_waits_for_what_is_not_unmapped_is_refused(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -201,7 +201,7 @@ static void test_who_waits_for_what_is_not_unmapped_is_refused(void **state)
 
 /* ---- time ---- */
 
-static void test_a_map_that_comes_too_late_is_unmapped(void **state)
+static void a_map_that_comes_too_late_is_unmapped(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -221,7 +221,7 @@ static void test_a_map_that_comes_too_late_is_unmapped(void **state)
 	shmem_rig_forget(0);
 }
 
-static void test_a_map_that_is_refused_too_late_is_none(void **state)
+static void a_map_that_is_refused_too_late_is_none(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -233,7 +233,7 @@ static void test_a_map_that_is_refused_too_late_is_none(void **state)
 	shmem_rig_have_mapped(0);
 }
 
-static void test_an_unmap_that_is_not_answered_is_given_up(void **state)
+static void an_unmap_that_is_not_answered_is_given_up(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -257,7 +257,7 @@ static void test_an_unmap_that_is_not_answered_is_given_up(void **state)
 	shmem_rig_have_mapped(0);
 }
 
-static void test_a_barrier_that_is_not_answered_counts_and_is_the_last(void **state)
+static void a_barrier_that_is_not_answered_counts_and_is_the_last(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -280,7 +280,7 @@ static void test_a_barrier_that_is_not_answered_counts_and_is_the_last(void **st
 	assert_int_equal(shmem_rig.failed, 0);
 }
 
-static void test_a_barrier_whose_answer_stops_halfway_counts_as_not_answered(void **state)
+static void a_barrier_whose_answer_stops_halfway_counts_as_not_answered(void **state)
 {
 	const struct {
 		struct vhost_user_header header;
@@ -308,7 +308,7 @@ static void test_a_barrier_whose_answer_stops_halfway_counts_as_not_answered(voi
 }
 
 /* The renderer's library was busy, or the front-end waited for us. */
-static void test_a_barrier_that_is_answered_while_we_are_busy_is_not_late(void **state)
+static void a_barrier_that_is_answered_while_we_are_busy_is_not_late(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -323,7 +323,7 @@ static void test_a_barrier_that_is_answered_while_we_are_busy_is_not_late(void *
 	shmem_rig_have_mapped(1);
 }
 
-static void test_the_time_is_that_of_the_request_in_flight(void **state)
+static void the_time_is_that_of_the_request_in_flight(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -346,7 +346,7 @@ static void test_the_time_is_that_of_the_request_in_flight(void **state)
 
 /* ---- rings that stop ---- */
 
-static void test_nothing_is_mapped_or_unmapped_while_the_rings_are_stopped(void **state)
+static void nothing_is_mapped_or_unmapped_while_the_rings_are_stopped(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -366,7 +366,7 @@ static void test_nothing_is_mapped_or_unmapped_while_the_rings_are_stopped(void 
 	shmem_rig_forget(2);
 }
 
-static void test_an_answer_while_stopped_is_told(void **state)
+static void an_answer_while_stopped_is_told(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -385,7 +385,7 @@ static void test_an_answer_while_stopped_is_told(void **state)
 
 /* ---- owners that go ---- */
 
-static void test_who_goes_before_the_request_is_sent_is_never_mapped(void **state)
+static void who_goes_before_the_request_is_sent_is_never_mapped(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -399,7 +399,7 @@ static void test_who_goes_before_the_request_is_sent_is_never_mapped(void **stat
 	shmem_rig_expect_nothing();
 }
 
-static void test_who_goes_during_the_map_is_unmapped_before_the_next(void **state)
+static void who_goes_during_the_map_is_unmapped_before_the_next(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -416,7 +416,7 @@ static void test_who_goes_during_the_map_is_unmapped_before_the_next(void **stat
 	shmem_rig_assert_told(0, 0);
 }
 
-static void test_who_goes_before_the_proof_is_unmapped(void **state)
+static void who_goes_before_the_proof_is_unmapped(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -431,7 +431,7 @@ static void test_who_goes_before_the_proof_is_unmapped(void **state)
 	shmem_rig_have_mapped(0);
 }
 
-static void test_who_goes_during_the_unmap_hears_nothing(void **state)
+static void who_goes_during_the_unmap_hears_nothing(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -449,7 +449,7 @@ static void test_who_goes_during_the_unmap_hears_nothing(void **state)
 	shmem_rig_have_mapped(1);
 }
 
-static void test_who_goes_before_the_unmap_is_sent_is_unmapped_before_a_later_map(void **state)
+static void who_goes_before_the_unmap_is_sent_is_unmapped_before_a_later_map(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -468,7 +468,7 @@ static void test_who_goes_before_the_unmap_is_sent_is_unmapped_before_a_later_ma
 
 /* ---- resets ---- */
 
-static void test_a_reset_drops_what_is_mapped_without_a_word(void **state)
+static void a_reset_drops_what_is_mapped_without_a_word(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -485,7 +485,7 @@ static void test_a_reset_drops_what_is_mapped_without_a_word(void **state)
 		shmem_rig_have_mapped(i);
 }
 
-static void test_a_map_in_flight_over_a_reset_is_unmapped(void **state)
+static void a_map_in_flight_over_a_reset_is_unmapped(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -507,7 +507,7 @@ static void test_a_map_in_flight_over_a_reset_is_unmapped(void **state)
 }
 
 /* We hear of the reset only at the start that follows. */
-static void test_a_map_that_was_answered_while_stopped_is_unmapped_after_a_reset(void **state)
+static void a_map_that_was_answered_while_stopped_is_unmapped_after_a_reset(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -530,7 +530,7 @@ static void test_a_map_that_was_answered_while_stopped_is_unmapped_after_a_reset
 	shmem_rig_expect_nothing();
 }
 
-static void test_an_unmap_in_flight_over_a_reset_is_done_either_way(void **state)
+static void an_unmap_in_flight_over_a_reset_is_done_either_way(void **state)
 {
 	(void)state;
 	for (uint64_t answer = 0; answer < 2; answer++) {
@@ -546,7 +546,7 @@ static void test_an_unmap_in_flight_over_a_reset_is_done_either_way(void **state
 	shmem_rig_have_mapped(0);
 }
 
-static void test_a_reset_before_the_proof_drops_the_map(void **state)
+static void a_reset_before_the_proof_drops_the_map(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -562,7 +562,7 @@ static void test_a_reset_before_the_proof_drops_the_map(void **state)
 
 /* ---- channels that end ---- */
 
-static void test_a_hang_up_ends_all_that_waits(void **state)
+static void a_hang_up_ends_all_that_waits(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -586,7 +586,7 @@ static void test_a_hang_up_ends_all_that_waits(void **state)
 	shmem_rig_have_mapped(0);
 }
 
-static void test_a_hang_up_during_a_map_closes_its_part(void **state)
+static void a_hang_up_during_a_map_closes_its_part(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -598,7 +598,7 @@ static void test_a_hang_up_during_a_map_closes_its_part(void **state)
 	shmem_rig_have_mapped(1);
 }
 
-static void test_a_hang_up_during_an_unmap_that_nobody_awaits_closes_its_part(void **state)
+static void a_hang_up_during_an_unmap_that_nobody_awaits_closes_its_part(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -612,7 +612,7 @@ static void test_a_hang_up_during_an_unmap_that_nobody_awaits_closes_its_part(vo
 	shmem_rig_forget(1);
 }
 
-static void test_a_hang_up_before_the_proof_is_one(void **state)
+static void a_hang_up_before_the_proof_is_one(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -624,7 +624,7 @@ static void test_a_hang_up_before_the_proof_is_one(void **state)
 	shmem_rig_forget(0);
 }
 
-static void test_a_new_channel_ends_what_was_asked_over_the_old_one(void **state)
+static void a_new_channel_ends_what_was_asked_over_the_old_one(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -636,7 +636,7 @@ static void test_a_new_channel_ends_what_was_asked_over_the_old_one(void **state
 
 /* ---- answers that are none ---- */
 
-static void test_a_wrong_answer_ends_the_session(void **state)
+static void a_wrong_answer_ends_the_session(void **state)
 {
 	static const struct {
 		struct vhost_user_header header;
@@ -662,7 +662,7 @@ static void test_a_wrong_answer_ends_the_session(void **state)
 	}
 }
 
-static void test_an_answer_of_another_size_ends_the_session(void **state)
+static void an_answer_of_another_size_ends_the_session(void **state)
 {
 	static const struct {
 		struct vhost_user_header header;
@@ -684,7 +684,7 @@ static void test_an_answer_of_another_size_ends_the_session(void **state)
 	}
 }
 
-static void test_an_answer_to_nothing_ends_the_session(void **state)
+static void an_answer_to_nothing_ends_the_session(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -696,7 +696,7 @@ static void test_an_answer_to_nothing_ends_the_session(void **state)
 
 /* ---- what comes back as guest memory ---- */
 
-static void test_own_files_are_known_while_they_may_be_mapped(void **state)
+static void own_files_are_known_while_they_may_be_mapped(void **state)
 {
 	struct shmem *shmem = &shmem_rig.shmem;
 	const uint64_t gpa = UINT64_C(0xe0000000);
@@ -732,7 +732,7 @@ static void test_own_files_are_known_while_they_may_be_mapped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, shmem_rig_setup, shmem_rig_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, shmem_rig_setup, shmem_rig_teardown)
 		TEST(a_map_is_told_when_a_barrier_has_proven_it),
 		TEST(a_batch_needs_one_barrier),
 		TEST(an_unmap_goes_before_a_later_map_of_the_same_part),

@@ -215,44 +215,44 @@ static int run_without_handler(void (*fn)(const void *))
 	return result;
 }
 
-static void test_a_fault_elsewhere_ends_the_process(void **state)
+static void a_fault_elsewhere_ends_the_process(void **state)
 {
 	(void)state;
 	assert_int_equal(run_without_handler(fault_beside), BY_SIGNAL + SIGBUS);
 	assert_int_equal(run_without_handler(be_sent_a_signal), BY_SIGNAL + SIGBUS);
 }
 
-static void test_the_handler_that_was_there_before_gets_the_other_faults(void **state)
+static void the_handler_that_was_there_before_gets_the_other_faults(void **state)
 {
 	(void)state;
 	assert_int_equal(run_without_handler(fault_with_a_handler), 42);
 }
 
-static void test_what_is_gone_reads_as_zeros_and_is_reported(void **state)
+static void what_is_gone_reads_as_zeros_and_is_reported(void **state)
 {
 	(void)state;
 	assert_int_equal(run_without_handler(child_what_is_gone_reads_as_zeros_and_is_reported), 0);
 }
 
-static void test_what_is_gone_can_be_written(void **state)
+static void what_is_gone_can_be_written(void **state)
 {
 	(void)state;
 	assert_int_equal(run_without_handler(child_what_is_gone_can_be_written), 0);
 }
 
-static void test_threads_that_fault_go_on(void **state)
+static void threads_that_fault_go_on(void **state)
 {
 	(void)state;
 	assert_int_equal(run_without_handler(child_threads_that_fault_go_on), 0);
 }
 
-static void test_a_memory_tells_its_own_eventfd(void **state)
+static void a_memory_tells_its_own_eventfd(void **state)
 {
 	(void)state;
 	assert_int_equal(run_without_handler(child_a_memory_tells_its_own_eventfd), 0);
 }
 
-static void test_slots_are_used_again_and_run_out(void **state)
+static void slots_are_used_again_and_run_out(void **state)
 {
 	(void)state;
 	assert_int_equal(run_without_handler(child_slots_are_used_again_and_run_out), 0);
@@ -261,13 +261,13 @@ static void test_slots_are_used_again_and_run_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_fault_elsewhere_ends_the_process),
-		cmocka_unit_test(test_the_handler_that_was_there_before_gets_the_other_faults),
-		cmocka_unit_test(test_what_is_gone_reads_as_zeros_and_is_reported),
-		cmocka_unit_test(test_what_is_gone_can_be_written),
-		cmocka_unit_test(test_threads_that_fault_go_on),
-		cmocka_unit_test(test_a_memory_tells_its_own_eventfd),
-		cmocka_unit_test(test_slots_are_used_again_and_run_out),
+		cmocka_unit_test(a_fault_elsewhere_ends_the_process),
+		cmocka_unit_test(the_handler_that_was_there_before_gets_the_other_faults),
+		cmocka_unit_test(what_is_gone_reads_as_zeros_and_is_reported),
+		cmocka_unit_test(what_is_gone_can_be_written),
+		cmocka_unit_test(threads_that_fault_go_on),
+		cmocka_unit_test(a_memory_tells_its_own_eventfd),
+		cmocka_unit_test(slots_are_used_again_and_run_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

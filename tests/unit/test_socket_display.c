@@ -13,7 +13,7 @@
 
 #include "base/fd.h"
 
-static void test_a_source_that_cannot_be_read_sends_nothing(void **state)
+static void a_source_that_cannot_be_read_sends_nothing(void **state)
 {
 	struct picture picture;
 
@@ -34,7 +34,7 @@ static void test_a_source_that_cannot_be_read_sends_nothing(void **state)
 	picture_finish(&picture);
 }
 
-static void test_a_surface_that_goes_unused_gets_one_pixel_so_that_qemu_frees_it(void **state)
+static void a_surface_that_goes_unused_gets_one_pixel_so_that_qemu_frees_it(void **state)
 {
 	struct picture picture;
 
@@ -54,7 +54,7 @@ static void test_a_surface_that_goes_unused_gets_one_pixel_so_that_qemu_frees_it
 	picture_finish(&picture);
 }
 
-static void test_damage_outside_the_scanout_is_clipped(void **state)
+static void damage_outside_the_scanout_is_clipped(void **state)
 {
 	struct picture picture;
 
@@ -77,7 +77,7 @@ static void test_damage_outside_the_scanout_is_clipped(void **state)
 	picture_finish(&picture);
 }
 
-static void test_scanout_is_sent_only_when_the_size_changes(void **state)
+static void scanout_is_sent_only_when_the_size_changes(void **state)
 {
 	struct picture a, b;
 
@@ -103,7 +103,7 @@ static void test_scanout_is_sent_only_when_the_size_changes(void **state)
 	picture_finish(&b);
 }
 
-static void test_a_rectangle_is_prepared_once_and_anew_when_its_source_changes(void **state)
+static void a_rectangle_is_prepared_once_and_anew_when_its_source_changes(void **state)
 {
 	struct picture picture;
 
@@ -126,7 +126,7 @@ static void test_a_rectangle_is_prepared_once_and_anew_when_its_source_changes(v
 	picture_finish(&picture);
 }
 
-static void test_a_source_that_wants_so_is_prepared_band_by_band(void **state)
+static void a_source_that_wants_so_is_prepared_band_by_band(void **state)
 {
 	struct picture picture;
 
@@ -156,7 +156,7 @@ static void test_a_source_that_wants_so_is_prepared_band_by_band(void **state)
 	picture_finish(&picture);
 }
 
-static void test_two_scanouts_of_one_source_do_not_prepare_it_under_each_other(void **state)
+static void two_scanouts_of_one_source_do_not_prepare_it_under_each_other(void **state)
 {
 	struct picture picture;
 
@@ -206,7 +206,7 @@ static void expect_dmabuf_off(unsigned scanout)
 	assert_int_equal(socket_rig.last_fd, -1);
 }
 
-static void test_a_scanout_goes_from_pixels_to_dmabuf_and_back(void **state)
+static void a_scanout_goes_from_pixels_to_dmabuf_and_back(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
 	struct dmabuf dmabuf = socket_rig_dmabuf(fd, 0x1234);
@@ -236,7 +236,7 @@ static void test_a_scanout_goes_from_pixels_to_dmabuf_and_back(void **state)
 	picture_finish(&picture);
 }
 
-static void test_a_new_peer_is_sent_everything(void **state)
+static void a_new_peer_is_sent_everything(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
 	struct dmabuf dmabuf = socket_rig_dmabuf(fd, 0);
@@ -280,7 +280,7 @@ static void test_a_new_peer_is_sent_everything(void **state)
 	picture_finish(&picture);
 }
 
-static void test_the_next_vmm_is_told_nothing_of_what_the_last_one_saw(void **state)
+static void the_next_vmm_is_told_nothing_of_what_the_last_one_saw(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
 	struct dmabuf dmabuf = socket_rig_dmabuf(fd, 0);
@@ -302,7 +302,7 @@ static void test_the_next_vmm_is_told_nothing_of_what_the_last_one_saw(void **st
 	picture_finish(&picture);
 }
 
-static void test_a_tiled_buffer_is_refused_by_a_peer_that_knows_no_modifiers(void **state)
+static void a_tiled_buffer_is_refused_by_a_peer_that_knows_no_modifiers(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
 	struct dmabuf tiled = socket_rig_dmabuf(fd, 0x77),
@@ -335,17 +335,17 @@ static void test_a_tiled_buffer_is_refused_by_a_peer_that_knows_no_modifiers(voi
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ALONE(test_a_source_that_cannot_be_read_sends_nothing),
-		ALONE(test_a_surface_that_goes_unused_gets_one_pixel_so_that_qemu_frees_it),
-		ALONE(test_damage_outside_the_scanout_is_clipped),
-		ALONE(test_scanout_is_sent_only_when_the_size_changes),
-		ALONE(test_a_rectangle_is_prepared_once_and_anew_when_its_source_changes),
-		ALONE(test_a_source_that_wants_so_is_prepared_band_by_band),
-		ALONE(test_two_scanouts_of_one_source_do_not_prepare_it_under_each_other),
-		ALONE(test_a_scanout_goes_from_pixels_to_dmabuf_and_back),
-		ALONE(test_a_new_peer_is_sent_everything),
-		ALONE(test_the_next_vmm_is_told_nothing_of_what_the_last_one_saw),
-		ALONE(test_a_tiled_buffer_is_refused_by_a_peer_that_knows_no_modifiers),
+		ALONE(a_source_that_cannot_be_read_sends_nothing),
+		ALONE(a_surface_that_goes_unused_gets_one_pixel_so_that_qemu_frees_it),
+		ALONE(damage_outside_the_scanout_is_clipped),
+		ALONE(scanout_is_sent_only_when_the_size_changes),
+		ALONE(a_rectangle_is_prepared_once_and_anew_when_its_source_changes),
+		ALONE(a_source_that_wants_so_is_prepared_band_by_band),
+		ALONE(two_scanouts_of_one_source_do_not_prepare_it_under_each_other),
+		ALONE(a_scanout_goes_from_pixels_to_dmabuf_and_back),
+		ALONE(a_new_peer_is_sent_everything),
+		ALONE(the_next_vmm_is_told_nothing_of_what_the_last_one_saw),
+		ALONE(a_tiled_buffer_is_refused_by_a_peer_that_knows_no_modifiers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ static void stuck_in_a_band(struct picture *old, struct picture *copy)
 	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 256, 444);
 }
 
-static void test_a_source_replaced_in_a_band_is_finished_from_a_copy(void **state)
+static void a_source_replaced_in_a_band_is_finished_from_a_copy(void **state)
 {
 	struct picture old, copy, new;
 
@@ -43,7 +43,7 @@ static void test_a_source_replaced_in_a_band_is_finished_from_a_copy(void **stat
 	picture_finish(&new);
 }
 
-static void test_a_scanout_off_in_a_band_ends_the_band_and_no_update_follows(void **state)
+static void a_scanout_off_in_a_band_ends_the_band_and_no_update_follows(void **state)
 {
 	struct picture old, copy;
 
@@ -58,7 +58,7 @@ static void test_a_scanout_off_in_a_band_ends_the_band_and_no_update_follows(voi
 	picture_finish(&copy);
 }
 
-static void test_a_source_that_moves_in_a_band_is_finished_from_a_copy(void **state)
+static void a_source_that_moves_in_a_band_is_finished_from_a_copy(void **state)
 {
 	struct picture old, copy;
 
@@ -77,7 +77,7 @@ static void test_a_source_that_moves_in_a_band_is_finished_from_a_copy(void **st
 	picture_finish(&old);
 }
 
-static void test_a_new_socket_in_a_band_begins_with_whole_messages(void **state)
+static void a_new_socket_in_a_band_begins_with_whole_messages(void **state)
 {
 	struct picture old, copy;
 	int former = -1;
@@ -97,7 +97,7 @@ static void test_a_new_socket_in_a_band_begins_with_whole_messages(void **state)
 	picture_finish(&copy);
 }
 
-static void test_a_frame_goes_in_bands_and_a_rectangle_row_by_row(void **state)
+static void a_frame_goes_in_bands_and_a_rectangle_row_by_row(void **state)
 {
 	struct picture picture;
 
@@ -117,7 +117,7 @@ static void test_a_frame_goes_in_bands_and_a_rectangle_row_by_row(void **state)
 	picture_finish(&picture);
 }
 
-static void test_a_row_wider_than_a_band_is_split(void **state)
+static void a_row_wider_than_a_band_is_split(void **state)
 {
 	const uint32_t half = 30000;
 	struct picture picture;
@@ -136,7 +136,7 @@ static void test_a_row_wider_than_a_band_is_split(void **state)
 	picture_finish(&picture);
 }
 
-static void test_two_scanouts_take_turns_band_by_band(void **state)
+static void two_scanouts_take_turns_band_by_band(void **state)
 {
 	struct picture a, b;
 
@@ -161,7 +161,7 @@ static void test_two_scanouts_take_turns_band_by_band(void **state)
 	picture_finish(&b);
 }
 
-static void test_cursor_moves_coalesce_and_overtake_the_bands(void **state)
+static void cursor_moves_coalesce_and_overtake_the_bands(void **state)
 {
 	struct display_cursor cursor = { .x = 1, .y = 2, .hot_x = 3, .hot_y = 4 };
 	struct picture old, copy;
@@ -205,14 +205,14 @@ static void test_cursor_moves_coalesce_and_overtake_the_bands(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ALONE(test_a_source_replaced_in_a_band_is_finished_from_a_copy),
-		ALONE(test_a_scanout_off_in_a_band_ends_the_band_and_no_update_follows),
-		ALONE(test_a_source_that_moves_in_a_band_is_finished_from_a_copy),
-		ALONE(test_a_new_socket_in_a_band_begins_with_whole_messages),
-		ALONE(test_a_frame_goes_in_bands_and_a_rectangle_row_by_row),
-		ALONE(test_a_row_wider_than_a_band_is_split),
-		ALONE(test_two_scanouts_take_turns_band_by_band),
-		ALONE(test_cursor_moves_coalesce_and_overtake_the_bands),
+		ALONE(a_source_replaced_in_a_band_is_finished_from_a_copy),
+		ALONE(a_scanout_off_in_a_band_ends_the_band_and_no_update_follows),
+		ALONE(a_source_that_moves_in_a_band_is_finished_from_a_copy),
+		ALONE(a_new_socket_in_a_band_begins_with_whole_messages),
+		ALONE(a_frame_goes_in_bands_and_a_rectangle_row_by_row),
+		ALONE(a_row_wider_than_a_band_is_split),
+		ALONE(two_scanouts_take_turns_band_by_band),
+		ALONE(cursor_moves_coalesce_and_overtake_the_bands),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ static void let_features_time_out(void)
 	socket_rig_turns(1);
 }
 
-static void test_what_is_no_answer_closes_the_socket(void **state)
+static void what_is_no_answer_closes_the_socket(void **state)
 {
 	static const struct {
 		uint32_t request, flags, size;
@@ -64,7 +64,7 @@ static void test_what_is_no_answer_closes_the_socket(void **state)
 	}
 }
 
-static void test_the_end_of_the_socket_ends_the_requests(void **state)
+static void the_end_of_the_socket_ends_the_requests(void **state)
 {
 	struct socket_ask flush, info;
 
@@ -87,7 +87,7 @@ static void test_the_end_of_the_socket_ends_the_requests(void **state)
 	assert_int_equal(info.calls, 0);
 }
 
-static void test_a_peer_that_no_longer_reads_is_dropped_without_a_signal(void **state)
+static void a_peer_that_no_longer_reads_is_dropped_without_a_signal(void **state)
 {
 	struct socket_ask info;
 
@@ -99,7 +99,7 @@ static void test_a_peer_that_no_longer_reads_is_dropped_without_a_signal(void **
 	assert_int_equal(socket_rig_display()->fd, -1);
 }
 
-static void test_an_answer_cut_short_by_the_end_is_no_answer(void **state)
+static void an_answer_cut_short_by_the_end_is_no_answer(void **state)
 {
 	struct socket_ask info;
 
@@ -112,7 +112,7 @@ static void test_an_answer_cut_short_by_the_end_is_no_answer(void **state)
 	socket_ask_assert_ended(&info, -ENOTCONN);
 }
 
-static void test_a_peer_that_never_answers_costs_a_time_out_and_no_more(void **state)
+static void a_peer_that_never_answers_costs_a_time_out_and_no_more(void **state)
 {
 	struct socket_ask info, edid, flush[3];
 
@@ -148,7 +148,7 @@ static void test_a_peer_that_never_answers_costs_a_time_out_and_no_more(void **s
 	socket_ask_assert_ended(&flush[2], 0);
 }
 
-static void test_a_peer_that_does_not_even_read_costs_a_time_out(void **state)
+static void a_peer_that_does_not_even_read_costs_a_time_out(void **state)
 {
 	struct socket_display *sd = socket_rig_display();
 	struct picture picture;
@@ -177,7 +177,7 @@ static void test_a_peer_that_does_not_even_read_costs_a_time_out(void **state)
 	picture_finish(&picture);
 }
 
-static void test_a_late_answer_is_not_taken_for_that_of_a_later_request(void **state)
+static void a_late_answer_is_not_taken_for_that_of_a_later_request(void **state)
 {
 	struct socket_ask first, second, edid;
 
@@ -207,7 +207,7 @@ static void test_a_late_answer_is_not_taken_for_that_of_a_later_request(void **s
 	assert_int_equal(edid.edid.data[1023], 2);
 }
 
-static void test_features_that_come_after_the_time_out_count(void **state)
+static void features_that_come_after_the_time_out_count(void **state)
 {
 	struct socket_ask edid;
 
@@ -224,7 +224,7 @@ static void test_features_that_come_after_the_time_out_count(void **state)
 	display_cancel(&edid.request);
 }
 
-static void test_a_new_socket_a_reset_and_the_end_end_the_requests(void **state)
+static void a_new_socket_a_reset_and_the_end_end_the_requests(void **state)
 {
 	struct socket_ask info, edid, flush;
 
@@ -257,7 +257,7 @@ static void test_a_new_socket_a_reset_and_the_end_end_the_requests(void **state)
 	socket_rig.display = NULL;
 }
 
-static void test_a_socket_that_is_none_is_refused_and_closed(void **state)
+static void a_socket_that_is_none_is_refused_and_closed(void **state)
 {
 	int pair[2];
 
@@ -272,7 +272,7 @@ static void test_a_socket_that_is_none_is_refused_and_closed(void **state)
 	assert_int_equal(socket_rig_display()->fd, -1);
 }
 
-static void test_a_headless_display_keeps_its_socket_open_and_reads_it_empty(void **state)
+static void a_headless_display_keeps_its_socket_open_and_reads_it_empty(void **state)
 {
 	struct display *headless = headless_display_new(&socket_rig.loop);
 	char bytes[8192] = { 0 };
@@ -293,7 +293,7 @@ static void test_a_headless_display_keeps_its_socket_open_and_reads_it_empty(voi
 	display_free(headless);
 }
 
-static void test_a_headless_display_drops_a_socket_that_hangs_up(void **state)
+static void a_headless_display_drops_a_socket_that_hangs_up(void **state)
 {
 	struct display *headless = headless_display_new(&socket_rig.loop);
 	int pair[2];
@@ -307,7 +307,7 @@ static void test_a_headless_display_drops_a_socket_that_hangs_up(void **state)
 	display_free(headless);
 }
 
-static void test_a_headless_display_answers_no_request(void **state)
+static void a_headless_display_answers_no_request(void **state)
 {
 	struct display *headless = headless_display_new(&socket_rig.loop);
 	struct display_request request = { .fn = socket_ask_on_reply };
@@ -333,19 +333,19 @@ static void test_a_headless_display_answers_no_request(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ALONE(test_what_is_no_answer_closes_the_socket),
-		CONNECTED(test_the_end_of_the_socket_ends_the_requests),
-		CONNECTED(test_a_peer_that_no_longer_reads_is_dropped_without_a_signal),
-		CONNECTED(test_an_answer_cut_short_by_the_end_is_no_answer),
-		ALONE(test_a_peer_that_never_answers_costs_a_time_out_and_no_more),
-		ALONE(test_a_peer_that_does_not_even_read_costs_a_time_out),
-		CONNECTED(test_a_late_answer_is_not_taken_for_that_of_a_later_request),
-		ALONE(test_features_that_come_after_the_time_out_count),
-		CONNECTED(test_a_new_socket_a_reset_and_the_end_end_the_requests),
-		CONNECTED(test_a_socket_that_is_none_is_refused_and_closed),
-		ALONE(test_a_headless_display_keeps_its_socket_open_and_reads_it_empty),
-		ALONE(test_a_headless_display_drops_a_socket_that_hangs_up),
-		ALONE(test_a_headless_display_answers_no_request),
+		ALONE(what_is_no_answer_closes_the_socket),
+		CONNECTED(the_end_of_the_socket_ends_the_requests),
+		CONNECTED(a_peer_that_no_longer_reads_is_dropped_without_a_signal),
+		CONNECTED(an_answer_cut_short_by_the_end_is_no_answer),
+		ALONE(a_peer_that_never_answers_costs_a_time_out_and_no_more),
+		ALONE(a_peer_that_does_not_even_read_costs_a_time_out),
+		CONNECTED(a_late_answer_is_not_taken_for_that_of_a_later_request),
+		ALONE(features_that_come_after_the_time_out_count),
+		CONNECTED(a_new_socket_a_reset_and_the_end_end_the_requests),
+		CONNECTED(a_socket_that_is_none_is_refused_and_closed),
+		ALONE(a_headless_display_keeps_its_socket_open_and_reads_it_empty),
+		ALONE(a_headless_display_drops_a_socket_that_hangs_up),
+		ALONE(a_headless_display_answers_no_request),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

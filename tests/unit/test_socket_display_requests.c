@@ -12,7 +12,7 @@
 
 #include "base/fd.h"
 
-static void test_an_edid_that_is_refused_is_known_at_once(void **state)
+static void an_edid_that_is_refused_is_known_at_once(void **state)
 {
 	struct socket_ask refused, next;
 
@@ -33,7 +33,7 @@ static void test_an_edid_that_is_refused_is_known_at_once(void **state)
 	socket_rig_expect_silence();
 }
 
-static void test_an_edid_of_a_wrong_length_is_refused(void **state)
+static void an_edid_of_a_wrong_length_is_refused(void **state)
 {
 	static const struct {
 		uint32_t size;
@@ -57,7 +57,7 @@ static void test_an_edid_of_a_wrong_length_is_refused(void **state)
 	}
 }
 
-static void test_answers_nobody_asked_for_are_ignored(void **state)
+static void answers_nobody_asked_for_are_ignored(void **state)
 {
 	struct socket_ask info;
 
@@ -80,7 +80,7 @@ static void test_answers_nobody_asked_for_are_ignored(void **state)
 	assert_int_equal(info.info.outputs[2].enabled, 0);
 }
 
-static void test_answers_come_in_any_pieces(void **state)
+static void answers_come_in_any_pieces(void **state)
 {
 	uint8_t bytes[2 * (12 + 408) + 12] = { 0 };
 	const uint32_t info_header[3] = { VHOST_USER_GPU_GET_DISPLAY_INFO, 4, 408 };
@@ -107,7 +107,7 @@ static void test_answers_come_in_any_pieces(void **state)
 	socket_ask_assert_ended(&second, 0);
 }
 
-static void test_infos_made_together_share_an_answer_and_later_ones_do_not(void **state)
+static void infos_made_together_share_an_answer_and_later_ones_do_not(void **state)
 {
 	struct socket_ask a, b, later;
 
@@ -127,7 +127,7 @@ static void test_infos_made_together_share_an_answer_and_later_ones_do_not(void 
 	assert_int_equal(later.info.outputs[3].rect.width, 2);
 }
 
-static void test_a_cancelled_request_is_not_called(void **state)
+static void a_cancelled_request_is_not_called(void **state)
 {
 	struct socket_ask sent, unsent, edid, flush;
 
@@ -155,7 +155,7 @@ static void test_a_cancelled_request_is_not_called(void **state)
 	display_cancel(&flush.request);
 }
 
-static void test_a_callback_may_ask_and_cancel(void **state)
+static void a_callback_may_ask_and_cancel(void **state)
 {
 	struct socket_ask first, second, third, asked;
 
@@ -181,7 +181,7 @@ static void test_a_callback_may_ask_and_cancel(void **state)
 	assert_int_equal(second.calls, 0);
 }
 
-static void test_flushes_merge_while_one_is_under_way(void **state)
+static void flushes_merge_while_one_is_under_way(void **state)
 {
 	struct socket_ask a, b, c, other;
 
@@ -208,7 +208,7 @@ static void test_flushes_merge_while_one_is_under_way(void **state)
 	socket_rig_expect_silence();
 }
 
-static void test_a_flush_ends_when_its_scanout_shows_something_else(void **state)
+static void a_flush_ends_when_its_scanout_shows_something_else(void **state)
 {
 	struct socket_ask sent, waiting, refused;
 
@@ -237,7 +237,7 @@ static void test_a_flush_ends_when_its_scanout_shows_something_else(void **state
 	socket_ask_assert_ended(&waiting, 0);
 }
 
-static void test_a_waiting_flush_follows_a_new_buffer(void **state)
+static void a_waiting_flush_follows_a_new_buffer(void **state)
 {
 	struct socket_ask sent, waiting;
 
@@ -257,16 +257,16 @@ static void test_a_waiting_flush_follows_a_new_buffer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CONNECTED(test_an_edid_that_is_refused_is_known_at_once),
-		CONNECTED(test_an_edid_of_a_wrong_length_is_refused),
-		CONNECTED(test_answers_nobody_asked_for_are_ignored),
-		CONNECTED(test_answers_come_in_any_pieces),
-		CONNECTED(test_infos_made_together_share_an_answer_and_later_ones_do_not),
-		CONNECTED(test_a_cancelled_request_is_not_called),
-		CONNECTED(test_a_callback_may_ask_and_cancel),
-		CONNECTED(test_flushes_merge_while_one_is_under_way),
-		CONNECTED(test_a_flush_ends_when_its_scanout_shows_something_else),
-		CONNECTED(test_a_waiting_flush_follows_a_new_buffer),
+		CONNECTED(an_edid_that_is_refused_is_known_at_once),
+		CONNECTED(an_edid_of_a_wrong_length_is_refused),
+		CONNECTED(answers_nobody_asked_for_are_ignored),
+		CONNECTED(answers_come_in_any_pieces),
+		CONNECTED(infos_made_together_share_an_answer_and_later_ones_do_not),
+		CONNECTED(a_cancelled_request_is_not_called),
+		CONNECTED(a_callback_may_ask_and_cancel),
+		CONNECTED(flushes_merge_while_one_is_under_way),
+		CONNECTED(a_flush_ends_when_its_scanout_shows_something_else),
+		CONNECTED(a_waiting_flush_follows_a_new_buffer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,7 +86,7 @@ static void teardown(struct fixture *f)
 		g_free(f->copies[i]);
 }
 
-static void test_resources_that_cannot_be_are_refused(void **state)
+static void resources_that_cannot_be_are_refused(void **state)
 {
 	static const struct {
 		struct renderer_resource_args args;
@@ -119,7 +119,7 @@ static void test_resources_that_cannot_be_are_refused(void **state)
 	(void)state;
 }
 
-static void test_boxes_outside_the_resource_are_refused(void **state)
+static void boxes_outside_the_resource_are_refused(void **state)
 {
 	static const uint8_t data[4 * 4 * 4];
 	static const size_t cuts[] = { sizeof(data) };
@@ -140,7 +140,7 @@ static void test_boxes_outside_the_resource_are_refused(void **state)
 	(void)state;
 }
 
-static void test_a_transfer_stops_where_the_backing_ends(void **state)
+static void a_transfer_stops_where_the_backing_ends(void **state)
 {
 	static const uint8_t data[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 };
 	static const uint8_t same[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0, 0, 0, 0, 0 };
@@ -158,7 +158,7 @@ static void test_a_transfer_stops_where_the_backing_ends(void **state)
 	(void)state;
 }
 
-static void test_a_transfer_without_a_backing_is_refused(void **state)
+static void a_transfer_without_a_backing_is_refused(void **state)
 {
 	struct fixture f;
 
@@ -168,7 +168,7 @@ static void test_a_transfer_without_a_backing_is_refused(void **state)
 	(void)state;
 }
 
-static void test_every_format_ends_as_b_g_r_a_in_memory(void **state)
+static void every_format_ends_as_b_g_r_a_in_memory(void **state)
 {
 	/* Blue 0xb0, green 0x40, red 0x0e, alpha 0xa1, as each format lays them out. */
 	static const struct {
@@ -261,19 +261,19 @@ static void check_all_boxes(uint32_t format, const uint8_t order[4])
 	teardown(&f);
 }
 
-static void test_every_box_lands_where_it_belongs(void **state)
+static void every_box_lands_where_it_belongs(void **state)
 {
 	check_all_boxes(VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, (const uint8_t[]){ 0, 1, 2, 3 });
 	(void)state;
 }
 
-static void test_every_box_is_converted_where_it_lands(void **state)
+static void every_box_is_converted_where_it_lands(void **state)
 {
 	check_all_boxes(VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM, (const uint8_t[]){ 2, 1, 0, 3 });
 	(void)state;
 }
 
-static void test_an_offset_need_not_match_the_box(void **state)
+static void an_offset_need_not_match_the_box(void **state)
 {
 	static const uint8_t data[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
 	static const size_t cuts[] = { 4 };
@@ -288,7 +288,7 @@ static void test_an_offset_need_not_match_the_box(void **state)
 	(void)state;
 }
 
-static void test_a_stride_of_the_guest_is_honoured(void **state)
+static void a_stride_of_the_guest_is_honoured(void **state)
 {
 	static const uint8_t data[] = { 1, 2, 3, 4, 99, 5, 6, 7, 8, 99 };
 	struct iovec iov = { (void *)data, sizeof(data) };
@@ -310,7 +310,7 @@ static void test_a_stride_of_the_guest_is_honoured(void **state)
 	(void)state;
 }
 
-static void test_a_new_resource_is_black(void **state)
+static void a_new_resource_is_black(void **state)
 {
 	static const uint32_t sizes[] = { 3, 1024 };
 
@@ -325,7 +325,7 @@ static void test_a_new_resource_is_black(void **state)
 	(void)state;
 }
 
-static void test_a_large_resource_shrinks_bit_by_bit_and_cannot_be_reached(void **state)
+static void a_large_resource_shrinks_bit_by_bit_and_cannot_be_reached(void **state)
 {
 	struct fixture f;
 	const uint8_t pixel[4] = { 1, 2, 3, 4 };
@@ -346,7 +346,7 @@ static void test_a_large_resource_shrinks_bit_by_bit_and_cannot_be_reached(void 
 	teardown(&f);
 }
 
-static void test_a_small_resource_does_not_shrink(void **state)
+static void a_small_resource_does_not_shrink(void **state)
 {
 	struct fixture f;
 
@@ -356,7 +356,7 @@ static void test_a_small_resource_does_not_shrink(void **state)
 	teardown(&f);
 }
 
-static void test_the_null_renderer_accepts_everything(void **state)
+static void the_null_renderer_accepts_everything(void **state)
 {
 	const struct renderer_resource_args args = { .id = 1, .target = 99 };
 	const struct renderer_transfer t = { .box = { 9, 9, 9, 9, 9, 9 } };
@@ -379,19 +379,19 @@ static void test_the_null_renderer_accepts_everything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_resources_that_cannot_be_are_refused),
-		cmocka_unit_test(test_boxes_outside_the_resource_are_refused),
-		cmocka_unit_test(test_a_transfer_stops_where_the_backing_ends),
-		cmocka_unit_test(test_a_transfer_without_a_backing_is_refused),
-		cmocka_unit_test(test_every_format_ends_as_b_g_r_a_in_memory),
-		cmocka_unit_test(test_every_box_lands_where_it_belongs),
-		cmocka_unit_test(test_every_box_is_converted_where_it_lands),
-		cmocka_unit_test(test_an_offset_need_not_match_the_box),
-		cmocka_unit_test(test_a_stride_of_the_guest_is_honoured),
-		cmocka_unit_test(test_a_new_resource_is_black),
-		cmocka_unit_test(test_a_large_resource_shrinks_bit_by_bit_and_cannot_be_reached),
-		cmocka_unit_test(test_a_small_resource_does_not_shrink),
-		cmocka_unit_test(test_the_null_renderer_accepts_everything),
+		cmocka_unit_test(resources_that_cannot_be_are_refused),
+		cmocka_unit_test(boxes_outside_the_resource_are_refused),
+		cmocka_unit_test(a_transfer_stops_where_the_backing_ends),
+		cmocka_unit_test(a_transfer_without_a_backing_is_refused),
+		cmocka_unit_test(every_format_ends_as_b_g_r_a_in_memory),
+		cmocka_unit_test(every_box_lands_where_it_belongs),
+		cmocka_unit_test(every_box_is_converted_where_it_lands),
+		cmocka_unit_test(an_offset_need_not_match_the_box),
+		cmocka_unit_test(a_stride_of_the_guest_is_honoured),
+		cmocka_unit_test(a_new_resource_is_black),
+		cmocka_unit_test(a_large_resource_shrinks_bit_by_bit_and_cannot_be_reached),
+		cmocka_unit_test(a_small_resource_does_not_shrink),
+		cmocka_unit_test(the_null_renderer_accepts_everything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

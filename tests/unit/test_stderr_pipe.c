@@ -184,38 +184,38 @@ static void assert_good(void (*fn)(const void *))
 		fail_msg("%d; printed was \"%s\"", result, printed());
 }
 
-static void test_what_is_printed_at_the_start_is_information(void **state)
+static void what_is_printed_at_the_start_is_information(void **state)
 {
 	(void)state;
 	assert_good(print_at_the_start);
 }
 
-static void test_what_is_printed_later_is_detail(void **state)
+static void what_is_printed_later_is_detail(void **state)
 {
 	(void)state;
 	assert_good(print_while_serving);
 	assert_good(print_below_the_level);
 }
 
-static void test_a_long_line_becomes_several(void **state)
+static void a_long_line_becomes_several(void **state)
 {
 	(void)state;
 	assert_good(print_long_lines);
 }
 
-static void test_a_flood_is_cut_off_and_said_to_be(void **state)
+static void a_flood_is_cut_off_and_said_to_be(void **state)
 {
 	(void)state;
 	assert_good(flood);
 }
 
-static void test_a_turn_reads_a_bounded_piece(void **state)
+static void a_turn_reads_a_bounded_piece(void **state)
 {
 	(void)state;
 	assert_good(fill);
 }
 
-static void test_last_words_are_printed_at_any_level(void **state)
+static void last_words_are_printed_at_any_level(void **state)
 {
 	(void)state;
 	assert_int_equal(run(end_by_assertion), BY_SIGNAL + SIGABRT);
@@ -229,12 +229,12 @@ static void test_last_words_are_printed_at_any_level(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_is_printed_at_the_start_is_information),
-		cmocka_unit_test(test_what_is_printed_later_is_detail),
-		cmocka_unit_test(test_a_long_line_becomes_several),
-		cmocka_unit_test(test_a_flood_is_cut_off_and_said_to_be),
-		cmocka_unit_test(test_a_turn_reads_a_bounded_piece),
-		cmocka_unit_test(test_last_words_are_printed_at_any_level),
+		cmocka_unit_test(what_is_printed_at_the_start_is_information),
+		cmocka_unit_test(what_is_printed_later_is_detail),
+		cmocka_unit_test(a_long_line_becomes_several),
+		cmocka_unit_test(a_flood_is_cut_off_and_said_to_be),
+		cmocka_unit_test(a_turn_reads_a_bounded_piece),
+		cmocka_unit_test(last_words_are_printed_at_any_level),
 	};
 
 	file = memfd_create("stderr", MFD_CLOEXEC);

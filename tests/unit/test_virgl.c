@@ -28,7 +28,7 @@ static void assert_all_pixels(struct renderer_resource *resource, uint32_t pixel
 		assert_int_equal(data[i], pixel);
 }
 
-static void test_options_that_cannot_work_are_refused_in_one_sentence(void **state)
+static void options_that_cannot_work_are_refused_in_one_sentence(void **state)
 {
 	assert_refused(&(struct virgl_options){ .use_egl = false }, "both are disabled");
 	assert_refused(&(struct virgl_options){ .use_glx = true, .gpu_device = "/dev/null" },
@@ -40,20 +40,20 @@ static void test_options_that_cannot_work_are_refused_in_one_sentence(void **sta
 	(void)state;
 }
 
-static void test_there_is_one_renderer_in_a_process(void **state)
+static void there_is_one_renderer_in_a_process(void **state)
 {
 	assert_refused(&(struct virgl_options){ .use_egl = true, .use_surfaceless = true },
 		       "one renderer");
 	(void)state;
 }
 
-static void test_a_stream_for_an_unknown_context_is_refused(void **state)
+static void a_stream_for_an_unknown_context_is_refused(void **state)
 {
 	assert_int_not_equal(virgl_rig_clear(77, 1, 1, 0, 0, 0), 0);
 	(void)state;
 }
 
-static void test_a_context_of_an_unknown_capset_is_refused(void **state)
+static void a_context_of_an_unknown_capset_is_refused(void **state)
 {
 	for (uint32_t capset = 3; capset < 10; capset++)
 		assert_int_equal(
@@ -62,7 +62,7 @@ static void test_a_context_of_an_unknown_capset_is_refused(void **state)
 	(void)state;
 }
 
-static void test_a_broken_context_leaves_the_others_alone(void **state)
+static void a_broken_context_leaves_the_others_alone(void **state)
 {
 	uint32_t garbage[] = { COMMAND(0xee, 0, 0), 0, COMMAND(OP_CLEAR, 0, 200) };
 	struct renderer_resource *resource = virgl_rig_new_target(10);
@@ -85,7 +85,7 @@ static void test_a_broken_context_leaves_the_others_alone(void **state)
 	(void)state;
 }
 
-static void test_resources_that_cannot_be_are_refused(void **state)
+static void resources_that_cannot_be_are_refused(void **state)
 {
 	struct renderer_resource_args args = {
 		.id = 5,
@@ -107,7 +107,7 @@ static void test_resources_that_cannot_be_are_refused(void **state)
 	(void)state;
 }
 
-static void test_a_guest_blob_needs_the_memory_that_it_claims(void **state)
+static void a_guest_blob_needs_the_memory_that_it_claims(void **state)
 {
 	uint8_t memory[8192];
 	struct iovec iov[] = { { memory, 4096 }, { memory + 4096, 4096 } };
@@ -134,7 +134,7 @@ static void test_a_guest_blob_needs_the_memory_that_it_claims(void **state)
 	(void)state;
 }
 
-static void test_a_clear_is_read_back(void **state)
+static void a_clear_is_read_back(void **state)
 {
 	struct renderer_resource *resource = virgl_rig_new_target(3);
 
@@ -147,7 +147,7 @@ static void test_a_clear_is_read_back(void **state)
 	(void)state;
 }
 
-static void test_ids_can_be_used_again(void **state)
+static void ids_can_be_used_again(void **state)
 {
 	for (unsigned i = 0; i < 3; i++) {
 		struct renderer_resource *resource = virgl_rig_new_target(8);
@@ -164,7 +164,7 @@ static void test_ids_can_be_used_again(void **state)
 	(void)state;
 }
 
-static void test_both_capsets_are_there_if_nothing_is_said(void **state)
+static void both_capsets_are_there_if_nothing_is_said(void **state)
 {
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
 	g_autofree uint8_t *data = NULL;
@@ -191,7 +191,7 @@ static void test_both_capsets_are_there_if_nothing_is_said(void **state)
 	(void)state;
 }
 
-static void test_capsets_that_are_not_wanted_are_not_there(void **state)
+static void capsets_that_are_not_wanted_are_not_there(void **state)
 {
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
 	uint8_t data[4096];
@@ -210,7 +210,7 @@ static void test_capsets_that_are_not_wanted_are_not_there(void **state)
 static int run_without(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_options_that_cannot_work_are_refused_in_one_sentence),
+		cmocka_unit_test(options_that_cannot_work_are_refused_in_one_sentence),
 	};
 
 	return cmocka_run_group_tests_name("without", tests, NULL, NULL);
@@ -219,15 +219,15 @@ static int run_without(void)
 static int run_gles(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_there_is_one_renderer_in_a_process),
-		cmocka_unit_test(test_a_stream_for_an_unknown_context_is_refused),
-		cmocka_unit_test(test_a_context_of_an_unknown_capset_is_refused),
-		cmocka_unit_test(test_a_broken_context_leaves_the_others_alone),
-		cmocka_unit_test(test_resources_that_cannot_be_are_refused),
-		cmocka_unit_test(test_a_guest_blob_needs_the_memory_that_it_claims),
-		cmocka_unit_test(test_a_clear_is_read_back),
-		cmocka_unit_test(test_ids_can_be_used_again),
-		cmocka_unit_test(test_both_capsets_are_there_if_nothing_is_said),
+		cmocka_unit_test(there_is_one_renderer_in_a_process),
+		cmocka_unit_test(a_stream_for_an_unknown_context_is_refused),
+		cmocka_unit_test(a_context_of_an_unknown_capset_is_refused),
+		cmocka_unit_test(a_broken_context_leaves_the_others_alone),
+		cmocka_unit_test(resources_that_cannot_be_are_refused),
+		cmocka_unit_test(a_guest_blob_needs_the_memory_that_it_claims),
+		cmocka_unit_test(a_clear_is_read_back),
+		cmocka_unit_test(ids_can_be_used_again),
+		cmocka_unit_test(both_capsets_are_there_if_nothing_is_said),
 	};
 
 	return cmocka_run_group_tests_name("gles", tests, virgl_rig_start_gles, virgl_rig_stop);
@@ -236,8 +236,8 @@ static int run_gles(void)
 static int run_gl(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_capsets_that_are_not_wanted_are_not_there),
-		cmocka_unit_test(test_a_clear_is_read_back),
+		cmocka_unit_test(capsets_that_are_not_wanted_are_not_there),
+		cmocka_unit_test(a_clear_is_read_back),
 	};
 
 	return cmocka_run_group_tests_name("gl", tests, virgl_rig_start_gl, virgl_rig_stop);

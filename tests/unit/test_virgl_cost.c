@@ -55,7 +55,7 @@ static const struct {
 	{ { .target = 2, .format = BGRA, .width = 1, .height = 1, .nr_samples = 4 }, 3717 },
 };
 
-static void test_estimates_are_what_llvmpipe_takes(void **state)
+static void estimates_are_what_llvmpipe_takes(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < G_N_ELEMENTS(seen); i++) {
@@ -73,7 +73,7 @@ static void test_estimates_are_what_llvmpipe_takes(void **state)
 	}
 }
 
-static void test_the_largest_resources_do_not_wrap(void **state)
+static void the_largest_resources_do_not_wrap(void **state)
 {
 	const struct renderer_resource_args args = {
 		.target = 7,
@@ -96,8 +96,8 @@ static void test_the_largest_resources_do_not_wrap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_estimates_are_what_llvmpipe_takes),
-		cmocka_unit_test(test_the_largest_resources_do_not_wrap),
+		cmocka_unit_test(estimates_are_what_llvmpipe_takes),
+		cmocka_unit_test(the_largest_resources_do_not_wrap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,7 +148,7 @@ static void assert_refused(void)
 	assert_nothing_is_lost();
 }
 
-static void test_what_the_library_allocated_is_passed_on_as_it_is(void **state)
+static void what_the_library_allocated_is_passed_on_as_it_is(void **state)
 {
 	(void)state;
 	resource.args.flags = VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP;
@@ -165,7 +165,7 @@ static void test_what_the_library_allocated_is_passed_on_as_it_is(void **state)
 	assert_nothing_is_lost();
 }
 
-static void test_a_texture_of_the_driver_is_exported_by_its_number(void **state)
+static void a_texture_of_the_driver_is_exported_by_its_number(void **state)
 {
 	(void)state;
 	library.query.out_num_fds = 0;
@@ -180,7 +180,7 @@ static void test_a_texture_of_the_driver_is_exported_by_its_number(void **state)
 }
 
 /* A version of it crashes, or hands out what belongs to another resource. */
-static void test_the_library_is_not_asked_what_it_cannot_answer(void **state)
+static void the_library_is_not_asked_what_it_cannot_answer(void **state)
 {
 	(void)state;
 	virgl.node = -1;
@@ -197,8 +197,7 @@ static void test_the_library_is_not_asked_what_it_cannot_answer(void **state)
 	assert_int_equal(library.n_asked, 0);
 }
 
-static void test_a_picture_in_several_buffers_is_not_taken_and_its_descriptors_are_closed(
-	void **state)
+static void a_picture_in_several_buffers_is_not_taken_and_its_descriptors_are_closed(void **state)
 {
 	(void)state;
 	library.texture_result = EINVAL;
@@ -208,7 +207,7 @@ static void test_a_picture_in_several_buffers_is_not_taken_and_its_descriptors_a
 	assert_int_equal(library.n_fds, 3);
 }
 
-static void test_a_picture_in_several_planes_or_of_no_format_is_not_taken(void **state)
+static void a_picture_in_several_planes_or_of_no_format_is_not_taken(void **state)
 {
 	(void)state;
 	library.info_result = EINVAL;
@@ -221,7 +220,7 @@ static void test_a_picture_in_several_planes_or_of_no_format_is_not_taken(void *
 	assert_int_equal(library.n_fds, 2);
 }
 
-static void test_a_texture_that_cannot_be_exported_is_not_taken(void **state)
+static void a_texture_that_cannot_be_exported_is_not_taken(void **state)
 {
 	(void)state;
 	library.query.out_num_fds = 0;
@@ -238,7 +237,7 @@ static void test_a_texture_that_cannot_be_exported_is_not_taken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup(test_##name, setup)
+#define TEST(name) cmocka_unit_test_setup(name, setup)
 		TEST(what_the_library_allocated_is_passed_on_as_it_is),
 		TEST(a_texture_of_the_driver_is_exported_by_its_number),
 		TEST(the_library_is_not_asked_what_it_cannot_answer),

@@ -92,7 +92,7 @@ static void check_filled_with_zeros(const struct renderer_resource_args *args)
 	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 }
 
-static void test_new_buffers_are_filled_with_zeros(void **state)
+static void new_buffers_are_filled_with_zeros(void **state)
 {
 	static const uint32_t widths[] = { 1, 5, 65536, 65537, LARGE };
 
@@ -110,7 +110,7 @@ static void test_new_buffers_are_filled_with_zeros(void **state)
 	(void)state;
 }
 
-static void test_new_textures_are_filled_with_zeros(void **state)
+static void new_textures_are_filled_with_zeros(void **state)
 {
 	static const struct {
 		uint32_t target, format, last_level;
@@ -163,7 +163,7 @@ static struct renderer_resource_args with_samples(void)
 }
 
 /* OpenGL ES has no clear of the sort, and nothing can be copied to it. */
-static void test_what_cannot_be_filled_is_refused(void **state)
+static void what_cannot_be_filled_is_refused(void **state)
 {
 	const struct renderer_resource_args args = with_samples();
 	struct virgl *virgl = virgl_of(virgl_rig.renderer);
@@ -179,7 +179,7 @@ static void test_what_cannot_be_filled_is_refused(void **state)
 	(void)state;
 }
 
-static void test_textures_with_samples_are_filled_by_a_clear(void **state)
+static void textures_with_samples_are_filled_by_a_clear(void **state)
 {
 	const struct renderer_resource_args args = with_samples();
 	struct virgl *virgl = virgl_of(virgl_rig.renderer);
@@ -194,7 +194,7 @@ static void test_textures_with_samples_are_filled_by_a_clear(void **state)
 
 /* The library has them, but OpenGL refused to make them: one cannot be cleared, one not be copied
  * to. */
-static void test_what_opengl_could_not_make_is_refused(void **state)
+static void what_opengl_could_not_make_is_refused(void **state)
 {
 	struct renderer_resource_args samples = with_samples(), flat = with_samples();
 	struct virgl *virgl = virgl_of(virgl_rig.renderer);
@@ -223,7 +223,7 @@ static void test_what_opengl_could_not_make_is_refused(void **state)
 }
 
 /* What it is cleared in has a number that the guest may come to use. */
-static void test_a_guest_may_use_any_number_for_a_context(void **state)
+static void a_guest_may_use_any_number_for_a_context(void **state)
 {
 	const struct renderer_resource_args args = with_samples();
 	struct virgl *virgl = virgl_of(virgl_rig.renderer);
@@ -250,7 +250,7 @@ static void test_a_guest_may_use_any_number_for_a_context(void **state)
 }
 
 /* It is asked of OpenGL, and decides what is left out. */
-static void test_the_driver_that_draws_on_the_cpu_is_known(void **state)
+static void the_driver_that_draws_on_the_cpu_is_known(void **state)
 {
 	if (!strstr(virgl_gl_renderer(), "llvmpipe"))
 		skip();
@@ -261,8 +261,8 @@ static void test_the_driver_that_draws_on_the_cpu_is_known(void **state)
 static int run_gles(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_new_buffers_are_filled_with_zeros),
-		cmocka_unit_test(test_what_cannot_be_filled_is_refused),
+		cmocka_unit_test(new_buffers_are_filled_with_zeros),
+		cmocka_unit_test(what_cannot_be_filled_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("gles", tests, virgl_rig_start_gles, virgl_rig_stop);
@@ -271,12 +271,12 @@ static int run_gles(void)
 static int run_gl(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_driver_that_draws_on_the_cpu_is_known),
-		cmocka_unit_test(test_new_buffers_are_filled_with_zeros),
-		cmocka_unit_test(test_new_textures_are_filled_with_zeros),
-		cmocka_unit_test(test_textures_with_samples_are_filled_by_a_clear),
-		cmocka_unit_test(test_what_opengl_could_not_make_is_refused),
-		cmocka_unit_test(test_a_guest_may_use_any_number_for_a_context),
+		cmocka_unit_test(the_driver_that_draws_on_the_cpu_is_known),
+		cmocka_unit_test(new_buffers_are_filled_with_zeros),
+		cmocka_unit_test(new_textures_are_filled_with_zeros),
+		cmocka_unit_test(textures_with_samples_are_filled_by_a_clear),
+		cmocka_unit_test(what_opengl_could_not_make_is_refused),
+		cmocka_unit_test(a_guest_may_use_any_number_for_a_context),
 	};
 
 	return cmocka_run_group_tests_name("gl", tests, virgl_rig_start_gl, virgl_rig_stop);

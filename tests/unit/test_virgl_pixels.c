@@ -45,7 +45,7 @@ static void assert_dmabuf_pixels(const struct dmabuf *dmabuf, const uint8_t *pix
 	munmap(map, size);
 }
 
-static void test_a_transfer_without_a_backing_is_refused(void **state)
+static void a_transfer_without_a_backing_is_refused(void **state)
 {
 	const struct renderer_transfer t = { .box = { 0, 0, 0, 4, 4, 1 } };
 	struct renderer_resource *resource =
@@ -59,7 +59,7 @@ static void test_a_transfer_without_a_backing_is_refused(void **state)
 	(void)state;
 }
 
-static void test_a_transfer_past_its_backing_is_refused(void **state)
+static void a_transfer_past_its_backing_is_refused(void **state)
 {
 	uint32_t data[16] = { 0 };
 	struct iovec iov = { data, sizeof(data) };
@@ -82,7 +82,7 @@ static void test_a_transfer_past_its_backing_is_refused(void **state)
 }
 
 /* Unchecked, some of these end the process. */
-static void test_strides_that_add_up_to_too_much_are_refused(void **state)
+static void strides_that_add_up_to_too_much_are_refused(void **state)
 {
 	static const struct {
 		uint32_t stride, layer_stride, height, depth;
@@ -134,7 +134,7 @@ static void test_strides_that_add_up_to_too_much_are_refused(void **state)
 	(void)state;
 }
 
-static void test_3d_transfers_go_both_ways(void **state)
+static void transfers_of_3d_work_in_both_directions(void **state)
 {
 	uint32_t up[W * H], down[W * H];
 	struct iovec iov[] = { { up, 100 }, { (char *)up + 100, sizeof(up) - 100 } };
@@ -159,7 +159,7 @@ static void test_3d_transfers_go_both_ways(void **state)
 	(void)state;
 }
 
-static void test_2d_pixels_come_back_as_the_display_wants_them(void **state)
+static void pixels_of_2d_are_read_in_the_displays_format(void **state)
 {
 	/* Blue 0xb0, green 0x40, red 0x0e, as each format lays them out. */
 	static const struct {
@@ -213,7 +213,7 @@ static void test_2d_pixels_come_back_as_the_display_wants_them(void **state)
 	(void)state;
 }
 
-static void test_other_formats_are_not_read_as_pixels(void **state)
+static void other_formats_are_not_read_as_pixels(void **state)
 {
 	const struct renderer_resource_args args = {
 		.id = 6,
@@ -239,7 +239,7 @@ static void test_other_formats_are_not_read_as_pixels(void **state)
 	(void)state;
 }
 
-static void test_a_dmabuf_needs_a_render_node(void **state)
+static void a_dmabuf_needs_a_render_node(void **state)
 {
 	struct renderer_resource *resource = virgl_rig_new_target(2);
 	struct dmabuf dmabuf;
@@ -252,7 +252,7 @@ static void test_a_dmabuf_needs_a_render_node(void **state)
 	(void)state;
 }
 
-static void test_a_dmabuf_holds_what_the_guest_wrote(void **state)
+static void a_dmabuf_holds_what_the_guest_wrote(void **state)
 {
 	static const uint32_t formats[] = { VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
 					    VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM,
@@ -309,14 +309,14 @@ static void test_a_dmabuf_holds_what_the_guest_wrote(void **state)
 static int run_gles(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_transfer_without_a_backing_is_refused),
-		cmocka_unit_test(test_a_transfer_past_its_backing_is_refused),
-		cmocka_unit_test(test_strides_that_add_up_to_too_much_are_refused),
-		cmocka_unit_test(test_3d_transfers_go_both_ways),
-		cmocka_unit_test(test_2d_pixels_come_back_as_the_display_wants_them),
-		cmocka_unit_test(test_other_formats_are_not_read_as_pixels),
-		cmocka_unit_test(test_a_dmabuf_needs_a_render_node),
-		cmocka_unit_test(test_a_dmabuf_holds_what_the_guest_wrote),
+		cmocka_unit_test(a_transfer_without_a_backing_is_refused),
+		cmocka_unit_test(a_transfer_past_its_backing_is_refused),
+		cmocka_unit_test(strides_that_add_up_to_too_much_are_refused),
+		cmocka_unit_test(transfers_of_3d_work_in_both_directions),
+		cmocka_unit_test(pixels_of_2d_are_read_in_the_displays_format),
+		cmocka_unit_test(other_formats_are_not_read_as_pixels),
+		cmocka_unit_test(a_dmabuf_needs_a_render_node),
+		cmocka_unit_test(a_dmabuf_holds_what_the_guest_wrote),
 	};
 
 	return cmocka_run_group_tests_name("gles", tests, virgl_rig_start_gles, virgl_rig_stop);
@@ -325,10 +325,10 @@ static int run_gles(void)
 static int run_gl(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_strides_that_add_up_to_too_much_are_refused),
-		cmocka_unit_test(test_3d_transfers_go_both_ways),
-		cmocka_unit_test(test_2d_pixels_come_back_as_the_display_wants_them),
-		cmocka_unit_test(test_a_dmabuf_holds_what_the_guest_wrote),
+		cmocka_unit_test(strides_that_add_up_to_too_much_are_refused),
+		cmocka_unit_test(transfers_of_3d_work_in_both_directions),
+		cmocka_unit_test(pixels_of_2d_are_read_in_the_displays_format),
+		cmocka_unit_test(a_dmabuf_holds_what_the_guest_wrote),
 	};
 
 	return cmocka_run_group_tests_name("gl", tests, virgl_rig_start_gl, virgl_rig_stop);

@@ -128,7 +128,7 @@ static void read_config(void)
 	receive_config();
 }
 
-static void test_a_configuration_read_is_answered_during_a_call(void **state)
+static void a_configuration_read_is_answered_during_a_call(void **state)
 {
 	(void)state;
 	make_call(read_config);
@@ -145,7 +145,7 @@ static void read_features_and_be_refused(void)
 	assert_int_equal(session_rig_receive_u64(99), 1);
 }
 
-static void test_features_and_unknown_requests_are_answered_during_a_call(void **state)
+static void features_and_unknown_requests_are_answered_during_a_call(void **state)
 {
 	(void)state;
 	session_rig_agree();
@@ -159,7 +159,7 @@ static void ask_for_a_base_and_a_config(void)
 	assert_false(comes_within(MAX_STALL_MS / 2));
 }
 
-static void test_a_message_that_stops_a_queue_waits_for_the_end_of_the_call(void **state)
+static void a_message_that_stops_a_queue_waits_for_the_end_of_the_call(void **state)
 {
 	uint32_t ring[2];
 
@@ -178,7 +178,7 @@ static void send_half_a_message(void)
 	assert_false(comes_within(MAX_STALL_MS / 2));
 }
 
-static void test_a_message_that_came_in_half_is_finished_by_the_main_thread(void **state)
+static void a_message_that_came_in_half_is_finished_by_the_main_thread(void **state)
 {
 	uint8_t rest[8 + 16] = { 16 };
 
@@ -189,7 +189,7 @@ static void test_a_message_that_came_in_half_is_finished_by_the_main_thread(void
 	receive_config();
 }
 
-static void test_nothing_is_answered_while_a_handler_is_in_the_call(void **state)
+static void nothing_is_answered_while_a_handler_is_in_the_call(void **state)
 {
 	(void)state;
 	session_rig.session->is_handling = true;
@@ -207,7 +207,7 @@ static void break_the_protocol(void)
 	assert_false(comes_within(100));
 }
 
-static void test_a_message_of_the_wrong_size_ends_the_session_after_the_call(void **state)
+static void a_message_of_the_wrong_size_ends_the_session_after_the_call(void **state)
 {
 	(void)state;
 	make_call(break_the_protocol);
@@ -225,7 +225,7 @@ static void wait_for_the_end_of_the_session(void)
 	assert_int_equal(read(session_rig.front_end, &byte, 1), 0);
 }
 
-static void test_a_session_ends_when_its_message_has_waited_too_long(void **state)
+static void a_session_ends_when_its_message_has_waited_too_long(void **state)
 {
 	(void)state;
 	make_call(wait_for_the_end_of_the_session);
@@ -239,7 +239,7 @@ static void read_config_and_take_long(void)
 	assert_false(comes_within(MAX_STALL_MS + MAX_STALL_MS / 2));
 }
 
-static void test_a_session_whose_messages_are_answered_outlasts_a_long_call(void **state)
+static void a_session_whose_messages_are_answered_outlasts_a_long_call(void **state)
 {
 	(void)state;
 	make_call(read_config_and_take_long);
@@ -292,25 +292,25 @@ static int status_of(void (*call)(void))
 	return WEXITSTATUS(status);
 }
 
-static void test_the_process_exits_when_a_message_has_waited_twice_as_long(void **state)
+static void the_process_exits_when_a_message_has_waited_twice_as_long(void **state)
 {
 	(void)state;
 	assert_int_equal(status_of(never_return_to_a_front_end), EXIT_FAILURE);
 }
 
-static void test_the_process_obeys_a_signal_during_a_call(void **state)
+static void the_process_obeys_a_signal_during_a_call(void **state)
 {
 	(void)state;
 	assert_int_equal(status_of(never_return_to_a_signal), EXIT_SUCCESS);
 }
 
-static void test_the_process_exits_although_its_last_call_does_not_return(void **state)
+static void the_process_exits_although_its_last_call_does_not_return(void **state)
 {
 	(void)state;
 	assert_int_equal(status_of(never_return_at_the_end), 3);
 }
 
-static void test_a_write_that_sleeps_is_interrupted_and_ends_the_session(void **state)
+static void a_write_that_sleeps_is_interrupted_and_ends_the_session(void **state)
 {
 	struct vhost_user_mem_reg reg = { 0, { GPA, MEM_SIZE, USER, 0 } };
 	const uint64_t full = UINT64_MAX - 1;
@@ -357,7 +357,7 @@ static void do_nothing(void)
 {
 }
 
-static void test_the_thread_sleeps_while_no_socket_has_an_event(void **state)
+static void the_thread_sleeps_while_no_socket_has_an_event(void **state)
 {
 	(void)state;
 	sleep_ms(200);
@@ -382,7 +382,7 @@ int main(void)
 		TEST(test_nothing_is_answered_while_a_handler_is_in_the_call),
 		TEST(test_a_message_of_the_wrong_size_ends_the_session_after_the_call),
 		TEST(test_a_session_ends_when_its_message_has_waited_too_long),
-		TEST(test_a_session_whose_messages_are_answered_outlasts_a_long_call),
+		TEST(a_session_whose_messages_are_answered_outlasts_a_long_call),
 		TEST(test_a_write_that_sleeps_is_interrupted_and_ends_the_session),
 		TEST(test_the_thread_sleeps_while_no_socket_has_an_event),
 		cmocka_unit_test(test_the_process_exits_when_a_message_has_waited_twice_as_long),
