@@ -100,7 +100,7 @@ static void capsets_are_those_of_the_configuration(void **state)
 	assert_response(gpu_capset(vmm, 0xffffffff, 0, &capset), RESP_INVALID_PARAMETER);
 }
 
-static void a_capset_needs_room_for_all_of_it(void **state)
+static void a_capset_needs_a_response_buffer_of_its_size(void **state)
 {
 	struct vmm *vmm = boot(state, NULL, NULL);
 	struct virtio_gpu_get_capset c = { { .type = VIRTIO_GPU_CMD_GET_CAPSET }, 2, 2 };
@@ -111,7 +111,7 @@ static void a_capset_needs_room_for_all_of_it(void **state)
 	assert_alive(vmm);
 }
 
-static void one_capset_is_offered_if_one_is_wanted(void **state)
+static void only_the_wanted_capset_is_offered(void **state)
 {
 	struct vmm *vmm = boot(state, "--capset", "virgl2");
 	struct virtio_gpu_resp_capset_info info;
@@ -130,7 +130,7 @@ static void one_capset_is_offered_if_one_is_wanted(void **state)
 
 /* ---- features ---- */
 
-static void without_3d_accepted_every_3d_command_is_refused(void **state)
+static void every_3d_command_needs_the_accepted_feature(void **state)
 {
 	struct vmm *vmm = boot_without(state, BIT64(VIRTIO_GPU_F_VIRGL));
 	struct virtio_gpu_resp_capset_info info;
@@ -152,7 +152,7 @@ static void without_3d_accepted_every_3d_command_is_refused(void **state)
 }
 
 /* The word is padding then, and a driver may leave anything in it. */
-static void context_init_counts_only_if_it_was_accepted(void **state)
+static void context_init_is_used_only_if_accepted(void **state)
 {
 	struct vmm *vmm = boot_without(state, BIT64(VIRTIO_GPU_F_CONTEXT_INIT));
 
@@ -162,7 +162,7 @@ static void context_init_counts_only_if_it_was_accepted(void **state)
 
 /* ---- contexts ---- */
 
-static void contexts_that_cannot_be_are_refused(void **state)
+static void invalid_contexts_are_refused(void **state)
 {
 	struct vmm *vmm = boot_with_opengl(state);
 
@@ -205,7 +205,7 @@ static void attaching_needs_a_context_and_a_resource(void **state)
 	assert_ok(gpu_ctx_detach(vmm, 1, 1));
 }
 
-static void contexts_and_resources_go_in_any_order(void **state)
+static void contexts_and_resources_can_be_destroyed_in_any_order(void **state)
 {
 	struct vmm *vmm = boot(state, NULL, NULL);
 	struct image i = new_target(vmm, 1, 1), k;
@@ -234,7 +234,7 @@ static void contexts_and_resources_go_in_any_order(void **state)
 
 /* ---- streams ---- */
 
-static void streams_that_cannot_be_are_refused(void **state)
+static void invalid_streams_are_refused(void **state)
 {
 	struct vmm *vmm = boot(state, NULL, NULL);
 	static const uint32_t nops[64];
@@ -296,7 +296,7 @@ static void a_stream_beyond_max_submit_is_refused(void **state)
 	image_check_host(vmm, &i, &due);
 }
 
-static void a_broken_stream_costs_its_context_only(void **state)
+static void a_failed_stream_fails_only_its_context(void **state)
 {
 	struct vmm *vmm = boot(state, NULL, NULL);
 	struct image good = new_target(vmm, 1, 1), bad = new_target(vmm, 2, 2);
@@ -316,7 +316,7 @@ static void a_broken_stream_costs_its_context_only(void **state)
 	assert_draws(vmm, 2, &bad, RED);
 }
 
-static void every_cut_off_stream_leaves_the_others_alone(void **state)
+static void truncated_streams_do_not_affect_other_contexts(void **state)
 {
 	struct vmm *vmm = boot(state, NULL, NULL);
 	struct image good = new_target(vmm, 1, 1);
@@ -343,7 +343,7 @@ static void every_cut_off_stream_leaves_the_others_alone(void **state)
 
 /* ---- limits and resets ---- */
 
-static void there_are_as_many_contexts_as_the_limit_says(void **state)
+static void contexts_are_limited(void **state)
 {
 	struct vmm *vmm = boot(state, "--max-contexts", "3");
 
@@ -372,7 +372,7 @@ static void a_reset_frees_all_ids(void **state)
 	assert_alive(vmm);
 }
 
-static void another_vmm_finds_nothing_of_the_first(void **state)
+static void the_next_front_end_finds_no_object_of_the_first(void **state)
 {
 	struct vmm *vmm = boot(state, NULL, NULL);
 	struct image i = new_target(vmm, 1, 1);
@@ -392,21 +392,21 @@ static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(capsets_are_those_of_the_configuration),
-		DEVICE_TEST(a_capset_needs_room_for_all_of_it),
-		DEVICE_TEST(one_capset_is_offered_if_one_is_wanted),
-		DEVICE_TEST(without_3d_accepted_every_3d_command_is_refused),
-		DEVICE_TEST(context_init_counts_only_if_it_was_accepted),
-		DEVICE_TEST(contexts_that_cannot_be_are_refused),
+		DEVICE_TEST(a_capset_needs_a_response_buffer_of_its_size),
+		DEVICE_TEST(only_the_wanted_capset_is_offered),
+		DEVICE_TEST(every_3d_command_needs_the_accepted_feature),
+		DEVICE_TEST(context_init_is_used_only_if_accepted),
+		DEVICE_TEST(invalid_contexts_are_refused),
 		DEVICE_TEST(attaching_needs_a_context_and_a_resource),
-		DEVICE_TEST(contexts_and_resources_go_in_any_order),
-		DEVICE_TEST(streams_that_cannot_be_are_refused),
+		DEVICE_TEST(contexts_and_resources_can_be_destroyed_in_any_order),
+		DEVICE_TEST(invalid_streams_are_refused),
 		DEVICE_TEST(a_stream_may_claim_any_number_of_fences),
 		DEVICE_TEST(a_stream_beyond_max_submit_is_refused),
-		DEVICE_TEST(a_broken_stream_costs_its_context_only),
-		DEVICE_TEST(every_cut_off_stream_leaves_the_others_alone),
-		DEVICE_TEST(there_are_as_many_contexts_as_the_limit_says),
+		DEVICE_TEST(a_failed_stream_fails_only_its_context),
+		DEVICE_TEST(truncated_streams_do_not_affect_other_contexts),
+		DEVICE_TEST(contexts_are_limited),
 		DEVICE_TEST(a_reset_frees_all_ids),
-		DEVICE_TEST(another_vmm_finds_nothing_of_the_first),
+		DEVICE_TEST(the_next_front_end_finds_no_object_of_the_first),
 	};
 
 	return gpu3d_works() ? cmocka_run_group_tests_name("3d", tests, NULL, NULL) : EXIT_SKIPPED;

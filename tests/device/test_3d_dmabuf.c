@@ -120,7 +120,7 @@ static void check_dmabuf(struct vmm *vmm, uint32_t rgb)
 	assert_true(is_right);
 }
 
-static void a_drawn_texture_is_the_dma_buf(void **state)
+static void a_drawn_texture_is_shown_as_a_dma_buf(void **state)
 {
 	struct vmm *vmm = boot(state, &vmm_qemu_11_1);
 
@@ -138,7 +138,7 @@ static void a_drawn_texture_is_the_dma_buf(void **state)
 		      vmm->display.surfaces[0].dmabuf.base.fd_stride);
 }
 
-static void a_display_without_modifiers_gets_the_old_message(void **state)
+static void a_display_without_modifiers_gets_dmabuf_scanout(void **state)
 {
 	struct vmm *vmm = boot(state, &vmm_qemu_7_2);
 
@@ -191,7 +191,7 @@ static void a_flush_is_answered_after_the_display_has_answered(void **state)
 }
 
 /* Only after the display's time is over, and the log says it once. */
-static void flushes_that_the_display_never_answers_are_answered(void **state)
+static void flushes_without_a_display_reply_are_answered(void **state)
 {
 	struct vmm *vmm = boot(state, &vmm_qemu_11_1);
 	const char *at;
@@ -212,7 +212,7 @@ static void flushes_that_the_display_never_answers_are_answered(void **state)
 	assert_alive(vmm);
 }
 
-static void a_scanout_that_is_off_has_no_dma_buf(void **state)
+static void a_scanout_that_is_switched_off_has_no_dma_buf(void **state)
 {
 	struct vmm *vmm = boot(state, &vmm_qemu_11_1);
 
@@ -229,12 +229,12 @@ static void a_scanout_that_is_off_has_no_dma_buf(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(a_drawn_texture_is_the_dma_buf),
-		DEVICE_TEST(a_display_without_modifiers_gets_the_old_message),
+		DEVICE_TEST(a_drawn_texture_is_shown_as_a_dma_buf),
+		DEVICE_TEST(a_display_without_modifiers_gets_dmabuf_scanout),
 		DEVICE_TEST(the_next_frame_is_in_the_same_dma_buf),
 		DEVICE_TEST(a_flush_is_answered_after_the_display_has_answered),
-		DEVICE_TEST(flushes_that_the_display_never_answers_are_answered),
-		DEVICE_TEST(a_scanout_that_is_off_has_no_dma_buf),
+		DEVICE_TEST(flushes_without_a_display_reply_are_answered),
+		DEVICE_TEST(a_scanout_that_is_switched_off_has_no_dma_buf),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,7 +109,7 @@ static void copies_on_the_gpu_are_read_back(void **state)
 
 /* ---- on the screen ---- */
 
-static void what_opengl_draws_is_shown(void **state)
+static void opengl_drawings_are_shown(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -123,7 +123,7 @@ static void what_opengl_draws_is_shown(void **state)
 }
 
 /* The corner that is marked is at the top left of the guest's memory, and of the screen. */
-static void up_is_up_whichever_way_the_host_keeps_it(void **state)
+static void pictures_are_upright_for_both_origins(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -264,7 +264,7 @@ static void a_new_display_is_sent_the_picture(void **state)
 }
 
 /* While the display takes nothing, frames are drawn on and on; it gets the last one. */
-static void a_display_that_sleeps_holds_nothing_up(void **state)
+static void a_display_that_does_not_read_delays_no_command(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct image due = one_colour(vmm, 1024, 768, BLUE);
@@ -312,13 +312,13 @@ static int run(void)
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(a_clear_is_read_back),
 		DEVICE_TEST(copies_on_the_gpu_are_read_back),
-		DEVICE_TEST(what_opengl_draws_is_shown),
-		DEVICE_TEST(up_is_up_whichever_way_the_host_keeps_it),
+		DEVICE_TEST(opengl_drawings_are_shown),
+		DEVICE_TEST(pictures_are_upright_for_both_origins),
 		DEVICE_TEST(flush_reads_and_sends_the_damaged_box_only),
 		DEVICE_TEST(several_screens_show_one_resource),
 		DEVICE_TEST(pages_are_flipped),
 		DEVICE_TEST(a_new_display_is_sent_the_picture),
-		DEVICE_TEST(a_display_that_sleeps_holds_nothing_up),
+		DEVICE_TEST(a_display_that_does_not_read_delays_no_command),
 		DEVICE_TEST(a_cursor_can_be_drawn_by_opengl),
 	};
 

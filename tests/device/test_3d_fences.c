@@ -109,7 +109,7 @@ static void kick(struct vmm *vmm)
 
 /* ---- what comes back ---- */
 
-static void fences_come_back_as_they_were(void **state)
+static void fences_are_returned_unchanged(void **state)
 {
 	static const struct fence fences[] = {
 		{ FENCE, 1, 0, 1 },           { FENCE, 1, 0, 0 },
@@ -159,7 +159,7 @@ static void every_command_can_have_a_fence(void **state)
 
 /* ---- order ---- */
 
-static void fences_of_one_timeline_pass_in_their_order(void **state)
+static void fences_of_one_timeline_are_answered_in_order(void **state)
 {
 	/* Numbers are the guest's own affair: they may go down, or be the same. */
 	static const struct fence timelines[] = {
@@ -189,7 +189,7 @@ static void fences_of_one_timeline_pass_in_their_order(void **state)
 		assert_true(places[k] > places[k - 5]);
 }
 
-static void an_unfenced_command_waits_for_nothing(void **state)
+static void a_command_without_a_fence_does_not_wait(void **state)
 {
 	struct fence slow = { FENCE, 1, 0, 5 }, none = { 0, 1, 0, 0 };
 	struct vmm *vmm = boot(state);
@@ -250,7 +250,7 @@ static void a_ring_needs_its_context(void **state)
 	assert_int_equal(info.hdr.ring_idx, 1);
 }
 
-static void a_context_that_goes_gives_its_fences_back(void **state)
+static void destroying_a_context_answers_its_fences(void **state)
 {
 	static const struct fence fences[] = {
 		{ RING, 1, 0, 1 }, { RING, 1, 5, 2 }, { RING, 2, 0, 3 }, { FENCE, 1, 0, 4 }
@@ -285,7 +285,7 @@ static void a_context_that_goes_gives_its_fences_back(void **state)
 }
 
 /* QEMU's daemon keeps questions to the display among the fences, with number 0. */
-static void a_fence_that_passes_answers_no_question(void **state)
+static void a_completed_fence_does_not_answer_a_display_request(void **state)
 {
 	static const struct fence fences[] = { { FENCE, 1, 0, 0 }, { FENCE, 1, 0, UINT64_MAX } };
 	struct virtio_gpu_ctrl_hdr info = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
@@ -315,7 +315,7 @@ static void a_fence_that_passes_answers_no_question(void **state)
 
 /* ---- limits and interrupts ---- */
 
-static void as_many_fences_wait_as_the_limit_says(void **state)
+static void pending_fences_are_limited_by_max_fences(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "virglrenderer", "--max-fences", "3",
 					    NULL };
@@ -445,7 +445,7 @@ static void a_reset_drops_all_fences(void **state)
 	}
 }
 
-static void a_vmm_that_goes_leaves_no_fence_behind(void **state)
+static void a_disconnect_leaves_no_fence_behind(void **state)
 {
 	struct fence f = { FENCE, 1, 0, 1 };
 	struct vmm *vmm = boot(state);
@@ -468,19 +468,19 @@ static void a_vmm_that_goes_leaves_no_fence_behind(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(fences_come_back_as_they_were),
+		DEVICE_TEST(fences_are_returned_unchanged),
 		DEVICE_TEST(every_command_can_have_a_fence),
-		DEVICE_TEST(fences_of_one_timeline_pass_in_their_order),
-		DEVICE_TEST(an_unfenced_command_waits_for_nothing),
+		DEVICE_TEST(fences_of_one_timeline_are_answered_in_order),
+		DEVICE_TEST(a_command_without_a_fence_does_not_wait),
 		DEVICE_TEST(a_command_that_fails_is_answered_at_once),
 		DEVICE_TEST(a_ring_needs_its_context),
-		DEVICE_TEST(a_context_that_goes_gives_its_fences_back),
-		DEVICE_TEST(a_fence_that_passes_answers_no_question),
-		DEVICE_TEST(as_many_fences_wait_as_the_limit_says),
+		DEVICE_TEST(destroying_a_context_answers_its_fences),
+		DEVICE_TEST(a_completed_fence_does_not_answer_a_display_request),
+		DEVICE_TEST(pending_fences_are_limited_by_max_fences),
 		DEVICE_TEST(a_batch_of_fences_is_one_interrupt),
 		DEVICE_TEST(nothing_is_lost_over_stop_and_cont),
 		DEVICE_TEST(a_reset_drops_all_fences),
-		DEVICE_TEST(a_vmm_that_goes_leaves_no_fence_behind),
+		DEVICE_TEST(a_disconnect_leaves_no_fence_behind),
 	};
 
 	return gpu3d_works() ? cmocka_run_group_tests_name("3d fences", tests, NULL, NULL)

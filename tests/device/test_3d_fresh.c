@@ -226,7 +226,7 @@ static void next_guest(struct vmm *vmm)
 	vmm_start(vmm);
 }
 
-static void a_new_guest_finds_zeros_in_all_that_it_makes(void **state)
+static void a_new_guest_finds_zeros_in_new_resources(void **state)
 {
 	struct vmm_options options = { .args = gpu3d_args };
 	struct vmm *vmm = fixture_boot(state, &options);
@@ -256,7 +256,7 @@ static void a_new_guest_finds_zeros_in_all_that_it_makes(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(a_new_guest_finds_zeros_in_all_that_it_makes),
+		DEVICE_TEST(a_new_guest_finds_zeros_in_new_resources),
 	};
 
 	return gpu3d_works() ? cmocka_run_group_tests_name("3d fresh", tests, NULL, NULL)

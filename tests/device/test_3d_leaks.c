@@ -38,7 +38,7 @@ static void draw_and_show(struct vmm *vmm, uint32_t id)
 }
 
 /* The two go in one order in every second round, in the other order in the others. */
-static void contexts_and_resources_that_are_gone_take_nothing(void **state)
+static void destroyed_contexts_and_resources_leak_nothing(void **state)
 {
 	struct vmm_options options = { .args = gpu3d_args };
 	struct vmm *vmm = fixture_boot(state, &options);
@@ -144,7 +144,7 @@ static void watch_usage(const struct daemon *d, struct usage *usage, unsigned ro
 }
 
 /* Every third time the rings are stopped first, and all that waits is answered after that. */
-static void a_thousand_resets_with_fences_in_flight_take_nothing(void **state)
+static void a_thousand_resets_with_fences_in_flight_leak_nothing(void **state)
 {
 	struct vmm_options options = { .args = gpu3d_args };
 	struct vmm *vmm = fixture_boot(state, &options);
@@ -182,8 +182,8 @@ static void a_thousand_resets_with_fences_in_flight_take_nothing(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(contexts_and_resources_that_are_gone_take_nothing),
-		DEVICE_TEST(a_thousand_resets_with_fences_in_flight_take_nothing),
+		DEVICE_TEST(destroyed_contexts_and_resources_leak_nothing),
+		DEVICE_TEST(a_thousand_resets_with_fences_in_flight_leak_nothing),
 	};
 
 	setenv("MALLOC_MMAP_THRESHOLD_", FREED_AT_ONCE, 1);

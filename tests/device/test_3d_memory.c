@@ -166,31 +166,31 @@ static void sampler_states_are_charged(void **state)
 	fill(state, "sampler states", add_samplers, RESP_OUT_OF_MEMORY);
 }
 
-static void states_are_charged(void **state)
+static void blend_and_depth_states_are_charged(void **state)
 {
 	fill(state, "states", add_states, RESP_OUT_OF_MEMORY);
 }
 
-static void what_is_not_there_is_not_given_back(void **state)
+static void destroying_unknown_objects_releases_no_charge(void **state)
 {
 	assert_in_range(fill(state, "states, and others destroyed", add_states_and_destroy_others,
 			     RESP_OUT_OF_MEMORY),
 			1, FEW_ROUNDS);
 }
 
-static void thin_textures_are_charged_as_the_driver_makes_them(void **state)
+static void thin_textures_are_charged_as_the_driver_allocates_them(void **state)
 {
 	fill(state, "1x1x2048 textures", add_thin_textures, RESP_OUT_OF_MEMORY);
 }
 
-static void small_buffers_are_charged_as_the_driver_makes_them(void **state)
+static void small_buffers_are_charged_as_the_driver_allocates_them(void **state)
 {
 	fill(state, "buffers of a byte", add_small_buffers, RESP_OUT_OF_MEMORY);
 }
 
 /* ---- what comes back ---- */
 
-static void objects_that_are_destroyed_are_given_back(void **state)
+static void destroyed_objects_release_their_charge(void **state)
 {
 	guest_start(state);
 	guest_make_context(1);
@@ -226,11 +226,11 @@ static int run(void)
 		DEVICE_TEST(vertex_elements_are_charged),
 		DEVICE_TEST(surfaces_are_charged),
 		DEVICE_TEST(sampler_states_are_charged),
-		DEVICE_TEST(states_are_charged),
-		DEVICE_TEST(what_is_not_there_is_not_given_back),
-		DEVICE_TEST(thin_textures_are_charged_as_the_driver_makes_them),
-		DEVICE_TEST(small_buffers_are_charged_as_the_driver_makes_them),
-		DEVICE_TEST(objects_that_are_destroyed_are_given_back),
+		DEVICE_TEST(blend_and_depth_states_are_charged),
+		DEVICE_TEST(destroying_unknown_objects_releases_no_charge),
+		DEVICE_TEST(thin_textures_are_charged_as_the_driver_allocates_them),
+		DEVICE_TEST(small_buffers_are_charged_as_the_driver_allocates_them),
+		DEVICE_TEST(destroyed_objects_release_their_charge),
 	};
 
 	if (!gpu3d_works())

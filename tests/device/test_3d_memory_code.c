@@ -76,7 +76,7 @@ static void code_that_a_driver_compiles_is_measured(void **state)
 	assert_ok(gpu_ctx_create(g.vmm, 1, 0));
 }
 
-static void one_stream_cannot_have_all_compiled(void **state)
+static void one_stream_cannot_compile_without_limit(void **state)
 {
 	struct virtio_gpu_ctrl_hdr header = { .ctx_id = 1 };
 	struct chain *c;
@@ -129,7 +129,7 @@ static void reconnect(void)
 	vmm_start(g.vmm);
 }
 
-static void sixty_sessions_with_streams_take_nothing(void **state)
+static void sixty_sessions_with_streams_leak_nothing(void **state)
 {
 	struct usage before = { 0 }, after;
 
@@ -150,8 +150,8 @@ static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(code_that_a_driver_compiles_is_measured),
-		DEVICE_TEST(one_stream_cannot_have_all_compiled),
-		DEVICE_TEST(sixty_sessions_with_streams_take_nothing),
+		DEVICE_TEST(one_stream_cannot_compile_without_limit),
+		DEVICE_TEST(sixty_sessions_with_streams_leak_nothing),
 	};
 
 	if (!gpu3d_works())

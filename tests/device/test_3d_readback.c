@@ -14,7 +14,7 @@
 
 /* ---- buffers ---- */
 
-static void buffers_of_any_format_hold_as_many_bytes_as_they_are_wide(void **state)
+static void the_width_of_a_buffer_is_its_size_in_any_format(void **state)
 {
 	static const uint32_t formats[] = { BGRA, FORMAT_RGBA32_FLOAT, 27, FORMAT_DXT1,
 					    FORMAT_Z32F };
@@ -117,7 +117,7 @@ static void try_texture(struct vmm *vmm, const struct room *room, const create_3
 	assert_ok(gpu_unref(vmm, 1));
 }
 
-static void no_texture_gives_what_nobody_wrote(void **state)
+static void transfers_return_no_unwritten_memory(void **state)
 {
 	static const uint32_t samples[] = { 0, 1, 4 };
 	struct vmm *vmm = painted_boot(state);
@@ -146,7 +146,7 @@ static void no_texture_gives_what_nobody_wrote(void **state)
 }
 
 /* What OpenGL does read back is not refused: what was written comes back, layer by layer. */
-static void what_was_written_comes_back(void **state)
+static void written_textures_are_read_back(void **state)
 {
 	static const struct {
 		uint32_t target, format, bytes; /* of all layers */
@@ -202,7 +202,7 @@ static void assert_not_shown(uint32_t type)
 		assert_response(type, RESP_UNSPEC);
 }
 
-static void what_cannot_be_read_back_is_not_shown(void **state)
+static void textures_that_cannot_be_read_back_are_not_shown(void **state)
 {
 	struct vmm *vmm = painted_boot(state);
 	create_3d_t samples = gpu_texture(1, SIDE, SIDE), bytes = painted_buffer(BGRA, 4096);
@@ -226,10 +226,10 @@ static void what_cannot_be_read_back_is_not_shown(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(buffers_of_any_format_hold_as_many_bytes_as_they_are_wide),
-		DEVICE_TEST(no_texture_gives_what_nobody_wrote),
-		DEVICE_TEST(what_was_written_comes_back),
-		DEVICE_TEST(what_cannot_be_read_back_is_not_shown),
+		DEVICE_TEST(the_width_of_a_buffer_is_its_size_in_any_format),
+		DEVICE_TEST(transfers_return_no_unwritten_memory),
+		DEVICE_TEST(written_textures_are_read_back),
+		DEVICE_TEST(textures_that_cannot_be_read_back_are_not_shown),
 	};
 
 	return gpu3d_works() ? cmocka_run_group_tests_name("3d readback", tests, NULL, NULL)

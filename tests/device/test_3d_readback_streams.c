@@ -14,7 +14,7 @@
 #define FLAG_READ_FROM_HOST 2
 
 /* The library alone compares sizes here. */
-static void buffers_are_as_large_in_streams(void **state)
+static void the_width_of_a_buffer_is_its_size_in_streams_too(void **state)
 {
 	struct vmm *vmm = painted_boot(state);
 	struct room room = room_new(vmm);
@@ -68,7 +68,7 @@ static void assert_colour(const struct room *room, uint32_t offset, uint32_t rgb
 
 #define HALF (ROOM / 2)
 
-static void transfers_in_streams_come_in_their_turn(void **state)
+static void transfers_in_streams_keep_their_order(void **state)
 {
 	struct vmm *vmm = painted_boot(state);
 	struct room room = room_new(vmm), other = room_new(vmm);
@@ -98,7 +98,7 @@ static void transfers_in_streams_come_in_their_turn(void **state)
 	}
 }
 
-static void streams_give_nothing_that_nobody_wrote(void **state)
+static void transfers_in_streams_return_no_unwritten_memory(void **state)
 {
 	static const struct {
 		uint32_t target, format, samples;
@@ -126,7 +126,7 @@ static void streams_give_nothing_that_nobody_wrote(void **state)
 	assert_alive(vmm);
 }
 
-static void transfers_in_streams_that_cannot_be_are_refused(void **state)
+static void invalid_transfers_in_streams_are_refused(void **state)
 {
 	struct vmm *vmm = painted_boot(state);
 	struct room room = room_new(vmm);
@@ -165,10 +165,10 @@ static void transfers_in_streams_that_cannot_be_are_refused(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(buffers_are_as_large_in_streams),
-		DEVICE_TEST(transfers_in_streams_come_in_their_turn),
-		DEVICE_TEST(streams_give_nothing_that_nobody_wrote),
-		DEVICE_TEST(transfers_in_streams_that_cannot_be_are_refused),
+		DEVICE_TEST(the_width_of_a_buffer_is_its_size_in_streams_too),
+		DEVICE_TEST(transfers_in_streams_keep_their_order),
+		DEVICE_TEST(transfers_in_streams_return_no_unwritten_memory),
+		DEVICE_TEST(invalid_transfers_in_streams_are_refused),
 	};
 
 	return gpu3d_works() ? cmocka_run_group_tests_name("3d readback streams", tests, NULL, NULL)

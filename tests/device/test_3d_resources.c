@@ -27,7 +27,7 @@ static void assert_refused(uint32_t type)
 
 /* ---- RESOURCE_CREATE_3D ---- */
 
-static void resources_that_cannot_be_are_refused(void **state)
+static void invalid_resources_are_refused(void **state)
 {
 	static const create_3d_t bad[] = {
 		{ .target = 9, .width = 4, .height = 4, .depth = 1, .array_size = 1 },
@@ -84,7 +84,7 @@ static void resources_that_cannot_be_are_refused(void **state)
 }
 
 /* What only the library knows to be wrong; it must leave nothing behind under that number. */
-static void what_the_library_refuses_is_refused(void **state)
+static void resources_that_the_library_refuses_are_errors(void **state)
 {
 	struct vmm *vmm = boot(state, NULL, NULL);
 	create_3d_t odd = gpu_texture(1, W, H);
@@ -111,7 +111,7 @@ static void what_the_library_refuses_is_refused(void **state)
 }
 
 /* R8G8_R8B8: the library takes two bytes a pixel for it, and OpenGL four. */
-static void a_format_that_the_library_counts_wrongly_is_refused(void **state)
+static void a_format_with_a_wrong_size_in_the_library_is_refused(void **state)
 {
 	struct vmm *vmm = boot(state, NULL, NULL);
 	create_3d_t odd = gpu_texture(1, W, H);
@@ -122,7 +122,7 @@ static void a_format_that_the_library_counts_wrongly_is_refused(void **state)
 	assert_ok(gpu_create_3d(vmm, gpu_texture(1, W, H)));
 }
 
-static void every_kind_of_texture_can_be_made(void **state)
+static void every_kind_of_texture_can_be_created(void **state)
 {
 	static const create_3d_t kinds[] = {
 		{ .target = 0, .width = 65536, .height = 1, .depth = 1, .array_size = 1 },
@@ -148,7 +148,7 @@ static void every_kind_of_texture_can_be_made(void **state)
 		assert_ok(gpu_unref(vmm, i + 1));
 }
 
-static void there_are_as_many_resources_as_the_limit_says(void **state)
+static void resources_are_limited(void **state)
 {
 	struct vmm *vmm = boot(state, "--max-resources", "3");
 
@@ -161,7 +161,7 @@ static void there_are_as_many_resources_as_the_limit_says(void **state)
 	assert_ok(gpu_create_3d(vmm, gpu_texture(4, W, H)));
 }
 
-static void resources_take_as_much_memory_as_the_limit_says(void **state)
+static void memory_of_resources_is_limited(void **state)
 {
 	/* 12 KiB for what a resource takes beside its pixels. */
 	struct vmm *vmm = boot(state, "--max-hostmem", "1036K");
@@ -253,7 +253,7 @@ static void commands_of_3d_work_on_2d_resources(void **state)
 	image_check_host(vmm, &i, &due);
 }
 
-static void all_formats_of_2d_are_shown_exactly(void **state)
+static void all_2d_formats_are_shown_exactly(void **state)
 {
 	static const uint32_t formats[] = {
 		VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
@@ -287,15 +287,15 @@ static void all_formats_of_2d_are_shown_exactly(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(resources_that_cannot_be_are_refused),
-		DEVICE_TEST(what_the_library_refuses_is_refused),
-		DEVICE_TEST(a_format_that_the_library_counts_wrongly_is_refused),
-		DEVICE_TEST(every_kind_of_texture_can_be_made),
-		DEVICE_TEST(there_are_as_many_resources_as_the_limit_says),
-		DEVICE_TEST(resources_take_as_much_memory_as_the_limit_says),
+		DEVICE_TEST(invalid_resources_are_refused),
+		DEVICE_TEST(resources_that_the_library_refuses_are_errors),
+		DEVICE_TEST(a_format_with_a_wrong_size_in_the_library_is_refused),
+		DEVICE_TEST(every_kind_of_texture_can_be_created),
+		DEVICE_TEST(resources_are_limited),
+		DEVICE_TEST(memory_of_resources_is_limited),
 		DEVICE_TEST(commands_of_2d_work_on_3d_resources),
 		DEVICE_TEST(commands_of_3d_work_on_2d_resources),
-		DEVICE_TEST(all_formats_of_2d_are_shown_exactly),
+		DEVICE_TEST(all_2d_formats_are_shown_exactly),
 	};
 
 	return gpu3d_works() ? cmocka_run_group_tests_name("3d resources", tests, NULL, NULL)

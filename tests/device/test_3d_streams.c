@@ -62,7 +62,7 @@ static void start(struct vmm *vmm)
 	assert_ok(gpu_ctx_attach(vmm, 1, BUFFER));
 }
 
-static void streams_that_killed_the_library_are_refused(void **state)
+static void streams_that_crashed_the_library_are_refused(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -80,7 +80,7 @@ static void streams_that_killed_the_library_are_refused(void **state)
 	assert_alive(vmm);
 }
 
-static void streams_that_take_for_ever_are_refused(void **state)
+static void endless_streams_are_refused(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -107,7 +107,7 @@ static void append_text(struct stream *s, uint32_t type, const char *text)
 	s->count = 6 + n;
 }
 
-static void shaders_that_killed_the_library_are_refused(void **state)
+static void shaders_that_crashed_the_library_are_refused(void **state)
 {
 	static const struct {
 		uint32_t type;
@@ -137,9 +137,9 @@ static void shaders_that_killed_the_library_are_refused(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(streams_that_killed_the_library_are_refused),
-		DEVICE_TEST(streams_that_take_for_ever_are_refused),
-		DEVICE_TEST(shaders_that_killed_the_library_are_refused),
+		DEVICE_TEST(streams_that_crashed_the_library_are_refused),
+		DEVICE_TEST(endless_streams_are_refused),
+		DEVICE_TEST(shaders_that_crashed_the_library_are_refused),
 	};
 
 	return gpu3d_works() ? cmocka_run_group_tests_name("3d streams", tests, NULL, NULL)

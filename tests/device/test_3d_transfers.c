@@ -27,7 +27,7 @@ static void assert_refused(uint32_t type)
 
 /* ---- good ones ---- */
 
-static void transfers_go_both_ways(void **state)
+static void transfers_work_in_both_directions(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct image i = image_new_3d(vmm, gpu_texture(1, W, H)), due = image_due(vmm, W, H);
@@ -65,7 +65,7 @@ static void transfers_go_both_ways(void **state)
 	assert_ok(gpu_from_host_3d(vmm, part));
 }
 
-static void backings_in_pieces_are_one(void **state)
+static void backings_in_pieces_are_joined(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct image due = image_due(vmm, W, H);
@@ -100,7 +100,7 @@ static void assert_both_refused(struct vmm *vmm, transfer_3d_t t, uint32_t due)
 			 t.box.d, (unsigned long long)t.offset, t.hdr.ctx_id, to, from, due);
 }
 
-static void transfers_outside_of_the_resource_are_refused(void **state)
+static void transfers_outside_the_resource_are_refused(void **state)
 {
 	static const struct virtio_gpu_box bad[] = {
 		{ 0, 0, 0, W + 1, 1, 1 },
@@ -159,7 +159,7 @@ static void transfers_outside_of_the_resource_are_refused(void **state)
 	assert_both_refused(vmm, t, RESP_INVALID_PARAMETER);
 }
 
-static void transfers_of_layers_are_checked_against_their_number(void **state)
+static void transfers_of_layers_are_limited_to_the_layers(void **state)
 {
 	struct vmm *vmm = boot(state);
 	create_3d_t cube = gpu_texture(1, 16, 16), solid = gpu_texture(2, 16, 16);
@@ -267,7 +267,7 @@ static void transfers_with_any_stride_do_no_harm(void **state)
 	assert_ok(gpu_to_host_3d(vmm, gpu_whole(&i)));
 }
 
-static void buffers_hold_bytes(void **state)
+static void transfers_of_buffers_move_bytes(void **state)
 {
 	struct vmm *vmm = boot(state);
 	create_3d_t args = gpu_texture(1, 4096, 1);
@@ -299,7 +299,7 @@ static void buffers_hold_bytes(void **state)
 }
 
 /* The library keeps pointers to the backing: none may be left when the memory goes. */
-static void a_backing_whose_memory_goes_fails_until_it_is_back(void **state)
+static void transfers_fail_until_removed_memory_is_back(void **state)
 {
 	struct vmm *vmm = boot(state);
 	unsigned hot = memory_add(&vmm->memory, 0x200000000ull, 1u << 20, 0);
@@ -334,14 +334,14 @@ static void a_backing_whose_memory_goes_fails_until_it_is_back(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(transfers_go_both_ways),
-		DEVICE_TEST(backings_in_pieces_are_one),
-		DEVICE_TEST(transfers_outside_of_the_resource_are_refused),
-		DEVICE_TEST(transfers_of_layers_are_checked_against_their_number),
+		DEVICE_TEST(transfers_work_in_both_directions),
+		DEVICE_TEST(backings_in_pieces_are_joined),
+		DEVICE_TEST(transfers_outside_the_resource_are_refused),
+		DEVICE_TEST(transfers_of_layers_are_limited_to_the_layers),
 		DEVICE_TEST(transfers_need_memory_a_resource_and_a_context),
 		DEVICE_TEST(transfers_with_any_stride_do_no_harm),
-		DEVICE_TEST(buffers_hold_bytes),
-		DEVICE_TEST(a_backing_whose_memory_goes_fails_until_it_is_back),
+		DEVICE_TEST(transfers_of_buffers_move_bytes),
+		DEVICE_TEST(transfers_fail_until_removed_memory_is_back),
 	};
 
 	return gpu3d_works() ? cmocka_run_group_tests_name("3d transfers", tests, NULL, NULL)

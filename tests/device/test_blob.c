@@ -55,7 +55,7 @@ static uint32_t refusal_of(uint32_t memory, uint32_t n_entries)
 	return vmm_is_gfxstream() && is_known ? RESP_INVALID_CONTEXT_ID : RESP_INVALID_PARAMETER;
 }
 
-static void blobs_that_cannot_be_are_refused(void **state)
+static void invalid_blobs_are_refused(void **state)
 {
 	struct vmm *vmm = boot(state);
 	uint64_t gpa = memory_alloc(&vmm->memory, MEMORY_MAIN, 4 * PAGE, PAGE);
@@ -135,7 +135,7 @@ static void blobs_need_their_feature(void **state)
 }
 
 /* The lists of pages are the daemon's memory, the pages are not. */
-static void lists_of_pages_count_as_memory(void **state)
+static void backing_lists_count_as_memory(void **state)
 {
 	enum { ENTRIES = 16384 };
 	struct vmm *vmm = boot_with(state, "--max-hostmem", "1M", 0);
@@ -181,7 +181,7 @@ static void lists_of_pages_count_as_memory(void **state)
 	free(entries);
 }
 
-static void other_commands_know_a_blob_when_they_see_one(void **state)
+static void other_commands_work_on_blobs_or_refuse_them(void **state)
 {
 	struct vmm *vmm = boot(state);
 	uint8_t uuid[16];
@@ -236,7 +236,7 @@ static void a_cursor_can_be_a_blob(void **state)
 
 /* ---- with OpenGL only ---- */
 
-static void contexts_take_blobs_and_do_no_harm_to_them(void **state)
+static void blobs_can_be_attached_to_contexts(void **state)
 {
 	struct vmm *vmm = boot(state);
 	uint8_t *blob = blob_new(vmm, 1, W * H * 4, NULL), copy[W * H * 4];
@@ -289,15 +289,15 @@ static void no_blob_can_be_mapped(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(blobs_that_cannot_be_are_refused),
+		DEVICE_TEST(invalid_blobs_are_refused),
 		DEVICE_TEST(blobs_need_their_feature),
 		DEVICE_TEST(no_blob_can_be_mapped),
-		DEVICE_TEST(lists_of_pages_count_as_memory),
-		DEVICE_TEST(other_commands_know_a_blob_when_they_see_one),
+		DEVICE_TEST(backing_lists_count_as_memory),
+		DEVICE_TEST(other_commands_work_on_blobs_or_refuse_them),
 		DEVICE_TEST(a_cursor_can_be_a_blob),
 	};
 	const struct CMUnitTest more[] = {
-		DEVICE_TEST(contexts_take_blobs_and_do_no_harm_to_them),
+		DEVICE_TEST(blobs_can_be_attached_to_contexts),
 	};
 	int failed;
 

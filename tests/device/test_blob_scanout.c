@@ -63,7 +63,7 @@ static struct image fill(struct vmm *vmm, uint8_t *blob, const struct layout *l,
 
 /* ---- SET_SCANOUT_BLOB ---- */
 
-static void layouts_outside_of_the_blob_are_refused(void **state)
+static void layouts_outside_the_blob_are_refused(void **state)
 {
 	const uint32_t stride = 300, size = 1000 + stride * (H - 1) + W * 4;
 	const struct layout good = { BGRX, W, H, stride, 1000, { 0, 0, W, H } };
@@ -231,7 +231,7 @@ static void flush_sends_the_damaged_box_only(void **state)
 	}
 }
 
-static void a_blob_that_is_shown_can_go(void **state)
+static void a_shown_blob_can_be_destroyed(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct layout l = plain(W, H);
@@ -254,7 +254,7 @@ static void a_blob_that_is_shown_can_go(void **state)
 	}
 }
 
-static void a_screen_goes_from_one_kind_to_the_other(void **state)
+static void a_scanout_changes_between_blob_and_resource(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct layout l = plain(W, H);
@@ -298,12 +298,12 @@ static void a_new_display_is_sent_the_picture(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(layouts_outside_of_the_blob_are_refused),
+		DEVICE_TEST(layouts_outside_the_blob_are_refused),
 		DEVICE_TEST(every_format_is_shown_exactly),
 		DEVICE_TEST(scattered_blobs_are_shown_exactly),
 		DEVICE_TEST(flush_sends_the_damaged_box_only),
-		DEVICE_TEST(a_blob_that_is_shown_can_go),
-		DEVICE_TEST(a_screen_goes_from_one_kind_to_the_other),
+		DEVICE_TEST(a_shown_blob_can_be_destroyed),
+		DEVICE_TEST(a_scanout_changes_between_blob_and_resource),
 		DEVICE_TEST(a_new_display_is_sent_the_picture),
 	};
 	int failed;

@@ -83,7 +83,7 @@ static void write_qemu_that_hangs(const char *path)
 	chmod(path, 0755);
 }
 
-static void where_all_is_there_the_status_is_0(void **state)
+static void if_everything_works_the_status_is_0(void **state)
 {
 	char *text;
 
@@ -97,7 +97,7 @@ static void where_all_is_there_the_status_is_0(void **state)
 	free(text);
 }
 
-static void what_is_missing_has_a_cure_and_status_3(void **state)
+static void a_missing_part_has_a_cure_and_status_3(void **state)
 {
 	char *text;
 
@@ -110,7 +110,7 @@ static void what_is_missing_has_a_cure_and_status_3(void **state)
 	free(text);
 }
 
-static void what_the_options_ask_for_in_vain_has_status_1(void **state)
+static void options_that_do_not_work_here_have_status_1(void **state)
 {
 	(void)state;
 	expect(ARGS("--virgl", "--use-egl", "no"), 1,
@@ -154,7 +154,7 @@ static void a_driver_that_ends_the_process_with_status_0_is_a_finding(void **sta
 	free(text);
 }
 
-static void a_qemu_that_does_not_answer_is_not_waited_for(void **state)
+static void a_qemu_that_hangs_is_killed(void **state)
 {
 	(void)state;
 	write_qemu_that_hangs(qemu);
@@ -178,7 +178,7 @@ static void root_runs_nothing_that_others_can_replace(void **state)
 	assert_int_equal(chmod(directory, 0700), 0);
 }
 
-static void a_relative_path_is_one_from_where_it_was_started(void **state)
+static void a_relative_path_is_relative_to_the_start_directory(void **state)
 {
 	(void)state;
 	assert_int_equal(chdir("/dev"), 0);
@@ -186,7 +186,7 @@ static void a_relative_path_is_one_from_where_it_was_started(void **state)
 	assert_int_equal(chdir("/"), 0);
 }
 
-static void an_answer_that_cannot_be_written_has_status_1(void **state)
+static void unwritable_output_has_status_1(void **state)
 {
 	struct daemon d = { .pidfd = -1, .script = "exec \"$0\" \"$@\" >/dev/full" };
 	char *err;
@@ -223,15 +223,15 @@ static void json_has_the_same_findings(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(where_all_is_there_the_status_is_0),
-		DEVICE_TEST(what_is_missing_has_a_cure_and_status_3),
-		DEVICE_TEST(what_the_options_ask_for_in_vain_has_status_1),
+		DEVICE_TEST(if_everything_works_the_status_is_0),
+		DEVICE_TEST(a_missing_part_has_a_cure_and_status_3),
+		DEVICE_TEST(options_that_do_not_work_here_have_status_1),
 		DEVICE_TEST(a_driver_that_crashes_is_a_finding),
 		DEVICE_TEST(a_driver_that_ends_the_process_with_status_0_is_a_finding),
-		DEVICE_TEST(a_qemu_that_does_not_answer_is_not_waited_for),
+		DEVICE_TEST(a_qemu_that_hangs_is_killed),
 		DEVICE_TEST(root_runs_nothing_that_others_can_replace),
-		DEVICE_TEST(a_relative_path_is_one_from_where_it_was_started),
-		DEVICE_TEST(an_answer_that_cannot_be_written_has_status_1),
+		DEVICE_TEST(a_relative_path_is_relative_to_the_start_directory),
+		DEVICE_TEST(unwritable_output_has_status_1),
 		DEVICE_TEST(json_has_the_same_findings),
 	};
 

@@ -74,7 +74,7 @@ static void misuse_ends_with_status_2(void **state)
 	expect(ARGS(SOCKET, "--headless=yes"), 2, "headless");
 }
 
-static void values_that_cannot_be_end_with_status_2(void **state)
+static void invalid_values_end_with_status_2(void **state)
 {
 	(void)state;
 	expect(ARGS("--fd", "x"), 2, "--fd");
@@ -110,7 +110,7 @@ static void values_that_cannot_be_end_with_status_2(void **state)
 }
 
 /* QEMU ends if its window is no power of two. */
-static void a_window_that_qemu_cannot_have_is_refused(void **state)
+static void a_window_size_that_qemu_refuses_is_refused(void **state)
 {
 	static const char *const wrong[] = { "1",       "4095", "4K",   "512K", "1048575",
 					     "1048577", "3M",   "24M",  "257M", "255M",
@@ -126,7 +126,7 @@ static void a_window_that_qemu_cannot_have_is_refused(void **state)
 	expect(ARGS(SOCKET, "--shmem-size", "16E"), 2, "--shmem-size 16E: expected");
 }
 
-static void what_cannot_be_done_ends_with_status_1(void **state)
+static void impossible_options_end_with_status_1(void **state)
 {
 	(void)state;
 	expect(ARGS("--gpu-mode", "2d", SOCKET), 1, "/nonexistent/");
@@ -145,7 +145,7 @@ static void what_cannot_be_done_ends_with_status_1(void **state)
 }
 
 /* Nothing is said before the sentence: no renderer was started. */
-static void what_costs_little_to_find_is_found_before_a_driver_starts(void **state)
+static void cheap_checks_run_before_a_driver_starts(void **state)
 {
 	const char *const *const faults[] = {
 		ARGS(NO_SOCKET),
@@ -196,7 +196,7 @@ static void an_error_says_what_was_expected(void **state)
 	expect(ARGS(SOCKET, "--fd", "3"), 2, "cannot be used together (");
 }
 
-static void a_limit_may_have_its_largest_value(void **state)
+static void a_limit_can_have_its_largest_value(void **state)
 {
 	(void)state;
 	/* What is wrong comes later: the descriptor. */
@@ -288,7 +288,7 @@ static void help_has_groups_examples_and_80_columns(void **state)
 }
 
 /* A full disk, or a reader that is gone. */
-static void help_that_cannot_be_written_ends_with_status_1(void **state)
+static void unwritable_help_ends_with_status_1(void **state)
 {
 	static const char *const requests[] = { "--help", "--version", "--print-capabilities" };
 
@@ -320,7 +320,7 @@ static void version_names_renderers_and_libraries(void **state)
 	free(err);
 }
 
-static void help_and_version_are_given_on_stdout(void **state)
+static void help_and_version_go_to_standard_output(void **state)
 {
 	static const char *const requests[] = { "-h", "--help", "-V", "--version" };
 	static const char *const due[] = { "--socket-path", "--gpu-mode", "vhost-device-gpu ",
@@ -374,7 +374,7 @@ static void limits_are_obeyed(void **state)
 	assert_ok(gpu_attach(vmm, 1, e, 2));
 }
 
-static void what_is_said_is_what_was_asked_for(void **state)
+static void the_log_level_decides_what_is_logged(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "2d",  "--log-level", "debug",
 					    "--sandbox",  "off", NULL };
@@ -388,7 +388,7 @@ static void what_is_said_is_what_was_asked_for(void **state)
 	free(text);
 }
 
-static void null_mode_takes_everything_and_shows_nothing(void **state)
+static void null_mode_accepts_everything_and_shows_nothing(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "null", NULL };
 	struct vmm_options options = { .args = args };
@@ -407,21 +407,21 @@ static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(misuse_ends_with_status_2),
-		DEVICE_TEST(values_that_cannot_be_end_with_status_2),
-		DEVICE_TEST(a_window_that_qemu_cannot_have_is_refused),
-		DEVICE_TEST(what_cannot_be_done_ends_with_status_1),
-		DEVICE_TEST(what_costs_little_to_find_is_found_before_a_driver_starts),
+		DEVICE_TEST(invalid_values_end_with_status_2),
+		DEVICE_TEST(a_window_size_that_qemu_refuses_is_refused),
+		DEVICE_TEST(impossible_options_end_with_status_1),
+		DEVICE_TEST(cheap_checks_run_before_a_driver_starts),
 		DEVICE_TEST(an_error_says_what_was_expected),
-		DEVICE_TEST(a_limit_may_have_its_largest_value),
+		DEVICE_TEST(a_limit_can_have_its_largest_value),
 		DEVICE_TEST(gfxstream_needs_its_library),
 		DEVICE_TEST(help_shows_values_and_defaults),
 		DEVICE_TEST(help_has_groups_examples_and_80_columns),
-		DEVICE_TEST(help_that_cannot_be_written_ends_with_status_1),
+		DEVICE_TEST(unwritable_help_ends_with_status_1),
 		DEVICE_TEST(version_names_renderers_and_libraries),
-		DEVICE_TEST(help_and_version_are_given_on_stdout),
+		DEVICE_TEST(help_and_version_go_to_standard_output),
 		DEVICE_TEST(limits_are_obeyed),
-		DEVICE_TEST(what_is_said_is_what_was_asked_for),
-		DEVICE_TEST(null_mode_takes_everything_and_shows_nothing),
+		DEVICE_TEST(the_log_level_decides_what_is_logged),
+		DEVICE_TEST(null_mode_accepts_everything_and_shows_nothing),
 	};
 
 	return cmocka_run_group_tests_name("cli", tests, NULL, NULL);

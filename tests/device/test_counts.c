@@ -309,7 +309,7 @@ static void a_page_flip_sends_no_scanout(void **state)
 
 /* 250 flushes one after the other, as of a guest that draws as fast as it can. What of them leaves
  * depends on nothing but the time that they took. */
-static void of_250_flushes_10_a_second_are_sent(void **state)
+static void at_10_fps_250_flushes_send_10_updates_a_second(void **state)
 {
 	struct vmm *vmm = boot_with(state, ten_a_second);
 	struct virtio_gpu_rect r = gpu_rect(0, 0, 320, 160);
@@ -360,7 +360,7 @@ static void asks_configuration(struct vmm *vmm, unsigned i)
 	assert_true(vhost_get_config(vmm, 0, sizeof(config), config));
 }
 
-static void a_question_of_the_vmm_allocates_nothing(void **state)
+static void a_request_of_the_front_end_allocates_nothing(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -377,7 +377,7 @@ static void nothing(struct vmm *vmm, unsigned i)
 	(void)i;
 }
 
-static void a_screen_that_does_not_change_wakes_nobody(void **state)
+static void an_unchanged_screen_causes_no_wake_up(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -401,10 +401,10 @@ static int run(void)
 		DEVICE_TEST(scattered_stripes_go_in_one_call_too),
 		DEVICE_TEST(a_band_costs_one_call),
 		DEVICE_TEST(a_page_flip_sends_no_scanout),
-		DEVICE_TEST(of_250_flushes_10_a_second_are_sent),
+		DEVICE_TEST(at_10_fps_250_flushes_send_10_updates_a_second),
 		DEVICE_TEST(a_cursor_that_moves_costs_a_message_of_24_bytes),
-		DEVICE_TEST(a_question_of_the_vmm_allocates_nothing),
-		DEVICE_TEST(a_screen_that_does_not_change_wakes_nobody),
+		DEVICE_TEST(a_request_of_the_front_end_allocates_nothing),
+		DEVICE_TEST(an_unchanged_screen_causes_no_wake_up),
 	};
 
 	return cmocka_run_group_tests_name("counts", tests, NULL, NULL);

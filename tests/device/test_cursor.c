@@ -42,7 +42,7 @@ static void assert_cursor_shows(struct vmm *vmm, uint32_t scanout, const struct 
 
 /* ---- refusals ---- */
 
-static void cursor_refuses_a_scanout_that_cannot_be(void **state)
+static void cursor_refuses_an_invalid_scanout(void **state)
 {
 	struct vmm *vmm = *state;
 
@@ -76,7 +76,7 @@ static void cursor_refuses_a_resource_beyond_64_pixels(void **state)
 
 /* ---- what is shown ---- */
 
-static void hot_spot_outside_of_the_image_is_moved_to_its_edge(void **state)
+static void a_hot_spot_outside_the_image_is_moved_to_its_edge(void **state)
 {
 	struct vmm *vmm = *state;
 
@@ -102,7 +102,7 @@ static void cursor_of_64_pixels_is_shown_as_it_is(void **state)
 	assert_int_equal(c->hot_y, 7);
 }
 
-static void smaller_cursor_is_padded_with_nothing(void **state)
+static void a_smaller_cursor_is_padded_with_transparent_pixels(void **state)
 {
 	static const uint32_t sizes[][2] = {
 		{ 32, 32 }, { 1, 1 }, { 64, 1 }, { 1, 64 }, { 24, 16 }
@@ -208,7 +208,7 @@ static void each_scanout_has_its_own_cursor(void **state)
 	assert_cursor_shows(vmm, 3, &b);
 }
 
-static void cursor_commands_are_taken_while_the_display_is_stuck(void **state)
+static void cursor_commands_are_served_while_the_display_is_stuck(void **state)
 {
 	struct vmm *vmm = *state;
 
@@ -244,18 +244,18 @@ static void cursor_commands_on_the_control_queue_work(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOOTED_TEST(cursor_refuses_a_scanout_that_cannot_be),
+		BOOTED_TEST(cursor_refuses_an_invalid_scanout),
 		BOOTED_TEST(cursor_refuses_an_unknown_resource),
 		BOOTED_TEST(cursor_refuses_a_resource_beyond_64_pixels),
-		BOOTED_TEST(hot_spot_outside_of_the_image_is_moved_to_its_edge),
+		BOOTED_TEST(a_hot_spot_outside_the_image_is_moved_to_its_edge),
 		BOOTED_TEST(cursor_of_64_pixels_is_shown_as_it_is),
-		BOOTED_TEST(smaller_cursor_is_padded_with_nothing),
+		BOOTED_TEST(a_smaller_cursor_is_padded_with_transparent_pixels),
 		BOOTED_TEST(cursor_in_another_byte_order_is_converted),
 		BOOTED_TEST(cursor_image_is_the_one_at_the_time_of_the_command),
 		BOOTED_TEST(resource_zero_hides_the_cursor),
 		BOOTED_TEST(move_sends_the_position_only),
 		BOOTED_TEST(each_scanout_has_its_own_cursor),
-		BOOTED_TEST(cursor_commands_are_taken_while_the_display_is_stuck),
+		BOOTED_TEST(cursor_commands_are_served_while_the_display_is_stuck),
 		BOOTED_TEST(cursor_commands_on_the_control_queue_work),
 	};
 

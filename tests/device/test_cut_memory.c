@@ -146,7 +146,7 @@ static void submit_flush(struct machine *m)
 
 /* ---- backings ---- */
 
-static void a_transfer_from_memory_that_is_gone_ends_the_session(void **state)
+static void a_transfer_from_truncated_memory_ends_the_session(void **state)
 {
 	static const uint64_t sizes[] = { 0, 4096, ROW * (H - 1) };
 	struct machine m;
@@ -161,7 +161,7 @@ static void a_transfer_from_memory_that_is_gone_ends_the_session(void **state)
 	}
 }
 
-static void memory_that_is_cut_and_not_touched_costs_nothing(void **state)
+static void truncated_memory_that_is_not_accessed_does_no_harm(void **state)
 {
 	struct machine m = boot(state);
 
@@ -172,7 +172,7 @@ static void memory_that_is_cut_and_not_touched_costs_nothing(void **state)
 	assert_alive(m.vmm);
 }
 
-static void a_request_and_an_answer_in_memory_that_is_gone_end_the_session(void **state)
+static void a_request_or_response_in_truncated_memory_ends_the_session(void **state)
 {
 	/* One that asks the display nothing. */
 	struct virtio_gpu_resource_unref c = { { .type = VIRTIO_GPU_CMD_RESOURCE_UNREF }, 9, 0 };
@@ -192,7 +192,7 @@ static void a_request_and_an_answer_in_memory_that_is_gone_end_the_session(void 
 	}
 }
 
-static void rings_whose_memory_is_gone_end_the_session(void **state)
+static void rings_in_truncated_memory_end_the_session(void **state)
 {
 	struct machine m = boot(state);
 
@@ -205,7 +205,7 @@ static void rings_whose_memory_is_gone_end_the_session(void **state)
 
 /* ---- pictures that the kernel reads for us ---- */
 
-static void a_picture_in_memory_that_is_gone_ends_the_session(void **state)
+static void a_picture_in_truncated_memory_ends_the_session(void **state)
 {
 	/* Long rows are sent from where they are, short ones are copied first. */
 	static const uint32_t widths[] = { W, 32 };
@@ -222,7 +222,7 @@ static void a_picture_in_memory_that_is_gone_ends_the_session(void **state)
 	}
 }
 
-static void half_a_picture_whose_memory_is_gone_ends_the_session(void **state)
+static void memory_truncated_within_a_picture_ends_the_session(void **state)
 {
 	struct machine m = boot(state);
 
@@ -237,7 +237,7 @@ static void half_a_picture_whose_memory_is_gone_ends_the_session(void **state)
 }
 
 /* The rest of what was begun is copied when its blob goes. */
-static void half_a_picture_that_is_kept_from_memory_that_is_gone_ends_the_session(void **state)
+static void copying_the_rest_of_a_picture_from_truncated_memory_ends_the_session(void **state)
 {
 	struct machine m = boot(state);
 	struct virtio_gpu_resource_unref c = { { .type = VIRTIO_GPU_CMD_RESOURCE_UNREF }, 1, 0 };
@@ -266,7 +266,7 @@ static struct machine boot_3d(void **state)
 	return m;
 }
 
-static void transfers_of_3d_with_memory_that_is_gone_end_the_session(void **state)
+static void transfers_of_3d_with_truncated_memory_end_the_session(void **state)
 {
 	static const uint32_t types[] = { VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D,
 					  VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D };
@@ -283,7 +283,7 @@ static void transfers_of_3d_with_memory_that_is_gone_end_the_session(void **stat
 	}
 }
 
-static void a_stream_in_memory_that_is_gone_ends_the_session(void **state)
+static void a_stream_in_truncated_memory_ends_the_session(void **state)
 {
 	struct machine m = boot_3d(state);
 	struct virtio_gpu_cmd_submit c = { { .type = VIRTIO_GPU_CMD_SUBMIT_3D, .ctx_id = 1 },
@@ -298,21 +298,21 @@ static void a_stream_in_memory_that_is_gone_ends_the_session(void **state)
 }
 
 #define TESTS_OF_BOTH                                                                              \
-	DEVICE_TEST(a_transfer_from_memory_that_is_gone_ends_the_session),                         \
-		DEVICE_TEST(memory_that_is_cut_and_not_touched_costs_nothing),                     \
-		DEVICE_TEST(a_request_and_an_answer_in_memory_that_is_gone_end_the_session),       \
-		DEVICE_TEST(rings_whose_memory_is_gone_end_the_session),                           \
-		DEVICE_TEST(a_picture_in_memory_that_is_gone_ends_the_session),                    \
-		DEVICE_TEST(half_a_picture_whose_memory_is_gone_ends_the_session),                 \
-		DEVICE_TEST(half_a_picture_that_is_kept_from_memory_that_is_gone_ends_the_session)
+	DEVICE_TEST(a_transfer_from_truncated_memory_ends_the_session),                            \
+		DEVICE_TEST(truncated_memory_that_is_not_accessed_does_no_harm),                   \
+		DEVICE_TEST(a_request_or_response_in_truncated_memory_ends_the_session),           \
+		DEVICE_TEST(rings_in_truncated_memory_end_the_session),                            \
+		DEVICE_TEST(a_picture_in_truncated_memory_ends_the_session),                       \
+		DEVICE_TEST(memory_truncated_within_a_picture_ends_the_session),                   \
+		DEVICE_TEST(copying_the_rest_of_a_picture_from_truncated_memory_ends_the_session)
 
 static int run(void)
 {
 	const struct CMUnitTest tests[] = { TESTS_OF_BOTH };
 	const struct CMUnitTest tests_3d[] = {
 		TESTS_OF_BOTH,
-		DEVICE_TEST(transfers_of_3d_with_memory_that_is_gone_end_the_session),
-		DEVICE_TEST(a_stream_in_memory_that_is_gone_ends_the_session),
+		DEVICE_TEST(transfers_of_3d_with_truncated_memory_end_the_session),
+		DEVICE_TEST(a_stream_in_truncated_memory_ends_the_session),
 	};
 
 	mode = vmm_renderer("2d");

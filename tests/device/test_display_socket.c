@@ -93,7 +93,7 @@ static void the_session_is_served_while_a_frame_is_stuck(void **state)
 	image_wait_shown(vmm, &i, 0, FRAME);
 }
 
-static void frames_that_nobody_read_are_merged(void **state)
+static void unread_frames_are_merged(void **state)
 {
 	struct vmm *vmm = *state;
 	struct image i = shown(vmm, 1);
@@ -110,7 +110,7 @@ static void frames_that_nobody_read_are_merged(void **state)
 	assert_true(vmm->display.bytes - before < 3ull * FRAME_BYTES);
 }
 
-static void a_reader_that_dozes_sees_the_last_frame(void **state)
+static void a_slow_display_sees_the_last_frame(void **state)
 {
 	struct vmm *vmm = *state;
 	struct image i = shown(vmm, 1);
@@ -125,7 +125,7 @@ static void a_reader_that_dozes_sees_the_last_frame(void **state)
 
 /* ---- the scanout changes under a stuck frame ---- */
 
-static void the_scanout_may_change_while_a_frame_is_stuck(void **state)
+static void the_scanout_can_change_while_a_frame_is_stuck(void **state)
 {
 	struct vmm *vmm = *state;
 	struct image i = shown(vmm, 1), other = image_new(vmm, 2, BGRX, 800, 600);
@@ -141,7 +141,7 @@ static void the_scanout_may_change_while_a_frame_is_stuck(void **state)
 	image_wait_shown(vmm, &other, 0, image_rect(&other));
 }
 
-static void the_resource_may_go_while_its_frame_is_stuck(void **state)
+static void the_resource_can_be_destroyed_while_its_frame_is_stuck(void **state)
 {
 	struct vmm *vmm = *state;
 	struct image i = shown(vmm, 1);
@@ -159,7 +159,7 @@ static void the_resource_may_go_while_its_frame_is_stuck(void **state)
 	}
 }
 
-static void the_backing_may_go_while_the_frame_is_stuck(void **state)
+static void the_backing_can_be_detached_while_the_frame_is_stuck(void **state)
 {
 	struct vmm *vmm = *state;
 	unsigned hot = memory_add(&vmm->memory, 0x200000000ull, 16 << 20, 0);
@@ -183,7 +183,7 @@ static void the_backing_may_go_while_the_frame_is_stuck(void **state)
 
 /* ---- a display that goes, or is replaced ---- */
 
-static void a_display_that_hangs_up_costs_nothing(void **state)
+static void a_display_that_hangs_up_does_no_harm(void **state)
 {
 	struct vmm *vmm = *state;
 	struct image i = shown(vmm, 1);
@@ -200,7 +200,7 @@ static void a_display_that_hangs_up_costs_nothing(void **state)
 	}
 }
 
-static void a_second_socket_takes_the_place_of_the_first(void **state)
+static void a_second_socket_replaces_the_first(void **state)
 {
 	struct vmm *vmm = *state;
 	struct image i = shown(vmm, 1);
@@ -227,7 +227,7 @@ static void a_second_socket_takes_the_place_of_the_first(void **state)
 	assert_int_equal(daemon_count_fds(&vmm->daemon), fds);
 }
 
-static void questions_end_with_the_display(void **state)
+static void display_requests_end_with_the_display(void **state)
 {
 	struct virtio_gpu_ctrl_hdr h = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
 	struct vmm *vmm = *state;
@@ -278,7 +278,7 @@ static const struct nonsense nonsense[] = {
 	{ "half an answer", { DISPLAY_GET_DISPLAY_INFO, DISPLAY_REPLY, 408 }, 100 },
 };
 
-static void nonsense_from_the_display_does_no_harm(void **state)
+static void invalid_messages_of_the_display_do_no_harm(void **state)
 {
 	static const uint8_t zeros[4096];
 	struct vmm *vmm = *state;
@@ -299,7 +299,7 @@ static void nonsense_from_the_display_does_no_harm(void **state)
 	}
 }
 
-static void stray_flush_answers_are_overlooked(void **state)
+static void flush_replies_without_a_request_are_ignored(void **state)
 {
 	struct vmm *vmm = *state;
 	struct image i = shown(vmm, 1);
@@ -313,7 +313,7 @@ static void stray_flush_answers_are_overlooked(void **state)
 	assert_int_equal(vmm->display.counts[DISPLAY_GET_PROTOCOL_FEATURES], 1);
 }
 
-static void an_edid_that_claims_too_much_is_not_believed(void **state)
+static void an_edid_with_a_wrong_size_is_ignored(void **state)
 {
 	struct virtio_gpu_resp_edid edid;
 	struct vmm *vmm = *state;
@@ -332,7 +332,7 @@ static void mute_on_features(struct vmm *vmm)
 	vmm->display.is_silent_on_features = true;
 }
 
-static void a_display_that_tells_no_features_is_shown_pictures(void **state)
+static void a_display_without_a_features_reply_is_sent_pictures(void **state)
 {
 	struct vmm_options options = { .adjust = mute_on_features };
 	struct vmm *vmm = fixture_boot(state, &options);
@@ -351,19 +351,19 @@ static int run(void)
 	const struct CMUnitTest tests[] = {
 		BOOTED_TEST(commands_go_on_while_a_frame_is_stuck),
 		BOOTED_TEST(the_session_is_served_while_a_frame_is_stuck),
-		BOOTED_TEST(frames_that_nobody_read_are_merged),
-		BOOTED_TEST(a_reader_that_dozes_sees_the_last_frame),
-		BOOTED_TEST(the_scanout_may_change_while_a_frame_is_stuck),
-		BOOTED_TEST(the_resource_may_go_while_its_frame_is_stuck),
-		BOOTED_TEST(the_backing_may_go_while_the_frame_is_stuck),
-		BOOTED_TEST(a_display_that_hangs_up_costs_nothing),
-		BOOTED_TEST(a_second_socket_takes_the_place_of_the_first),
-		BOOTED_TEST(questions_end_with_the_display),
+		BOOTED_TEST(unread_frames_are_merged),
+		BOOTED_TEST(a_slow_display_sees_the_last_frame),
+		BOOTED_TEST(the_scanout_can_change_while_a_frame_is_stuck),
+		BOOTED_TEST(the_resource_can_be_destroyed_while_its_frame_is_stuck),
+		BOOTED_TEST(the_backing_can_be_detached_while_the_frame_is_stuck),
+		BOOTED_TEST(a_display_that_hangs_up_does_no_harm),
+		BOOTED_TEST(a_second_socket_replaces_the_first),
+		BOOTED_TEST(display_requests_end_with_the_display),
 		DEVICE_TEST(without_a_display_everything_else_works),
-		BOOTED_TEST(nonsense_from_the_display_does_no_harm),
-		BOOTED_TEST(stray_flush_answers_are_overlooked),
-		BOOTED_TEST(an_edid_that_claims_too_much_is_not_believed),
-		DEVICE_TEST(a_display_that_tells_no_features_is_shown_pictures),
+		BOOTED_TEST(invalid_messages_of_the_display_do_no_harm),
+		BOOTED_TEST(flush_replies_without_a_request_are_ignored),
+		BOOTED_TEST(an_edid_with_a_wrong_size_is_ignored),
+		DEVICE_TEST(a_display_without_a_features_reply_is_sent_pictures),
 	};
 
 	return cmocka_run_group_tests_name("display-socket", tests, NULL, NULL);

@@ -199,7 +199,7 @@ static void forget_what_was_under_way(struct vmm *vmm)
 
 /* ---- the tests ---- */
 
-static void ten_thousand_reconnects_cost_nothing(void **state)
+static void ten_thousand_reconnects_leak_nothing(void **state)
 {
 	struct endurance e = begin(*state, 10000);
 	struct vmm *vmm = e.vmm;
@@ -218,7 +218,7 @@ static void ten_thousand_reconnects_cost_nothing(void **state)
 	end(&e, "reconnects");
 }
 
-static void a_thousand_resets_with_work_in_flight_cost_nothing(void **state)
+static void a_thousand_resets_with_work_in_flight_leak_nothing(void **state)
 {
 	struct endurance e = begin(*state, 1000);
 	struct vmm *vmm = e.vmm;
@@ -241,7 +241,7 @@ static void a_thousand_resets_with_work_in_flight_cost_nothing(void **state)
 }
 
 /* In the middle of a message of the daemon's, of an answer of the display's, or of both. */
-static void a_thousand_displays_replaced_in_a_message_cost_nothing(void **state)
+static void a_thousand_displays_replaced_within_a_message_leak_nothing(void **state)
 {
 	static const struct vhost_user_header half = { DISPLAY_GET_DISPLAY_INFO, DISPLAY_REPLY,
 						       408 };
@@ -268,7 +268,7 @@ static void a_thousand_displays_replaced_in_a_message_cost_nothing(void **state)
 	end(&e, "displays");
 }
 
-static void a_thousand_tables_of_memory_under_a_live_backing_cost_nothing(void **state)
+static void a_thousand_memory_tables_under_a_live_backing_leak_nothing(void **state)
 {
 	struct endurance e = begin(*state, 1000);
 	struct vmm *vmm = e.vmm;
@@ -306,7 +306,7 @@ static void a_thousand_tables_of_memory_under_a_live_backing_cost_nothing(void *
 }
 
 /* Each of these once lost memory in QEMU's daemon (CVE-2021-3544) or in a driver's table. */
-static void commands_that_are_refused_take_no_memory(void **state)
+static void refused_commands_leak_no_memory(void **state)
 {
 	struct endurance e = begin(*state, 3000);
 	struct virtio_gpu_mem_entry good[64], bad[64];
@@ -376,7 +376,7 @@ static void a_display_that_reads_nothing_for_ten_seconds_gets_the_last_frame(voi
 		    SOCKET_BYTES + BAND_BYTES + WIDTH * HEIGHT * 4 + 4096);
 }
 
-static void a_display_that_never_answers_is_spoken_of_once(void **state)
+static void a_display_that_never_replies_is_logged_once(void **state)
 {
 	struct virtio_gpu_resp_display_info info;
 	struct virtio_gpu_resp_edid edid;
@@ -400,13 +400,13 @@ static void a_display_that_never_answers_is_spoken_of_once(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOOTED_TEST(ten_thousand_reconnects_cost_nothing),
-		BOOTED_TEST(a_thousand_resets_with_work_in_flight_cost_nothing),
-		BOOTED_TEST(a_thousand_displays_replaced_in_a_message_cost_nothing),
-		BOOTED_TEST(a_thousand_tables_of_memory_under_a_live_backing_cost_nothing),
-		BOOTED_TEST(commands_that_are_refused_take_no_memory),
+		BOOTED_TEST(ten_thousand_reconnects_leak_nothing),
+		BOOTED_TEST(a_thousand_resets_with_work_in_flight_leak_nothing),
+		BOOTED_TEST(a_thousand_displays_replaced_within_a_message_leak_nothing),
+		BOOTED_TEST(a_thousand_memory_tables_under_a_live_backing_leak_nothing),
+		BOOTED_TEST(refused_commands_leak_no_memory),
 		BOOTED_TEST(a_display_that_reads_nothing_for_ten_seconds_gets_the_last_frame),
-		BOOTED_TEST(a_display_that_never_answers_is_spoken_of_once),
+		BOOTED_TEST(a_display_that_never_replies_is_logged_once),
 	};
 
 	return cmocka_run_group_tests_name("endurance", tests, NULL, NULL);

@@ -75,14 +75,14 @@ static void expect_refusal(const char *library, const char *words)
 	daemon_finish(&d);
 }
 
-static void a_library_that_cannot_be_used_is_named(void **state)
+static void an_unusable_library_is_named(void **state)
 {
 	(void)state;
 	expect_refusal("/nonexistent/libgfxstream.so", "/nonexistent/libgfxstream.so");
 	expect_refusal(getenv("VMM_GFXSTREAM_LACKING"), "stream_renderer_create_fence");
 }
 
-static void a_library_that_crashes_or_fails_at_its_start_is_a_sentence(void **state)
+static void a_library_that_fails_at_its_start_is_reported(void **state)
 {
 	(void)state;
 	setenv("GFXSTREAM_STANDIN", "init-crashes", 1);
@@ -121,7 +121,7 @@ static void a_ring_is_seen_through_the_window_and_can_be_used(void **state)
 }
 
 /* The library says that it made one. */
-static void a_blob_of_memory_that_nobody_allocated_is_refused(void **state)
+static void a_blob_of_unallocated_memory_is_refused(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -151,7 +151,7 @@ static void commands_that_would_crash_the_library_are_refused(void **state)
 	assert_alive(vmm);
 }
 
-static void a_command_that_is_cut_short_is_read_as_if_zeros_followed(void **state)
+static void a_truncated_command_is_read_as_if_zeros_followed(void **state)
 {
 	const uint32_t ops[] = { BEGIN_RING,      PING,           EXPORT_SYNC,  EXPORT_SYNC_VK,
 				 EXPORT_IMAGE_VK, ANNOUNCE_IMAGE, ACQUIRE_SYNC, PLACEHOLDER };
@@ -163,7 +163,7 @@ static void a_command_that_is_cut_short_is_read_as_if_zeros_followed(void **stat
 	assert_alive(vmm);
 }
 
-static void an_image_that_was_announced_is_made_once(void **state)
+static void an_announced_image_is_created_once(void **state)
 {
 	uint32_t announce[14] = { ANNOUNCE_IMAGE, 2, 1, 2, 16, 16, 1, 1 };
 	struct vmm *vmm = boot(state);
@@ -191,7 +191,7 @@ static struct chain *fenced(struct vmm *vmm, uint32_t op, uint8_t ring, uint64_t
 }
 
 /* Each of these has work of its own on ring 0, which ends on a thread of the library. */
-static void fences_wait_for_the_work_of_their_ring(void **state)
+static void fences_complete_after_the_work_of_their_ring(void **state)
 {
 	struct virtio_gpu_ctrl_hdr h;
 	struct vmm *vmm = boot(state);
@@ -255,15 +255,15 @@ static void the_next_front_end_finds_nothing_of_the_last(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(a_library_that_cannot_be_used_is_named),
-		DEVICE_TEST(a_library_that_crashes_or_fails_at_its_start_is_a_sentence),
+		DEVICE_TEST(an_unusable_library_is_named),
+		DEVICE_TEST(a_library_that_fails_at_its_start_is_reported),
 		DEVICE_TEST(the_capset_is_that_of_vulkan),
 		DEVICE_TEST(a_ring_is_seen_through_the_window_and_can_be_used),
-		DEVICE_TEST(a_blob_of_memory_that_nobody_allocated_is_refused),
+		DEVICE_TEST(a_blob_of_unallocated_memory_is_refused),
 		DEVICE_TEST(commands_that_would_crash_the_library_are_refused),
-		DEVICE_TEST(a_command_that_is_cut_short_is_read_as_if_zeros_followed),
-		DEVICE_TEST(an_image_that_was_announced_is_made_once),
-		DEVICE_TEST(fences_wait_for_the_work_of_their_ring),
+		DEVICE_TEST(a_truncated_command_is_read_as_if_zeros_followed),
+		DEVICE_TEST(an_announced_image_is_created_once),
+		DEVICE_TEST(fences_complete_after_the_work_of_their_ring),
 		DEVICE_TEST(a_reset_with_work_and_rings_leaves_all_ids_free),
 		DEVICE_TEST(the_next_front_end_finds_nothing_of_the_last),
 	};

@@ -97,7 +97,7 @@ static void put_chain(struct vmm *vmm, const struct lie *lie)
 	ring_expose(r, head);
 }
 
-static void chains_that_lie_do_no_harm(void **state)
+static void invalid_chains_do_no_harm(void **state)
 {
 	struct vmm *vmm = *state;
 
@@ -156,7 +156,7 @@ static void put_indirect(struct vmm *vmm, const struct vring_desc *table, unsign
 	vmm_start(vmm);
 }
 
-static void indirect_tables_that_lie_do_no_harm(void **state)
+static void invalid_indirect_tables_do_no_harm(void **state)
 {
 	static struct vring_desc many[40000];
 	struct vmm *vmm = *state;
@@ -208,7 +208,7 @@ static void heads_beyond_the_table_do_no_harm(void **state)
 	}
 }
 
-static void an_index_that_jumps_does_no_harm(void **state)
+static void a_jumping_index_does_no_harm(void **state)
 {
 	static const uint16_t jumps[] = { 65, 66, 1000, 32768, 65535 };
 	struct vmm *vmm = *state;
@@ -287,7 +287,7 @@ static void a_chain_rewritten_while_it_is_held_does_no_harm(void **state)
 
 /* ---- the cursor ring can lie too ---- */
 
-static void a_broken_cursor_ring_leaves_the_control_ring_alone(void **state)
+static void a_stopped_cursor_queue_does_not_affect_the_control_queue(void **state)
 {
 	struct vmm *vmm = *state;
 
@@ -304,16 +304,16 @@ static void a_broken_cursor_ring_leaves_the_control_ring_alone(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOOTED_TEST(chains_that_lie_do_no_harm),
+		BOOTED_TEST(invalid_chains_do_no_harm),
 		BOOTED_TEST(addresses_outside_memory_do_no_harm),
-		BOOTED_TEST(indirect_tables_that_lie_do_no_harm),
+		BOOTED_TEST(invalid_indirect_tables_do_no_harm),
 		DEVICE_TEST(indirect_without_the_feature_does_no_harm),
 		BOOTED_TEST(heads_beyond_the_table_do_no_harm),
-		BOOTED_TEST(an_index_that_jumps_does_no_harm),
+		BOOTED_TEST(a_jumping_index_does_no_harm),
 		BOOTED_TEST(the_same_head_twice_does_no_harm),
 		BOOTED_TEST(one_head_in_flight_many_times_does_no_harm),
 		BOOTED_TEST(a_chain_rewritten_while_it_is_held_does_no_harm),
-		BOOTED_TEST(a_broken_cursor_ring_leaves_the_control_ring_alone),
+		BOOTED_TEST(a_stopped_cursor_queue_does_not_affect_the_control_queue),
 	};
 
 	return cmocka_run_group_tests_name("hostile-ring", tests, NULL, NULL);

@@ -86,7 +86,7 @@ static void stop_and_cont(struct vmm *vmm)
 	assert_response(gpu_create_2d(vmm, 1, BGRX, 8, 8), RESP_INVALID_RESOURCE_ID);
 }
 
-static void stop_and_cont_lose_nothing(void **state)
+static void stop_and_cont_keep_everything(void **state)
 {
 	for_each_profile(state, stop_and_cont);
 }
@@ -118,7 +118,7 @@ static void held_commands(struct vmm *vmm)
 	assert_alive(vmm);
 }
 
-static void commands_under_way_are_answered_after_cont(void **state)
+static void commands_in_flight_are_answered_after_cont(void **state)
 {
 	for_each_profile(state, held_commands);
 }
@@ -179,7 +179,7 @@ static void reset_frees_everything(void **state)
 	for_each_profile(state, reset);
 }
 
-static void reset_gives_the_memory_back(void **state)
+static void reset_releases_all_memory(void **state)
 {
 	struct vmm *vmm = *state;
 	uint32_t first = 0;
@@ -216,7 +216,7 @@ static void held_commands_die_with_a_reset(struct vmm *vmm)
 	assert_alive(vmm);
 }
 
-static void commands_under_way_are_forgotten_by_a_reset(void **state)
+static void a_reset_drops_commands_in_flight(void **state)
 {
 	for_each_profile(state, held_commands_die_with_a_reset);
 }
@@ -245,7 +245,7 @@ static void a_stuck_frame_does_not_outlive_a_reset(void **state)
 	for_each_profile(state, a_reset_with_a_frame_stuck_is_a_reset);
 }
 
-static void a_start_after_no_command_at_all_is_no_reset(void **state)
+static void a_start_without_any_command_before_it_is_no_reset(void **state)
 {
 	struct vmm *vmm = *state;
 	struct scene s;
@@ -259,7 +259,7 @@ static void a_start_after_no_command_at_all_is_no_reset(void **state)
 	assert_scene(vmm, &s);
 }
 
-static void rings_may_come_back_with_another_size(void **state)
+static void rings_can_restart_with_another_size(void **state)
 {
 	struct vmm *vmm = *state;
 	static const unsigned sizes[] = { 256, 16, 1024, 64 };
@@ -278,7 +278,7 @@ static void rings_may_come_back_with_another_size(void **state)
 }
 
 /* No VMM does so; what is held has no place there then. */
-static void held_commands_do_not_come_back_on_a_smaller_ring(void **state)
+static void held_commands_are_dropped_on_a_smaller_ring(void **state)
 {
 	struct virtio_gpu_ctrl_hdr h = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
 	struct vmm *vmm = *state;
@@ -334,7 +334,7 @@ static void the_next_session_finds_nothing_of_the_last(void **state)
 	for_each_profile(state, resources_die_with_the_session);
 }
 
-static void a_second_vmm_waits_for_the_first_to_go(void **state)
+static void a_second_front_end_waits_until_the_first_disconnects(void **state)
 {
 	struct vmm *vmm = *state;
 	struct vmm second = { .socket = daemon_connect(&vmm->daemon),
@@ -361,18 +361,18 @@ static void a_second_vmm_waits_for_the_first_to_go(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(stop_and_cont_lose_nothing),
-		DEVICE_TEST(commands_under_way_are_answered_after_cont),
+		DEVICE_TEST(stop_and_cont_keep_everything),
+		DEVICE_TEST(commands_in_flight_are_answered_after_cont),
 		DEVICE_TEST(a_stop_in_the_middle_of_a_batch_loses_no_command),
 		DEVICE_TEST(reset_frees_everything),
-		BOOTED_TEST(reset_gives_the_memory_back),
-		DEVICE_TEST(commands_under_way_are_forgotten_by_a_reset),
+		BOOTED_TEST(reset_releases_all_memory),
+		DEVICE_TEST(a_reset_drops_commands_in_flight),
 		DEVICE_TEST(a_stuck_frame_does_not_outlive_a_reset),
-		BOOTED_TEST(a_start_after_no_command_at_all_is_no_reset),
-		BOOTED_TEST(rings_may_come_back_with_another_size),
-		BOOTED_TEST(held_commands_do_not_come_back_on_a_smaller_ring),
+		BOOTED_TEST(a_start_without_any_command_before_it_is_no_reset),
+		BOOTED_TEST(rings_can_restart_with_another_size),
+		BOOTED_TEST(held_commands_are_dropped_on_a_smaller_ring),
 		DEVICE_TEST(the_next_session_finds_nothing_of_the_last),
-		BOOTED_TEST(a_second_vmm_waits_for_the_first_to_go),
+		BOOTED_TEST(a_second_front_end_waits_until_the_first_disconnects),
 	};
 
 	return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);

@@ -53,7 +53,7 @@ static void assert_not_said(struct vmm *vmm, const char *line)
 	free(text);
 }
 
-static void what_is_refused_is_logged_with_what_it_is_about(void **state)
+static void a_refused_command_is_logged_with_its_object(void **state)
 {
 	struct vmm *vmm = boot(state, "2d");
 	struct virtio_gpu_rect r = gpu_rect(0, 0, 8, 8);
@@ -90,7 +90,7 @@ static void what_is_refused_is_logged_with_what_it_is_about(void **state)
 	assert_said(vmm, "CTX_CREATE (context 5): error 0x1200");
 }
 
-static void what_is_refused_of_3d_is_logged_with_its_context(void **state)
+static void a_refused_3d_command_is_logged_with_its_context(void **state)
 {
 	struct vmm *vmm = boot(state, "virglrenderer");
 	struct virtio_gpu_resp_capset_info info;
@@ -111,7 +111,7 @@ static void what_is_refused_of_3d_is_logged_with_its_context(void **state)
 	assert_said(vmm, "GET_CAPSET_INFO (capset 57): error 0x1205");
 }
 
-static void what_is_no_command_is_logged_with_its_number(void **state)
+static void an_unknown_command_is_logged_with_its_number(void **state)
 {
 	struct vmm *vmm = boot(state, "2d");
 	struct virtio_gpu_ctrl_hdr h = { .type = 0x177 };
@@ -120,7 +120,7 @@ static void what_is_no_command_is_logged_with_its_number(void **state)
 	assert_said(vmm, "command 0x177: error 0x1200");
 }
 
-static void an_edid_that_does_not_come_is_logged_with_its_scanout(void **state)
+static void a_missing_edid_is_logged_with_its_scanout(void **state)
 {
 	struct vmm *vmm = boot(state, "2d");
 	struct virtio_gpu_resp_edid edid;
@@ -152,7 +152,7 @@ static void start_rings(struct vmm *vmm)
 }
 
 /* As with QEMU where no memory backend is named, or with share=off. */
-static void memory_that_is_not_shared_is_an_error_with_its_cure(void **state)
+static void unshared_memory_is_an_error_with_a_cure(void **state)
 {
 	struct vmm *vmm = agree(state, 0);
 
@@ -162,7 +162,7 @@ static void memory_that_is_not_shared_is_an_error_with_its_cure(void **state)
 	assert_said_once(vmm, "shares no guest memory");
 }
 
-static void a_viommu_is_an_error_with_its_cure(void **state)
+static void a_viommu_is_an_error_with_a_cure(void **state)
 {
 	struct vmm *vmm = agree(state, BIT64(VIRTIO_F_ACCESS_PLATFORM));
 
@@ -214,7 +214,7 @@ static struct image show_image(struct vmm *vmm, uint32_t id, uint32_t width, uin
 	return i;
 }
 
-static void each_step_to_a_picture_is_said_once(void **state)
+static void each_step_to_a_picture_is_logged_once(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, NULL);
 
@@ -240,7 +240,7 @@ static void each_step_to_a_picture_is_said_once(void **state)
 	assert_said_once(vmm, " commands, 3 frames (0 as dma-bufs), 1 guest errors");
 }
 
-static void a_guest_that_changes_its_screen_all_the_time_fills_no_log(void **state)
+static void constant_screen_changes_do_not_flood_the_log(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, NULL);
 	struct image i = image_new(vmm, 1, BGRX, 64, 64);
@@ -259,7 +259,7 @@ static void a_guest_that_changes_its_screen_all_the_time_fills_no_log(void **sta
 	free(text);
 }
 
-static void a_guest_that_changes_its_features_all_the_time_fills_no_log(void **state)
+static void constant_feature_changes_do_not_flood_the_log(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, NULL);
 	char *text, *line;
@@ -278,7 +278,7 @@ static void a_guest_that_changes_its_features_all_the_time_fills_no_log(void **s
 	free(text);
 }
 
-static void a_signal_writes_statistics(void **state)
+static void sigusr1_logs_statistics(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, NULL);
 
@@ -300,7 +300,7 @@ static void a_signal_writes_statistics(void **state)
 	assert_alive(vmm);
 }
 
-static void statistics_without_a_front_end_say_so(void **state)
+static void statistics_without_a_front_end_are_logged(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, NULL);
 
@@ -312,7 +312,7 @@ static void statistics_without_a_front_end_say_so(void **state)
 	assert_said(vmm, "statistics: 0 resources, 0 contexts; 0 of ");
 }
 
-static void the_first_context_is_said_with_its_name(void **state)
+static void the_first_context_is_logged_with_its_name(void **state)
 {
 	struct vmm *vmm = boot(state, "virglrenderer");
 
@@ -321,7 +321,7 @@ static void the_first_context_is_said_with_its_name(void **state)
 	assert_said_once(vmm, "info device: the guest made its first 3D context (\"");
 }
 
-static void a_name_of_the_guests_is_plain_text_in_the_log(void **state)
+static void a_name_given_by_the_guest_is_logged_without_control_characters(void **state)
 {
 	struct vmm *vmm = boot(state, "virglrenderer");
 	struct virtio_gpu_ctx_create c = {
@@ -371,7 +371,7 @@ static void allow_no_bytes_in_files(struct vmm *vmm)
 }
 
 /* The log is a file too here, so it does not say that the trace stopped. */
-static void a_trace_that_may_not_grow_ends_and_the_daemon_goes_on(void **state)
+static void a_full_trace_stops_and_the_daemon_goes_on(void **state)
 {
 	const char *const args[] = { "--gpu-mode", "2d",       "--log-level", "error",
 				     "--trace",    trace_path, NULL };
@@ -386,7 +386,7 @@ static void a_trace_that_may_not_grow_ends_and_the_daemon_goes_on(void **state)
 	unlink(trace_path);
 }
 
-static void a_trace_is_of_one_daemon(void **state)
+static void two_daemons_cannot_use_the_same_trace(void **state)
 {
 	const char *const args[] = { "--gpu-mode", "2d", "--trace", trace_path, NULL };
 	const char *const others[] = { "--gpu-mode",  "2d",      "--socket-path",
@@ -414,25 +414,25 @@ static void a_trace_is_of_one_daemon(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(what_is_refused_is_logged_with_what_it_is_about),
-		DEVICE_TEST(what_is_no_command_is_logged_with_its_number),
-		DEVICE_TEST(an_edid_that_does_not_come_is_logged_with_its_scanout),
-		DEVICE_TEST(memory_that_is_not_shared_is_an_error_with_its_cure),
-		DEVICE_TEST(a_viommu_is_an_error_with_its_cure),
+		DEVICE_TEST(a_refused_command_is_logged_with_its_object),
+		DEVICE_TEST(an_unknown_command_is_logged_with_its_number),
+		DEVICE_TEST(a_missing_edid_is_logged_with_its_scanout),
+		DEVICE_TEST(unshared_memory_is_an_error_with_a_cure),
+		DEVICE_TEST(a_viommu_is_an_error_with_a_cure),
 		DEVICE_TEST(without_a_viommu_iommu_platform_works),
-		DEVICE_TEST(each_step_to_a_picture_is_said_once),
-		DEVICE_TEST(a_guest_that_changes_its_screen_all_the_time_fills_no_log),
-		DEVICE_TEST(a_guest_that_changes_its_features_all_the_time_fills_no_log),
-		DEVICE_TEST(a_signal_writes_statistics),
+		DEVICE_TEST(each_step_to_a_picture_is_logged_once),
+		DEVICE_TEST(constant_screen_changes_do_not_flood_the_log),
+		DEVICE_TEST(constant_feature_changes_do_not_flood_the_log),
+		DEVICE_TEST(sigusr1_logs_statistics),
 		DEVICE_TEST(a_trace_has_a_line_for_each_command),
-		DEVICE_TEST(a_trace_that_may_not_grow_ends_and_the_daemon_goes_on),
-		DEVICE_TEST(a_trace_is_of_one_daemon),
-		DEVICE_TEST(statistics_without_a_front_end_say_so),
+		DEVICE_TEST(a_full_trace_stops_and_the_daemon_goes_on),
+		DEVICE_TEST(two_daemons_cannot_use_the_same_trace),
+		DEVICE_TEST(statistics_without_a_front_end_are_logged),
 	};
 	const struct CMUnitTest tests_3d[] = {
-		DEVICE_TEST(what_is_refused_of_3d_is_logged_with_its_context),
-		DEVICE_TEST(the_first_context_is_said_with_its_name),
-		DEVICE_TEST(a_name_of_the_guests_is_plain_text_in_the_log),
+		DEVICE_TEST(a_refused_3d_command_is_logged_with_its_context),
+		DEVICE_TEST(the_first_context_is_logged_with_its_name),
+		DEVICE_TEST(a_name_given_by_the_guest_is_logged_without_control_characters),
 	};
 	int failed = cmocka_run_group_tests_name("log", tests, NULL, NULL);
 

@@ -138,7 +138,7 @@ static void a_long_transfer_is_finished_after_cont(void **state)
 	assert_alive(l.vmm);
 }
 
-static void a_reset_in_a_long_transfer_forgets_it(void **state)
+static void a_reset_drops_a_long_transfer(void **state)
 {
 	struct large l = new_large(*state);
 
@@ -151,7 +151,7 @@ static void a_reset_in_a_long_transfer_forgets_it(void **state)
 	assert_alive(l.vmm);
 }
 
-static void a_session_that_ends_in_a_long_transfer_leaves_nothing(void **state)
+static void the_end_of_the_session_drops_a_long_transfer(void **state)
 {
 	struct large l = new_large(*state);
 
@@ -166,7 +166,7 @@ static void a_session_that_ends_in_a_long_transfer_leaves_nothing(void **state)
 	assert_alive(l.vmm);
 }
 
-static void memory_that_goes_in_a_long_transfer_ends_it(void **state)
+static void removed_memory_ends_a_long_transfer(void **state)
 {
 	struct large l = new_large(*state);
 
@@ -233,9 +233,9 @@ static int run(void)
 		BOOTED_TEST(the_front_end_is_answered_during_a_long_transfer),
 		BOOTED_TEST(a_flush_after_a_long_transfer_shows_the_new_pixels),
 		BOOTED_TEST(a_long_transfer_is_finished_after_cont),
-		BOOTED_TEST(a_reset_in_a_long_transfer_forgets_it),
-		BOOTED_TEST(a_session_that_ends_in_a_long_transfer_leaves_nothing),
-		BOOTED_TEST(memory_that_goes_in_a_long_transfer_ends_it),
+		BOOTED_TEST(a_reset_drops_a_long_transfer),
+		BOOTED_TEST(the_end_of_the_session_drops_a_long_transfer),
+		BOOTED_TEST(removed_memory_ends_a_long_transfer),
 		BOOTED_TEST(a_cursor_after_transfers_shows_the_new_image_every_time),
 	};
 

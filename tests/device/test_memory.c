@@ -116,7 +116,7 @@ static void impossible_regions_are_refused(void **state)
 	restart(vmm);
 }
 
-static void a_region_that_is_not_there_cannot_be_removed(void **state)
+static void an_unknown_region_cannot_be_removed(void **state)
 {
 	struct vmm *vmm = *state;
 	struct vhost_user_mem_reg m = { .region = { 0x80000000, MIB, 0x10000000, 0 } };
@@ -129,7 +129,7 @@ static void a_region_that_is_not_there_cannot_be_removed(void **state)
 	restart(vmm);
 }
 
-static void an_empty_table_stops_nothing_but_the_rings(void **state)
+static void an_empty_table_stops_only_the_rings(void **state)
 {
 	struct vmm *vmm = *state;
 
@@ -160,7 +160,7 @@ static void show_again(struct vmm *vmm, struct image *i, uint32_t seed)
 	image_wait_shown(vmm, i, 0, image_rect(i));
 }
 
-static void regions_come_and_go_while_the_rings_run(void **state)
+static void regions_can_be_added_and_removed_while_the_rings_run(void **state)
 {
 	struct vmm *vmm = *state;
 	struct image i = shown_image(vmm, 1, 200, 100);
@@ -220,7 +220,7 @@ static void a_table_sent_again_moves_no_pixel(void **state)
 }
 
 /* As memory hotplug does it where there are no slots. */
-static void a_table_that_grows_while_the_rings_run_is_taken(void **state)
+static void a_table_can_grow_while_the_rings_run(void **state)
 {
 	struct vmm_options options = { .profile = &vmm_qemu_11_1 };
 	struct vmm *vmm = fixture_boot(state, &options);
@@ -240,7 +240,7 @@ static void a_table_that_grows_while_the_rings_run_is_taken(void **state)
 	}
 }
 
-static void the_region_of_a_running_ring_may_go(void **state)
+static void the_region_of_a_running_ring_can_be_removed(void **state)
 {
 	struct vmm *vmm = *state;
 
@@ -257,13 +257,13 @@ static int run(void)
 		DEVICE_TEST(tables_beyond_eight_regions_are_refused),
 		DEVICE_TEST(regions_that_overlap_are_refused),
 		DEVICE_TEST(impossible_regions_are_refused),
-		BOOTED_TEST(a_region_that_is_not_there_cannot_be_removed),
-		BOOTED_TEST(an_empty_table_stops_nothing_but_the_rings),
-		BOOTED_TEST(regions_come_and_go_while_the_rings_run),
+		BOOTED_TEST(an_unknown_region_cannot_be_removed),
+		BOOTED_TEST(an_empty_table_stops_only_the_rings),
+		BOOTED_TEST(regions_can_be_added_and_removed_while_the_rings_run),
 		BOOTED_TEST(a_backing_in_a_removed_region_fails_until_it_is_back),
 		DEVICE_TEST(a_table_sent_again_moves_no_pixel),
-		DEVICE_TEST(a_table_that_grows_while_the_rings_run_is_taken),
-		BOOTED_TEST(the_region_of_a_running_ring_may_go),
+		DEVICE_TEST(a_table_can_grow_while_the_rings_run),
+		BOOTED_TEST(the_region_of_a_running_ring_can_be_removed),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);

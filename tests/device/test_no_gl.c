@@ -94,7 +94,7 @@ static void expect_sentence(const char *const *args, const char *words)
 	free(text);
 }
 
-static void a_library_that_is_missing_is_named(void **state)
+static void a_missing_opengl_library_is_named(void **state)
 {
 	(void)state;
 	take_away("libEGL.so.1");
@@ -108,7 +108,7 @@ static void a_library_that_is_missing_is_named(void **state)
 	expect_sentence(ARGS(GL, "--use-gles", "false"), "libOpenGL.so.0 cannot be loaded");
 }
 
-static void without_opengl_there_is_opengl_es(void **state)
+static void without_opengl_opengl_es_is_used(void **state)
 {
 	(void)state;
 	take_away("libGL.so.1");
@@ -116,14 +116,14 @@ static void without_opengl_there_is_opengl_es(void **state)
 	expect(ARGS(GL), "renderer: virglrenderer");
 }
 
-static void a_driver_that_is_missing_is_missed(void **state)
+static void a_missing_driver_is_reported(void **state)
 {
 	(void)state;
 	setenv("__EGL_VENDOR_LIBRARY_FILENAMES", "/dev/null", 1);
 	expect_sentence(ARGS(GL), "EGL has no driver");
 }
 
-static void a_driver_that_does_not_start_is_an_end(void **state)
+static void a_driver_that_does_not_start_ends_the_daemon(void **state)
 {
 	(void)state;
 	if (access(MESA, F_OK) < 0)
@@ -134,7 +134,7 @@ static void a_driver_that_does_not_start_is_an_end(void **state)
 	expect(ARGS(GL), "cannot start without one");
 }
 
-static void a_wish_that_leaves_no_way_is_refused(void **state)
+static void options_that_leave_no_driver_are_refused(void **state)
 {
 	(void)state;
 	unsetenv("DISPLAY");
@@ -148,7 +148,7 @@ static void a_wish_that_leaves_no_way_is_refused(void **state)
 		expect_sentence(ARGS(GL, "--use-surfaceless", "false"), "--use-surfaceless is off");
 }
 
-static void who_left_it_open_gets_a_2d_screen_and_one_warning(void **state)
+static void auto_mode_falls_back_to_2d_with_one_warning(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "auto", NULL };
 	struct vmm_options options = { .args = args };
@@ -174,12 +174,12 @@ static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, teardown)
-		TEST(a_library_that_is_missing_is_named),
-		TEST(without_opengl_there_is_opengl_es),
-		TEST(a_driver_that_is_missing_is_missed),
-		TEST(a_driver_that_does_not_start_is_an_end),
-		TEST(a_wish_that_leaves_no_way_is_refused),
-		TEST(who_left_it_open_gets_a_2d_screen_and_one_warning),
+		TEST(a_missing_opengl_library_is_named),
+		TEST(without_opengl_opengl_es_is_used),
+		TEST(a_missing_driver_is_reported),
+		TEST(a_driver_that_does_not_start_ends_the_daemon),
+		TEST(options_that_leave_no_driver_are_refused),
+		TEST(auto_mode_falls_back_to_2d_with_one_warning),
 	};
 	char *text = say(ARGS(GL));
 	bool works = strstr(text, "renderer: virglrenderer");

@@ -112,13 +112,13 @@ static void check_drawing(void **state, const char *mode, void (*adjust)(struct 
 	vmm_free(fixture_release());
 }
 
-static void opengl_draws_where_no_thread_can_be_made(void **state)
+static void opengl_works_without_any_thread(void **state)
 {
 	check_drawing(state, "virglrenderer", start_without_threads, "LP_NUM_THREADS=0");
 	check_drawing(state, "auto", start_without_threads, "LP_NUM_THREADS=0");
 }
 
-static void opengl_draws_where_few_threads_can_be_made(void **state)
+static void opengl_works_with_few_threads(void **state)
 {
 	static const unsigned limits[] = { 1, 2, 3, 4, 5, 7, 9, 11 };
 
@@ -130,7 +130,7 @@ static void opengl_draws_where_few_threads_can_be_made(void **state)
 	}
 }
 
-static void where_enough_threads_can_be_made_nothing_is_said(void **state)
+static void with_enough_threads_nothing_is_logged(void **state)
 {
 	if (geteuid() != 0)
 		skip();
@@ -141,9 +141,9 @@ static void where_enough_threads_can_be_made_nothing_is_said(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(opengl_draws_where_no_thread_can_be_made),
-		DEVICE_TEST(opengl_draws_where_few_threads_can_be_made),
-		DEVICE_TEST(where_enough_threads_can_be_made_nothing_is_said),
+		DEVICE_TEST(opengl_works_without_any_thread),
+		DEVICE_TEST(opengl_works_with_few_threads),
+		DEVICE_TEST(with_enough_threads_nothing_is_logged),
 	};
 
 	if (!gpu3d_works())

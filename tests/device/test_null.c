@@ -17,7 +17,7 @@ static struct vmm *boot(void **state)
 	return fixture_boot(state, &options);
 }
 
-static void every_2d_command_is_answered_well(void **state)
+static void every_2d_command_succeeds(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct virtio_gpu_resp_display_info info;
@@ -51,7 +51,7 @@ static void every_2d_command_is_answered_well(void **state)
 	assert_int_equal(vmm->display.counts[DISPLAY_UPDATE], 0);
 }
 
-static void what_is_wrong_is_refused_as_ever(void **state)
+static void invalid_commands_are_refused_in_null_mode(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct image i = image_new(vmm, 1, BGRX, W, H);
@@ -70,7 +70,7 @@ static void what_is_wrong_is_refused_as_ever(void **state)
 }
 
 /* It promises no 3D, so there is none; its blobs are the guest's own memory, and are shown. */
-static void blobs_are_there_and_3d_is_not(void **state)
+static void blobs_are_offered_and_3d_is_not(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct image due = image_due(vmm, W, H);
@@ -99,7 +99,7 @@ static void blobs_are_there_and_3d_is_not(void **state)
 	assert_response(gpu_unref(vmm, 1), RESP_INVALID_RESOURCE_ID);
 }
 
-static void limits_hold_without_any_memory_behind_them(void **state)
+static void limits_apply_without_real_memory(void **state)
 {
 	static const char *const args[] = {
 		"--gpu-mode", "null", "--max-hostmem", "66048", "--max-resources", "4", NULL
@@ -122,7 +122,7 @@ static void limits_hold_without_any_memory_behind_them(void **state)
 
 /* Work has passed when it is answered, so a fence holds nothing: one kick, one interrupt, all in
  * the order in which they came. So it is on the CPU. */
-static void fences_pass_with_their_commands(void **state)
+static void fences_complete_with_their_commands(void **state)
 {
 	static const char *const modes[] = { "null", "2d" };
 
@@ -165,11 +165,11 @@ static void fences_pass_with_their_commands(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(every_2d_command_is_answered_well),
-		DEVICE_TEST(what_is_wrong_is_refused_as_ever),
-		DEVICE_TEST(blobs_are_there_and_3d_is_not),
-		DEVICE_TEST(fences_pass_with_their_commands),
-		DEVICE_TEST(limits_hold_without_any_memory_behind_them),
+		DEVICE_TEST(every_2d_command_succeeds),
+		DEVICE_TEST(invalid_commands_are_refused_in_null_mode),
+		DEVICE_TEST(blobs_are_offered_and_3d_is_not),
+		DEVICE_TEST(fences_complete_with_their_commands),
+		DEVICE_TEST(limits_apply_without_real_memory),
 	};
 
 	return cmocka_run_group_tests_name("null", tests, NULL, NULL);

@@ -51,7 +51,7 @@ static void assert_is_edid(const struct virtio_gpu_resp_edid *r, uint32_t width,
 
 /* ---- GET_EDID ---- */
 
-static void edid_of_a_scanout_that_cannot_be_is_refused(void **state)
+static void edid_of_an_invalid_scanout_is_refused(void **state)
 {
 	static const uint32_t bad[] = { 16, 20, 0x80000000, 0xffffffff };
 	struct virtio_gpu_resp_edid r;
@@ -68,7 +68,7 @@ static void edid_of_a_scanout_that_cannot_be_is_refused(void **state)
 	assert_int_equal(vmm->display.counts[DISPLAY_GET_EDID], 0);
 }
 
-static void edid_that_the_display_never_sends_is_made_up(void **state)
+static void an_edid_that_the_display_never_sends_is_made_here(void **state)
 {
 	struct virtio_gpu_resp_edid r;
 	struct vmm *vmm = *state;
@@ -82,7 +82,7 @@ static void edid_that_the_display_never_sends_is_made_up(void **state)
 	assert_alive(vmm);
 }
 
-static void nothing_waits_for_an_edid_that_does_not_come(void **state)
+static void no_other_command_waits_for_a_missing_edid(void **state)
 {
 	struct virtio_gpu_resp_edid r;
 	struct vmm *vmm = *state;
@@ -116,7 +116,7 @@ static void edid_is_the_one_of_the_display(void **state)
 	assert_int_equal(vmm->display.counts[DISPLAY_GET_EDID], 2);
 }
 
-static void edid_is_made_up_for_a_display_without_the_feature(void **state)
+static void an_edid_is_made_here_for_a_display_without_the_feature(void **state)
 {
 	struct vmm_options options = { .profile = &vmm_qemu_7_2 };
 	struct vmm *vmm = fixture_boot(state, &options);
@@ -130,7 +130,7 @@ static void edid_is_made_up_for_a_display_without_the_feature(void **state)
 	assert_int_equal(vmm->display.counts[DISPLAY_GET_EDID], 0);
 }
 
-static void edid_without_the_feature_accepted_is_refused(void **state)
+static void get_edid_needs_the_accepted_feature(void **state)
 {
 	struct vmm_options options = { .features_off = BIT64(VIRTIO_GPU_F_EDID) };
 	struct vmm *vmm = fixture_boot(state, &options);
@@ -142,7 +142,7 @@ static void edid_without_the_feature_accepted_is_refused(void **state)
 
 /* ---- GET_DISPLAY_INFO ---- */
 
-static void display_info_is_passed_on_whole(void **state)
+static void display_info_is_passed_on_unchanged(void **state)
 {
 	struct virtio_gpu_resp_display_info r;
 	struct vmm *vmm = *state;
@@ -159,7 +159,7 @@ static void display_info_is_passed_on_whole(void **state)
 	assert_memory_equal(r.pmodes, d->outputs, sizeof(r.pmodes));
 }
 
-static void display_info_is_asked_for_each_time(void **state)
+static void display_info_is_requested_each_time(void **state)
 {
 	struct virtio_gpu_resp_display_info r;
 	struct vmm *vmm = *state;
@@ -172,7 +172,7 @@ static void display_info_is_asked_for_each_time(void **state)
 	assert_int_equal(vmm->display.counts[DISPLAY_GET_DISPLAY_INFO], 10);
 }
 
-static void display_info_that_comes_late_holds_up_nothing(void **state)
+static void late_display_info_delays_nothing(void **state)
 {
 	struct virtio_gpu_resp_display_info r;
 	struct vmm *vmm = *state;
@@ -193,7 +193,7 @@ static void display_info_that_comes_late_holds_up_nothing(void **state)
 	assert_int_equal(r.pmodes[0].r.width, 1111);
 }
 
-static void display_info_that_never_comes_is_made_up(void **state)
+static void missing_display_info_is_made_here(void **state)
 {
 	struct virtio_gpu_resp_display_info r;
 	struct vmm *vmm = *state;
@@ -208,7 +208,7 @@ static void display_info_that_never_comes_is_made_up(void **state)
 	assert_alive(vmm);
 }
 
-static void an_answer_after_the_time_out_does_no_harm(void **state)
+static void a_reply_after_the_time_out_does_no_harm(void **state)
 {
 	struct virtio_gpu_resp_display_info r;
 	struct vmm *vmm = *state;
@@ -224,7 +224,7 @@ static void an_answer_after_the_time_out_does_no_harm(void **state)
 	assert_int_equal(r.pmodes[0].r.width, 1234);
 }
 
-static void many_questions_at_once_are_all_answered(void **state)
+static void many_display_requests_at_once_are_all_answered(void **state)
 {
 	struct chain *chains[24];
 	struct vmm *vmm = *state;
@@ -241,18 +241,18 @@ static void many_questions_at_once_are_all_answered(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOOTED_TEST(edid_of_a_scanout_that_cannot_be_is_refused),
-		BOOTED_TEST(edid_that_the_display_never_sends_is_made_up),
-		BOOTED_TEST(nothing_waits_for_an_edid_that_does_not_come),
+		BOOTED_TEST(edid_of_an_invalid_scanout_is_refused),
+		BOOTED_TEST(an_edid_that_the_display_never_sends_is_made_here),
+		BOOTED_TEST(no_other_command_waits_for_a_missing_edid),
 		BOOTED_TEST(edid_is_the_one_of_the_display),
-		DEVICE_TEST(edid_is_made_up_for_a_display_without_the_feature),
-		DEVICE_TEST(edid_without_the_feature_accepted_is_refused),
-		BOOTED_TEST(display_info_is_passed_on_whole),
-		BOOTED_TEST(display_info_is_asked_for_each_time),
-		BOOTED_TEST(display_info_that_comes_late_holds_up_nothing),
-		BOOTED_TEST(display_info_that_never_comes_is_made_up),
-		BOOTED_TEST(an_answer_after_the_time_out_does_no_harm),
-		BOOTED_TEST(many_questions_at_once_are_all_answered),
+		DEVICE_TEST(an_edid_is_made_here_for_a_display_without_the_feature),
+		DEVICE_TEST(get_edid_needs_the_accepted_feature),
+		BOOTED_TEST(display_info_is_passed_on_unchanged),
+		BOOTED_TEST(display_info_is_requested_each_time),
+		BOOTED_TEST(late_display_info_delays_nothing),
+		BOOTED_TEST(missing_display_info_is_made_here),
+		BOOTED_TEST(a_reply_after_the_time_out_does_no_harm),
+		BOOTED_TEST(many_display_requests_at_once_are_all_answered),
 	};
 
 	return cmocka_run_group_tests_name("outputs", tests, NULL, NULL);

@@ -39,7 +39,7 @@ static double frames(const struct vmm *vmm)
 	return (double)vmm->display.bytes / (WIDTH * HEIGHT * 4);
 }
 
-static void a_guest_that_draws_faster_than_the_screen_sends_no_more_than_it_shows(void **state)
+static void flushes_faster_than_the_refresh_rate_are_merged(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = FIVE_A_SECOND });
 	struct image image = show(vmm);
@@ -58,7 +58,7 @@ static void a_guest_that_draws_faster_than_the_screen_sends_no_more_than_it_show
 		vmm_fail("%.1f frames came, due are %.1f", frames(vmm), due);
 }
 
-static void a_guest_that_flips_between_two_pictures_sends_no_more_either(void **state)
+static void page_flips_faster_than_the_refresh_rate_are_merged(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = FIVE_A_SECOND });
 	struct image images[2] = { show(vmm), image_new(vmm, RESOURCE + 1, BGRX, WIDTH, HEIGHT) };
@@ -83,7 +83,7 @@ static void a_guest_that_flips_between_two_pictures_sends_no_more_either(void **
 
 /* Nothing is read from the moment at which it is paused: were one flush to wait for that, the test
  * would not end. */
-static void a_display_that_does_not_read_holds_up_no_flush(void **state)
+static void a_display_that_does_not_read_delays_no_flush(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, NULL);
 	struct image image = show(vmm);
@@ -95,7 +95,7 @@ static void a_display_that_does_not_read_holds_up_no_flush(void **state)
 	image_wait_shown(vmm, &image, 0, image_rect(&image));
 }
 
-static void a_resource_that_goes_while_its_frame_waits_is_not_read(void **state)
+static void a_resource_destroyed_while_its_frame_waits_is_not_read(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = FIVE_A_SECOND });
 	struct image image = show(vmm), next;
@@ -123,7 +123,7 @@ static void a_reset_and_a_new_start_show_the_new_picture(void **state)
 	image_wait_shown(vmm, &image, 0, image_rect(&image));
 }
 
-static void a_machine_that_stops_is_shown_its_last_frame(void **state)
+static void the_last_frame_of_a_stopped_machine_is_sent(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = FIVE_A_SECOND });
 	struct image image = show(vmm);
@@ -138,12 +138,12 @@ static void a_machine_that_stops_is_shown_its_last_frame(void **state)
 static int run(void)
 {
 	static const struct CMUnitTest tests[] = {
-		DEVICE_TEST(a_guest_that_draws_faster_than_the_screen_sends_no_more_than_it_shows),
-		DEVICE_TEST(a_guest_that_flips_between_two_pictures_sends_no_more_either),
-		DEVICE_TEST(a_display_that_does_not_read_holds_up_no_flush),
-		DEVICE_TEST(a_resource_that_goes_while_its_frame_waits_is_not_read),
+		DEVICE_TEST(flushes_faster_than_the_refresh_rate_are_merged),
+		DEVICE_TEST(page_flips_faster_than_the_refresh_rate_are_merged),
+		DEVICE_TEST(a_display_that_does_not_read_delays_no_flush),
+		DEVICE_TEST(a_resource_destroyed_while_its_frame_waits_is_not_read),
 		DEVICE_TEST(a_reset_and_a_new_start_show_the_new_picture),
-		DEVICE_TEST(a_machine_that_stops_is_shown_its_last_frame),
+		DEVICE_TEST(the_last_frame_of_a_stopped_machine_is_sent),
 	};
 
 	return cmocka_run_group_tests_name("pace", tests, NULL, NULL);

@@ -103,7 +103,7 @@ static void start_ignoring_hangup(struct vmm *vmm)
 	vmm->daemon.before_exec = ignore_hangup;
 }
 
-static void a_hangup_that_the_parent_ignores_is_ignored(void **state)
+static void sighup_is_ignored_if_the_parent_ignores_it(void **state)
 {
 	struct vmm_options options = { .adjust = start_ignoring_hangup };
 	struct vmm *vmm = fixture_boot(state, &options);
@@ -113,7 +113,7 @@ static void a_hangup_that_the_parent_ignores_is_ignored(void **state)
 	assert_alive(vmm);
 }
 
-static void a_signal_for_statistics_does_not_end_the_daemon(void **state)
+static void sigusr1_and_sigusr2_do_not_end_the_daemon(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, NULL);
 
@@ -135,7 +135,7 @@ static void a_signal_ends_a_daemon_whose_display_is_stuck(void **state)
 	assert_ends_on(vmm, SIGTERM);
 }
 
-static void a_vmm_that_is_gone_does_not_end_the_daemon(void **state)
+static void a_front_end_that_disconnects_does_not_end_the_daemon(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, NULL);
 
@@ -151,7 +151,7 @@ static void a_vmm_that_is_gone_does_not_end_the_daemon(void **state)
 	}
 }
 
-static void once_is_once(void **state)
+static void once_serves_one_connection(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "2d", "--once", NULL };
 	struct vmm_options options = { .args = args };
@@ -163,7 +163,7 @@ static void once_is_once(void **state)
 	assert_false(socket_exists(vmm));
 }
 
-static void once_ends_well_after_a_bad_vmm_too(void **state)
+static void once_exits_with_0_after_an_invalid_message(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "2d", "--once", NULL };
 	struct vmm_options options = { .args = args };
@@ -201,7 +201,7 @@ static void a_signal_ends_a_daemon_with_an_inherited_connection(void **state)
 	assert_int_equal(daemon_stop(&vmm->daemon, SIGTERM), 0);
 }
 
-static void what_is_no_connection_is_refused(void **state)
+static void a_descriptor_that_is_no_connection_is_refused(void **state)
 {
 	const char *args[] = { "--gpu-mode", "2d", "--fd", "9", NULL };
 	int kinds[3] = { -1, open("/dev/null", O_RDWR | O_CLOEXEC),
@@ -221,7 +221,7 @@ static void what_is_no_connection_is_refused(void **state)
 }
 
 /* A descriptor that the daemon opens itself gets no number that it was told to serve. */
-static void a_number_that_nothing_is_open_at_is_refused(void **state)
+static void a_closed_descriptor_number_is_refused(void **state)
 {
 	const char *args[] = { "--gpu-mode", "2d", "--fd", "3", NULL };
 	char number[16], *text;
@@ -237,7 +237,7 @@ static void a_number_that_nothing_is_open_at_is_refused(void **state)
 	}
 }
 
-static void standard_output_and_error_are_no_connection(void **state)
+static void standard_output_and_error_are_refused_as_fd(void **state)
 {
 	static const char *const numbers[] = { "1", "2" };
 	const char *args[] = { "--gpu-mode", "2d", "--fd", NULL, NULL };
@@ -282,7 +282,7 @@ static void a_stale_socket_file_is_replaced(void **state)
 	assert_ends_on(vmm, SIGTERM);
 }
 
-static void the_socket_of_a_living_daemon_is_left_alone(void **state)
+static void the_socket_of_a_running_daemon_is_not_replaced(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, NULL);
 
@@ -295,7 +295,7 @@ static void the_socket_of_a_living_daemon_is_left_alone(void **state)
 	vmm_realize(vmm);
 }
 
-static void what_is_no_socket_is_left_alone(void **state)
+static void a_file_that_is_no_socket_is_not_replaced(void **state)
 {
 	struct daemon d = { .pidfd = -1, .out_fd = -1, .err_fd = -1 };
 	struct stat s;
@@ -313,7 +313,7 @@ static void what_is_no_socket_is_left_alone(void **state)
 	daemon_finish(&d);
 }
 
-static void a_path_that_cannot_be_is_refused(void **state)
+static void an_invalid_path_is_refused(void **state)
 {
 	char path[300] = "/tmp/";
 
@@ -323,7 +323,7 @@ static void a_path_that_cannot_be_is_refused(void **state)
 	assert_int_equal(refused_path(path), 1);
 }
 
-static void a_socket_file_that_someone_else_made_is_not_removed(void **state)
+static void a_socket_file_of_another_process_is_not_removed(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, NULL);
 	int fd;
@@ -362,7 +362,7 @@ static void wait_until_gone(const struct vmm *vmm)
 	assert_false(socket_exists(vmm));
 }
 
-static void the_socket_file_of_a_killed_daemon_goes_too(void **state)
+static void the_socket_file_of_a_killed_daemon_is_removed(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, NULL);
 
@@ -371,7 +371,7 @@ static void the_socket_file_of_a_killed_daemon_goes_too(void **state)
 	wait_until_gone(vmm);
 }
 
-static void the_keeper_of_the_socket_file_outlives_signals(void **state)
+static void signals_do_not_end_the_keeper_of_the_socket_file(void **state)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 	struct vmm *vmm = fixture_boot(state, NULL);
@@ -402,7 +402,7 @@ static void group_of_the_test(struct vmm *vmm)
 	vmm->options.args = args;
 }
 
-static void a_named_group_may_connect(void **state)
+static void members_of_a_named_group_can_connect(void **state)
 {
 	struct vmm_options options = { .adjust = group_of_the_test };
 	struct vmm *vmm = fixture_boot(state, &options);
@@ -420,7 +420,7 @@ static void give_directory_away(struct vmm *vmm)
 }
 
 /* Only because root may do everything: the daemon may not, once it serves. */
-static void root_serves_in_the_directory_of_another(void **state)
+static void root_can_serve_in_another_users_directory(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "2d", "--sandbox", "strict", NULL };
 	struct vmm_options options = { .args = args, .adjust = give_directory_away };
@@ -474,7 +474,7 @@ static unsigned leave_open(const char *level, int fd, const char *name)
 	return n;
 }
 
-static void what_a_parent_left_open_is_closed(void **state)
+static void inherited_descriptors_are_closed(void **state)
 {
 	int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
 
@@ -485,7 +485,7 @@ static void what_a_parent_left_open_is_closed(void **state)
 	close(fd);
 }
 
-static void a_file_with_a_lock_stays_open(void **state)
+static void a_locked_file_stays_open(void **state)
 {
 	char path[] = "/tmp/locked-XXXXXX";
 	int fd = mkostemp(path, O_CLOEXEC);
@@ -524,29 +524,29 @@ static int run(void)
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(a_signal_ends_an_idle_daemon),
 		DEVICE_TEST(a_signal_ends_a_daemon_at_work),
-		DEVICE_TEST(a_hangup_that_the_parent_ignores_is_ignored),
-		DEVICE_TEST(a_signal_for_statistics_does_not_end_the_daemon),
+		DEVICE_TEST(sighup_is_ignored_if_the_parent_ignores_it),
+		DEVICE_TEST(sigusr1_and_sigusr2_do_not_end_the_daemon),
 		DEVICE_TEST(a_signal_ends_a_daemon_whose_display_is_stuck),
-		DEVICE_TEST(a_vmm_that_is_gone_does_not_end_the_daemon),
-		DEVICE_TEST(once_is_once),
-		DEVICE_TEST(once_ends_well_after_a_bad_vmm_too),
+		DEVICE_TEST(a_front_end_that_disconnects_does_not_end_the_daemon),
+		DEVICE_TEST(once_serves_one_connection),
+		DEVICE_TEST(once_exits_with_0_after_an_invalid_message),
 		DEVICE_TEST(an_inherited_connection_is_served_and_ends_the_daemon),
 		DEVICE_TEST(a_signal_ends_a_daemon_with_an_inherited_connection),
-		DEVICE_TEST(what_is_no_connection_is_refused),
-		DEVICE_TEST(a_number_that_nothing_is_open_at_is_refused),
-		DEVICE_TEST(standard_output_and_error_are_no_connection),
+		DEVICE_TEST(a_descriptor_that_is_no_connection_is_refused),
+		DEVICE_TEST(a_closed_descriptor_number_is_refused),
+		DEVICE_TEST(standard_output_and_error_are_refused_as_fd),
 		DEVICE_TEST(a_stale_socket_file_is_replaced),
-		DEVICE_TEST(the_socket_of_a_living_daemon_is_left_alone),
-		DEVICE_TEST(what_is_no_socket_is_left_alone),
-		DEVICE_TEST(a_path_that_cannot_be_is_refused),
-		DEVICE_TEST(a_socket_file_that_someone_else_made_is_not_removed),
-		DEVICE_TEST(the_socket_file_of_a_killed_daemon_goes_too),
-		DEVICE_TEST(the_keeper_of_the_socket_file_outlives_signals),
+		DEVICE_TEST(the_socket_of_a_running_daemon_is_not_replaced),
+		DEVICE_TEST(a_file_that_is_no_socket_is_not_replaced),
+		DEVICE_TEST(an_invalid_path_is_refused),
+		DEVICE_TEST(a_socket_file_of_another_process_is_not_removed),
+		DEVICE_TEST(the_socket_file_of_a_killed_daemon_is_removed),
+		DEVICE_TEST(signals_do_not_end_the_keeper_of_the_socket_file),
 		DEVICE_TEST(an_inherited_connection_has_no_keeper),
-		DEVICE_TEST(a_named_group_may_connect),
-		DEVICE_TEST(root_serves_in_the_directory_of_another),
-		DEVICE_TEST(what_a_parent_left_open_is_closed),
-		DEVICE_TEST(a_file_with_a_lock_stays_open),
+		DEVICE_TEST(members_of_a_named_group_can_connect),
+		DEVICE_TEST(root_can_serve_in_another_users_directory),
+		DEVICE_TEST(inherited_descriptors_are_closed),
+		DEVICE_TEST(a_locked_file_stays_open),
 		DEVICE_TEST(headless_shows_nothing_and_works),
 	};
 

@@ -224,7 +224,7 @@ static void expect_syslog(int severity, pid_t pid, const char *words)
 	vmm_fail("syslog is not told: %s%s", head, words);
 }
 
-static void a_daemon_on_dev_null_speaks_to_syslog_from_its_sandbox(void **state)
+static void a_daemon_on_dev_null_logs_to_syslog_from_its_sandbox(void **state)
 {
 	struct vmm_options options = { .args = debug_2d, .adjust = give_null_and_syslog };
 
@@ -243,7 +243,7 @@ static void a_daemon_on_dev_null_speaks_to_syslog_from_its_sandbox(void **state)
 }
 
 /* Nobody reads the datagrams, of which the kernel keeps ten. */
-static void a_syslog_that_nobody_reads_holds_nothing_up(void **state)
+static void a_full_syslog_delays_nothing(void **state)
 {
 	struct vmm_options options = { .args = debug_2d, .adjust = give_null_and_syslog };
 
@@ -292,7 +292,7 @@ static void expect_fatal(const char *const *args, const char *variable, int due,
 	close(reader);
 }
 
-static void a_fatal_sentence_goes_to_syslog_too(void **state)
+static void a_fatal_error_goes_to_syslog_too(void **state)
 {
 	static const char *const no_directory[] = { "--socket-path", "/nonexistent/x.sock", NULL };
 
@@ -309,10 +309,10 @@ static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		READER_TEST(every_line_for_the_journal_begins_with_its_level),
-		READER_TEST(a_daemon_on_dev_null_speaks_to_syslog_from_its_sandbox),
-		READER_TEST(a_syslog_that_nobody_reads_holds_nothing_up),
+		READER_TEST(a_daemon_on_dev_null_logs_to_syslog_from_its_sandbox),
+		READER_TEST(a_full_syslog_delays_nothing),
 		READER_TEST(a_daemon_without_syslog_serves),
-		READER_TEST(a_fatal_sentence_goes_to_syslog_too),
+		READER_TEST(a_fatal_error_goes_to_syslog_too),
 	};
 
 	return cmocka_run_group_tests_name("reader", tests, NULL, NULL);

@@ -35,7 +35,7 @@ static void create_refuses_an_id_in_use_and_leaves_its_owner_alone(void **state)
 	assert_response(gpu_transfer_2d(vmm, 7, gpu_rect(0, 0, 17, 1), 0), RESP_INVALID_PARAMETER);
 }
 
-static void create_refuses_what_is_no_2d_format(void **state)
+static void create_refuses_unknown_formats(void **state)
 {
 	static const uint32_t bad[] = { 0, 5, 66, 69, 120, 122, 133, 135, 0xffffffff };
 
@@ -59,7 +59,7 @@ static void create_refuses_sizes_of_zero_and_beyond_the_limit(void **state)
 	assert_ok(gpu_create_2d(*state, 2, BGRX, 1, 16384));
 }
 
-static void create_takes_all_eight_formats(void **state)
+static void create_accepts_all_eight_formats(void **state)
 {
 	for (uint32_t i = 0; i < ARRAY_LENGTH(formats); i++)
 		assert_ok(gpu_create_2d(*state, i + 1, formats[i], 64, 64));
@@ -87,7 +87,7 @@ static void memory_has_a_limit_and_unref_gives_it_back(void **state)
 
 /* ---- RESOURCE_UNREF ---- */
 
-static void unref_of_nothing_is_refused(void **state)
+static void unref_of_an_unknown_resource_is_refused(void **state)
 {
 	assert_response(gpu_unref(*state, 0), RESP_INVALID_RESOURCE_ID);
 	assert_response(gpu_unref(*state, 99), RESP_INVALID_RESOURCE_ID);
@@ -116,7 +116,7 @@ static void unref_of_the_shown_resource_switches_the_scanout_off(void **state)
 
 /* ---- RESOURCE_ATTACH_BACKING, RESOURCE_DETACH_BACKING ---- */
 
-static void attach_to_nothing_is_refused(void **state)
+static void attach_to_an_unknown_resource_is_refused(void **state)
 {
 	struct virtio_gpu_mem_entry e = { 0x100000, 4096, 0 };
 
@@ -124,7 +124,7 @@ static void attach_to_nothing_is_refused(void **state)
 	assert_response(gpu_detach(*state, 5), RESP_INVALID_RESOURCE_ID);
 }
 
-static void attach_refuses_no_entries_and_too_few_and_too_many(void **state)
+static void attach_refuses_zero_missing_and_too_many_entries(void **state)
 {
 	static struct virtio_gpu_mem_entry many[16385];
 	struct vmm *vmm = *state;
@@ -143,7 +143,7 @@ static void attach_refuses_no_entries_and_too_few_and_too_many(void **state)
 	assert_ok(gpu_attach(vmm, 1, many, ARRAY_LENGTH(many) - 1));
 }
 
-static void attach_refuses_what_is_not_in_guest_memory(void **state)
+static void attach_refuses_addresses_outside_guest_memory(void **state)
 {
 	/* Region ends: 0xa0000, 0x10000000, 0x104000000. */
 	static const struct virtio_gpu_mem_entry bad[] = {
@@ -190,7 +190,7 @@ static void detach_without_a_backing_is_refused(void **state)
 	assert_ok(image_transfer(vmm, &i, image_rect(&i)));
 }
 
-static void detach_keeps_what_was_transferred(void **state)
+static void detach_keeps_transferred_pixels(void **state)
 {
 	struct vmm *vmm = *state;
 	struct image i = image_new(vmm, 1, BGRX, 100, 50);
@@ -222,7 +222,7 @@ static void uuids_are_stable_and_unique(void **state)
 	assert_memory_not_equal(first, none, 16);
 }
 
-static void uuid_of_nothing_is_refused(void **state)
+static void the_uuid_of_an_unknown_resource_is_refused(void **state)
 {
 	struct vmm *vmm = *state;
 	struct virtio_gpu_resource_assign_uuid c = {
@@ -261,7 +261,7 @@ static uint32_t fill_with_resources(struct vmm *vmm)
 	return id - 1;
 }
 
-static void a_host_without_memory_is_told_to_the_guest(void **state)
+static void if_the_host_has_no_memory_the_guest_gets_an_error(void **state)
 {
 	const char *const args[] = { "--gpu-mode", "2d", "--max-hostmem", "8G", NULL };
 	struct vmm_options options = { .args = args };
@@ -297,21 +297,21 @@ static int run(void)
 	const struct CMUnitTest tests[] = {
 		BOOTED_TEST(create_refuses_id_zero),
 		BOOTED_TEST(create_refuses_an_id_in_use_and_leaves_its_owner_alone),
-		BOOTED_TEST(create_refuses_what_is_no_2d_format),
+		BOOTED_TEST(create_refuses_unknown_formats),
 		BOOTED_TEST(create_refuses_sizes_of_zero_and_beyond_the_limit),
-		BOOTED_TEST(create_takes_all_eight_formats),
+		BOOTED_TEST(create_accepts_all_eight_formats),
 		BOOTED_TEST(memory_has_a_limit_and_unref_gives_it_back),
-		BOOTED_TEST(unref_of_nothing_is_refused),
+		BOOTED_TEST(unref_of_an_unknown_resource_is_refused),
 		BOOTED_TEST(unref_of_the_shown_resource_switches_the_scanout_off),
-		BOOTED_TEST(attach_to_nothing_is_refused),
-		BOOTED_TEST(attach_refuses_no_entries_and_too_few_and_too_many),
-		BOOTED_TEST(attach_refuses_what_is_not_in_guest_memory),
+		BOOTED_TEST(attach_to_an_unknown_resource_is_refused),
+		BOOTED_TEST(attach_refuses_zero_missing_and_too_many_entries),
+		BOOTED_TEST(attach_refuses_addresses_outside_guest_memory),
 		BOOTED_TEST(attach_refuses_a_second_backing_and_keeps_the_first),
 		BOOTED_TEST(detach_without_a_backing_is_refused),
-		BOOTED_TEST(detach_keeps_what_was_transferred),
+		BOOTED_TEST(detach_keeps_transferred_pixels),
 		BOOTED_TEST(uuids_are_stable_and_unique),
-		BOOTED_TEST(uuid_of_nothing_is_refused),
-		DEVICE_TEST(a_host_without_memory_is_told_to_the_guest),
+		BOOTED_TEST(the_uuid_of_an_unknown_resource_is_refused),
+		DEVICE_TEST(if_the_host_has_no_memory_the_guest_gets_an_error),
 	};
 
 	return cmocka_run_group_tests_name("resources", tests, NULL, NULL);

@@ -109,7 +109,7 @@ static void truncated_commands_are_refused(void **state)
 	assert_response(gpu_unref(vmm, 1), RESP_INVALID_RESOURCE_ID);
 }
 
-static void headers_that_are_cut_off_are_refused(void **state)
+static void truncated_headers_are_refused(void **state)
 {
 	struct virtio_gpu_ctrl_hdr h = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
 	struct vmm *vmm = *state;
@@ -119,7 +119,7 @@ static void headers_that_are_cut_off_are_refused(void **state)
 	assert_alive(vmm);
 }
 
-static void a_request_longer_than_its_type_is_taken(void **state)
+static void a_request_longer_than_its_type_is_accepted(void **state)
 {
 	struct {
 		struct virtio_gpu_resource_create_2d c;
@@ -193,7 +193,7 @@ static void fences_have_64_bits_and_any_order(void **state)
 	}
 }
 
-static void flags_that_are_unknown_are_not_echoed(void **state)
+static void unknown_flags_are_not_echoed(void **state)
 {
 	struct virtio_gpu_ctrl_hdr c = {
 		.type = 0x7777, .flags = 0xfffffffc, .fence_id = 12, .ctx_id = 3, .ring_idx = 9
@@ -246,7 +246,7 @@ static void cursor_commands_without_a_response_work(void **state)
 	assert_alive(vmm);
 }
 
-static void short_response_buffers_get_a_part_or_nothing(void **state)
+static void a_short_response_buffer_gets_a_part_or_nothing(void **state)
 {
 	static const uint32_t types[] = { VIRTIO_GPU_CMD_GET_DISPLAY_INFO, VIRTIO_GPU_CMD_GET_EDID,
 					  0x7777 };
@@ -268,7 +268,7 @@ static void short_response_buffers_get_a_part_or_nothing(void **state)
 	assert_alive(vmm);
 }
 
-static void a_header_without_room_for_the_rest_says_error(void **state)
+static void a_response_buffer_of_a_header_gets_an_error(void **state)
 {
 	struct virtio_gpu_cmd_get_edid c = { .hdr.type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
 	uint8_t response[407];
@@ -289,16 +289,16 @@ static int run(void)
 		BOOTED_TEST(unknown_commands_are_refused_with_their_fence),
 		DEVICE_TEST(commands_of_features_not_accepted_are_refused),
 		BOOTED_TEST(truncated_commands_are_refused),
-		BOOTED_TEST(headers_that_are_cut_off_are_refused),
-		BOOTED_TEST(a_request_longer_than_its_type_is_taken),
+		BOOTED_TEST(truncated_headers_are_refused),
+		BOOTED_TEST(a_request_longer_than_its_type_is_accepted),
 		BOOTED_TEST(control_commands_on_the_cursor_queue_do_no_harm),
 		BOOTED_TEST(every_command_echoes_its_fence),
 		BOOTED_TEST(fences_have_64_bits_and_any_order),
-		BOOTED_TEST(flags_that_are_unknown_are_not_echoed),
+		BOOTED_TEST(unknown_flags_are_not_echoed),
 		BOOTED_TEST(commands_without_room_for_a_response_are_carried_out),
 		BOOTED_TEST(cursor_commands_without_a_response_work),
-		BOOTED_TEST(short_response_buffers_get_a_part_or_nothing),
-		BOOTED_TEST(a_header_without_room_for_the_rest_says_error),
+		BOOTED_TEST(a_short_response_buffer_gets_a_part_or_nothing),
+		BOOTED_TEST(a_response_buffer_of_a_header_gets_an_error),
 	};
 
 	return cmocka_run_group_tests_name("responses", tests, NULL, NULL);

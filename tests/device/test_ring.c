@@ -93,7 +93,7 @@ static void a_batch_costs_one_interrupt(void **state)
 	assert_in_range(r->interrupts - before, 1, 50 * 5);
 }
 
-static void no_interrupt_comes_while_the_driver_wants_none(void **state)
+static void no_interrupt_is_sent_while_the_driver_wants_none(void **state)
 {
 	struct vmm *vmm = *state;
 	struct ring *r = &vmm->rings[CONTROL];
@@ -241,7 +241,7 @@ static void start_but_enable(struct vmm *vmm)
 	vhost_start_ring(vmm, CURSOR);
 }
 
-static void chains_that_wait_already_are_served_at_enable(void **state)
+static void available_chains_are_served_at_enable(void **state)
 {
 	struct vmm *vmm = fixture_new(state, NULL);
 	struct chain *c;
@@ -267,7 +267,7 @@ static void a_kick_before_enable_is_not_lost(void **state)
 	assert_response(gpu_finish(vmm, c, NULL, 0), RESP_INVALID_RESOURCE_ID);
 }
 
-static void a_disabled_ring_rests_and_goes_on(void **state)
+static void a_disabled_ring_pauses_and_continues(void **state)
 {
 	struct vmm *vmm = *state;
 	struct chain *c;
@@ -297,7 +297,7 @@ static void wait_used(struct vmm *vmm, const struct ring *r)
 	}
 }
 
-static void a_new_call_fd_gets_what_the_old_one_missed(void **state)
+static void a_new_call_descriptor_is_signalled_for_pending_completions(void **state)
 {
 	struct vmm *vmm = *state;
 	struct ring *r = &vmm->rings[CONTROL];
@@ -313,7 +313,7 @@ static void a_new_call_fd_gets_what_the_old_one_missed(void **state)
 	run_batch(vmm, 5);
 }
 
-static void rings_without_a_call_fd_are_served(void **state)
+static void rings_without_a_call_descriptor_are_served(void **state)
 {
 	struct vmm *vmm = *state;
 	struct ring *r = &vmm->rings[CONTROL];
@@ -337,16 +337,16 @@ static int run(void)
 		DEVICE_TEST(rings_without_indirect_work),
 		DEVICE_TEST(indices_pass_65536),
 		DEVICE_TEST(a_batch_costs_one_interrupt),
-		BOOTED_TEST(no_interrupt_comes_while_the_driver_wants_none),
+		BOOTED_TEST(no_interrupt_is_sent_while_the_driver_wants_none),
 		DEVICE_TEST(flag_no_interrupt_is_obeyed),
 		BOOTED_TEST(kicks_without_work_do_no_harm),
 		BOOTED_TEST(no_kick_is_lost),
 		DEVICE_TEST(no_kick_is_lost_without_event_idx),
-		DEVICE_TEST(chains_that_wait_already_are_served_at_enable),
+		DEVICE_TEST(available_chains_are_served_at_enable),
 		DEVICE_TEST(a_kick_before_enable_is_not_lost),
-		BOOTED_TEST(a_disabled_ring_rests_and_goes_on),
-		BOOTED_TEST(a_new_call_fd_gets_what_the_old_one_missed),
-		BOOTED_TEST(rings_without_a_call_fd_are_served),
+		BOOTED_TEST(a_disabled_ring_pauses_and_continues),
+		BOOTED_TEST(a_new_call_descriptor_is_signalled_for_pending_completions),
+		BOOTED_TEST(rings_without_a_call_descriptor_are_served),
 	};
 
 	return cmocka_run_group_tests_name("ring", tests, NULL, NULL);

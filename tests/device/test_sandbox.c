@@ -64,7 +64,7 @@ static void check(void **state, const char *const *args, const struct deed *deed
 	fixture_end(state);
 }
 
-static void nothing_that_is_forbidden_can_be_done_in_2d(void **state)
+static void every_forbidden_operation_fails_in_2d(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "2d", "--sandbox", "strict", NULL };
 	static const struct deed deeds[] = {
@@ -86,7 +86,7 @@ static void nothing_that_is_forbidden_can_be_done_in_2d(void **state)
 		check(state, args, &deeds[i]);
 }
 
-static void nothing_that_is_forbidden_can_be_done_with_opengl(void **state)
+static void every_forbidden_operation_fails_with_opengl(void **state)
 {
 	static const struct deed deeds[] = {
 		{ "open", "ENOENT" },
@@ -108,7 +108,7 @@ static void nothing_that_is_forbidden_can_be_done_with_opengl(void **state)
 }
 
 /* Without it the same deed is done: what the others see is the sandbox, not the machine. */
-static void without_the_sandbox_it_can_be_done(void **state)
+static void without_the_sandbox_these_operations_succeed(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "2d", "--sandbox", "off", NULL };
 	static const struct deed deeds[] = { { "open", "done" },
@@ -141,11 +141,11 @@ static bool sandbox_works(void)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(nothing_that_is_forbidden_can_be_done_in_2d),
-		DEVICE_TEST(without_the_sandbox_it_can_be_done),
+		DEVICE_TEST(every_forbidden_operation_fails_in_2d),
+		DEVICE_TEST(without_the_sandbox_these_operations_succeed),
 	};
 	const struct CMUnitTest tests_3d[] = {
-		DEVICE_TEST(nothing_that_is_forbidden_can_be_done_with_opengl),
+		DEVICE_TEST(every_forbidden_operation_fails_with_opengl),
 	};
 	int failed;
 

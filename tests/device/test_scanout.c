@@ -41,7 +41,7 @@ static uint64_t updated_pixels(const struct display *d)
 
 /* ---- SET_SCANOUT ---- */
 
-static void set_scanout_refuses_a_scanout_that_cannot_be(void **state)
+static void set_scanout_refuses_an_invalid_scanout(void **state)
 {
 	static const uint32_t bad[] = { 16, 17, 0x80000000, 0xffffffff };
 	struct vmm *vmm = *state;
@@ -56,7 +56,7 @@ static void set_scanout_refuses_a_scanout_that_cannot_be(void **state)
 	assert_ok(gpu_set_scanout(vmm, 0, 1, gpu_rect(0, 0, 64, 64)));
 }
 
-static void set_scanout_refuses_an_unknown_resource_and_shows_the_old_one(void **state)
+static void set_scanout_refuses_an_unknown_resource_and_keeps_the_old_one(void **state)
 {
 	struct vmm *vmm = *state;
 	struct image i = shown_image(vmm, 1, 64, 64);
@@ -172,7 +172,7 @@ static void a_page_flip_of_the_same_size_sends_no_new_scanout(void **state)
 
 /* ---- RESOURCE_FLUSH ---- */
 
-static void flush_of_nothing_is_refused(void **state)
+static void flush_of_an_unknown_resource_is_refused(void **state)
 {
 	assert_response(gpu_flush(*state, 3, gpu_rect(0, 0, 1, 1)), RESP_INVALID_RESOURCE_ID);
 }
@@ -265,7 +265,7 @@ static void many_small_flushes_add_up_to_the_picture(void **state)
 	image_wait_shown(vmm, &i, 0, image_rect(&i));
 }
 
-static void without_a_flush_nothing_new_is_sent(void **state)
+static void without_a_flush_nothing_is_sent(void **state)
 {
 	struct vmm *vmm = *state;
 	struct image i = shown_image(vmm, 1, 64, 64);
@@ -292,20 +292,20 @@ static void a_large_frame_arrives_whole(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOOTED_TEST(set_scanout_refuses_a_scanout_that_cannot_be),
-		BOOTED_TEST(set_scanout_refuses_an_unknown_resource_and_shows_the_old_one),
+		BOOTED_TEST(set_scanout_refuses_an_invalid_scanout),
+		BOOTED_TEST(set_scanout_refuses_an_unknown_resource_and_keeps_the_old_one),
 		BOOTED_TEST(set_scanout_refuses_a_rectangle_outside_the_resource),
 		BOOTED_TEST(resource_zero_switches_the_scanout_off),
 		BOOTED_TEST(a_scanout_shows_a_part_of_a_bigger_resource),
 		BOOTED_TEST(one_resource_is_shown_on_several_scanouts),
 		BOOTED_TEST(a_page_flip_of_the_same_size_sends_no_new_scanout),
-		BOOTED_TEST(flush_of_nothing_is_refused),
+		BOOTED_TEST(flush_of_an_unknown_resource_is_refused),
 		BOOTED_TEST(flush_refuses_a_rectangle_outside),
 		BOOTED_TEST(flush_of_a_resource_that_is_not_shown_sends_nothing),
 		DEVICE_TEST(flush_sends_the_damaged_box_only),
 		BOOTED_TEST(flush_clips_the_box_to_the_scanout),
 		BOOTED_TEST(many_small_flushes_add_up_to_the_picture),
-		BOOTED_TEST(without_a_flush_nothing_new_is_sent),
+		BOOTED_TEST(without_a_flush_nothing_is_sent),
 		BOOTED_TEST(a_large_frame_arrives_whole),
 	};
 

@@ -35,7 +35,7 @@ static char *ask_for_capabilities(const char *const *args)
 	return out;
 }
 
-static void capabilities_are_printed_whatever_else_is_asked(void **state)
+static void capabilities_are_printed_with_any_other_arguments(void **state)
 {
 	static const char *const alone[] = { "--print-capabilities", NULL };
 	static const char *const more[] = {
@@ -71,7 +71,7 @@ static bool offers_virgl(void **state, const char *const *args)
 	return is_offered;
 }
 
-static void a_connection_that_asks_for_nothing_gets_2d(void **state)
+static void a_connected_descriptor_without_options_gets_2d(void **state)
 {
 	static const char *const with_node[] = { "--render-node=/nonexistent", NULL };
 
@@ -79,7 +79,7 @@ static void a_connection_that_asks_for_nothing_gets_2d(void **state)
 	assert_false(offers_virgl(state, with_node));
 }
 
-static void the_environment_overrules_what_libvirt_asks_for(void **state)
+static void the_environment_overrides_libvirts_arguments(void **state)
 {
 	static const char *const args[] = { "--virgl", "--render-node=/nonexistent", NULL };
 	bool is_offered;
@@ -134,7 +134,7 @@ static void expect_serving(void)
 		vmm_fail("the service manager is told \"%s\", due is \"%s\"", text, due);
 }
 
-static void the_service_manager_is_told_what_goes_on(void **state)
+static void the_service_manager_is_notified_of_each_state(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "2d", NULL };
 	struct vmm_options options = { .args = args,
@@ -158,7 +158,7 @@ static void the_service_manager_is_told_what_goes_on(void **state)
 	expect_state("STOPPING=1");
 }
 
-static void the_service_manager_of_libvirtd_is_told_nothing(void **state)
+static void the_service_manager_of_libvirtd_is_not_notified(void **state)
 {
 	struct vmm_options options = { .hands_over_fd = true,
 				       .args = no_args,
@@ -170,7 +170,7 @@ static void the_service_manager_of_libvirtd_is_told_nothing(void **state)
 	assert_int_equal(recv(manager, &byte, 1, MSG_DONTWAIT), -1);
 }
 
-static void a_socket_of_the_service_manager_serves_one_after_another(void **state)
+static void a_socket_of_the_service_manager_serves_several_connections(void **state)
 {
 	struct vmm_options options = { .hands_over_listening_fd = true };
 	struct vmm *vmm = fixture_new(state, &options);
@@ -205,12 +205,12 @@ static void once_ends_a_daemon_with_a_listening_socket_too(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		SERVICE_TEST(capabilities_are_printed_whatever_else_is_asked),
-		SERVICE_TEST(a_connection_that_asks_for_nothing_gets_2d),
-		SERVICE_TEST(the_environment_overrules_what_libvirt_asks_for),
-		SERVICE_TEST(the_service_manager_is_told_what_goes_on),
-		SERVICE_TEST(the_service_manager_of_libvirtd_is_told_nothing),
-		SERVICE_TEST(a_socket_of_the_service_manager_serves_one_after_another),
+		SERVICE_TEST(capabilities_are_printed_with_any_other_arguments),
+		SERVICE_TEST(a_connected_descriptor_without_options_gets_2d),
+		SERVICE_TEST(the_environment_overrides_libvirts_arguments),
+		SERVICE_TEST(the_service_manager_is_notified_of_each_state),
+		SERVICE_TEST(the_service_manager_of_libvirtd_is_not_notified),
+		SERVICE_TEST(a_socket_of_the_service_manager_serves_several_connections),
 		SERVICE_TEST(once_ends_a_daemon_with_a_listening_socket_too),
 	};
 

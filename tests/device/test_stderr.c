@@ -99,7 +99,7 @@ static void check_nobody_reads(void **state, const char *const *args)
 	fixture_end(state);
 }
 
-static void a_pipe_that_nobody_reads_holds_nothing_up(void **state)
+static void an_unread_pipe_delays_nothing(void **state)
 {
 	static const char *const no_sandbox[] = { "--gpu-mode",  "2d",    "--sandbox", "off",
 						  "--log-level", "debug", NULL };
@@ -108,7 +108,7 @@ static void a_pipe_that_nobody_reads_holds_nothing_up(void **state)
 	check_nobody_reads(state, no_sandbox);
 }
 
-static void a_flood_of_a_library_holds_nothing_up_if_nobody_reads(void **state)
+static void an_unread_flood_of_a_library_delays_nothing(void **state)
 {
 	setup_module("flood");
 	check_nobody_reads(state, debug_2d);
@@ -116,14 +116,14 @@ static void a_flood_of_a_library_holds_nothing_up_if_nobody_reads(void **state)
 
 /* ---- what libraries print ---- */
 
-static void what_a_library_prints_is_not_shown_by_default(void **state)
+static void output_of_a_library_is_not_logged_by_default(void **state)
 {
 	struct vmm *vmm = boot_printing(state, info_2d, "flood");
 
 	assert_int_equal(count_words(vmm, "a guest's shader is wrong"), 0);
 }
 
-static void what_a_library_prints_is_a_line_at_debug(void **state)
+static void output_of_a_library_is_logged_at_debug(void **state)
 {
 	struct vmm *vmm = boot_printing(state, debug_2d, "line");
 
@@ -133,7 +133,7 @@ static void what_a_library_prints_is_a_line_at_debug(void **state)
 	assert_int_equal(count_words(vmm, "debug stderr: to the other one\n"), 1);
 }
 
-static void a_flood_of_a_library_is_cut_off_and_said_to_be(void **state)
+static void a_flood_of_a_library_is_limited_and_reported(void **state)
 {
 	struct vmm *vmm = boot_printing(state, debug_2d, "flood");
 	unsigned n = count_words(vmm, "debug stderr: a guest's shader is wrong");
@@ -163,7 +163,7 @@ static void check_last_words(void **state, const char *const *args, const char *
 	vmm_free(fixture_release());
 }
 
-static void the_last_words_of_a_library_are_not_lost(void **state)
+static void the_last_output_of_a_library_is_printed(void **state)
 {
 	check_last_words(state, info_2d, "abort", 128 + SIGABRT);
 	check_last_words(state, info_2d, "fault", 128 + SIGSEGV);
@@ -232,7 +232,7 @@ static void send_wrong_shaders(struct vmm *vmm, unsigned n)
 	assert_alive(vmm);
 }
 
-static void what_opengl_prints_of_a_guest_is_shown_at_debug_only(void **state)
+static void messages_of_opengl_about_a_guest_are_logged_only_at_debug(void **state)
 {
 	struct vmm_options options = { .args = gpu3d_args };
 	struct vmm *vmm = fixture_boot(state, &options);
@@ -247,7 +247,7 @@ static void what_opengl_prints_of_a_guest_is_shown_at_debug_only(void **state)
 	assert_int_equal(count_words(vmm, COMPLAINT), 3);
 }
 
-static void a_pipe_that_nobody_reads_does_not_hold_opengl_up(void **state)
+static void an_unread_pipe_does_not_delay_opengl(void **state)
 {
 	check_nobody_reads(state, debug_3d);
 }
@@ -256,17 +256,17 @@ static int run(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_pipe_that_nobody_reads_holds_nothing_up),
-		TEST(a_flood_of_a_library_holds_nothing_up_if_nobody_reads),
-		TEST(what_a_library_prints_is_not_shown_by_default),
-		TEST(what_a_library_prints_is_a_line_at_debug),
-		TEST(a_flood_of_a_library_is_cut_off_and_said_to_be),
-		TEST(the_last_words_of_a_library_are_not_lost),
+		TEST(an_unread_pipe_delays_nothing),
+		TEST(an_unread_flood_of_a_library_delays_nothing),
+		TEST(output_of_a_library_is_not_logged_by_default),
+		TEST(output_of_a_library_is_logged_at_debug),
+		TEST(a_flood_of_a_library_is_limited_and_reported),
+		TEST(the_last_output_of_a_library_is_printed),
 		TEST(a_daemon_without_descriptors_0_to_2_opens_its_own),
 	};
 	const struct CMUnitTest tests_3d[] = {
-		TEST(what_opengl_prints_of_a_guest_is_shown_at_debug_only),
-		TEST(a_pipe_that_nobody_reads_does_not_hold_opengl_up),
+		TEST(messages_of_opengl_about_a_guest_are_logged_only_at_debug),
+		TEST(an_unread_pipe_does_not_delay_opengl),
 	};
 	int failed = cmocka_run_group_tests_name("stderr", tests, NULL, NULL);
 

@@ -10,7 +10,7 @@
 
 /* ---- refusals ---- */
 
-static void transfer_to_nothing_is_refused(void **state)
+static void transfer_to_an_unknown_resource_is_refused(void **state)
 {
 	assert_response(gpu_transfer_2d(*state, 1, gpu_rect(0, 0, 1, 1), 0),
 			RESP_INVALID_RESOURCE_ID);
@@ -22,7 +22,7 @@ static void transfer_without_a_backing_is_refused(void **state)
 	assert_response(gpu_transfer_2d(*state, 1, gpu_rect(0, 0, 16, 16), 0), RESP_UNSPEC);
 }
 
-static void transfer_of_a_box_outside_is_refused(void **state)
+static void transfer_of_a_box_outside_the_resource_is_refused(void **state)
 {
 	static const struct virtio_gpu_rect bad[] = {
 		{ 0, 0, 65, 1 },         { 0, 0, 1, 33 },         { 64, 0, 1, 1 },
@@ -37,7 +37,7 @@ static void transfer_of_a_box_outside_is_refused(void **state)
 	assert_ok(gpu_transfer_2d(*state, 1, image_rect(&i), 0));
 }
 
-static void transfer_of_nothing_is_right(void **state)
+static void a_transfer_without_pixels_is_ok(void **state)
 {
 	image_new(*state, 1, BGRX, 64, 32);
 	assert_ok(gpu_transfer_2d(*state, 1, gpu_rect(0, 0, 0, 0), 0));
@@ -141,7 +141,7 @@ static void a_box_changes_its_own_pixels_only(void **state)
 	}
 }
 
-static void the_offset_says_where_the_box_begins(void **state)
+static void the_box_begins_at_the_offset(void **state)
 {
 	struct vmm *vmm = *state;
 	struct image i = image_new(vmm, 1, BGRX, 16, 32), due = i;
@@ -184,7 +184,7 @@ static void fill_pieces(const struct image *i, uint8_t **pieces, const uint32_t 
 		memcpy(pieces[k], from, sizes[k]);
 }
 
-static void a_backing_in_odd_pieces_is_put_together(void **state)
+static void a_backing_in_odd_pieces_is_joined(void **state)
 {
 	/* 37 * 29 * 4 = 4292 bytes; pieces end in the middle of rows, and of pixels. */
 	static const uint32_t sizes[] = { 1, 2, 148, 147, 3, 1000, 6, 150, 149, 2000, 5, 681 };
@@ -232,7 +232,7 @@ static void a_backing_of_single_pages_in_reverse_order_works(void **state)
 	show(vmm, &i);
 }
 
-static void entries_of_no_bytes_do_no_harm(void **state)
+static void empty_entries_do_no_harm(void **state)
 {
 	struct vmm *vmm = *state;
 	static uint8_t shadow[8 * 8 * 4];
@@ -255,17 +255,17 @@ static void entries_of_no_bytes_do_no_harm(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOOTED_TEST(transfer_to_nothing_is_refused),
+		BOOTED_TEST(transfer_to_an_unknown_resource_is_refused),
 		BOOTED_TEST(transfer_without_a_backing_is_refused),
-		BOOTED_TEST(transfer_of_a_box_outside_is_refused),
-		BOOTED_TEST(transfer_of_nothing_is_right),
+		BOOTED_TEST(transfer_of_a_box_outside_the_resource_is_refused),
+		BOOTED_TEST(a_transfer_without_pixels_is_ok),
 		BOOTED_TEST(transfer_beyond_the_backing_is_refused),
 		BOOTED_TEST(every_format_arrives_as_x8r8g8b8),
 		BOOTED_TEST(a_box_changes_its_own_pixels_only),
-		BOOTED_TEST(the_offset_says_where_the_box_begins),
-		BOOTED_TEST(a_backing_in_odd_pieces_is_put_together),
+		BOOTED_TEST(the_box_begins_at_the_offset),
+		BOOTED_TEST(a_backing_in_odd_pieces_is_joined),
 		BOOTED_TEST(a_backing_of_single_pages_in_reverse_order_works),
-		BOOTED_TEST(entries_of_no_bytes_do_no_harm),
+		BOOTED_TEST(empty_entries_do_no_harm),
 	};
 
 	return cmocka_run_group_tests_name("transfer", tests, NULL, NULL);

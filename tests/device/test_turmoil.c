@@ -240,7 +240,7 @@ static struct turmoil begin(void **state)
 	return t;
 }
 
-static void every_event_meets_all_that_is_unfinished(void **state)
+static void every_event_during_every_unfinished_operation_does_no_harm(void **state)
 {
 	struct turmoil t = begin(state);
 
@@ -256,7 +256,7 @@ static void every_event_meets_all_that_is_unfinished(void **state)
 	}
 }
 
-static void events_in_any_order_are_survived(void **state)
+static void random_event_order_does_no_harm(void **state)
 {
 	const char *given = getenv("VMM_SEED");
 	uint32_t seed = given ? (uint32_t)atoi(given) : 20250101;
@@ -279,7 +279,7 @@ static void events_in_any_order_are_survived(void **state)
 	}
 }
 
-static void a_signal_in_the_middle_ends_it_well(void **state)
+static void a_signal_during_any_operation_exits_with_0(void **state)
 {
 	for (unsigned i = 0; i < ARRAY_LENGTH(states); i++) {
 		struct turmoil t = begin(state);
@@ -293,9 +293,9 @@ static void a_signal_in_the_middle_ends_it_well(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(every_event_meets_all_that_is_unfinished),
-		DEVICE_TEST(events_in_any_order_are_survived),
-		DEVICE_TEST(a_signal_in_the_middle_ends_it_well),
+		DEVICE_TEST(every_event_during_every_unfinished_operation_does_no_harm),
+		DEVICE_TEST(random_event_order_does_no_harm),
+		DEVICE_TEST(a_signal_during_any_operation_exits_with_0),
 	};
 
 	return cmocka_run_group_tests_name("turmoil", tests, NULL, NULL);

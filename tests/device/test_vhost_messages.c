@@ -212,7 +212,7 @@ static void ring_addresses_outside_memory_do_no_harm(void **state)
 
 /* ---- descriptors ---- */
 
-static void surplus_descriptors_are_closed(void **state)
+static void descriptors_beyond_the_expected_are_closed(void **state)
 {
 	struct vmm *vmm = realized(state);
 	uint64_t features = BIT64(VIRTIO_F_VERSION_1) | BIT64(VHOST_USER_F_PROTOCOL_FEATURES);
@@ -297,7 +297,7 @@ static void config_reads_of_every_size_are_answered(void **state)
 	assert_true(whole[8] >= 1 && whole[8] <= VIRTIO_GPU_MAX_SCANOUTS);
 }
 
-static void config_reads_of_nothing_and_too_much_are_errors(void **state)
+static void config_reads_of_zero_and_too_many_bytes_are_errors(void **state)
 {
 	static const struct {
 		uint32_t offset, size;
@@ -325,7 +325,7 @@ static void config_size_that_disagrees_with_the_message_does_no_harm(void **stat
 	assert_serves_the_next_session(vmm);
 }
 
-static void config_writes_are_taken(void **state)
+static void config_writes_are_accepted(void **state)
 {
 	struct vhost_user_config c = { .size = 20 };
 	struct vmm *vmm = *state;
@@ -336,7 +336,7 @@ static void config_writes_are_taken(void **state)
 	assert_alive(vmm);
 }
 
-static void features_never_offered_may_be_accepted(void **state)
+static void features_that_were_not_offered_can_be_accepted(void **state)
 {
 	struct vmm *vmm = realized(state);
 	uint64_t features = vmm->offered | BIT64(24) | BIT64(27) | BIT64(33) | BIT64(35) |
@@ -418,7 +418,7 @@ static void several_messages_may_come_at_once(void **state)
 	assert_alive(vmm);
 }
 
-static void a_peer_that_goes_in_the_middle_of_a_message_is_forgotten(void **state)
+static void a_disconnect_within_a_message_does_no_harm(void **state)
 {
 	struct vhost_user_header h = { VHOST_USER_SET_MEM_TABLE, VHOST_USER_VERSION, 104 };
 	struct vmm *vmm = *state;
@@ -441,18 +441,18 @@ static int run(void)
 		DEVICE_TEST(a_queue_beyond_the_second_is_refused),
 		BOOTED_TEST(impossible_queue_sizes_do_no_harm),
 		BOOTED_TEST(ring_addresses_outside_memory_do_no_harm),
-		DEVICE_TEST(surplus_descriptors_are_closed),
+		DEVICE_TEST(descriptors_beyond_the_expected_are_closed),
 		DEVICE_TEST(missing_descriptors_are_refused),
 		BOOTED_TEST(descriptors_of_the_wrong_kind_do_no_harm),
 		BOOTED_TEST(config_reads_of_every_size_are_answered),
-		BOOTED_TEST(config_reads_of_nothing_and_too_much_are_errors),
+		BOOTED_TEST(config_reads_of_zero_and_too_many_bytes_are_errors),
 		BOOTED_TEST(config_size_that_disagrees_with_the_message_does_no_harm),
-		BOOTED_TEST(config_writes_are_taken),
-		DEVICE_TEST(features_never_offered_may_be_accepted),
+		BOOTED_TEST(config_writes_are_accepted),
+		DEVICE_TEST(features_that_were_not_offered_can_be_accepted),
 		BOOTED_TEST(the_documented_features_are_offered),
 		BOOTED_TEST(a_message_may_come_byte_by_byte),
 		BOOTED_TEST(several_messages_may_come_at_once),
-		BOOTED_TEST(a_peer_that_goes_in_the_middle_of_a_message_is_forgotten),
+		BOOTED_TEST(a_disconnect_within_a_message_does_no_harm),
 	};
 
 	return cmocka_run_group_tests_name("vhost-messages", tests, NULL, NULL);

@@ -67,7 +67,7 @@ static void a_window_is_offered_with_a_capset_that_needs_it(void **state)
 }
 
 /* QEMU 11.1's vhost-user-gpu-pci takes the feature, and has no window. */
-static void a_front_end_that_does_not_ask_has_no_window(void **state)
+static void a_front_end_that_sends_no_get_shmem_config_has_no_window(void **state)
 {
 	struct vmm *vmm = boot_with(state, &vmm_qemu_11_1, NULL, NULL);
 
@@ -80,7 +80,7 @@ static void a_front_end_that_does_not_ask_has_no_window(void **state)
 	assert_alive(vmm);
 }
 
-static void the_window_is_told_as_often_as_it_is_asked_for(void **state)
+static void get_shmem_config_can_be_sent_again(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -124,7 +124,7 @@ static void a_blob_is_seen_through_the_window(void **state)
 }
 
 /* An answer to a map says nothing; one barrier does for all that were under way. */
-static void a_guest_is_answered_when_a_barrier_has_passed(void **state)
+static void a_guest_is_answered_after_the_barrier(void **state)
 {
 	enum { MAPS = 8 };
 	struct vmm *vmm = boot(state);
@@ -186,7 +186,7 @@ static void maps_are_limited(void **state)
 
 /* ---- hostile guests ---- */
 
-static void maps_that_cannot_be_are_refused(void **state)
+static void invalid_maps_are_refused(void **state)
 {
 	static const uint64_t offsets[] = { 1,
 					    PAGE - 1,
@@ -219,7 +219,7 @@ static void maps_that_cannot_be_are_refused(void **state)
 	assert_response(gpu_map_blob(vmm, 2, 6 * PAGE), MAPPED);
 }
 
-static void what_is_no_mappable_host_blob_is_not_mapped(void **state)
+static void blobs_that_cannot_be_mapped_are_refused(void **state)
 {
 	struct vmm *vmm = boot(state);
 	create_blob_t args = { .hdr.ctx_id = 1,
@@ -239,7 +239,7 @@ static void what_is_no_mappable_host_blob_is_not_mapped(void **state)
 	assert_int_equal(vmm->window.n_maps, 0);
 }
 
-static void host_blobs_that_cannot_be_are_refused(void **state)
+static void invalid_host_blobs_are_refused(void **state)
 {
 	static const uint64_t large[] = { (UINT64_C(1) << 30) + 1, BIT64(32), BIT64(63),
 					  UINT64_MAX - PAGE, UINT64_MAX };
@@ -300,7 +300,7 @@ static void host_blobs_count_as_memory(void **state)
 }
 
 /* A guest that knows of it is held to it. */
-static void blobs_are_aligned_where_that_was_agreed_upon(void **state)
+static void blobs_must_be_aligned_if_the_feature_is_accepted(void **state)
 {
 	const char *const args[] = { VMM_BLOB_ARGS, NULL };
 	struct vmm_options options = { .args = args, .profile = &vmm_generic };
@@ -319,7 +319,7 @@ static bool is_mapped_by_us(struct vmm *vmm)
 	return daemon_maps_file(&vmm->daemon, window_find(vmm, 0)->fd) && !vmm_is_gfxstream();
 }
 
-static void a_map_is_no_memory_while_the_rings_run(void **state)
+static void a_map_sent_back_as_memory_is_refused_while_the_rings_run(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -340,7 +340,7 @@ static void a_map_is_no_memory_while_the_rings_run(void **state)
 }
 
 /* Without slots for memory it is the whole table that comes. */
-static void a_table_of_memory_may_hold_maps(void **state)
+static void a_memory_table_may_contain_maps(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct long_mem_table t = { 0 };
@@ -414,19 +414,19 @@ static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(a_window_is_offered_with_a_capset_that_needs_it),
-		DEVICE_TEST(a_front_end_that_does_not_ask_has_no_window),
-		DEVICE_TEST(the_window_is_told_as_often_as_it_is_asked_for),
+		DEVICE_TEST(a_front_end_that_sends_no_get_shmem_config_has_no_window),
+		DEVICE_TEST(get_shmem_config_can_be_sent_again),
 		DEVICE_TEST(a_blob_is_seen_through_the_window),
-		DEVICE_TEST(a_guest_is_answered_when_a_barrier_has_passed),
+		DEVICE_TEST(a_guest_is_answered_after_the_barrier),
 		DEVICE_TEST(thousands_of_maps_come_and_go),
 		DEVICE_TEST(maps_are_limited),
-		DEVICE_TEST(maps_that_cannot_be_are_refused),
-		DEVICE_TEST(what_is_no_mappable_host_blob_is_not_mapped),
-		DEVICE_TEST(host_blobs_that_cannot_be_are_refused),
+		DEVICE_TEST(invalid_maps_are_refused),
+		DEVICE_TEST(blobs_that_cannot_be_mapped_are_refused),
+		DEVICE_TEST(invalid_host_blobs_are_refused),
 		DEVICE_TEST(host_blobs_count_as_memory),
-		DEVICE_TEST(blobs_are_aligned_where_that_was_agreed_upon),
-		DEVICE_TEST(a_map_is_no_memory_while_the_rings_run),
-		DEVICE_TEST(a_table_of_memory_may_hold_maps),
+		DEVICE_TEST(blobs_must_be_aligned_if_the_feature_is_accepted),
+		DEVICE_TEST(a_map_sent_back_as_memory_is_refused_while_the_rings_run),
+		DEVICE_TEST(a_memory_table_may_contain_maps),
 		DEVICE_TEST(a_host_blob_is_shown_as_pixels),
 	};
 

@@ -74,7 +74,7 @@ static void assert_waits(struct vmm *vmm, const struct chain *c)
 
 /* ---- answers ---- */
 
-static void a_late_answer_holds_up_nothing(void **state)
+static void a_late_reply_delays_nothing(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct chain *c = map_until(vmm, 1, 0, map_request);
@@ -95,7 +95,7 @@ static void a_late_answer_holds_up_nothing(void **state)
 	assert_answered(vmm, c, RESP_OK);
 }
 
-static void an_answer_in_pieces_is_one(void **state)
+static void a_reply_may_come_in_pieces(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -107,7 +107,7 @@ static void an_answer_in_pieces_is_one(void **state)
 	assert_int_equal(vmm->window.count, 0);
 }
 
-static void a_refused_map_is_an_error_and_can_be_tried_again(void **state)
+static void a_refused_map_is_an_error_and_can_be_repeated(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -120,7 +120,7 @@ static void a_refused_map_is_an_error_and_can_be_tried_again(void **state)
 	assert_response(gpu_map_blob(vmm, 1, PAGE), MAPPED);
 }
 
-static void what_is_not_unmapped_is_not_used_again(void **state)
+static void a_range_that_is_not_unmapped_is_not_used_again(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -139,7 +139,7 @@ static void what_is_not_unmapped_is_not_used_again(void **state)
 }
 
 /* 5 s. Commands that wait behind it fail with it. */
-static void a_map_that_is_never_answered_fails(void **state)
+static void a_map_without_a_reply_fails(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct chain *c = map_until(vmm, 1, 0, map_request), *next = gpu_submit_map(vmm, 2, PAGE);
@@ -159,7 +159,7 @@ static void a_map_that_is_never_answered_fails(void **state)
 }
 
 /* 1 s, once. */
-static void a_barrier_that_is_never_answered_is_done_without(void **state)
+static void a_barrier_without_a_reply_counts_as_passed(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct chain *c = map_until(vmm, 1, 0, barrier_request);
@@ -172,7 +172,7 @@ static void a_barrier_that_is_never_answered_is_done_without(void **state)
 
 /* ---- the channel ---- */
 
-static void a_channel_that_ends_ends_what_waits(void **state)
+static void a_closed_channel_ends_pending_maps(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -193,7 +193,7 @@ static void a_channel_that_ends_ends_what_waits(void **state)
 
 /* ---- rings that stop ---- */
 
-static void answers_while_stopped_are_found_after_cont(void **state)
+static void replies_while_stopped_are_used_after_cont(void **state)
 {
 	static const uint32_t until[] = { VHOST_USER_BACKEND_SHMEM_MAP,
 					  VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP };
@@ -225,7 +225,7 @@ static void answers_while_stopped_are_found_after_cont(void **state)
 	assert_int_equal(vmm->window.count, 1);
 }
 
-static void answers_after_cont_are_the_answers(void **state)
+static void replies_after_cont_answer_the_commands(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct chain *c = map_until(vmm, 1, 0, map_request);
@@ -237,7 +237,7 @@ static void answers_after_cont_are_the_answers(void **state)
 	assert_answered(vmm, c, MAPPED);
 }
 
-static void maps_live_through_many_stops(void **state)
+static void maps_survive_many_stops(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -264,7 +264,7 @@ static void prepare_again(struct vmm *vmm)
 	assert_ok(gpu_create_host_blob(vmm, 1, 1, PAGE));
 }
 
-static void a_reset_drops_maps_without_a_word(void **state)
+static void a_reset_drops_all_maps_without_a_message(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -279,7 +279,7 @@ static void a_reset_drops_maps_without_a_word(void **state)
 }
 
 /* Carried out before the reset, which dropped it then; nobody can tell. */
-static void a_map_under_way_over_a_reset_is_unmapped_afterwards(void **state)
+static void a_map_in_flight_over_a_reset_is_unmapped_afterwards(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -293,7 +293,7 @@ static void a_map_under_way_over_a_reset_is_unmapped_afterwards(void **state)
 }
 
 /* With and without an answer before the next start. */
-static void a_map_that_is_carried_out_after_a_reset_is_unmapped(void **state)
+static void a_map_that_succeeds_after_a_reset_is_unmapped(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -320,7 +320,7 @@ static void a_map_that_is_carried_out_after_a_reset_is_unmapped(void **state)
 	}
 }
 
-static void an_unmap_under_way_over_a_reset_is_forgotten(void **state)
+static void an_unmap_in_flight_over_a_reset_is_dropped(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -335,7 +335,7 @@ static void an_unmap_under_way_over_a_reset_is_forgotten(void **state)
 }
 
 /* Each waits with a descriptor of its own, beside those of the blobs. */
-static void as_many_maps_may_wait_as_there_may_be(void **state)
+static void all_allowed_maps_can_be_pending_at_once(void **state)
 {
 	enum { MOST = 448 };
 	const char *const args[] = { VMM_BLOB_ARGS, "--headless", NULL };
@@ -392,7 +392,7 @@ static void an_unref_waits_for_the_map_and_then_unmaps(void **state)
 	assert_int_equal(vmm->window.n_unmaps, 2);
 }
 
-static void an_unref_that_finds_an_unmap_under_way_waits_for_it(void **state)
+static void an_unref_during_an_unmap_waits_for_it(void **state)
 {
 	struct vmm *vmm = boot(state);
 
@@ -413,7 +413,7 @@ static void an_unref_that_finds_an_unmap_under_way_waits_for_it(void **state)
 	assert_int_equal(vmm->window.count, 0);
 }
 
-static void a_context_goes_while_its_blob_is_being_mapped(void **state)
+static void a_context_can_be_destroyed_while_its_blob_is_being_mapped(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct chain *c = map_until(vmm, 1, 0, map_request);
@@ -443,7 +443,7 @@ static void fences_wait_for_the_map(void **state)
 
 /* ---- front-ends that go ---- */
 
-static void a_front_end_that_goes_leaves_nothing(void **state)
+static void a_front_end_that_disconnects_leaves_nothing(void **state)
 {
 	struct vmm *vmm = boot(state);
 	unsigned fds = 0;
@@ -472,26 +472,26 @@ static void a_front_end_that_goes_leaves_nothing(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICE_TEST(a_late_answer_holds_up_nothing),
-		DEVICE_TEST(an_answer_in_pieces_is_one),
-		DEVICE_TEST(a_refused_map_is_an_error_and_can_be_tried_again),
-		DEVICE_TEST(what_is_not_unmapped_is_not_used_again),
-		DEVICE_TEST(a_map_that_is_never_answered_fails),
-		DEVICE_TEST(a_barrier_that_is_never_answered_is_done_without),
-		DEVICE_TEST(a_channel_that_ends_ends_what_waits),
-		DEVICE_TEST(answers_while_stopped_are_found_after_cont),
-		DEVICE_TEST(answers_after_cont_are_the_answers),
-		DEVICE_TEST(maps_live_through_many_stops),
-		DEVICE_TEST(a_reset_drops_maps_without_a_word),
-		DEVICE_TEST(a_map_under_way_over_a_reset_is_unmapped_afterwards),
-		DEVICE_TEST(a_map_that_is_carried_out_after_a_reset_is_unmapped),
-		DEVICE_TEST(an_unmap_under_way_over_a_reset_is_forgotten),
-		DEVICE_TEST(as_many_maps_may_wait_as_there_may_be),
+		DEVICE_TEST(a_late_reply_delays_nothing),
+		DEVICE_TEST(a_reply_may_come_in_pieces),
+		DEVICE_TEST(a_refused_map_is_an_error_and_can_be_repeated),
+		DEVICE_TEST(a_range_that_is_not_unmapped_is_not_used_again),
+		DEVICE_TEST(a_map_without_a_reply_fails),
+		DEVICE_TEST(a_barrier_without_a_reply_counts_as_passed),
+		DEVICE_TEST(a_closed_channel_ends_pending_maps),
+		DEVICE_TEST(replies_while_stopped_are_used_after_cont),
+		DEVICE_TEST(replies_after_cont_answer_the_commands),
+		DEVICE_TEST(maps_survive_many_stops),
+		DEVICE_TEST(a_reset_drops_all_maps_without_a_message),
+		DEVICE_TEST(a_map_in_flight_over_a_reset_is_unmapped_afterwards),
+		DEVICE_TEST(a_map_that_succeeds_after_a_reset_is_unmapped),
+		DEVICE_TEST(an_unmap_in_flight_over_a_reset_is_dropped),
+		DEVICE_TEST(all_allowed_maps_can_be_pending_at_once),
 		DEVICE_TEST(an_unref_waits_for_the_map_and_then_unmaps),
-		DEVICE_TEST(an_unref_that_finds_an_unmap_under_way_waits_for_it),
-		DEVICE_TEST(a_context_goes_while_its_blob_is_being_mapped),
+		DEVICE_TEST(an_unref_during_an_unmap_waits_for_it),
+		DEVICE_TEST(a_context_can_be_destroyed_while_its_blob_is_being_mapped),
 		DEVICE_TEST(fences_wait_for_the_map),
-		DEVICE_TEST(a_front_end_that_goes_leaves_nothing),
+		DEVICE_TEST(a_front_end_that_disconnects_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests_name("window states", tests, NULL, NULL);

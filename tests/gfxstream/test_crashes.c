@@ -204,7 +204,7 @@ static void an_id_in_use_crashes(void **state)
 	assert_int_equal(library_try(create_twice), CRASHES);
 }
 
-static void a_size_beyond_all_devices_crashes(void **state)
+static void a_size_beyond_the_device_limit_crashes(void **state)
 {
 	(void)state;
 	assert_int_equal(library_try(create_too_large), CRASHES);
@@ -236,7 +236,7 @@ static void a_small_ring_crashes(void **state)
 }
 
 /* The library waits for itself; the stand-in says so. */
-static void a_fence_in_the_callback_does_not_end(void **state)
+static void a_fence_created_in_the_callback_hangs(void **state)
 {
 	enum library_end end = library_try_cold(fence_in_callback);
 
@@ -251,12 +251,12 @@ int main(void)
 		cmocka_unit_test(a_bad_init_is_refused_and_does_not_count),
 		cmocka_unit_test(sizes_of_capsets_are_known_before_init),
 		cmocka_unit_test(an_id_in_use_crashes),
-		cmocka_unit_test(a_size_beyond_all_devices_crashes),
+		cmocka_unit_test(a_size_beyond_the_device_limit_crashes),
 		cmocka_unit_test(a_read_without_a_backing_crashes),
 		cmocka_unit_test(a_write_with_a_short_backing_crashes),
 		cmocka_unit_test(an_unknown_pipe_crashes),
 		cmocka_unit_test(a_small_ring_crashes),
-		cmocka_unit_test(a_fence_in_the_callback_does_not_end),
+		cmocka_unit_test(a_fence_created_in_the_callback_hangs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,7 @@ static void paint(uint8_t *data, unsigned seed)
 		data[i] = (uint8_t)(i * 7 + i / 256 * 31 + seed);
 }
 
-static void pixels_come_back_as_they_were_written(void **state)
+static void written_pixels_are_read_unchanged(void **state)
 {
 	const uint32_t formats[] = { 1, 2, 67 };
 	static uint8_t data[BYTES], before[BYTES];
@@ -97,7 +97,7 @@ static void a_backing_may_be_in_pieces(void **state)
 	lib.resource_unref(id);
 }
 
-static void an_iovec_of_the_call_takes_the_place_of_the_backing(void **state)
+static void an_iovec_of_the_call_replaces_the_backing(void **state)
 {
 	static uint8_t data[BYTES], other[BYTES];
 	struct iovec iov = { other, BYTES };
@@ -174,7 +174,7 @@ static void a_box_that_does_not_fit_is_refused(void **state)
 	lib.resource_unref(id);
 }
 
-static void an_unknown_resource_has_many_signs(void **state)
+static void calls_report_an_unknown_resource_with_different_signs(void **state)
 {
 	struct stream_handle handle;
 	struct stream_info info;
@@ -216,7 +216,7 @@ static void a_resource_describes_itself(void **state)
 	lib.resource_unref(other);
 }
 
-static void capsets_are_numbers(void **state)
+static void capsets_are_known_by_number(void **state)
 {
 	uint32_t caps[64] = { 0 }, version = 0, size = 0;
 
@@ -271,7 +271,7 @@ static void a_ring_is_shared_memory_whose_descriptor_is_given_away_once(void **s
 	lib.context_destroy(context);
 }
 
-static void a_blob_that_was_not_made_is_a_success_too(void **state)
+static void a_blob_that_was_not_created_is_reported_as_success(void **state)
 {
 	uint32_t map_info, id;
 
@@ -338,7 +338,7 @@ static void a_wrong_command_is_refused(void **state)
 	lib.context_destroy(context);
 }
 
-static void a_ring_is_made_and_goes_with_its_context(void **state)
+static void a_ring_is_created_and_destroyed_with_its_context(void **state)
 {
 	uint32_t words[2] = { STREAM_OP_CONTEXT_CREATE };
 
@@ -355,7 +355,7 @@ static void a_ring_is_made_and_goes_with_its_context(void **state)
 	lib.resource_unref(words[1]);
 }
 
-static void fences_of_an_idle_timeline_pass_inside_the_call(void **state)
+static void fences_of_an_idle_timeline_complete_inside_the_call(void **state)
 {
 	const struct stream_fence global = { .flags = 1, .fence_id = 1ull << 40 };
 	const struct stream_fence ring = {
@@ -382,7 +382,7 @@ static void fences_of_an_idle_timeline_pass_inside_the_call(void **state)
 	lib.context_destroy(context);
 }
 
-static void fences_behind_a_flush_pass_in_order(void **state)
+static void fences_behind_a_flush_complete_in_order(void **state)
 {
 	struct stream_fence fence = { .flags = 1 };
 	uint32_t id = create_image(1);
@@ -420,7 +420,7 @@ static void a_shared_fence_needs_something_to_share(void **state)
 }
 
 /* What a reset of the device does. */
-static void everything_can_be_made_again_under_its_old_id(void **state)
+static void ids_can_be_reused_for_everything(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 3; i++) {
@@ -454,24 +454,24 @@ static int close_library(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pixels_come_back_as_they_were_written),
+		cmocka_unit_test(written_pixels_are_read_unchanged),
 		cmocka_unit_test(a_backing_may_be_in_pieces),
-		cmocka_unit_test(an_iovec_of_the_call_takes_the_place_of_the_backing),
+		cmocka_unit_test(an_iovec_of_the_call_replaces_the_backing),
 		cmocka_unit_test(a_box_is_one_span),
 		cmocka_unit_test(a_box_after_a_new_backing_clears_the_rest),
 		cmocka_unit_test(a_box_that_does_not_fit_is_refused),
-		cmocka_unit_test(an_unknown_resource_has_many_signs),
+		cmocka_unit_test(calls_report_an_unknown_resource_with_different_signs),
 		cmocka_unit_test(a_resource_describes_itself),
-		cmocka_unit_test(capsets_are_numbers),
+		cmocka_unit_test(capsets_are_known_by_number),
 		cmocka_unit_test(a_ring_is_shared_memory_whose_descriptor_is_given_away_once),
-		cmocka_unit_test(a_blob_that_was_not_made_is_a_success_too),
+		cmocka_unit_test(a_blob_that_was_not_created_is_reported_as_success),
 		cmocka_unit_test(a_command_announces_a_colour_buffer),
 		cmocka_unit_test(a_wrong_command_is_refused),
-		cmocka_unit_test(a_ring_is_made_and_goes_with_its_context),
-		cmocka_unit_test(fences_of_an_idle_timeline_pass_inside_the_call),
-		cmocka_unit_test(fences_behind_a_flush_pass_in_order),
+		cmocka_unit_test(a_ring_is_created_and_destroyed_with_its_context),
+		cmocka_unit_test(fences_of_an_idle_timeline_complete_inside_the_call),
+		cmocka_unit_test(fences_behind_a_flush_complete_in_order),
 		cmocka_unit_test(a_shared_fence_needs_something_to_share),
-		cmocka_unit_test(everything_can_be_made_again_under_its_old_id),
+		cmocka_unit_test(ids_can_be_reused_for_everything),
 	};
 
 	return cmocka_run_group_tests(tests, open_library, close_library);

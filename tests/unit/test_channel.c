@@ -226,7 +226,7 @@ static void a_request_to_a_front_end_that_hung_up_fails(void **state)
 	assert_int_equal(vhost_channel_flush(&channel), -ECONNRESET);
 }
 
-static void the_longest_reply_of_ours_has_room(void **state)
+static void the_longest_reply_fits(void **state)
 {
 	struct vhost_user_shmem_config config = { .n_regions = 1, .sizes = { [1] = 0x10000000 } };
 	struct vhost_user_header request = { VHOST_USER_GET_SHMEM_CONFIG, NEED_REPLY, 0 };
@@ -272,7 +272,7 @@ static void a_reply_may_come_byte_by_byte(void **state)
 	assert_replied(7);
 }
 
-static void a_reply_of_another_number_is_refused(void **state)
+static void a_reply_with_another_request_number_is_refused(void **state)
 {
 	(void)state;
 	ask();
@@ -307,7 +307,7 @@ static void a_reply_to_a_request_that_was_not_sent_is_refused(void **state)
 	assert_refused("a reply without a request");
 }
 
-static void a_request_where_a_reply_is_due_is_refused(void **state)
+static void a_request_in_place_of_a_reply_is_refused(void **state)
 {
 	struct vhost_user_header request = { MAP, VHOST_USER_VERSION, 0 };
 
@@ -317,7 +317,7 @@ static void a_request_where_a_reply_is_due_is_refused(void **state)
 	assert_refused("a request where a reply is expected");
 }
 
-static void a_reply_of_another_version_or_without_bound_is_refused(void **state)
+static void a_reply_with_another_version_or_a_huge_size_is_refused(void **state)
 {
 	const struct {
 		struct vhost_user_header header;
@@ -340,7 +340,7 @@ static void a_reply_of_another_version_or_without_bound_is_refused(void **state)
 	}
 }
 
-static void a_hang_up_instead_of_a_reply_is_told_from_one_within_it(void **state)
+static void a_hang_up_before_a_reply_differs_from_one_within_it(void **state)
 {
 	struct bytes b = make_reply(MAP, 0);
 	const size_t sizes[] = { 0, 1, sizeof(b.header) - 1, sizeof(b.header),
@@ -388,7 +388,7 @@ static void too_many_descriptors_with_a_reply_are_refused_and_closed(void **stat
 	assert_refused("too many descriptors");
 }
 
-static void a_full_table_of_descriptors_is_said(void **state)
+static void a_full_descriptor_table_is_reported(void **state)
 {
 	struct bytes b = make_reply(MAP, 0);
 	struct rlimit usual, few;
@@ -419,19 +419,19 @@ int main(void)
 		TEST(a_full_socket_keeps_the_request_and_its_descriptor),
 		TEST(the_descriptor_of_a_request_that_was_not_sent_is_closed),
 		TEST(a_request_to_a_front_end_that_hung_up_fails),
-		TEST(the_longest_reply_of_ours_has_room),
+		TEST(the_longest_reply_fits),
 		TEST(each_request_gets_its_reply),
 		TEST(a_reply_may_come_byte_by_byte),
-		TEST(a_reply_of_another_number_is_refused),
+		TEST(a_reply_with_another_request_number_is_refused),
 		TEST(a_reply_without_a_request_is_refused),
 		TEST(a_second_reply_to_a_request_is_refused),
 		TEST(a_reply_to_a_request_that_was_not_sent_is_refused),
-		TEST(a_request_where_a_reply_is_due_is_refused),
-		TEST(a_reply_of_another_version_or_without_bound_is_refused),
-		TEST(a_hang_up_instead_of_a_reply_is_told_from_one_within_it),
+		TEST(a_request_in_place_of_a_reply_is_refused),
+		TEST(a_reply_with_another_version_or_a_huge_size_is_refused),
+		TEST(a_hang_up_before_a_reply_differs_from_one_within_it),
 		TEST(descriptors_of_a_reply_are_closed_unless_they_are_taken),
 		TEST(too_many_descriptors_with_a_reply_are_refused_and_closed),
-		TEST(a_full_table_of_descriptors_is_said),
+		TEST(a_full_descriptor_table_is_reported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ static void mark(uint8_t *map, const struct rect *r, uint8_t value)
 		memset(map + (size_t)(r->y + y) * SIDE + r->x, value, r->width);
 }
 
-static void what_is_given_back_is_taken_next(void **state)
+static void a_returned_rectangle_is_taken_next(void **state)
 {
 	struct damage damage = { 0 };
 	struct rect r, rest = { 0, 8, 8, 8 };
@@ -76,7 +76,7 @@ static void no_pixel_is_ever_lost(void **state)
 	}
 }
 
-static void sixteen_small_rectangles_all_over_a_screen_do_not_become_the_screen(void **state)
+static void sixteen_scattered_rectangles_are_not_merged(void **state)
 {
 	struct damage damage = { 0 };
 
@@ -87,7 +87,7 @@ static void sixteen_small_rectangles_all_over_a_screen_do_not_become_the_screen(
 	assert_true(total(&damage) < 3840 * 2160 / 8);
 }
 
-static void two_far_corners_stay_apart(void **state)
+static void two_far_corners_are_not_merged(void **state)
 {
 	struct damage damage = { 0 };
 
@@ -100,7 +100,7 @@ static void two_far_corners_stay_apart(void **state)
 	assert_int_equal(total(&damage), 200);
 }
 
-static void lines_of_a_screen_become_one_rectangle(void **state)
+static void adjacent_lines_become_one_rectangle(void **state)
 {
 	struct damage damage = { 0 };
 	struct rect r;
@@ -114,7 +114,7 @@ static void lines_of_a_screen_become_one_rectangle(void **state)
 	assert_false(damage_take(&damage, &r));
 }
 
-static void what_is_drawn_to_all_the_time_keeps_its_turn(void **state)
+static void a_rectangle_that_is_damaged_again_keeps_its_turn(void **state)
 {
 	struct damage damage = { 0 };
 	const struct rect a = { 0, 0, 100, 100 }, b = { 900, 900, 100, 100 };
@@ -139,12 +139,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_pixel_is_ever_lost),
-		cmocka_unit_test(what_is_given_back_is_taken_next),
-		cmocka_unit_test(
-			sixteen_small_rectangles_all_over_a_screen_do_not_become_the_screen),
-		cmocka_unit_test(two_far_corners_stay_apart),
-		cmocka_unit_test(lines_of_a_screen_become_one_rectangle),
-		cmocka_unit_test(what_is_drawn_to_all_the_time_keeps_its_turn),
+		cmocka_unit_test(a_returned_rectangle_is_taken_next),
+		cmocka_unit_test(sixteen_scattered_rectangles_are_not_merged),
+		cmocka_unit_test(two_far_corners_are_not_merged),
+		cmocka_unit_test(adjacent_lines_become_one_rectangle),
+		cmocka_unit_test(a_rectangle_that_is_damaged_again_keeps_its_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

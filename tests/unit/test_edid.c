@@ -61,7 +61,7 @@ static void the_first_timing_is_the_size_that_was_asked_for_at_60_hz(void **stat
 	}
 }
 
-static void a_size_that_no_timing_can_say_is_cut(void **state)
+static void a_size_above_the_largest_timing_is_clamped(void **state)
 {
 	uint8_t edid[EDID_SIZE];
 
@@ -77,7 +77,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_block_has_its_header_version_and_checksum),
 		cmocka_unit_test(the_first_timing_is_the_size_that_was_asked_for_at_60_hz),
-		cmocka_unit_test(a_size_that_no_timing_can_say_is_cut),
+		cmocka_unit_test(a_size_above_the_largest_timing_is_clamped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

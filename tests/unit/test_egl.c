@@ -138,13 +138,13 @@ static void nodes_are_tried_in_the_order_of_their_numbers(void **state)
 	assert_well(list_nodes, NULL);
 }
 
-static void what_is_no_node_is_not_opened(void **state)
+static void paths_that_are_not_render_nodes_are_not_opened(void **state)
 {
 	(void)state;
 	assert_well(open_what_is_none, NULL);
 }
 
-static void nodes_that_cannot_be_used_are_said_and_passed_over(void **state)
+static void unusable_nodes_are_logged_and_skipped(void **state)
 {
 	FILE *said = tmpfile();
 	const int fd = fileno(said);
@@ -158,7 +158,7 @@ static void nodes_that_cannot_be_used_are_said_and_passed_over(void **state)
 	fclose(said);
 }
 
-static void an_open_node_is_what_says_that_a_gpu_draws(void **state)
+static void an_open_render_node_means_that_a_gpu_draws(void **state)
 {
 	(void)state;
 	assert_well(open_node, NULL);
@@ -168,9 +168,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nodes_are_tried_in_the_order_of_their_numbers),
-		cmocka_unit_test(what_is_no_node_is_not_opened),
-		cmocka_unit_test(an_open_node_is_what_says_that_a_gpu_draws),
-		cmocka_unit_test(nodes_that_cannot_be_used_are_said_and_passed_over),
+		cmocka_unit_test(paths_that_are_not_render_nodes_are_not_opened),
+		cmocka_unit_test(an_open_render_node_means_that_a_gpu_draws),
+		cmocka_unit_test(unusable_nodes_are_logged_and_skipped),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

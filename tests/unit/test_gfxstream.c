@@ -41,7 +41,7 @@ static void assert_pixels(struct renderer_resource *resource, const struct rect 
 	assert_memory_equal(pixels, expected, r->width * r->height * 4);
 }
 
-static void what_is_written_is_read_back(void **state)
+static void written_pixels_are_read_back(void **state)
 {
 	struct renderer_resource *resource =
 		gfxstream_rig_new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, W, H);
@@ -72,7 +72,7 @@ static void a_new_image_is_black(void **state)
 }
 
 /* The library knows neither offsets nor strides, and moves what is between the rows too. */
-static void a_box_comes_from_where_the_guest_says(void **state)
+static void a_box_is_written_from_the_guests_offset(void **state)
 {
 	struct renderer_resource *resource =
 		gfxstream_rig_new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, W, H);
@@ -93,7 +93,7 @@ static void a_box_comes_from_where_the_guest_says(void **state)
 	gfxstream_rig_free(resource);
 }
 
-static void a_box_is_read_to_where_the_guest_says(void **state)
+static void a_box_is_read_to_the_guests_offset(void **state)
 {
 	struct renderer_resource_args args = gfxstream_rig_args(1, W, H);
 	struct renderer_resource *resource;
@@ -119,7 +119,7 @@ static void a_box_is_read_to_where_the_guest_says(void **state)
 	gfxstream_rig_free(resource);
 }
 
-static void all_2d_formats_come_as_the_display_wants_them(void **state)
+static void all_2d_formats_are_read_in_the_displays_format(void **state)
 {
 	static const struct {
 		uint32_t format;
@@ -171,7 +171,7 @@ static void a_backing_that_is_too_small_is_refused(void **state)
 	gfxstream_rig_free(resource);
 }
 
-static void without_a_backing_nothing_is_moved(void **state)
+static void transfers_without_a_backing_are_refused(void **state)
 {
 	struct renderer_resource *resource =
 		gfxstream_rig_new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, W, H);
@@ -188,7 +188,7 @@ static void without_a_backing_nothing_is_moved(void **state)
 	gfxstream_rig_free(resource);
 }
 
-static void boxes_that_leave_the_image_are_refused(void **state)
+static void boxes_outside_the_image_are_refused(void **state)
 {
 	static const struct renderer_box boxes[] = {
 		{ 0, 0, 0, W + 1, 1, 1 },      { 1, 0, 0, W, 1, 1 }, { 0, H, 0, 1, 1, 1 },
@@ -223,7 +223,7 @@ static void assert_refused(const struct renderer_resource_args *args)
 		gfxstream_rig.ops->resource_create(gfxstream_rig.renderer, args, &resource), 0);
 }
 
-static void what_the_library_dies_of_is_not_made(void **state)
+static void resources_that_crash_the_library_are_refused(void **state)
 {
 	struct renderer_resource_args args = gfxstream_rig_args(1, 16385, 1);
 
@@ -292,15 +292,15 @@ static void a_buffer_keeps_its_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_written_is_read_back),
+		cmocka_unit_test(written_pixels_are_read_back),
 		cmocka_unit_test(a_new_image_is_black),
-		cmocka_unit_test(a_box_comes_from_where_the_guest_says),
-		cmocka_unit_test(a_box_is_read_to_where_the_guest_says),
-		cmocka_unit_test(all_2d_formats_come_as_the_display_wants_them),
+		cmocka_unit_test(a_box_is_written_from_the_guests_offset),
+		cmocka_unit_test(a_box_is_read_to_the_guests_offset),
+		cmocka_unit_test(all_2d_formats_are_read_in_the_displays_format),
 		cmocka_unit_test(a_backing_that_is_too_small_is_refused),
-		cmocka_unit_test(without_a_backing_nothing_is_moved),
-		cmocka_unit_test(boxes_that_leave_the_image_are_refused),
-		cmocka_unit_test(what_the_library_dies_of_is_not_made),
+		cmocka_unit_test(transfers_without_a_backing_are_refused),
+		cmocka_unit_test(boxes_outside_the_image_are_refused),
+		cmocka_unit_test(resources_that_crash_the_library_are_refused),
 		cmocka_unit_test(an_id_in_use_is_refused),
 		cmocka_unit_test(a_buffer_keeps_its_bytes),
 	};

@@ -48,7 +48,7 @@ static void a_ring_is_memory_that_can_be_shared_again_and_again(void **state)
 	gfxstream_rig_free(ring);
 }
 
-static void a_blob_that_the_library_does_not_make_is_refused(void **state)
+static void a_blob_that_the_library_cannot_create_is_refused(void **state)
 {
 	(void)state;
 	assert_null(gfxstream_rig_new_blob(1, 4711, 4096));
@@ -58,7 +58,7 @@ static void a_blob_that_the_library_does_not_make_is_refused(void **state)
 	gfxstream_rig_free(ring);
 }
 
-static void a_blob_of_guest_memory_is_not_the_librarys(void **state)
+static void a_guest_blob_is_not_given_to_the_library(void **state)
 {
 	const struct renderer_blob_args args = { .id = 1,
 						 .blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST,
@@ -82,7 +82,7 @@ static void a_blob_of_guest_memory_is_not_the_librarys(void **state)
 	gfxstream_rig_free(ring);
 }
 
-static void a_blob_that_has_both_memories_is_refused(void **state)
+static void a_blob_of_guest_and_host_memory_is_refused(void **state)
 {
 	const struct renderer_blob_args args = { .id = 1,
 						 .ctx_id = GFX_CTX,
@@ -96,7 +96,7 @@ static void a_blob_that_has_both_memories_is_refused(void **state)
 		VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 }
 
-static void a_ring_of_a_size_that_ends_the_library_is_not_begun(void **state)
+static void a_ring_size_that_crashes_the_library_is_refused(void **state)
 {
 	static const uint64_t sizes[] = { GFX_RING_BYTES - 1, GFX_RING_BYTES + 1,
 					  (UINT64_C(16) << 20) + 4096 };
@@ -112,7 +112,7 @@ static void a_ring_of_a_size_that_ends_the_library_is_not_begun(void **state)
 	assert_int_equal(submit_two(CONTEXT_CREATE, 99), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 }
 
-static void an_image_is_no_ring(void **state)
+static void an_image_is_not_accepted_as_a_ring(void **state)
 {
 	struct renderer_resource *image =
 		gfxstream_rig_new_2d(1, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, 1024, 1024);
@@ -123,7 +123,7 @@ static void an_image_is_no_ring(void **state)
 }
 
 /* Freed while it is in use: the library has to know that it belongs to the context. */
-static void a_ring_is_begun_once_and_may_go_first(void **state)
+static void a_ring_starts_once_and_can_be_destroyed_before_its_context(void **state)
 {
 	struct renderer_resource *ring = gfxstream_rig_new_blob(1, 0, GFX_RING_BYTES);
 
@@ -146,7 +146,7 @@ static void free_context(uint32_t ctx)
 }
 
 /* The library would wait for the thread of the ring, which may wait for the guest. */
-static void a_context_goes_while_its_ring_is_in_use(void **state)
+static void a_context_can_be_destroyed_while_its_ring_is_in_use(void **state)
 {
 	struct renderer_resource *ring = gfxstream_rig_new_blob(1, 0, GFX_RING_BYTES);
 
@@ -159,7 +159,7 @@ static void a_context_goes_while_its_ring_is_in_use(void **state)
 
 /* The last test: no context can be made for some seconds. The library frees contexts one by one, by
  * their ids, so that an id may not come again soon, nor too many wait. */
-static void contexts_that_come_and_go_fast_are_refused_in_the_end(void **state)
+static void too_many_contexts_in_cleanup_are_refused(void **state)
 {
 	unsigned n = 0;
 
@@ -219,7 +219,7 @@ static void an_image_that_the_library_keeps_is_charged_to_the_guest(void **state
 	gfxstream_rig.renderer->hostmem = NULL;
 }
 
-static void an_image_that_cannot_be_is_not_announced(void **state)
+static void an_invalid_image_is_not_announced(void **state)
 {
 	const uint32_t large[] = ANNOUNCE(16385, 1, 6);
 	const uint32_t nothing[] = ANNOUNCE(0, 1, 6);
@@ -255,7 +255,7 @@ static void vulkans_capset_is_offered_and_filled(void **state)
 	assert_int_not_equal(ops->capset_fill(renderer, GFXSTREAM_CAPSET_GLES, 0, words, 16), 0);
 }
 
-static void contexts_have_a_capset_that_is_offered(void **state)
+static void a_context_needs_a_capset_that_is_offered(void **state)
 {
 	struct renderer *renderer = gfxstream_rig.renderer;
 	const struct renderer_ops *ops = gfxstream_rig.ops;
@@ -281,7 +281,7 @@ int main(void)
 		cmocka_unit_test(test_a_context_goes_while_its_ring_is_in_use),
 		cmocka_unit_test(test_an_announced_image_becomes_a_blob_that_is_not_mapped),
 		cmocka_unit_test(an_image_that_the_library_keeps_is_charged_to_the_guest),
-		cmocka_unit_test(an_image_that_cannot_be_is_not_announced),
+		cmocka_unit_test(an_invalid_image_is_not_announced),
 		cmocka_unit_test(test_vulkans_capset_is_offered_and_filled),
 		cmocka_unit_test(test_contexts_have_a_capset_that_is_offered),
 		cmocka_unit_test(test_contexts_that_come_and_go_fast_are_refused_in_the_end),

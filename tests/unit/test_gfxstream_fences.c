@@ -41,7 +41,7 @@ static int forget_passed(void **state)
 	return 0;
 }
 
-static void fences_pass_with_their_timeline_and_number(void **state)
+static void fences_complete_with_their_timeline_and_number(void **state)
 {
 	(void)state;
 	create(UINT64_C(1) << 40, false, 0);
@@ -60,7 +60,7 @@ static void fences_pass_with_their_timeline_and_number(void **state)
 	}
 }
 
-static void fences_of_a_timeline_pass_in_their_order(void **state)
+static void fences_of_a_timeline_complete_in_order(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 10; i++)
@@ -70,7 +70,7 @@ static void fences_of_a_timeline_pass_in_their_order(void **state)
 		assert_int_equal(gfxstream_rig.passed[i].id, 100 + i);
 }
 
-static void nothing_is_told_but_by_a_poll(void **state)
+static void fences_are_reported_only_by_a_poll(void **state)
 {
 	(void)state;
 	create(200, false, 0);
@@ -80,7 +80,7 @@ static void nothing_is_told_but_by_a_poll(void **state)
 	assert_int_equal(gfxstream_rig.n_passed, 1);
 }
 
-static void a_reset_forgets_what_has_passed(void **state)
+static void a_reset_drops_completed_fences(void **state)
 {
 	struct pollfd pollfd = { .fd = gfxstream_rig.ops->poll_fd(gfxstream_rig.renderer),
 				 .events = POLLIN };
@@ -97,10 +97,11 @@ static void a_reset_forgets_what_has_passed(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(fences_pass_with_their_timeline_and_number, forget_passed),
-		cmocka_unit_test_setup(fences_of_a_timeline_pass_in_their_order, forget_passed),
-		cmocka_unit_test_setup(nothing_is_told_but_by_a_poll, forget_passed),
-		cmocka_unit_test_setup(a_reset_forgets_what_has_passed, forget_passed),
+		cmocka_unit_test_setup(fences_complete_with_their_timeline_and_number,
+				       forget_passed),
+		cmocka_unit_test_setup(fences_of_a_timeline_complete_in_order, forget_passed),
+		cmocka_unit_test_setup(fences_are_reported_only_by_a_poll, forget_passed),
+		cmocka_unit_test_setup(a_reset_drops_completed_fences, forget_passed),
 	};
 
 	if (argc > 1)

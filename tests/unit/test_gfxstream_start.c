@@ -16,7 +16,7 @@ static void assert_message(const struct gfxstream_options *options, const char *
 	assert_null(strchr(message, '\n'));
 }
 
-static void a_library_that_is_not_there_is_named(void **state)
+static void a_missing_library_is_named(void **state)
 {
 	const struct gfxstream_options options = { .library = "/nowhere/libgfxstream.so" };
 
@@ -24,7 +24,7 @@ static void a_library_that_is_not_there_is_named(void **state)
 	assert_message(&options, "/nowhere/libgfxstream.so");
 }
 
-static void functions_that_are_missing_are_named(void **state)
+static void missing_functions_are_named(void **state)
 {
 	const struct gfxstream_options options = { .library = "libm.so.6" };
 
@@ -33,7 +33,7 @@ static void functions_that_are_missing_are_named(void **state)
 				 "stream_renderer_init, stream_renderer_teardown,");
 }
 
-static void a_start_that_fails_is_a_sentence(void **state)
+static void a_failed_start_returns_a_sentence(void **state)
 {
 	(void)state;
 	setenv("GFXSTREAM_STANDIN", "init-fails", 1);
@@ -42,14 +42,14 @@ static void a_start_that_fails_is_a_sentence(void **state)
 		       "--gfxstream-features");
 }
 
-static void a_start_that_crashes_is_a_sentence(void **state)
+static void a_crash_at_the_start_returns_a_sentence(void **state)
 {
 	(void)state;
 	setenv("GFXSTREAM_STANDIN", "init-crashes", 1);
 	assert_message(&(struct gfxstream_options){ 0 }, "crashed in a trial");
 }
 
-static void it_starts_once_in_a_process(void **state)
+static void the_library_starts_once_in_a_process(void **state)
 {
 	g_autofree char *message = NULL;
 
@@ -70,11 +70,11 @@ static void it_starts_once_in_a_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_library_that_is_not_there_is_named),
-		cmocka_unit_test(functions_that_are_missing_are_named),
-		cmocka_unit_test(a_start_that_fails_is_a_sentence),
-		cmocka_unit_test(a_start_that_crashes_is_a_sentence),
-		cmocka_unit_test(it_starts_once_in_a_process),
+		cmocka_unit_test(a_missing_library_is_named),
+		cmocka_unit_test(missing_functions_are_named),
+		cmocka_unit_test(a_failed_start_returns_a_sentence),
+		cmocka_unit_test(a_crash_at_the_start_returns_a_sentence),
+		cmocka_unit_test(the_library_starts_once_in_a_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@ static int read_row(unsigned y, struct iovec *iov)
 	return source->ops->rows(source, &r, iov, 8);
 }
 
-static void a_blob_is_read_where_the_guest_has_it(void **state)
+static void a_blob_is_read_from_guest_memory(void **state)
 {
 	struct iovec iov[8];
 
@@ -77,7 +77,7 @@ static void a_scattered_blob_is_read_row_by_row(void **state)
 	}
 }
 
-static void a_guest_can_take_the_memory_of_a_blob_back(void **state)
+static void a_guest_can_detach_the_memory_of_a_blob(void **state)
 {
 	struct iovec iov[8];
 
@@ -109,7 +109,7 @@ static void a_guest_can_take_the_memory_of_a_blob_back(void **state)
 	assert_int_equal(*(uint8_t *)iov[0].iov_base, 0x42);
 }
 
-static void what_has_no_memory_is_no_cursor(void **state)
+static void a_blob_without_memory_is_refused_as_a_cursor(void **state)
 {
 	const struct virtio_gpu_update_cursor request = {
 		.hdr.type = VIRTIO_GPU_CMD_UPDATE_CURSOR,
@@ -125,7 +125,7 @@ static void what_has_no_memory_is_no_cursor(void **state)
 }
 
 /* The rings are in a region of their own here, so that the other can go. */
-static void memory_that_the_vmm_takes_is_not_touched(void **state)
+static void memory_that_the_front_end_removed_is_not_accessed(void **state)
 {
 	const uint64_t more = GPA + MEM_SIZE;
 	const struct vhost_user_mem_reg reg = { 0, { more, MEM_SIZE / 2, USER + MEM_SIZE, 0 } };
@@ -158,7 +158,7 @@ static void memory_that_the_vmm_takes_is_not_touched(void **state)
 
 /* Two regions that are neighbours for the guest but not for us: each entry that lies in both is two
  * pieces here. The list that the guest is charged for must not be a fraction of what we keep. */
-static void an_entry_cannot_be_many_pieces(void **state)
+static void a_backing_entry_in_too_many_pieces_is_refused(void **state)
 {
 	enum { N_REGIONS = 24, N_ENTRIES = 32, PAGE = 4096 };
 	const uint64_t more = GPA + MEM_SIZE;
@@ -192,12 +192,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, gpu_rig_setup, gpu_rig_teardown)
-		TEST(a_blob_is_read_where_the_guest_has_it),
+		TEST(a_blob_is_read_from_guest_memory),
 		TEST(a_scattered_blob_is_read_row_by_row),
-		TEST(a_guest_can_take_the_memory_of_a_blob_back),
-		TEST(what_has_no_memory_is_no_cursor),
-		TEST(memory_that_the_vmm_takes_is_not_touched),
-		TEST(an_entry_cannot_be_many_pieces),
+		TEST(a_guest_can_detach_the_memory_of_a_blob),
+		TEST(a_blob_without_memory_is_refused_as_a_cursor),
+		TEST(memory_that_the_front_end_removed_is_not_accessed),
+		TEST(a_backing_entry_in_too_many_pieces_is_refused),
 #undef TEST
 	};
 

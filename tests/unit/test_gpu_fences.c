@@ -53,7 +53,7 @@ static void assert_returned(uint16_t before, const char *slots)
 	assert_string_equal(text->str, slots);
 }
 
-static void a_command_waits_for_its_fence_and_says_so(void **state)
+static void a_command_is_answered_with_its_fence_when_it_completes(void **state)
 {
 	uint16_t before = gpu_guest_used(0)->idx;
 
@@ -71,7 +71,7 @@ static void a_command_waits_for_its_fence_and_says_so(void **state)
 	assert_int_equal(gpu_guest_reply(0, 1)->ctx_id, 7);
 }
 
-static void a_timeline_keeps_its_order_whatever_its_numbers(void **state)
+static void a_timeline_keeps_its_order_for_any_fence_ids(void **state)
 {
 	uint16_t before = gpu_guest_used(0)->idx;
 
@@ -110,7 +110,7 @@ static void timelines_do_not_wait_for_each_other(void **state)
 	assert_int_equal(gpu_guest_reply(0, 3)->ring_idx, 63);
 }
 
-static void what_has_no_fence_does_not_wait(void **state)
+static void commands_without_a_fence_do_not_wait(void **state)
 {
 	uint16_t before = gpu_guest_used(0)->idx;
 
@@ -123,7 +123,7 @@ static void what_has_no_fence_does_not_wait(void **state)
 	assert_returned(before, "0 1 ");
 }
 
-static void a_fence_that_cannot_be_is_an_error_at_once(void **state)
+static void a_fence_that_cannot_be_created_is_an_error_at_once(void **state)
 {
 	uint16_t before = gpu_guest_used(0)->idx;
 
@@ -144,7 +144,7 @@ static void a_fence_that_cannot_be_is_an_error_at_once(void **state)
 	assert_int_equal(gpu_rig.device->n_fences, 0);
 }
 
-static void a_context_that_goes_gives_back_what_waits_for_it(void **state)
+static void destroying_a_context_answers_the_commands_of_its_fences(void **state)
 {
 	uint16_t before = gpu_guest_used(0)->idx;
 
@@ -168,7 +168,7 @@ static void a_context_that_goes_gives_back_what_waits_for_it(void **state)
 	assert_returned(before, "1 3 0 0 4 ");
 }
 
-static void the_other_queue_hears_of_its_commands_too(void **state)
+static void fences_of_the_other_queue_are_answered_on_it(void **state)
 {
 	(void)state;
 	offer_fenced(1, 1, 1, 1, 5);
@@ -181,7 +181,7 @@ static void the_other_queue_hears_of_its_commands_too(void **state)
 	assert_int_equal(gpu_guest_interrupts(1), 1);
 }
 
-static void a_fence_that_passes_while_the_guest_is_stopped_is_kept(void **state)
+static void a_fence_that_completes_while_stopped_is_kept(void **state)
 {
 	uint16_t before = gpu_guest_used(0)->idx;
 
@@ -199,7 +199,7 @@ static void a_fence_that_passes_while_the_guest_is_stopped_is_kept(void **state)
 	assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void a_reset_drops_what_waits_and_what_was_kept(void **state)
+static void a_reset_drops_pending_and_kept_fences(void **state)
 {
 	(void)state;
 	offer_fenced(0, 1, 1, 0, -1);
@@ -227,7 +227,7 @@ static void a_reset_drops_what_waits_and_what_was_kept(void **state)
 	assert_int_equal(gpu_guest_used(0)->idx, 3);
 }
 
-static void fences_of_a_vmm_that_is_gone_pass_to_nobody(void **state)
+static void fences_of_a_disconnected_front_end_are_dropped(void **state)
 {
 	(void)state;
 	offer_fenced(0, 1, 1, 0, -1);
@@ -273,7 +273,7 @@ static int hidden_fd_setup(void **state)
 	return gpu_rig_setup_renderer(&GPU_LIMITS_DEFAULT, true);
 }
 
-static void a_renderer_without_a_descriptor_is_asked_while_a_fence_waits(void **state)
+static void a_renderer_without_a_descriptor_is_polled_while_a_fence_is_pending(void **state)
 {
 	(void)state;
 	assert_int_equal(gpu_guest_create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
@@ -297,7 +297,7 @@ static void a_renderer_without_a_descriptor_is_asked_while_a_fence_waits(void **
 
 /* What a guest has under way is bounded by its rings, unless its VMM sets them up anew without a
  * reset: then nobody but us counts. */
-static void a_vmm_that_forgets_its_commands_gets_no_more_than_there_may_be(void **state)
+static void fences_stay_limited_if_a_front_end_skips_ring_entries(void **state)
 {
 	const unsigned most = 2048;
 	unsigned n = 0;
@@ -329,22 +329,22 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fence_setup, gpu_rig_teardown)
-		TEST(a_command_waits_for_its_fence_and_says_so),
-		TEST(a_timeline_keeps_its_order_whatever_its_numbers),
+		TEST(a_command_is_answered_with_its_fence_when_it_completes),
+		TEST(a_timeline_keeps_its_order_for_any_fence_ids),
 		TEST(timelines_do_not_wait_for_each_other),
-		TEST(what_has_no_fence_does_not_wait),
-		TEST(a_fence_that_cannot_be_is_an_error_at_once),
-		TEST(a_context_that_goes_gives_back_what_waits_for_it),
-		TEST(the_other_queue_hears_of_its_commands_too),
-		TEST(a_fence_that_passes_while_the_guest_is_stopped_is_kept),
-		TEST(a_reset_drops_what_waits_and_what_was_kept),
-		TEST(fences_of_a_vmm_that_is_gone_pass_to_nobody),
-		TEST(a_vmm_that_forgets_its_commands_gets_no_more_than_there_may_be),
+		TEST(commands_without_a_fence_do_not_wait),
+		TEST(a_fence_that_cannot_be_created_is_an_error_at_once),
+		TEST(destroying_a_context_answers_the_commands_of_its_fences),
+		TEST(fences_of_the_other_queue_are_answered_on_it),
+		TEST(a_fence_that_completes_while_stopped_is_kept),
+		TEST(a_reset_drops_pending_and_kept_fences),
+		TEST(fences_of_a_disconnected_front_end_are_dropped),
+		TEST(fences_stay_limited_if_a_front_end_skips_ring_entries),
 #undef TEST
 		cmocka_unit_test_setup_teardown(more_fences_than_the_limit_are_refused,
 						few_fences_setup, gpu_rig_teardown),
 		cmocka_unit_test_setup_teardown(
-			a_renderer_without_a_descriptor_is_asked_while_a_fence_waits,
+			a_renderer_without_a_descriptor_is_polled_while_a_fence_is_pending,
 			hidden_fd_setup, gpu_rig_teardown),
 	};
 

@@ -54,7 +54,7 @@ static void show_dmabuf(uint32_t outputs)
 					 VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void questions_are_answered_when_the_display_answers(void **state)
+static void commands_are_answered_when_the_display_replies(void **state)
 {
 	struct display_edid edid = { .size = 256 };
 
@@ -76,7 +76,7 @@ static void questions_are_answered_when_the_display_answers(void **state)
 	assert_int_equal(gpu_guest_used(0)->idx, 2);
 }
 
-static void a_display_that_fails_leaves_what_was_known(void **state)
+static void a_failed_display_request_returns_the_last_known_values(void **state)
 {
 	(void)state;
 	offer_info(1);
@@ -92,7 +92,7 @@ static void a_display_that_fails_leaves_what_was_known(void **state)
 	assert_int_equal(width_of(3), 1920);
 }
 
-static void an_answer_while_stopped_means_asking_again(void **state)
+static void a_display_reply_while_stopped_makes_the_command_ask_again(void **state)
 {
 	(void)state;
 	offer_info(1);
@@ -107,7 +107,7 @@ static void an_answer_while_stopped_means_asking_again(void **state)
 	assert_int_equal(width_of(1), 1920);
 }
 
-static void an_answer_after_cont_is_the_answer(void **state)
+static void a_display_reply_after_cont_answers_the_command(void **state)
 {
 	(void)state;
 	offer_info(1);
@@ -120,7 +120,7 @@ static void an_answer_after_cont_is_the_answer(void **state)
 	assert_int_equal(width_of(1), 1920);
 }
 
-static void a_new_display_socket_ends_the_questions_of_a_stopped_guest(void **state)
+static void a_new_display_socket_ends_the_display_requests_of_a_stopped_guest(void **state)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -140,7 +140,7 @@ static void a_new_display_socket_ends_the_questions_of_a_stopped_guest(void **st
 	assert_int_equal(gpu_guest_reply(0, 2)->type, VIRTIO_GPU_RESP_OK_EDID);
 }
 
-static void a_reset_forgets_the_questions(void **state)
+static void a_reset_drops_display_requests(void **state)
 {
 	(void)state;
 	offer_info(1);
@@ -158,7 +158,7 @@ static void a_reset_forgets_the_questions(void **state)
 	assert_int_equal(gpu_guest_used(0)->idx, 1);
 }
 
-static void a_vmm_that_goes_takes_its_questions_along(void **state)
+static void a_disconnect_drops_display_requests(void **state)
 {
 	(void)state;
 	show_dmabuf(1);
@@ -171,7 +171,7 @@ static void a_vmm_that_goes_takes_its_questions_along(void **state)
 }
 
 /* What a hostile guest may do: each offer is a command, and each is given back. */
-static void a_chain_that_is_offered_twice_comes_back_twice(void **state)
+static void a_chain_that_is_made_available_twice_is_returned_twice(void **state)
 {
 	(void)state;
 	offer_info(1);
@@ -183,7 +183,7 @@ static void a_chain_that_is_offered_twice_comes_back_twice(void **state)
 	assert_int_equal(gpu_guest_used(0)->idx, 2);
 }
 
-static void a_chain_that_is_gone_when_the_answer_comes_costs_nothing(void **state)
+static void a_chain_that_is_invalid_when_the_reply_comes_does_no_harm(void **state)
 {
 	(void)state;
 	offer_info(1);
@@ -198,7 +198,7 @@ static void a_chain_that_is_gone_when_the_answer_comes_costs_nothing(void **stat
 	assert_int_equal(gpu_guest_used(0)->ring[1].len, 0);
 }
 
-static void memory_that_goes_under_a_question_breaks_the_ring_alone(void **state)
+static void memory_removed_during_a_display_request_stops_only_the_ring(void **state)
 {
 	(void)state;
 	offer_info(1);
@@ -232,7 +232,7 @@ static void a_flush_waits_for_one_output_after_the_other(void **state)
 	assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void a_flush_outlives_what_it_shows(void **state)
+static void a_flush_outlives_its_resource(void **state)
 {
 	(void)state;
 	show_dmabuf(1 << 0 | 1 << 1);
@@ -270,7 +270,7 @@ static void a_flush_with_a_fence_waits_for_both(void **state)
 	assert_int_equal(gpu_guest_reply(0, 1)->fence_id, 9);
 }
 
-static void a_flush_that_the_display_ends_while_stopped_is_shown_again(void **state)
+static void a_flush_that_ends_while_stopped_is_sent_again(void **state)
 {
 	(void)state;
 	show_dmabuf(1);
@@ -290,20 +290,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, gpu_rig_setup, gpu_rig_teardown)
-		TEST(questions_are_answered_when_the_display_answers),
-		TEST(a_display_that_fails_leaves_what_was_known),
-		TEST(an_answer_while_stopped_means_asking_again),
-		TEST(an_answer_after_cont_is_the_answer),
-		TEST(a_new_display_socket_ends_the_questions_of_a_stopped_guest),
-		TEST(a_reset_forgets_the_questions),
-		TEST(a_vmm_that_goes_takes_its_questions_along),
-		TEST(a_chain_that_is_offered_twice_comes_back_twice),
-		TEST(a_chain_that_is_gone_when_the_answer_comes_costs_nothing),
-		TEST(memory_that_goes_under_a_question_breaks_the_ring_alone),
+		TEST(commands_are_answered_when_the_display_replies),
+		TEST(a_failed_display_request_returns_the_last_known_values),
+		TEST(a_display_reply_while_stopped_makes_the_command_ask_again),
+		TEST(a_display_reply_after_cont_answers_the_command),
+		TEST(a_new_display_socket_ends_the_display_requests_of_a_stopped_guest),
+		TEST(a_reset_drops_display_requests),
+		TEST(a_disconnect_drops_display_requests),
+		TEST(a_chain_that_is_made_available_twice_is_returned_twice),
+		TEST(a_chain_that_is_invalid_when_the_reply_comes_does_no_harm),
+		TEST(memory_removed_during_a_display_request_stops_only_the_ring),
 		TEST(a_flush_waits_for_one_output_after_the_other),
-		TEST(a_flush_outlives_what_it_shows),
+		TEST(a_flush_outlives_its_resource),
 		TEST(a_flush_with_a_fence_waits_for_both),
-		TEST(a_flush_that_the_display_ends_while_stopped_is_shown_again),
+		TEST(a_flush_that_ends_while_stopped_is_sent_again),
 #undef TEST
 	};
 

@@ -93,7 +93,7 @@ static void the_shadow_of_a_scanout_is_charged(void **state)
 	assert_int_equal(gpu_rig.device->hostmem.used, 0);
 }
 
-static void a_reset_gives_all_back(void **state)
+static void a_reset_frees_all_charged_memory(void **state)
 {
 	(void)state;
 	assert_int_equal(gpu_guest_create_2d(1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
@@ -109,7 +109,7 @@ static void a_reset_gives_all_back(void **state)
 	assert_int_equal(gpu_rig.renderer.n_contexts, 0);
 }
 
-static void counted_things_end_at_their_limit(void **state)
+static void resources_and_contexts_are_refused_at_their_limit(void **state)
 {
 	(void)state;
 	for (uint32_t id = 1; id <= 4; id++)
@@ -127,7 +127,7 @@ static void counted_things_end_at_their_limit(void **state)
 			 VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void a_stream_ends_at_its_limit(void **state)
+static void a_stream_above_its_limit_is_refused(void **state)
 {
 	struct {
 		struct virtio_gpu_cmd_submit request;
@@ -150,7 +150,7 @@ static void a_stream_ends_at_its_limit(void **state)
 
 /* A buffer may be as wide as it has bytes. QEMU asserts that it can make a surface of the size that
  * it is told. */
-static void no_screen_is_larger_than_a_picture_may_be(void **state)
+static void no_scanout_is_larger_than_max_dimension(void **state)
 {
 	(void)state;
 	assert_int_equal(create_buffer(1, 16384), VIRTIO_GPU_RESP_OK_NODATA);
@@ -160,7 +160,7 @@ static void no_screen_is_larger_than_a_picture_may_be(void **state)
 	assert_int_equal(gpu_rig.display.widths[0], 128);
 }
 
-static void descriptors_of_dmabufs_do_not_pile_up(void **state)
+static void descriptors_of_dma_bufs_do_not_accumulate(void **state)
 {
 	(void)state;
 	gpu_rig.renderer.has_dmabufs = gpu_rig.display.shows_dmabufs = true;
@@ -188,7 +188,7 @@ static void descriptors_of_dmabufs_do_not_pile_up(void **state)
 	}
 }
 
-static void a_shown_dmabuf_is_exported_once(void **state)
+static void a_shown_dma_buf_is_exported_once(void **state)
 {
 	(void)state;
 	gpu_rig.renderer.has_dmabufs = gpu_rig.display.shows_dmabufs = true;
@@ -211,7 +211,7 @@ static bool serve_leaves_some(void)
 
 /* Chains that are no commands are work all the same: a guest that offers nothing else, as fast as
  * they are skipped, must not keep the loop. */
-static void chains_that_are_wrong_end_a_turn_too(void **state)
+static void invalid_chains_count_towards_a_turn(void **state)
 {
 	(void)state;
 	gpu_guest_descriptors(0)[0] = (struct vring_desc){ GPA, 16, VRING_DESC_F_NEXT, 0 };
@@ -224,7 +224,7 @@ static void chains_that_are_wrong_end_a_turn_too(void **state)
 }
 
 /* So is each entry of a long list of pages. */
-static void long_lists_of_pages_end_a_turn(void **state)
+static void long_backing_lists_end_a_turn(void **state)
 {
 	enum { N_ENTRIES = 16384 };
 	const uint32_t size = N_ENTRIES * sizeof(struct virtio_gpu_mem_entry);
@@ -299,7 +299,7 @@ static void a_new_image_that_is_filled_as_a_whole_ends_a_turn(void **state)
 }
 
 /* And so is what a stream draws: some frames that were kicked together, not all of them. */
-static void streams_end_a_turn(void **state)
+static void long_streams_end_a_turn(void **state)
 {
 	struct {
 		struct virtio_gpu_cmd_submit request;
@@ -387,7 +387,7 @@ static void every_command_needs_its_feature(void **state)
 	}
 }
 
-static void what_is_no_command_is_unspecified(void **state)
+static void unknown_commands_are_answered_unspec(void **state)
 {
 	(void)state;
 	for (uint32_t type = 0; type < 0x400; type++) {
@@ -409,19 +409,19 @@ int main(void)
 #define TEST(name)  cmocka_unit_test_setup_teardown(name, gpu_rig_setup, gpu_rig_teardown)
 		SMALL(memory_is_charged_and_given_back),
 		SMALL(the_shadow_of_a_scanout_is_charged),
-		SMALL(a_reset_gives_all_back),
-		SMALL(counted_things_end_at_their_limit),
-		SMALL(a_stream_ends_at_its_limit),
-		SMALL(no_screen_is_larger_than_a_picture_may_be),
-		TEST(descriptors_of_dmabufs_do_not_pile_up),
-		TEST(a_shown_dmabuf_is_exported_once),
-		TEST(chains_that_are_wrong_end_a_turn_too),
-		TEST(long_lists_of_pages_end_a_turn),
+		SMALL(a_reset_frees_all_charged_memory),
+		SMALL(resources_and_contexts_are_refused_at_their_limit),
+		SMALL(a_stream_above_its_limit_is_refused),
+		SMALL(no_scanout_is_larger_than_max_dimension),
+		TEST(descriptors_of_dma_bufs_do_not_accumulate),
+		TEST(a_shown_dma_buf_is_exported_once),
+		TEST(invalid_chains_count_towards_a_turn),
+		TEST(long_backing_lists_end_a_turn),
 		TEST(small_boxes_of_images_that_move_as_a_whole_end_a_turn),
 		TEST(a_new_image_that_is_filled_as_a_whole_ends_a_turn),
-		TEST(streams_end_a_turn),
+		TEST(long_streams_end_a_turn),
 		TEST(every_command_needs_its_feature),
-		TEST(what_is_no_command_is_unspecified),
+		TEST(unknown_commands_are_answered_unspec),
 #undef SMALL
 #undef TEST
 	};

@@ -61,7 +61,7 @@ static void begin_transfer(void)
 	assert_in_range(gpu_rig.renderer.n_rows, 1, SIDE - 1);
 }
 
-static void a_long_transfer_takes_many_turns_and_each_row_once(void **state)
+static void a_long_transfer_takes_many_turns_and_moves_each_row_once(void **state)
 {
 	uint16_t before = n_used();
 
@@ -189,7 +189,7 @@ static void a_session_that_ends_drops_a_transfer(void **state)
 	assert_int_equal(gpu_guest_create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void memory_that_goes_ends_the_transfer_of_it(void **state)
+static void removed_memory_ends_its_transfer(void **state)
 {
 	(void)state;
 	begin_transfer();
@@ -203,7 +203,7 @@ static void memory_that_goes_ends_the_transfer_of_it(void **state)
 	assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void memory_that_moves_is_found_again_in_the_middle(void **state)
+static void memory_that_is_mapped_elsewhere_during_a_transfer_is_found(void **state)
 {
 	(void)state;
 	begin_transfer();
@@ -232,7 +232,7 @@ static void offer_unref_elsewhere(unsigned slot, uint32_t id)
 	assert_int_equal(gpu_guest_reply(1, slot)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void a_resource_that_is_freed_ends_its_transfer(void **state)
+static void freeing_a_resource_ends_its_transfer(void **state)
 {
 	(void)state;
 	begin_transfer();
@@ -276,7 +276,7 @@ static void a_smaller_resource_with_the_same_id_ends_a_transfer(void **state)
 	assert_in_range(gpu_rig.renderer.n_rows, 1, SIDE - 1);
 }
 
-static void a_transfer_of_nothing_is_right(void **state)
+static void a_transfer_without_pixels_succeeds(void **state)
 {
 	(void)state;
 	gpu_guest_offer_transfer(1, 1, 0, 16);
@@ -359,7 +359,7 @@ static void memory_is_freed_over_many_turns(void **state)
 }
 
 /* Or a guest that resizes its only large picture would sometimes have no room. */
-static void what_follows_finds_the_room_of_what_is_being_freed(void **state)
+static void memory_that_is_being_freed_counts_as_free(void **state)
 {
 	const struct virtio_gpu_resource_unref unref = {
 		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_UNREF,
@@ -388,7 +388,7 @@ static void what_follows_finds_the_room_of_what_is_being_freed(void **state)
 	assert_int_equal(gpu_guest_reply(0, 2)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void what_a_reset_frees_goes_over_many_turns_too(void **state)
+static void a_reset_frees_memory_over_many_turns(void **state)
 {
 	(void)state;
 	for (uint32_t id = 2; id < 6; id++)
@@ -404,7 +404,7 @@ static void what_a_reset_frees_goes_over_many_turns_too(void **state)
 	assert_int_equal(gpu_rig.renderer.n_resources, 0);
 }
 
-static void a_device_that_ends_waits_for_what_is_being_freed(void **state)
+static void freeing_the_device_completes_all_pending_frees(void **state)
 {
 	(void)state;
 	gpu_rig.renderer.shrinks = 10;
@@ -416,7 +416,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, gpu_rig_teardown)
-		TEST(a_long_transfer_takes_many_turns_and_each_row_once),
+		TEST(a_long_transfer_takes_many_turns_and_moves_each_row_once),
 		TEST(a_frame_of_1080p_and_its_flush_take_one_turn),
 		TEST(several_transfers_share_a_turn),
 		TEST(a_kick_and_the_tasks_after_it_are_one_turn),
@@ -424,17 +424,17 @@ int main(void)
 		TEST(the_transfer_of_a_stopped_queue_pauses_and_goes_on),
 		TEST(a_reset_drops_a_transfer),
 		TEST(a_session_that_ends_drops_a_transfer),
-		TEST(memory_that_goes_ends_the_transfer_of_it),
-		TEST(memory_that_moves_is_found_again_in_the_middle),
-		TEST(a_resource_that_is_freed_ends_its_transfer),
+		TEST(removed_memory_ends_its_transfer),
+		TEST(memory_that_is_mapped_elsewhere_during_a_transfer_is_found),
+		TEST(freeing_a_resource_ends_its_transfer),
 		TEST(a_smaller_resource_with_the_same_id_ends_a_transfer),
-		TEST(a_transfer_of_nothing_is_right),
+		TEST(a_transfer_without_pixels_succeeds),
 		TEST(a_backing_is_looked_up_when_it_is_next_used),
 		TEST(a_converted_blob_takes_the_memory_of_one_band),
 		TEST(memory_is_freed_over_many_turns),
-		TEST(what_follows_finds_the_room_of_what_is_being_freed),
-		TEST(what_a_reset_frees_goes_over_many_turns_too),
-		TEST(a_device_that_ends_waits_for_what_is_being_freed),
+		TEST(memory_that_is_being_freed_counts_as_free),
+		TEST(a_reset_frees_memory_over_many_turns),
+		TEST(freeing_the_device_completes_all_pending_frees),
 #undef TEST
 	};
 

@@ -58,7 +58,7 @@ static uint32_t submit(void)
 	return RUN(message);
 }
 
-static void nothing_new_is_made_above_the_limit(void **state)
+static void nothing_is_created_above_the_limit(void **state)
 {
 	(void)state;
 	assert_int_equal(gpu_guest_create_2d(1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
@@ -95,7 +95,7 @@ static void the_session_ends_far_above_the_limit(void **state)
 }
 
 /* It is only the driver that allocates what is not reckoned. */
-static void commands_of_2d_measure_nothing(void **state)
+static void commands_of_2d_do_not_measure_memory(void **state)
 {
 	(void)state;
 	assert_int_equal(gpu_guest_create_2d(1, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
@@ -109,9 +109,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(nothing_new_is_made_above_the_limit),
+		TEST(nothing_is_created_above_the_limit),
 		TEST(the_session_ends_far_above_the_limit),
-		TEST(commands_of_2d_measure_nothing),
+		TEST(commands_of_2d_do_not_measure_memory),
 #undef TEST
 	};
 

@@ -72,7 +72,7 @@ static void begin_both(void)
 	assert_in_range(gpu_rig.renderer.n_rows, 1, SIDE - 1);
 }
 
-static void a_cursor_comes_after_a_transfer_that_nobody_kicked_yet(void **state)
+static void a_cursor_runs_after_a_transfer_without_a_kick(void **state)
 {
 	(void)state;
 	begin_both();
@@ -101,7 +101,7 @@ static void a_hundred_cursors_after_two_transfers_show_the_new_image(void **stat
 	assert_int_equal(n_new, 100);
 }
 
-static void a_cursor_waits_for_nothing_where_there_is_nothing(void **state)
+static void a_cursor_does_not_wait_for_an_empty_control_queue(void **state)
 {
 	struct vhost_backend *backend = gpu_device_backend(gpu_rig.device);
 
@@ -111,7 +111,7 @@ static void a_cursor_waits_for_nothing_where_there_is_nothing(void **state)
 	assert_int_equal(n_used(), 1);
 }
 
-static void a_cursor_comes_before_what_was_offered_after_it(void **state)
+static void a_cursor_runs_before_chains_made_available_after_it(void **state)
 {
 	(void)state;
 	begin_both();
@@ -125,7 +125,7 @@ static void a_cursor_comes_before_what_was_offered_after_it(void **state)
 	assert_int_equal(gpu_guest_reply(0, 3)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void a_move_waits_for_its_own_queue_alone(void **state)
+static void a_cursor_move_does_not_wait_for_the_control_queue(void **state)
 {
 	(void)state;
 	offer_cursor(3, VIRTIO_GPU_CMD_MOVE_CURSOR, 2);
@@ -158,7 +158,7 @@ static void a_cursor_does_not_wait_for_a_broken_control_queue(void **state)
 	assert_int_equal(n_used(), 2);
 }
 
-static void a_cursor_does_not_wait_for_an_index_that_cannot_be(void **state)
+static void a_cursor_does_not_wait_for_an_invalid_index(void **state)
 {
 	(void)state;
 	gpu_guest_avail(0)->idx += 0x8000;
@@ -168,7 +168,7 @@ static void a_cursor_does_not_wait_for_an_index_that_cannot_be(void **state)
 }
 
 /* What was made available is taken back again. */
-static void a_cursor_does_not_wait_for_what_never_comes(void **state)
+static void a_cursor_does_not_wait_for_a_withdrawn_chain(void **state)
 {
 	(void)state;
 	gpu_guest_offer_transfer(2, 1, SIDE, SIDE);
@@ -179,7 +179,7 @@ static void a_cursor_does_not_wait_for_what_never_comes(void **state)
 }
 
 /* As a cursor queue is that was stopped while the control queue went on. */
-static void a_cursor_does_not_wait_for_what_came_later(void **state)
+static void a_cursor_does_not_wait_for_later_chains(void **state)
 {
 	(void)state;
 	begin_both();
@@ -208,7 +208,7 @@ static void stop_and_cont_keep_the_order(void **state)
 	assert_int_equal(gpu_rig.display.cursor_pixel, SIDE);
 }
 
-static void a_control_queue_that_comes_back_wakes_the_cursor(void **state)
+static void a_restarted_control_queue_resumes_the_cursor(void **state)
 {
 	(void)state;
 	begin_both();
@@ -239,7 +239,7 @@ static void a_cursor_waits_a_second_for_a_stopped_control_queue(void **state)
 	assert_int_equal(n_used(), 2); /* no second wait */
 }
 
-static void a_reset_drops_a_cursor_that_waits(void **state)
+static void a_reset_drops_a_waiting_cursor(void **state)
 {
 	(void)state;
 	begin_both();
@@ -253,7 +253,7 @@ static void a_reset_drops_a_cursor_that_waits(void **state)
 	assert_int_equal(n_used(), 1);
 }
 
-static void a_session_that_ends_drops_a_cursor_that_waits(void **state)
+static void the_end_of_the_session_drops_a_waiting_cursor(void **state)
 {
 	(void)state;
 	begin_both();
@@ -268,20 +268,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, gpu_rig_teardown)
-		TEST(a_cursor_comes_after_a_transfer_that_nobody_kicked_yet),
+		TEST(a_cursor_runs_after_a_transfer_without_a_kick),
 		TEST(a_hundred_cursors_after_two_transfers_show_the_new_image),
-		TEST(a_cursor_waits_for_nothing_where_there_is_nothing),
-		TEST(a_cursor_comes_before_what_was_offered_after_it),
-		TEST(a_move_waits_for_its_own_queue_alone),
+		TEST(a_cursor_does_not_wait_for_an_empty_control_queue),
+		TEST(a_cursor_runs_before_chains_made_available_after_it),
+		TEST(a_cursor_move_does_not_wait_for_the_control_queue),
 		TEST(a_cursor_does_not_wait_for_a_broken_control_queue),
-		TEST(a_cursor_does_not_wait_for_an_index_that_cannot_be),
-		TEST(a_cursor_does_not_wait_for_what_never_comes),
-		TEST(a_cursor_does_not_wait_for_what_came_later),
+		TEST(a_cursor_does_not_wait_for_an_invalid_index),
+		TEST(a_cursor_does_not_wait_for_a_withdrawn_chain),
+		TEST(a_cursor_does_not_wait_for_later_chains),
 		TEST(stop_and_cont_keep_the_order),
-		TEST(a_control_queue_that_comes_back_wakes_the_cursor),
+		TEST(a_restarted_control_queue_resumes_the_cursor),
 		TEST(a_cursor_waits_a_second_for_a_stopped_control_queue),
-		TEST(a_reset_drops_a_cursor_that_waits),
-		TEST(a_session_that_ends_drops_a_cursor_that_waits),
+		TEST(a_reset_drops_a_waiting_cursor),
+		TEST(the_end_of_the_session_drops_a_waiting_cursor),
 #undef TEST
 	};
 

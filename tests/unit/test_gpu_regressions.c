@@ -95,7 +95,7 @@ static uint32_t attach(struct harness *harness, uint32_t id)
 	return run(harness, &message, sizeof(message));
 }
 
-static void a_transfer_of_a_level_that_no_shift_can_name_is_refused(void **state)
+static void a_transfer_of_a_level_above_31_is_refused(void **state)
 {
 	struct virtio_gpu_transfer_host_3d request = {
 		.hdr.type = VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D,
@@ -138,7 +138,7 @@ static void a_3d_transfer_back_from_a_renderer_without_3d_is_refused(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_transfer_of_a_level_that_no_shift_can_name_is_refused),
+		cmocka_unit_test(a_transfer_of_a_level_above_31_is_refused),
 		cmocka_unit_test(a_3d_transfer_back_from_a_renderer_without_3d_is_refused),
 	};
 

@@ -49,7 +49,7 @@ static int teardown(void **state)
 	return close(statm);
 }
 
-static void what_is_charged_has_a_limit(void **state)
+static void charged_memory_has_a_limit(void **state)
 {
 	(void)state;
 	assert_true(hostmem_charge(&hostmem, MAX - 1));
@@ -66,7 +66,7 @@ static void what_is_charged_has_a_limit(void **state)
 	assert_true(hostmem_charge(NULL, UINT64_MAX));
 }
 
-static void what_is_measured_has_a_limit_above_a_base(void **state)
+static void measured_memory_has_a_limit_above_a_base(void **state)
 {
 	const uint64_t base = (1 << 20) + RESERVE;
 
@@ -92,7 +92,7 @@ static void what_is_measured_has_a_limit_above_a_base(void **state)
 	assert_int_equal(hostmem_headroom(&hostmem), MAX);
 }
 
-static void a_file_that_makes_no_sense_measures_nothing(void **state)
+static void an_invalid_proc_file_measures_nothing(void **state)
 {
 	struct hostmem other;
 	int fd = memfd_create("statm", MFD_CLOEXEC);
@@ -110,7 +110,7 @@ static void a_file_that_makes_no_sense_measures_nothing(void **state)
 }
 
 /* The real one: memory that is touched, and a shared mapping, which is not ours. */
-static void private_memory_of_this_process_is_seen_and_shared_memory_is_not(void **state)
+static void only_private_memory_is_measured(void **state)
 {
 	const size_t size = 32 << 20;
 	struct hostmem real;
@@ -139,7 +139,7 @@ static void private_memory_of_this_process_is_seen_and_shared_memory_is_not(void
 }
 
 /* The allocator keeps small blocks that were freed below one that is in use. */
-static void what_was_freed_is_not_held_against_the_guest(void **state)
+static void freed_memory_is_not_counted(void **state)
 {
 	enum { COUNT = 8192, SIZE = 4096 };
 	static char *blocks[COUNT];
@@ -165,11 +165,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(what_is_charged_has_a_limit),
-		TEST(what_is_measured_has_a_limit_above_a_base),
-		TEST(a_file_that_makes_no_sense_measures_nothing),
-		TEST(private_memory_of_this_process_is_seen_and_shared_memory_is_not),
-		TEST(what_was_freed_is_not_held_against_the_guest),
+		TEST(charged_memory_has_a_limit),
+		TEST(measured_memory_has_a_limit_above_a_base),
+		TEST(an_invalid_proc_file_measures_nothing),
+		TEST(only_private_memory_is_measured),
+		TEST(freed_memory_is_not_counted),
 #undef TEST
 	};
 

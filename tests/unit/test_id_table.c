@@ -44,7 +44,7 @@ static void check(const struct id_table *table, const bool *is_there)
 	assert_int_equal(n, 0);
 }
 
-static void what_was_added_is_found_until_it_is_removed(void **state)
+static void an_added_id_is_found_until_it_is_removed(void **state)
 {
 	struct id_table table = { 0 };
 	bool is_there[N] = { false };
@@ -69,7 +69,7 @@ static void what_was_added_is_found_until_it_is_removed(void **state)
 	id_table_finish(&table);
 }
 
-static void all_can_be_taken_one_after_the_other(void **state)
+static void all_entries_can_be_removed_one_by_one(void **state)
 {
 	(void)state;
 	for (uint32_t n = 0; n < 200; n++) {
@@ -95,7 +95,7 @@ static void all_can_be_taken_one_after_the_other(void **state)
 	}
 }
 
-static void a_large_table_that_is_empty_takes_nothing(void **state)
+static void an_empty_table_takes_no_memory(void **state)
 {
 	struct id_table table = { 0 };
 
@@ -109,7 +109,7 @@ static void a_large_table_that_is_empty_takes_nothing(void **state)
 }
 
 /* Numbers that differ in their high bits alone lie apart. */
-static void numbers_that_are_chosen_badly_are_found_fast(void **state)
+static void colliding_ids_are_found_fast(void **state)
 {
 	struct id_table table = { 0 };
 	gint64 start = g_get_monotonic_time();
@@ -128,10 +128,10 @@ static void numbers_that_are_chosen_badly_are_found_fast(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_was_added_is_found_until_it_is_removed),
-		cmocka_unit_test(all_can_be_taken_one_after_the_other),
-		cmocka_unit_test(a_large_table_that_is_empty_takes_nothing),
-		cmocka_unit_test(numbers_that_are_chosen_badly_are_found_fast),
+		cmocka_unit_test(an_added_id_is_found_until_it_is_removed),
+		cmocka_unit_test(all_entries_can_be_removed_one_by_one),
+		cmocka_unit_test(an_empty_table_takes_no_memory),
+		cmocka_unit_test(colliding_ids_are_found_fast),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

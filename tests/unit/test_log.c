@@ -77,7 +77,7 @@ static void flood_here(unsigned n)
 		log_warn("a guest erred: %u", i);
 }
 
-static void a_flood_is_cut_off_and_the_count_is_told_later(void **state)
+static void a_flood_is_limited_and_its_count_is_logged(void **state)
 {
 	unsigned long long dropped = 0;
 
@@ -101,7 +101,7 @@ static void a_flood_is_cut_off_and_the_count_is_told_later(void **state)
 	assert_non_null(strstr(printed(), "a guest erred: 0"));
 }
 
-static void a_flood_leaves_room_for_what_other_places_say(void **state)
+static void a_flood_does_not_limit_other_log_calls(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < FLOOD; i++)
@@ -122,7 +122,7 @@ static void as_many_lines_as_fit_in_a_burst_are_all_printed(void **state)
 	assert_int_equal(count(printed(), "one of a burst"), LOG_BURST);
 }
 
-static void a_line_below_the_level_takes_no_token(void **state)
+static void a_line_below_the_level_does_not_count_towards_the_limit(void **state)
 {
 	(void)state;
 	for (unsigned pass = 0; pass < 2; pass++) {
@@ -133,7 +133,7 @@ static void a_line_below_the_level_takes_no_token(void **state)
 	}
 }
 
-static void a_long_line_is_cut_and_ends(void **state)
+static void a_long_line_is_cut_and_ends_with_a_newline(void **state)
 {
 	char word[3000];
 
@@ -152,7 +152,7 @@ static void a_line_has_no_control_characters(void **state)
 	assert_string_equal(printed(), "info test: one?error test: forged?[2J?\ttwo \xc3\xa9\n");
 }
 
-static void the_last_sentence_is_said_at_any_level(void **state)
+static void a_fatal_line_is_printed_at_any_level(void **state)
 {
 	(void)state;
 	log_set_level(LOG_LEVEL_ERROR);
@@ -167,7 +167,7 @@ static void *flood_from_thread(void *argument)
 	return argument;
 }
 
-static void threads_share_the_limit_of_a_place(void **state)
+static void threads_share_the_limit_of_a_log_call(void **state)
 {
 	pthread_t threads[4];
 
@@ -183,14 +183,14 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, capture, release)
 	const struct CMUnitTest tests[] = {
-		TEST(a_flood_is_cut_off_and_the_count_is_told_later),
-		TEST(a_flood_leaves_room_for_what_other_places_say),
+		TEST(a_flood_is_limited_and_its_count_is_logged),
+		TEST(a_flood_does_not_limit_other_log_calls),
 		TEST(as_many_lines_as_fit_in_a_burst_are_all_printed),
-		TEST(a_line_below_the_level_takes_no_token),
-		TEST(a_long_line_is_cut_and_ends),
+		TEST(a_line_below_the_level_does_not_count_towards_the_limit),
+		TEST(a_long_line_is_cut_and_ends_with_a_newline),
 		TEST(a_line_has_no_control_characters),
-		TEST(the_last_sentence_is_said_at_any_level),
-		TEST(threads_share_the_limit_of_a_place),
+		TEST(a_fatal_line_is_printed_at_any_level),
+		TEST(threads_share_the_limit_of_a_log_call),
 	};
 
 	real_stderr = dup(STDERR_FILENO);

@@ -216,25 +216,25 @@ static void assert_good(void (*fn)(const void *), const void *data)
 	assert_int_equal(result, 0);
 }
 
-static void a_full_pipe_loses_whole_lines_and_counts_them(void **state)
+static void a_full_pipe_drops_whole_lines_and_counts_them(void **state)
 {
 	(void)state;
 	assert_good(use_pipe, NULL);
 }
 
-static void a_full_pipe_of_another_user_loses_lines_too(void **state)
+static void a_full_pipe_of_another_user_drops_lines_too(void **state)
 {
 	(void)state;
 	assert_good(use_pipe_of_another, NULL);
 }
 
-static void a_full_socket_loses_whole_lines_and_counts_them(void **state)
+static void a_full_socket_drops_whole_lines_and_counts_them(void **state)
 {
 	(void)state;
 	assert_good(use_socket, NULL);
 }
 
-static void a_reader_that_is_gone_is_no_error(void **state)
+static void a_closed_reader_is_no_error(void **state)
 {
 	const bool is_pipe[] = { false, true };
 
@@ -243,19 +243,19 @@ static void a_reader_that_is_gone_is_no_error(void **state)
 	assert_good(lose_reader, &is_pipe[1]);
 }
 
-static void a_file_that_others_write_to_is_not_overwritten(void **state)
+static void a_file_of_several_writers_is_not_overwritten(void **state)
 {
 	(void)state;
 	assert_good(use_file, NULL);
 }
 
-static void a_terminal_that_is_stopped_is_not_waited_for(void **state)
+static void a_stopped_terminal_does_not_block_the_log(void **state)
 {
 	(void)state;
 	assert_good(use_stopped_terminal, NULL);
 }
 
-static void last_words_do_not_wait(void **state)
+static void last_lines_do_not_block(void **state)
 {
 	(void)state;
 	assert_good(write_last_words, NULL);
@@ -264,13 +264,13 @@ static void last_words_do_not_wait(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_full_pipe_loses_whole_lines_and_counts_them),
-		cmocka_unit_test(a_full_pipe_of_another_user_loses_lines_too),
-		cmocka_unit_test(a_full_socket_loses_whole_lines_and_counts_them),
-		cmocka_unit_test(a_reader_that_is_gone_is_no_error),
-		cmocka_unit_test(a_file_that_others_write_to_is_not_overwritten),
-		cmocka_unit_test(a_terminal_that_is_stopped_is_not_waited_for),
-		cmocka_unit_test(last_words_do_not_wait),
+		cmocka_unit_test(a_full_pipe_drops_whole_lines_and_counts_them),
+		cmocka_unit_test(a_full_pipe_of_another_user_drops_lines_too),
+		cmocka_unit_test(a_full_socket_drops_whole_lines_and_counts_them),
+		cmocka_unit_test(a_closed_reader_is_no_error),
+		cmocka_unit_test(a_file_of_several_writers_is_not_overwritten),
+		cmocka_unit_test(a_stopped_terminal_does_not_block_the_log),
+		cmocka_unit_test(last_lines_do_not_block),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

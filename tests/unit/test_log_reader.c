@@ -287,13 +287,13 @@ static void assert_good(void (*fn)(const void *))
 	assert_int_equal(sandbox_child_run(run_in_time, &fn), 0);
 }
 
-static void the_journal_is_told_the_level_as_a_number(void **state)
+static void lines_for_the_journal_begin_with_the_level_as_a_number(void **state)
 {
 	(void)state;
 	assert_good(use_journal);
 }
 
-static void the_variable_of_another_stream_is_not_believed(void **state)
+static void a_journal_stream_of_another_descriptor_is_ignored(void **state)
 {
 	(void)state;
 	assert_good(use_socket_of_another_journal);
@@ -307,37 +307,37 @@ static void lines_for_dev_null_go_to_syslog(void **state)
 	assert_good(use_syslog);
 }
 
-static void a_standard_error_that_somebody_reads_is_no_case_for_syslog(void **state)
+static void lines_go_to_standard_error_if_it_is_not_dev_null(void **state)
 {
 	(void)state;
 	assert_good(write_to_a_file_beside_syslog);
 }
 
-static void a_syslog_that_is_missing_is_no_error(void **state)
+static void a_missing_syslog_is_no_error(void **state)
 {
 	(void)state;
 	assert_good(miss_syslog);
 }
 
-static void a_full_syslog_loses_lines_and_counts_them(void **state)
+static void a_full_syslog_drops_lines_and_counts_them(void **state)
 {
 	(void)state;
 	assert_good(fill_syslog);
 }
 
-static void a_syslog_that_went_away_is_not_waited_for(void **state)
+static void a_closed_syslog_does_not_block_the_log(void **state)
 {
 	(void)state;
 	assert_good(outlive_syslog);
 }
 
-static void a_fatal_sentence_finds_its_reader_before_the_log_is_open(void **state)
+static void a_fatal_line_goes_to_syslog_before_the_log_is_open(void **state)
 {
 	(void)state;
 	assert_good(end_before_the_start);
 }
 
-static void what_libraries_print_goes_to_syslog_too(void **state)
+static void output_of_libraries_goes_to_syslog_too(void **state)
 {
 	(void)state;
 	assert_good(print_as_a_library);
@@ -346,15 +346,15 @@ static void what_libraries_print_goes_to_syslog_too(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_journal_is_told_the_level_as_a_number),
-		cmocka_unit_test(the_variable_of_another_stream_is_not_believed),
+		cmocka_unit_test(lines_for_the_journal_begin_with_the_level_as_a_number),
+		cmocka_unit_test(a_journal_stream_of_another_descriptor_is_ignored),
 		cmocka_unit_test(lines_for_dev_null_go_to_syslog),
-		cmocka_unit_test(a_standard_error_that_somebody_reads_is_no_case_for_syslog),
-		cmocka_unit_test(a_syslog_that_is_missing_is_no_error),
-		cmocka_unit_test(a_full_syslog_loses_lines_and_counts_them),
-		cmocka_unit_test(a_syslog_that_went_away_is_not_waited_for),
-		cmocka_unit_test(a_fatal_sentence_finds_its_reader_before_the_log_is_open),
-		cmocka_unit_test(what_libraries_print_goes_to_syslog_too),
+		cmocka_unit_test(lines_go_to_standard_error_if_it_is_not_dev_null),
+		cmocka_unit_test(a_missing_syslog_is_no_error),
+		cmocka_unit_test(a_full_syslog_drops_lines_and_counts_them),
+		cmocka_unit_test(a_closed_syslog_does_not_block_the_log),
+		cmocka_unit_test(a_fatal_line_goes_to_syslog_before_the_log_is_open),
+		cmocka_unit_test(output_of_libraries_goes_to_syslog_too),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

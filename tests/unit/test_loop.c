@@ -107,7 +107,7 @@ static void a_source_removed_in_the_same_round_is_not_called(void **state)
 	item_remove(&b);
 }
 
-static void a_source_that_cannot_be_watched_is_not_in_the_loop(void **state)
+static void a_source_that_cannot_be_watched_is_not_added(void **state)
 {
 	(void)state;
 	struct item a = { .fd = -1 };
@@ -166,7 +166,7 @@ static void a_task_that_queues_itself_lets_sources_run_in_between(void **state)
 	item_remove(&source);
 }
 
-static void a_task_taken_back_by_another_is_not_run(void **state)
+static void a_task_cancelled_by_another_is_not_run(void **state)
 {
 	(void)state;
 	struct item a = { 0 }, b = { 0 }, c = { 0 };
@@ -239,7 +239,7 @@ static int note_in_task(struct loop_task *task)
 	return 0;
 }
 
-static void work_that_is_put_off_goes_on_after_every_source_was_asked(void **state)
+static void deferred_work_continues_after_every_source_was_polled(void **state)
 {
 	struct loop_source source = { 0 };
 	struct loop_task task = { 0 };
@@ -281,14 +281,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_source_removed_in_the_same_round_is_not_called),
-		cmocka_unit_test(a_source_that_cannot_be_watched_is_not_in_the_loop),
+		cmocka_unit_test(a_source_that_cannot_be_watched_is_not_added),
 		cmocka_unit_test(an_error_ends_the_round_and_is_forwarded),
 		cmocka_unit_test(modify_to_nothing_silences_a_ready_source),
 		cmocka_unit_test(a_task_that_queues_itself_lets_sources_run_in_between),
-		cmocka_unit_test(a_task_taken_back_by_another_is_not_run),
+		cmocka_unit_test(a_task_cancelled_by_another_is_not_run),
 		cmocka_unit_test(a_timer_fires_once_and_not_when_disarmed),
 		cmocka_unit_test(a_timer_disarmed_in_the_round_it_expired_is_not_called),
-		cmocka_unit_test(work_that_is_put_off_goes_on_after_every_source_was_asked),
+		cmocka_unit_test(deferred_work_continues_after_every_source_was_polled),
 		cmocka_unit_test(the_number_of_turns_says_whether_callbacks_run),
 	};
 

@@ -75,7 +75,7 @@ static void add_first(void)
 	assert_int_equal(changes, 1);
 }
 
-static void a_region_that_is_wrong_is_refused_and_the_old_table_stands(void **state)
+static void an_invalid_region_is_refused_and_the_old_table_stays(void **state)
 {
 	(void)state;
 	static const struct vhost_user_memory_region bad[] = {
@@ -121,7 +121,7 @@ static void a_descriptor_that_cannot_be_mapped_is_the_host_s_errno(void **state)
 	assert_int_equal(memory.n_regions, 0);
 }
 
-static void removing_needs_all_of_gpa_user_address_and_size(void **state)
+static void a_region_is_removed_by_its_gpa_user_address_and_size(void **state)
 {
 	(void)state;
 	struct vhost_user_memory_region s = spec(GPA, 8 * PAGE, 0), other;
@@ -149,7 +149,7 @@ static void removing_needs_all_of_gpa_user_address_and_size(void **state)
 	assert_int_equal(guest_memory_remove(&memory, &s), -EPROTO);
 }
 
-static void nothing_past_the_end_of_a_region_is_found(void **state)
+static void addresses_past_the_end_of_a_region_are_not_found(void **state)
 {
 	(void)state;
 	const uint64_t size = 8 * PAGE;
@@ -267,7 +267,7 @@ static void a_region_that_stays_keeps_its_mapping(void **state)
 	close(copy);
 }
 
-static void another_file_at_the_same_place_is_other_memory(void **state)
+static void another_file_at_the_same_address_is_mapped_again(void **state)
 {
 	(void)state;
 	struct vhost_user_memory_region s = spec(GPA, 8 * PAGE, 0);
@@ -305,15 +305,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(a_region_that_is_wrong_is_refused_and_the_old_table_stands),
+		TEST(an_invalid_region_is_refused_and_the_old_table_stays),
 		TEST(a_descriptor_that_cannot_be_mapped_is_the_host_s_errno),
-		TEST(removing_needs_all_of_gpa_user_address_and_size),
-		TEST(nothing_past_the_end_of_a_region_is_found),
+		TEST(a_region_is_removed_by_its_gpa_user_address_and_size),
+		TEST(addresses_past_the_end_of_a_region_are_not_found),
 		TEST(a_file_offset_need_not_be_of_whole_pages),
 		TEST(pieces_cross_adjacent_regions_and_stop_at_a_hole),
 		TEST(a_range_does_not_wrap_round_the_address_space),
 		TEST(a_region_that_stays_keeps_its_mapping),
-		TEST(another_file_at_the_same_place_is_other_memory),
+		TEST(another_file_at_the_same_address_is_mapped_again),
 		TEST(the_table_has_a_limit),
 	};
 

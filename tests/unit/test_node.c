@@ -59,7 +59,7 @@ static void a_node_without_permission_names_its_group(void **state)
 	assert_non_null(strstr(problem, due));
 }
 
-static void a_node_for_no_group_is_not_cured_by_one(void **state)
+static void a_node_without_group_access_suggests_no_group(void **state)
 {
 	(void)state;
 	assert_int_equal(chmod(path, 0), 0);
@@ -69,7 +69,7 @@ static void a_node_for_no_group_is_not_cured_by_one(void **state)
 			    "Permission denied: its mode does not let a group read and write it");
 }
 
-static void what_is_no_node_is_told_apart(void **state)
+static void a_path_that_is_no_render_node_is_reported(void **state)
 {
 	g_autofree char *missing = render_node_find_problem("/nonexistent");
 	g_autofree char *null = render_node_find_problem("/dev/null");
@@ -83,8 +83,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_node_without_permission_names_its_group),
-		cmocka_unit_test(a_node_for_no_group_is_not_cured_by_one),
-		cmocka_unit_test(what_is_no_node_is_told_apart),
+		cmocka_unit_test(a_node_without_group_access_suggests_no_group),
+		cmocka_unit_test(a_path_that_is_no_render_node_is_reported),
 	};
 	int fd = mkstemp(path);
 

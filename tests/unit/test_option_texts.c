@@ -109,7 +109,7 @@ static bool is_something_else(const char *name)
 	return strcmp(name, "max") == 0 || strcmp(name, "now") == 0;
 }
 
-static void no_other_option_is_named(void **state)
+static void texts_name_no_unknown_option(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++) {
@@ -136,7 +136,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_option_and_value_is_named),
-		cmocka_unit_test(no_other_option_is_named),
+		cmocka_unit_test(texts_name_no_unknown_option),
 	};
 
 	data_dir = argc > 1 ? argv[1] : "data";

@@ -176,7 +176,7 @@ static void the_spellings_of_the_rust_daemon_are_understood(void **state)
 	assert_false(options.use_egl);
 }
 
-static void a_named_device_asks_for_virglrenderer(void **state)
+static void a_named_render_node_selects_virglrenderer(void **state)
 {
 	struct options options = PARSE("-s", "S", "--render-node", "/dev/a");
 
@@ -211,7 +211,7 @@ static void a_connected_descriptor_means_2d_unless_3d_is_asked_for(void **state)
 	close(pair[1]);
 }
 
-static void a_render_node_says_nothing_about_3d_with_a_connected_descriptor(void **state)
+static void a_render_node_does_not_select_3d_with_a_connected_descriptor(void **state)
 {
 	struct options options;
 	int pair[2];
@@ -233,7 +233,7 @@ static void a_render_node_says_nothing_about_3d_with_a_connected_descriptor(void
 	close(pair[1]);
 }
 
-static void a_listening_descriptor_means_what_a_path_means(void **state)
+static void a_listening_descriptor_has_the_defaults_of_a_path(void **state)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	struct sockaddr address = { .sa_family = AF_UNIX }; /* the kernel picks a name */
@@ -271,7 +271,7 @@ static void the_environment_is_read_before_the_arguments(void **state)
 	unsetenv("VHOST_DEVICE_GPU_OPTIONS");
 }
 
-static void without_a_socket_that_of_the_service_manager_is_taken(void **state)
+static void without_a_socket_the_service_managers_is_used(void **state)
 {
 	struct options options;
 	char pid[16];
@@ -297,12 +297,12 @@ int main(void)
 		cmocka_unit_test(each_switch_sets_its_field),
 		cmocka_unit_test(use_gles_is_true_if_its_value_is_left_out),
 		cmocka_unit_test(the_spellings_of_the_rust_daemon_are_understood),
-		cmocka_unit_test(a_named_device_asks_for_virglrenderer),
+		cmocka_unit_test(a_named_render_node_selects_virglrenderer),
 		cmocka_unit_test(a_connected_descriptor_means_2d_unless_3d_is_asked_for),
-		cmocka_unit_test(a_render_node_says_nothing_about_3d_with_a_connected_descriptor),
-		cmocka_unit_test(a_listening_descriptor_means_what_a_path_means),
+		cmocka_unit_test(a_render_node_does_not_select_3d_with_a_connected_descriptor),
+		cmocka_unit_test(a_listening_descriptor_has_the_defaults_of_a_path),
 		cmocka_unit_test(the_environment_is_read_before_the_arguments),
-		cmocka_unit_test(without_a_socket_that_of_the_service_manager_is_taken),
+		cmocka_unit_test(without_a_socket_the_service_managers_is_used),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);

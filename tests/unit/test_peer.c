@@ -12,7 +12,7 @@
 
 #include "vhost/peer.h"
 
-static void a_front_end_is_described_by_what_is_known(void **state)
+static void a_front_end_is_described_by_pid_and_name(void **state)
 {
 	static const struct {
 		struct vhost_peer peer;
@@ -54,7 +54,7 @@ static void the_name_of_a_front_end_is_one_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_front_end_is_described_by_what_is_known),
+		cmocka_unit_test(a_front_end_is_described_by_pid_and_name),
 		cmocka_unit_test(the_name_of_a_front_end_is_one_line),
 	};
 

@@ -41,7 +41,7 @@ static void a_rect_that_wraps_is_not_within(void **state)
 		assert_int_equal(rect_is_within(&cases[i].rect, 100, 50), cases[i].is_within);
 }
 
-static void rects_that_only_touch_share_nothing(void **state)
+static void rects_that_only_touch_do_not_overlap(void **state)
 {
 	(void)state;
 	struct rect a = { 0, 0, 10, 10 };
@@ -83,7 +83,7 @@ static void an_empty_rect_adds_nothing_to_a_union(void **state)
 	assert_true(rect_is_empty(&empty));
 }
 
-static void the_union_holds_both_and_does_not_wrap(void **state)
+static void the_union_contains_both_and_does_not_wrap(void **state)
 {
 	(void)state;
 	struct rect a = { 10, 20, 5, 5 }, b = { 2, 30, 4, 4 };
@@ -98,10 +98,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rect_that_wraps_is_not_within),
-		cmocka_unit_test(rects_that_only_touch_share_nothing),
+		cmocka_unit_test(rects_that_only_touch_do_not_overlap),
 		cmocka_unit_test(the_intersection_does_not_wrap),
 		cmocka_unit_test(an_empty_rect_adds_nothing_to_a_union),
-		cmocka_unit_test(the_union_holds_both_and_does_not_wrap),
+		cmocka_unit_test(the_union_contains_both_and_does_not_wrap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

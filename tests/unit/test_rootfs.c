@@ -227,19 +227,19 @@ static void assert_well(void (*fn)(const void *))
 	assert_int_equal(result, 0);
 }
 
-static void what_is_mounted_below_a_listed_path_is_read_only_too(void **state)
+static void mounts_below_a_listed_path_are_read_only_too(void **state)
 {
 	(void)state;
 	assert_well(look_below);
 }
 
-static void so_it_is_without_mount_setattr(void **state)
+static void mounts_below_a_listed_path_are_read_only_without_mount_setattr(void **state)
 {
 	(void)state;
 	assert_well(look_below_with_an_old_kernel);
 }
 
-static void of_the_gpus_only_the_one_that_draws_stays(void **state)
+static void only_the_gpu_that_draws_stays(void **state)
 {
 	(void)state;
 	assert_well(keep_the_node_that_is_open);
@@ -251,7 +251,7 @@ static void no_gpu_stays_if_the_cpu_draws(void **state)
 	assert_well(keep_no_node_on_the_cpu);
 }
 
-static void of_the_gpus_only_the_named_one_is_there(void **state)
+static void only_the_named_gpu_is_in_the_tree(void **state)
 {
 	(void)state;
 	assert_well(have_the_named_node_alone);
@@ -260,11 +260,11 @@ static void of_the_gpus_only_the_named_one_is_there(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_mounted_below_a_listed_path_is_read_only_too),
-		cmocka_unit_test(so_it_is_without_mount_setattr),
-		cmocka_unit_test(of_the_gpus_only_the_one_that_draws_stays),
+		cmocka_unit_test(mounts_below_a_listed_path_are_read_only_too),
+		cmocka_unit_test(mounts_below_a_listed_path_are_read_only_without_mount_setattr),
+		cmocka_unit_test(only_the_gpu_that_draws_stays),
 		cmocka_unit_test(no_gpu_stays_if_the_cpu_draws),
-		cmocka_unit_test(of_the_gpus_only_the_named_one_is_there),
+		cmocka_unit_test(only_the_named_gpu_is_in_the_tree),
 	};
 
 #ifdef SANDBOX_INSTRUMENTED

@@ -294,43 +294,43 @@ static void assert_good_for_all(void (*then)(void))
 		skip();
 }
 
-static void nothing_is_there_in_2d(void **state)
+static void the_2d_tree_is_empty(void **state)
 {
 	(void)state;
 	assert_good_for_all(see_nothing_in_2d);
 }
 
-static void only_what_is_listed_is_there_in_gl(void **state)
+static void the_opengl_tree_has_only_listed_paths(void **state)
 {
 	(void)state;
 	assert_good_for_all(see_the_list_in_gl);
 }
 
-static void the_same_person_has_no_power_left(void **state)
+static void the_user_id_stays_and_all_privileges_are_dropped(void **state)
 {
 	(void)state;
 	assert_good_for_all(be_powerless);
 }
 
-static void what_a_parent_left_open_is_closed(void **state)
+static void inherited_descriptors_are_closed(void **state)
 {
 	(void)state;
 	assert_good_for_all(keep_no_descriptor);
 }
 
-static void a_file_with_a_lock_of_ours_stays_open_and_locked(void **state)
+static void a_file_locked_by_this_process_stays_open_and_locked(void **state)
 {
 	(void)state;
 	assert_good_for_all(keep_lock);
 }
 
-static void limits_are_what_the_daemon_needs(void **state)
+static void limits_are_set_to_what_the_daemon_needs(void **state)
 {
 	(void)state;
 	assert_good_for_all(be_limited);
 }
 
-static void without_a_file_tree_there_is_no_shader_cache_either(void **state)
+static void without_a_file_tree_there_is_no_shader_cache(void **state)
 {
 	(void)state;
 	assert_good_for_all(have_no_shader_cache_without_a_file_tree);
@@ -424,14 +424,14 @@ static void remove_file(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_is_there_in_2d),
-		cmocka_unit_test(only_what_is_listed_is_there_in_gl),
-		cmocka_unit_test(the_same_person_has_no_power_left),
-		cmocka_unit_test(what_a_parent_left_open_is_closed),
-		cmocka_unit_test(a_file_with_a_lock_of_ours_stays_open_and_locked),
-		cmocka_unit_test(limits_are_what_the_daemon_needs),
+		cmocka_unit_test(the_2d_tree_is_empty),
+		cmocka_unit_test(the_opengl_tree_has_only_listed_paths),
+		cmocka_unit_test(the_user_id_stays_and_all_privileges_are_dropped),
+		cmocka_unit_test(inherited_descriptors_are_closed),
+		cmocka_unit_test(a_file_locked_by_this_process_stays_open_and_locked),
+		cmocka_unit_test(limits_are_set_to_what_the_daemon_needs),
 		cmocka_unit_test(strict_refuses_glx),
-		cmocka_unit_test(without_a_file_tree_there_is_no_shader_cache_either),
+		cmocka_unit_test(without_a_file_tree_there_is_no_shader_cache),
 		cmocka_unit_test(without_namespaces_strict_refuses_and_auto_goes_on),
 		cmocka_unit_test(without_processes_auto_still_has_the_filter),
 		cmocka_unit_test(off_changes_nothing),

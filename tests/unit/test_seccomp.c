@@ -259,7 +259,7 @@ static void try_once(const void *data)
 	sandbox_child_end(trial->attempt->fn() < 0 ? errno : PASSES);
 }
 
-static void what_is_forbidden_fails(void **state)
+static void forbidden_calls_fail(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < COUNT(attempts); i++) {
@@ -364,7 +364,7 @@ static void live(const void *data)
 	CHECK(copy >= 0 && fcntl(copy, F_SETFL, O_NONBLOCK) == 0 && close(copy) == 0);
 }
 
-static void what_the_daemon_lives_on_works(void **state)
+static void calls_that_the_daemon_needs_work(void **state)
 {
 	(void)state;
 	for (unsigned k = 0; k < COUNT(modes); k++)
@@ -419,7 +419,7 @@ static void draw(const void *data)
 	CHECK(code != MAP_FAILED && mprotect(code, 4096, PROT_READ | PROT_EXEC) == 0);
 }
 
-static void threads_are_filtered_and_can_be_made_for_gl(void **state)
+static void threads_are_filtered_and_can_be_created_for_opengl(void **state)
 {
 	(void)state;
 	assert_int_equal(sandbox_child_run(draw, NULL), 0);
@@ -428,10 +428,10 @@ static void threads_are_filtered_and_can_be_made_for_gl(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_forbidden_fails),
-		cmocka_unit_test(what_the_daemon_lives_on_works),
+		cmocka_unit_test(forbidden_calls_fail),
+		cmocka_unit_test(calls_that_the_daemon_needs_work),
 		cmocka_unit_test(a_failed_assertion_still_ends_by_its_own_signal),
-		cmocka_unit_test(threads_are_filtered_and_can_be_made_for_gl),
+		cmocka_unit_test(threads_are_filtered_and_can_be_created_for_opengl),
 	};
 	const char *absent = seccomp_is_absent();
 

@@ -72,7 +72,7 @@ static void say_what_libraries_say(const void *data)
 	CHECK(strstr(text, "assertion failed"));
 }
 
-static void a_library_that_says_something_does_not_end_the_daemon(void **state)
+static void a_message_of_a_library_does_not_end_the_daemon(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < G_N_ELEMENTS(profiles); i++)
@@ -117,7 +117,7 @@ static void keep_file(const void *data)
 	_exit(0);
 }
 
-static void the_keeper_of_the_socket_file_can_remove_it_and_nothing_else(void **state)
+static void the_socket_file_process_can_only_remove_its_file(void **state)
 {
 	int (*const attempts_of_keeper[])(void) = { open_a_file, make_a_socket, make_a_process,
 						    signal_a_process };
@@ -146,7 +146,7 @@ static void say_what_was_denied(const void *data)
 	CHECK(strlen(text) < 40 * 80);
 }
 
-static void what_was_denied_is_said_and_not_for_ever(void **state)
+static void denied_calls_are_logged_a_limited_number_of_times(void **state)
 {
 	int fd = memfd_create("stderr", 0);
 
@@ -159,9 +159,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands_without_a_type_pass_on_descriptors_of_uvm_alone),
-		cmocka_unit_test(a_library_that_says_something_does_not_end_the_daemon),
-		cmocka_unit_test(the_keeper_of_the_socket_file_can_remove_it_and_nothing_else),
-		cmocka_unit_test(what_was_denied_is_said_and_not_for_ever),
+		cmocka_unit_test(a_message_of_a_library_does_not_end_the_daemon),
+		cmocka_unit_test(the_socket_file_process_can_only_remove_its_file),
+		cmocka_unit_test(denied_calls_are_logged_a_limited_number_of_times),
 	};
 	const char *absent = seccomp_is_absent();
 

@@ -151,7 +151,7 @@ static int turns(void)
 	return r;
 }
 
-static void a_path_that_cannot_be_is_refused_with_a_sentence(void **state)
+static void an_invalid_path_is_refused_with_a_sentence(void **state)
 {
 	(void)state;
 	g_autofree char *missing = g_build_filename(directory, "missing", "socket", NULL);
@@ -171,7 +171,7 @@ static void a_path_that_cannot_be_is_refused_with_a_sentence(void **state)
 	assert_true(g_file_test(path, G_FILE_TEST_IS_REGULAR));
 }
 
-static void a_socket_that_is_alive_is_left_alone_and_not_disturbed(void **state)
+static void a_listening_socket_is_neither_replaced_nor_connected_to(void **state)
 {
 	(void)state;
 	struct vhost_server *server = serve_path(true);
@@ -183,7 +183,7 @@ static void a_socket_that_is_alive_is_left_alone_and_not_disturbed(void **state)
 	stop_serving(server);
 }
 
-static void a_socket_whose_owner_is_dead_is_replaced(void **state)
+static void a_stale_socket_is_replaced(void **state)
 {
 	(void)state;
 	struct sockaddr_un address = address_of(path);
@@ -218,7 +218,7 @@ static void be_refused_as_nobody(const void *because)
 	CHECK(!serve(path, -1, false, &message) && strstr(message, because));
 }
 
-static void a_dead_socket_of_another_user_is_left_and_said(void **state)
+static void a_stale_socket_of_another_user_is_kept_and_reported(void **state)
 {
 	(void)state;
 	if (geteuid() != 0)
@@ -237,7 +237,7 @@ static void a_dead_socket_of_another_user_is_left_and_said(void **state)
 	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
-static void a_socket_file_that_is_not_ours_any_more_stays(void **state)
+static void a_socket_file_that_was_replaced_is_not_removed(void **state)
 {
 	(void)state;
 	struct vhost_server *server = serve_path(false);
@@ -248,7 +248,7 @@ static void a_socket_file_that_is_not_ours_any_more_stays(void **state)
 	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
-static void a_descriptor_that_is_no_connection_is_refused_and_closed(void **state)
+static void a_descriptor_that_is_not_a_connection_is_refused_and_closed(void **state)
 {
 	(void)state;
 	int pair[2], fd;
@@ -315,7 +315,7 @@ static void an_inherited_listening_socket_is_served_and_its_file_stays(void **st
 	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
-static void the_second_vmm_waits_for_the_first_to_go(void **state)
+static void a_second_front_end_is_served_after_the_first(void **state)
 {
 	(void)state;
 	struct vhost_server *server = serve_path(false);
@@ -334,7 +334,7 @@ static void the_second_vmm_waits_for_the_first_to_go(void **state)
 	stop_serving(server);
 }
 
-static void a_vmm_that_breaks_the_protocol_does_not_end_the_server(void **state)
+static void a_front_end_that_breaks_the_protocol_does_not_end_the_server(void **state)
 {
 	(void)state;
 	struct vhost_server *server = serve_path(false);
@@ -353,7 +353,7 @@ static void a_vmm_that_breaks_the_protocol_does_not_end_the_server(void **state)
 }
 
 /* The connection stays in the backlog, where it would wake an impatient server without end. */
-static void without_a_descriptor_left_a_vmm_waits_and_costs_nothing(void **state)
+static void without_a_free_descriptor_a_front_end_waits_and_uses_no_cpu(void **state)
 {
 	(void)state;
 	struct vhost_server *server = serve_path(false);
@@ -412,16 +412,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(a_path_that_cannot_be_is_refused_with_a_sentence),
-		TEST(a_socket_that_is_alive_is_left_alone_and_not_disturbed),
-		TEST(a_socket_whose_owner_is_dead_is_replaced),
-		TEST(a_dead_socket_of_another_user_is_left_and_said),
-		TEST(a_socket_file_that_is_not_ours_any_more_stays),
-		TEST(a_descriptor_that_is_no_connection_is_refused_and_closed),
+		TEST(an_invalid_path_is_refused_with_a_sentence),
+		TEST(a_listening_socket_is_neither_replaced_nor_connected_to),
+		TEST(a_stale_socket_is_replaced),
+		TEST(a_stale_socket_of_another_user_is_kept_and_reported),
+		TEST(a_socket_file_that_was_replaced_is_not_removed),
+		TEST(a_descriptor_that_is_not_a_connection_is_refused_and_closed),
 		TEST(an_inherited_listening_socket_is_served_and_its_file_stays),
-		TEST(the_second_vmm_waits_for_the_first_to_go),
-		TEST(a_vmm_that_breaks_the_protocol_does_not_end_the_server),
-		TEST(without_a_descriptor_left_a_vmm_waits_and_costs_nothing),
+		TEST(a_second_front_end_is_served_after_the_first),
+		TEST(a_front_end_that_breaks_the_protocol_does_not_end_the_server),
+		TEST(without_a_free_descriptor_a_front_end_waits_and_uses_no_cpu),
 		TEST(once_means_one_session),
 		TEST(an_inherited_connection_is_the_one_session),
 	};

@@ -57,7 +57,7 @@ static void sockets_for_another_process_are_left_alone(void **state)
 	assert_string_equal(g_getenv("LISTEN_FDS"), "1");
 }
 
-static void a_number_of_sockets_that_is_none_means_no_socket(void **state)
+static void an_invalid_number_of_sockets_means_none(void **state)
 {
 	static const char *const numbers[] = { "", "-1", "0", "x", "1x", "99999999999" };
 
@@ -126,7 +126,7 @@ static void a_state_is_one_datagram(void **state)
 	assert_int_equal(manager.notify_fd, -1);
 }
 
-static void an_abstract_socket_is_told_too(void **state)
+static void an_abstract_socket_is_notified_too(void **state)
 {
 	g_autofree char *name = g_strdup_printf("@notify-%d", getpid());
 	auto_fd fd = bind_manager(name);
@@ -137,7 +137,7 @@ static void an_abstract_socket_is_told_too(void **state)
 	assert_receives(fd, "READY=1");
 }
 
-static void the_service_manager_of_the_parent_is_told_nothing(void **state)
+static void the_service_manager_of_the_parent_is_not_notified(void **state)
 {
 	g_autofree char *name = g_strdup_printf("@notify-%d", getpid());
 	auto_fd fd = bind_manager(name);
@@ -149,7 +149,7 @@ static void the_service_manager_of_the_parent_is_told_nothing(void **state)
 	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
 }
 
-static void a_service_manager_that_cannot_be_told_does_no_harm(void **state)
+static void an_unreachable_service_manager_does_no_harm(void **state)
 {
 	static const char *const names[] = { "/nonexistent/notify", "vsock:2:1", "" };
 
@@ -161,7 +161,7 @@ static void a_service_manager_that_cannot_be_told_does_no_harm(void **state)
 	notify_once(); /* without one */
 }
 
-static void a_service_manager_that_does_not_read_is_not_waited_for(void **state)
+static void a_full_notify_socket_does_not_block(void **state)
 {
 	g_autofree char *name = g_strdup_printf("@notify-%d", getpid());
 	auto_fd fd = bind_manager(name);
@@ -182,12 +182,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(sockets_for_this_process_are_taken_once),
 		CASE(sockets_for_another_process_are_left_alone),
-		CASE(a_number_of_sockets_that_is_none_means_no_socket),
+		CASE(an_invalid_number_of_sockets_means_none),
 		CASE(a_state_is_one_datagram),
-		CASE(an_abstract_socket_is_told_too),
-		CASE(the_service_manager_of_the_parent_is_told_nothing),
-		CASE(a_service_manager_that_cannot_be_told_does_no_harm),
-		CASE(a_service_manager_that_does_not_read_is_not_waited_for),
+		CASE(an_abstract_socket_is_notified_too),
+		CASE(the_service_manager_of_the_parent_is_not_notified),
+		CASE(an_unreachable_service_manager_does_no_harm),
+		CASE(a_full_notify_socket_does_not_block),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

@@ -51,7 +51,7 @@ static void each_of_many_messages_at_once_is_answered_in_order(void **state)
 	assert_false(session_rig_has_reply());
 }
 
-static void a_vmm_that_does_not_read_is_not_read_from(void **state)
+static void requests_are_not_read_while_replies_cannot_be_sent(void **state)
 {
 	(void)state;
 	struct vhost_user_header header = { VHOST_USER_GET_QUEUE_NUM, V1, 0 };
@@ -87,7 +87,7 @@ static void a_vmm_that_does_not_read_is_not_read_from(void **state)
 	assert_non_null(session_rig.session);
 }
 
-static void features_are_the_device_s_and_those_of_rings(void **state)
+static void features_are_those_of_device_and_rings(void **state)
 {
 	(void)state;
 	assert_true(session_rig_get_u64(VHOST_USER_GET_FEATURES) ==
@@ -105,7 +105,7 @@ static void features_are_the_device_s_and_those_of_rings(void **state)
 		     BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_F_RING_RESET)));
 }
 
-static void every_request_that_wants_an_answer_gets_one(void **state)
+static void every_request_with_need_reply_gets_a_reply(void **state)
 {
 	(void)state;
 	uint64_t features = OFFERED, none[5] = { 0x100 }, zero[5] = { 0 };
@@ -144,7 +144,7 @@ static void every_request_that_wants_an_answer_gets_one(void **state)
 	session_rig_assert_told("gpu reset");
 }
 
-static void config_of_a_size_that_cannot_be_is_refused(void **state)
+static void config_of_an_invalid_size_is_refused(void **state)
 {
 	(void)state;
 	static const uint32_t bad[][3] = { { 0, 0 },         { 0, 257 }, { 1, 256 },
@@ -201,7 +201,7 @@ static void config_is_read_in_any_size(void **state)
 	assert_int_equal(session_rig.config[12], 12);
 }
 
-static void memory_that_is_wrong_is_refused_and_the_session_goes_on(void **state)
+static void invalid_memory_is_refused_and_the_session_goes_on(void **state)
 {
 	(void)state;
 	struct vhost_user_mem_reg reg = { 0, { GPA, 2 * MEM_SIZE, USER, 0 } };
@@ -255,12 +255,12 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, session_rig_setup, session_rig_teardown)
 		TEST(a_message_may_come_byte_by_byte_with_its_descriptor_last),
 		TEST(each_of_many_messages_at_once_is_answered_in_order),
-		TEST(a_vmm_that_does_not_read_is_not_read_from),
-		TEST(features_are_the_device_s_and_those_of_rings),
-		TEST(every_request_that_wants_an_answer_gets_one),
-		TEST(config_of_a_size_that_cannot_be_is_refused),
+		TEST(requests_are_not_read_while_replies_cannot_be_sent),
+		TEST(features_are_those_of_device_and_rings),
+		TEST(every_request_with_need_reply_gets_a_reply),
+		TEST(config_of_an_invalid_size_is_refused),
 		TEST(config_is_read_in_any_size),
-		TEST(memory_that_is_wrong_is_refused_and_the_session_goes_on),
+		TEST(invalid_memory_is_refused_and_the_session_goes_on),
 		TEST(the_memory_table_is_replaced_added_to_and_removed_from),
 	};
 

@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-static void a_header_with_bad_flags_ends_the_session(void **state)
+static void a_header_with_invalid_flags_ends_the_session(void **state)
 {
 	(void)state;
 	static const uint32_t bad[] = { 0, 2, 3, 4, 5, 8, 0xc };
@@ -24,7 +24,7 @@ static void a_header_with_bad_flags_ends_the_session(void **state)
 	}
 }
 
-static void a_size_that_is_not_the_request_s_ends_the_session(void **state)
+static void a_wrong_payload_size_ends_the_session(void **state)
 {
 	(void)state;
 	static const struct {
@@ -133,7 +133,7 @@ static void more_descriptors_than_any_message_has_are_closed(void **state)
 	session_rig_assert_ended(-EPROTO);
 }
 
-static void a_queue_that_is_not_there_ends_the_session(void **state)
+static void an_unknown_queue_ends_the_session(void **state)
 {
 	(void)state;
 	static const struct {
@@ -173,7 +173,7 @@ static void numbers_out_of_range_end_the_session(void **state)
 	}
 }
 
-static void an_unknown_request_is_refused_if_an_answer_is_wanted(void **state)
+static void an_unknown_request_with_need_reply_is_refused(void **state)
 {
 	(void)state;
 	static const uint32_t unknown[] = { 0, 6, 7, 19, 20, 28, 35, 39, 45, 1000, UINT32_MAX };
@@ -242,13 +242,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, session_rig_setup, session_rig_teardown)
-		TEST(a_header_with_bad_flags_ends_the_session),
-		TEST(a_size_that_is_not_the_request_s_ends_the_session),
+		TEST(a_header_with_invalid_flags_ends_the_session),
+		TEST(a_wrong_payload_size_ends_the_session),
 		TEST(a_wrong_number_of_descriptors_ends_the_session_and_leaks_none),
 		TEST(more_descriptors_than_any_message_has_are_closed),
-		TEST(a_queue_that_is_not_there_ends_the_session),
+		TEST(an_unknown_queue_ends_the_session),
 		TEST(numbers_out_of_range_end_the_session),
-		TEST(an_unknown_request_is_refused_if_an_answer_is_wanted),
+		TEST(an_unknown_request_with_need_reply_is_refused),
 		TEST(packed_rings_are_refused),
 		TEST(a_protocol_feature_that_was_not_offered_is_refused),
 		TEST(a_connection_that_ends_within_a_message_broke_the_protocol),

@@ -93,7 +93,7 @@ static void nothing_happens_on_a_ring_after_get_vring_base(void **state)
 	assert_true(g_str_has_prefix(session_rig.told->str, "start0 kick0"));
 }
 
-static void a_stop_takes_the_start_s_own_kick_back(void **state)
+static void a_stop_cancels_the_kick_of_the_start(void **state)
 {
 	(void)state;
 	uint32_t enable[2] = { 0, 1 }, disable[2] = { 0, 0 };
@@ -118,7 +118,7 @@ static void without_protocol_features_a_ring_runs_when_it_is_set_up(void **state
 	session_rig_assert_told("start0 kick0");
 }
 
-static void a_running_ring_is_not_set_up_anew(void **state)
+static void a_running_ring_cannot_be_set_up_again(void **state)
 {
 	(void)state;
 	uint32_t num[2] = { 0, 8 }, base[2] = { 0, 3 };
@@ -140,7 +140,7 @@ static void a_running_ring_is_not_set_up_anew(void **state)
 	assert_non_null(session_rig.session);
 }
 
-static void a_ring_that_cannot_be_breaks_and_the_session_goes_on(void **state)
+static void an_invalid_ring_is_stopped_and_the_session_goes_on(void **state)
 {
 	(void)state;
 	static const uint32_t sizes[] = { 3, 1000, 2048, 65535 }; /* the guest's choice */
@@ -170,7 +170,7 @@ static void a_ring_that_cannot_be_breaks_and_the_session_goes_on(void **state)
 	assert_non_null(session_rig.session);
 }
 
-static void a_kick_descriptor_that_ends_does_not_spin(void **state)
+static void a_closed_kick_descriptor_does_not_spin(void **state)
 {
 	(void)state;
 	int pipes[2];
@@ -213,7 +213,7 @@ static void kick_by_pipe(int pipes[2])
 	session_rig_assert_told("start0 kick0");
 }
 
-static void kicks_do_not_fill_a_pipe_however_many_come_at_once(void **state)
+static void kicks_do_not_fill_a_pipe(void **state)
 {
 	(void)state;
 	const uint64_t one = 1;
@@ -235,7 +235,7 @@ static void kicks_do_not_fill_a_pipe_however_many_come_at_once(void **state)
 	close(pipes[1]);
 }
 
-static void every_kick_of_an_eventfd_is_heard(void **state)
+static void every_kick_of_an_eventfd_is_handled(void **state)
 {
 	(void)state;
 
@@ -250,7 +250,7 @@ static void every_kick_of_an_eventfd_is_heard(void **state)
 	}
 }
 
-static void the_last_kick_before_the_end_is_heard(void **state)
+static void the_last_kick_before_a_hang_up_is_handled(void **state)
 {
 	(void)state;
 	int pipes[2];
@@ -279,7 +279,7 @@ static void a_queue_without_a_kick_descriptor_stops(void **state)
 	assert_non_null(session_rig.session);
 }
 
-static void a_running_ring_whose_memory_goes_breaks_before_the_device_hears(void **state)
+static void a_ring_is_stopped_before_the_device_learns_of_removed_memory(void **state)
 {
 	(void)state;
 	struct vhost_user_mem_reg reg = { 0, { GPA, MEM_SIZE, USER, 0 } };
@@ -366,7 +366,7 @@ static void a_ring_that_starts_from_0_again_is_a_reset(void **state)
 	session_rig_assert_told("");
 }
 
-static void a_call_descriptor_may_come_while_the_ring_runs(void **state)
+static void a_call_descriptor_can_be_set_while_the_ring_runs(void **state)
 {
 	(void)state;
 	uint64_t count = 0;
@@ -408,20 +408,20 @@ int main(void)
 		TEST(a_ring_starts_once_in_whatever_order_it_is_set_up),
 		TEST(a_kick_before_the_ring_is_enabled_is_not_lost),
 		TEST(nothing_happens_on_a_ring_after_get_vring_base),
-		TEST(a_stop_takes_the_start_s_own_kick_back),
+		TEST(a_stop_cancels_the_kick_of_the_start),
 		TEST(without_protocol_features_a_ring_runs_when_it_is_set_up),
-		TEST(a_running_ring_is_not_set_up_anew),
-		TEST(a_ring_that_cannot_be_breaks_and_the_session_goes_on),
-		TEST(a_kick_descriptor_that_ends_does_not_spin),
-		TEST(kicks_do_not_fill_a_pipe_however_many_come_at_once),
-		TEST(every_kick_of_an_eventfd_is_heard),
-		TEST(the_last_kick_before_the_end_is_heard),
+		TEST(a_running_ring_cannot_be_set_up_again),
+		TEST(an_invalid_ring_is_stopped_and_the_session_goes_on),
+		TEST(a_closed_kick_descriptor_does_not_spin),
+		TEST(kicks_do_not_fill_a_pipe),
+		TEST(every_kick_of_an_eventfd_is_handled),
+		TEST(the_last_kick_before_a_hang_up_is_handled),
 		TEST(a_queue_without_a_kick_descriptor_stops),
-		TEST(a_running_ring_whose_memory_goes_breaks_before_the_device_hears),
+		TEST(a_ring_is_stopped_before_the_device_learns_of_removed_memory),
 		TEST(reset_owner_stops_the_rings),
 		TEST(reset_device_stops_the_rings_and_is_the_only_reset),
 		TEST(a_ring_that_starts_from_0_again_is_a_reset),
-		TEST(a_call_descriptor_may_come_while_the_ring_runs),
+		TEST(a_call_descriptor_can_be_set_while_the_ring_runs),
 		TEST(event_idx_is_used_if_it_was_accepted),
 	};
 

@@ -15,7 +15,7 @@
 
 /* ---- when all goes well ---- */
 
-static void a_map_is_told_when_a_barrier_has_proven_it(void **state)
+static void a_map_is_reported_after_a_barrier(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(3), 0);
@@ -52,7 +52,7 @@ static void a_batch_needs_one_barrier(void **state)
 	shmem_rig_expect_nothing();
 }
 
-static void an_unmap_goes_before_a_later_map_of_the_same_part(void **state)
+static void an_unmap_is_sent_before_a_later_map_of_the_same_part(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -77,7 +77,7 @@ static void an_unmap_goes_before_a_later_map_of_the_same_part(void **state)
 	shmem_rig_assert_told(2, 0);
 }
 
-static void answers_may_come_in_pieces(void **state)
+static void replies_may_come_in_pieces(void **state)
 {
 	const struct {
 		struct vhost_user_header header;
@@ -98,7 +98,7 @@ static void answers_may_come_in_pieces(void **state)
 
 /* ---- what is refused ---- */
 
-static void what_is_not_in_the_window_is_refused(void **state)
+static void ranges_outside_the_window_are_refused(void **state)
 {
 	static const struct {
 		uint64_t offset, size;
@@ -128,7 +128,7 @@ static void what_is_not_in_the_window_is_refused(void **state)
 	shmem_rig_forget(1);
 }
 
-static void what_overlaps_is_refused(void **state)
+static void overlapping_ranges_are_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map_at(0, 4 * PAGE, 4 * PAGE), 0);
@@ -142,7 +142,7 @@ static void what_overlaps_is_refused(void **state)
 		shmem_rig_forget(i);
 }
 
-static void there_are_as_many_maps_as_qemu_bears(void **state)
+static void there_are_at_most_as_many_maps_as_qemu_supports(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < SHMEM_MAX_PARTS; i++)
@@ -154,7 +154,7 @@ static void there_are_as_many_maps_as_qemu_bears(void **state)
 		shmem_rig_forget(i);
 }
 
-static void a_map_that_the_front_end_refuses_leaves_nothing(void **state)
+static void a_refused_map_leaves_nothing(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -165,7 +165,7 @@ static void a_map_that_the_front_end_refuses_leaves_nothing(void **state)
 	shmem_rig_have_mapped(0);
 }
 
-static void what_the_front_end_does_not_unmap_stays_closed(void **state)
+static void a_part_that_is_not_unmapped_is_not_used_again(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -180,7 +180,7 @@ static void what_the_front_end_does_not_unmap_stays_closed(void **state)
 	shmem_rig_have_mapped(0);
 }
 
-static void who_waits_for_what_is_not_unmapped_is_refused(void **state)
+static void maps_that_wait_for_a_refused_unmap_fail(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -201,7 +201,7 @@ static void who_waits_for_what_is_not_unmapped_is_refused(void **state)
 
 /* ---- time ---- */
 
-static void a_map_that_comes_too_late_is_unmapped(void **state)
+static void a_map_that_succeeds_late_is_unmapped(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -221,7 +221,7 @@ static void a_map_that_comes_too_late_is_unmapped(void **state)
 	shmem_rig_forget(0);
 }
 
-static void a_map_that_is_refused_too_late_is_none(void **state)
+static void a_map_that_is_refused_late_leaves_nothing(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -233,7 +233,7 @@ static void a_map_that_is_refused_too_late_is_none(void **state)
 	shmem_rig_have_mapped(0);
 }
 
-static void an_unmap_that_is_not_answered_is_given_up(void **state)
+static void an_unmap_without_a_reply_times_out(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -257,7 +257,7 @@ static void an_unmap_that_is_not_answered_is_given_up(void **state)
 	shmem_rig_have_mapped(0);
 }
 
-static void a_barrier_that_is_not_answered_counts_and_is_the_last(void **state)
+static void a_barrier_without_a_reply_counts_as_passed_and_is_the_last(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -280,7 +280,7 @@ static void a_barrier_that_is_not_answered_counts_and_is_the_last(void **state)
 	assert_int_equal(shmem_rig.failed, 0);
 }
 
-static void a_barrier_whose_answer_stops_halfway_counts_as_not_answered(void **state)
+static void a_barrier_with_half_a_reply_counts_as_unanswered(void **state)
 {
 	const struct {
 		struct vhost_user_header header;
@@ -308,7 +308,7 @@ static void a_barrier_whose_answer_stops_halfway_counts_as_not_answered(void **s
 }
 
 /* The renderer's library was busy, or the front-end waited for us. */
-static void a_barrier_that_is_answered_while_we_are_busy_is_not_late(void **state)
+static void a_barrier_answered_during_a_long_turn_is_not_late(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -323,7 +323,7 @@ static void a_barrier_that_is_answered_while_we_are_busy_is_not_late(void **stat
 	shmem_rig_have_mapped(1);
 }
 
-static void the_time_is_that_of_the_request_in_flight(void **state)
+static void each_request_has_its_own_time_out(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -366,7 +366,7 @@ static void nothing_is_mapped_or_unmapped_while_the_rings_are_stopped(void **sta
 	shmem_rig_forget(2);
 }
 
-static void an_answer_while_stopped_is_told(void **state)
+static void a_reply_while_stopped_is_reported(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -385,7 +385,7 @@ static void an_answer_while_stopped_is_told(void **state)
 
 /* ---- owners that go ---- */
 
-static void who_goes_before_the_request_is_sent_is_never_mapped(void **state)
+static void a_map_dropped_before_it_is_sent_is_never_sent(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -399,7 +399,7 @@ static void who_goes_before_the_request_is_sent_is_never_mapped(void **state)
 	shmem_rig_expect_nothing();
 }
 
-static void who_goes_during_the_map_is_unmapped_before_the_next(void **state)
+static void a_map_dropped_in_flight_is_unmapped_before_the_next_map(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -416,7 +416,7 @@ static void who_goes_during_the_map_is_unmapped_before_the_next(void **state)
 	shmem_rig_assert_told(0, 0);
 }
 
-static void who_goes_before_the_proof_is_unmapped(void **state)
+static void a_map_dropped_before_its_barrier_is_unmapped(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -431,7 +431,7 @@ static void who_goes_before_the_proof_is_unmapped(void **state)
 	shmem_rig_have_mapped(0);
 }
 
-static void who_goes_during_the_unmap_hears_nothing(void **state)
+static void an_unmap_whose_owner_is_gone_is_not_reported(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -449,7 +449,7 @@ static void who_goes_during_the_unmap_hears_nothing(void **state)
 	shmem_rig_have_mapped(1);
 }
 
-static void who_goes_before_the_unmap_is_sent_is_unmapped_before_a_later_map(void **state)
+static void an_unmap_without_an_owner_is_sent_before_a_later_map(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -468,7 +468,7 @@ static void who_goes_before_the_unmap_is_sent_is_unmapped_before_a_later_map(voi
 
 /* ---- resets ---- */
 
-static void a_reset_drops_what_is_mapped_without_a_word(void **state)
+static void a_reset_drops_maps_without_a_message(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -530,7 +530,7 @@ static void a_map_that_was_answered_while_stopped_is_unmapped_after_a_reset(void
 	shmem_rig_expect_nothing();
 }
 
-static void an_unmap_in_flight_over_a_reset_is_done_either_way(void **state)
+static void an_unmap_in_flight_over_a_reset_ends_with_any_reply(void **state)
 {
 	(void)state;
 	for (uint64_t answer = 0; answer < 2; answer++) {
@@ -546,7 +546,7 @@ static void an_unmap_in_flight_over_a_reset_is_done_either_way(void **state)
 	shmem_rig_have_mapped(0);
 }
 
-static void a_reset_before_the_proof_drops_the_map(void **state)
+static void a_reset_before_the_barrier_drops_the_map(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -562,7 +562,7 @@ static void a_reset_before_the_proof_drops_the_map(void **state)
 
 /* ---- channels that end ---- */
 
-static void a_hang_up_ends_all_that_waits(void **state)
+static void a_hang_up_ends_all_pending_requests(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -598,7 +598,7 @@ static void a_hang_up_during_a_map_closes_its_part(void **state)
 	shmem_rig_have_mapped(1);
 }
 
-static void a_hang_up_during_an_unmap_that_nobody_awaits_closes_its_part(void **state)
+static void a_hang_up_during_an_unmap_without_an_owner_closes_its_part(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -612,7 +612,7 @@ static void a_hang_up_during_an_unmap_that_nobody_awaits_closes_its_part(void **
 	shmem_rig_forget(1);
 }
 
-static void a_hang_up_before_the_proof_is_one(void **state)
+static void a_hang_up_before_the_barrier_ends_the_map(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -624,7 +624,7 @@ static void a_hang_up_before_the_proof_is_one(void **state)
 	shmem_rig_forget(0);
 }
 
-static void a_new_channel_ends_what_was_asked_over_the_old_one(void **state)
+static void a_new_channel_ends_requests_on_the_old_one(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -636,7 +636,7 @@ static void a_new_channel_ends_what_was_asked_over_the_old_one(void **state)
 
 /* ---- answers that are none ---- */
 
-static void a_wrong_answer_ends_the_session(void **state)
+static void an_invalid_reply_ends_the_session(void **state)
 {
 	static const struct {
 		struct vhost_user_header header;
@@ -662,7 +662,7 @@ static void a_wrong_answer_ends_the_session(void **state)
 	}
 }
 
-static void an_answer_of_another_size_ends_the_session(void **state)
+static void a_reply_of_another_size_ends_the_session(void **state)
 {
 	static const struct {
 		struct vhost_user_header header;
@@ -684,7 +684,7 @@ static void an_answer_of_another_size_ends_the_session(void **state)
 	}
 }
 
-static void an_answer_to_nothing_ends_the_session(void **state)
+static void a_reply_without_a_request_ends_the_session(void **state)
 {
 	(void)state;
 	shmem_rig_have_mapped(0);
@@ -696,7 +696,7 @@ static void an_answer_to_nothing_ends_the_session(void **state)
 
 /* ---- what comes back as guest memory ---- */
 
-static void own_files_are_known_while_they_may_be_mapped(void **state)
+static void our_files_are_recognised_while_they_may_be_mapped(void **state)
 {
 	struct shmem *shmem = &shmem_rig.shmem;
 	const uint64_t gpa = UINT64_C(0xe0000000);
@@ -733,44 +733,44 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, shmem_rig_setup, shmem_rig_teardown)
-		TEST(a_map_is_told_when_a_barrier_has_proven_it),
+		TEST(a_map_is_reported_after_a_barrier),
 		TEST(a_batch_needs_one_barrier),
-		TEST(an_unmap_goes_before_a_later_map_of_the_same_part),
-		TEST(answers_may_come_in_pieces),
-		TEST(what_is_not_in_the_window_is_refused),
-		TEST(what_overlaps_is_refused),
-		TEST(there_are_as_many_maps_as_qemu_bears),
-		TEST(a_map_that_the_front_end_refuses_leaves_nothing),
-		TEST(what_the_front_end_does_not_unmap_stays_closed),
-		TEST(who_waits_for_what_is_not_unmapped_is_refused),
-		TEST(a_map_that_comes_too_late_is_unmapped),
-		TEST(a_map_that_is_refused_too_late_is_none),
-		TEST(an_unmap_that_is_not_answered_is_given_up),
-		TEST(a_barrier_that_is_not_answered_counts_and_is_the_last),
-		TEST(a_barrier_whose_answer_stops_halfway_counts_as_not_answered),
-		TEST(a_barrier_that_is_answered_while_we_are_busy_is_not_late),
-		TEST(the_time_is_that_of_the_request_in_flight),
+		TEST(an_unmap_is_sent_before_a_later_map_of_the_same_part),
+		TEST(replies_may_come_in_pieces),
+		TEST(ranges_outside_the_window_are_refused),
+		TEST(overlapping_ranges_are_refused),
+		TEST(there_are_at_most_as_many_maps_as_qemu_supports),
+		TEST(a_refused_map_leaves_nothing),
+		TEST(a_part_that_is_not_unmapped_is_not_used_again),
+		TEST(maps_that_wait_for_a_refused_unmap_fail),
+		TEST(a_map_that_succeeds_late_is_unmapped),
+		TEST(a_map_that_is_refused_late_leaves_nothing),
+		TEST(an_unmap_without_a_reply_times_out),
+		TEST(a_barrier_without_a_reply_counts_as_passed_and_is_the_last),
+		TEST(a_barrier_with_half_a_reply_counts_as_unanswered),
+		TEST(a_barrier_answered_during_a_long_turn_is_not_late),
+		TEST(each_request_has_its_own_time_out),
 		TEST(nothing_is_mapped_or_unmapped_while_the_rings_are_stopped),
-		TEST(an_answer_while_stopped_is_told),
-		TEST(who_goes_before_the_request_is_sent_is_never_mapped),
-		TEST(who_goes_during_the_map_is_unmapped_before_the_next),
-		TEST(who_goes_before_the_proof_is_unmapped),
-		TEST(who_goes_during_the_unmap_hears_nothing),
-		TEST(who_goes_before_the_unmap_is_sent_is_unmapped_before_a_later_map),
-		TEST(a_reset_drops_what_is_mapped_without_a_word),
+		TEST(a_reply_while_stopped_is_reported),
+		TEST(a_map_dropped_before_it_is_sent_is_never_sent),
+		TEST(a_map_dropped_in_flight_is_unmapped_before_the_next_map),
+		TEST(a_map_dropped_before_its_barrier_is_unmapped),
+		TEST(an_unmap_whose_owner_is_gone_is_not_reported),
+		TEST(an_unmap_without_an_owner_is_sent_before_a_later_map),
+		TEST(a_reset_drops_maps_without_a_message),
 		TEST(a_map_in_flight_over_a_reset_is_unmapped),
 		TEST(a_map_that_was_answered_while_stopped_is_unmapped_after_a_reset),
-		TEST(an_unmap_in_flight_over_a_reset_is_done_either_way),
-		TEST(a_reset_before_the_proof_drops_the_map),
-		TEST(a_hang_up_ends_all_that_waits),
+		TEST(an_unmap_in_flight_over_a_reset_ends_with_any_reply),
+		TEST(a_reset_before_the_barrier_drops_the_map),
+		TEST(a_hang_up_ends_all_pending_requests),
 		TEST(a_hang_up_during_a_map_closes_its_part),
-		TEST(a_hang_up_during_an_unmap_that_nobody_awaits_closes_its_part),
-		TEST(a_hang_up_before_the_proof_is_one),
-		TEST(a_new_channel_ends_what_was_asked_over_the_old_one),
-		TEST(a_wrong_answer_ends_the_session),
-		TEST(an_answer_of_another_size_ends_the_session),
-		TEST(an_answer_to_nothing_ends_the_session),
-		TEST(own_files_are_known_while_they_may_be_mapped),
+		TEST(a_hang_up_during_an_unmap_without_an_owner_closes_its_part),
+		TEST(a_hang_up_before_the_barrier_ends_the_map),
+		TEST(a_new_channel_ends_requests_on_the_old_one),
+		TEST(an_invalid_reply_ends_the_session),
+		TEST(a_reply_of_another_size_ends_the_session),
+		TEST(a_reply_without_a_request_ends_the_session),
+		TEST(our_files_are_recognised_while_they_may_be_mapped),
 #undef TEST
 	};
 

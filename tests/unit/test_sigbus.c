@@ -65,7 +65,7 @@ static void free_file(struct file *f)
 	fd_close(&f->report_fd);
 }
 
-static void child_what_is_gone_reads_as_zeros_and_is_reported(const void *unused)
+static void child_truncated_memory_reads_as_zeros_and_is_reported(const void *unused)
 {
 	(void)unused;
 	struct file f = new_file(), other = new_file();
@@ -85,7 +85,7 @@ static void child_what_is_gone_reads_as_zeros_and_is_reported(const void *unused
 	free_file(&other);
 }
 
-static void child_what_is_gone_can_be_written(const void *unused)
+static void child_truncated_memory_can_be_written(const void *unused)
 {
 	(void)unused;
 	struct file f = new_file();
@@ -109,7 +109,7 @@ static void *read_all(void *data)
 	return (void *)sum;
 }
 
-static void child_threads_that_fault_go_on(const void *unused)
+static void child_threads_that_fault_continue(const void *unused)
 {
 	(void)unused;
 	for (unsigned round = 0; round < 50; round++) {
@@ -129,7 +129,7 @@ static void child_threads_that_fault_go_on(const void *unused)
 	}
 }
 
-static void child_a_memory_tells_its_own_eventfd(const void *unused)
+static void child_a_fault_signals_the_eventfd_of_its_memory(const void *unused)
 {
 	(void)unused;
 	struct vhost_user_memory_region spec = { 0, (uint64_t)PAGES * PAGE, 0, 0 };
@@ -148,7 +148,7 @@ static void child_a_memory_tells_its_own_eventfd(const void *unused)
 	free_file(&f);
 }
 
-static void child_slots_are_used_again_and_run_out(const void *unused)
+static void child_slots_are_reused_and_limited(const void *unused)
 {
 	(void)unused;
 	static int guards[2 * GUEST_MEMORY_MAX_REGIONS];
@@ -222,52 +222,53 @@ static void a_fault_elsewhere_ends_the_process(void **state)
 	assert_int_equal(run_without_handler(be_sent_a_signal), BY_SIGNAL + SIGBUS);
 }
 
-static void the_handler_that_was_there_before_gets_the_other_faults(void **state)
+static void the_previous_handler_gets_other_faults(void **state)
 {
 	(void)state;
 	assert_int_equal(run_without_handler(fault_with_a_handler), 42);
 }
 
-static void what_is_gone_reads_as_zeros_and_is_reported(void **state)
+static void truncated_memory_reads_as_zeros_and_is_reported(void **state)
 {
 	(void)state;
-	assert_int_equal(run_without_handler(child_what_is_gone_reads_as_zeros_and_is_reported), 0);
+	assert_int_equal(run_without_handler(child_truncated_memory_reads_as_zeros_and_is_reported),
+			 0);
 }
 
-static void what_is_gone_can_be_written(void **state)
+static void truncated_memory_can_be_written(void **state)
 {
 	(void)state;
-	assert_int_equal(run_without_handler(child_what_is_gone_can_be_written), 0);
+	assert_int_equal(run_without_handler(child_truncated_memory_can_be_written), 0);
 }
 
-static void threads_that_fault_go_on(void **state)
+static void threads_that_fault_continue(void **state)
 {
 	(void)state;
-	assert_int_equal(run_without_handler(child_threads_that_fault_go_on), 0);
+	assert_int_equal(run_without_handler(child_threads_that_fault_continue), 0);
 }
 
-static void a_memory_tells_its_own_eventfd(void **state)
+static void a_fault_signals_the_eventfd_of_its_memory(void **state)
 {
 	(void)state;
-	assert_int_equal(run_without_handler(child_a_memory_tells_its_own_eventfd), 0);
+	assert_int_equal(run_without_handler(child_a_fault_signals_the_eventfd_of_its_memory), 0);
 }
 
-static void slots_are_used_again_and_run_out(void **state)
+static void slots_are_reused_and_limited(void **state)
 {
 	(void)state;
-	assert_int_equal(run_without_handler(child_slots_are_used_again_and_run_out), 0);
+	assert_int_equal(run_without_handler(child_slots_are_reused_and_limited), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_fault_elsewhere_ends_the_process),
-		cmocka_unit_test(the_handler_that_was_there_before_gets_the_other_faults),
-		cmocka_unit_test(what_is_gone_reads_as_zeros_and_is_reported),
-		cmocka_unit_test(what_is_gone_can_be_written),
-		cmocka_unit_test(threads_that_fault_go_on),
-		cmocka_unit_test(a_memory_tells_its_own_eventfd),
-		cmocka_unit_test(slots_are_used_again_and_run_out),
+		cmocka_unit_test(the_previous_handler_gets_other_faults),
+		cmocka_unit_test(truncated_memory_reads_as_zeros_and_is_reported),
+		cmocka_unit_test(truncated_memory_can_be_written),
+		cmocka_unit_test(threads_that_fault_continue),
+		cmocka_unit_test(a_fault_signals_the_eventfd_of_its_memory),
+		cmocka_unit_test(slots_are_reused_and_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

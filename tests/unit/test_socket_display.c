@@ -13,7 +13,7 @@
 
 #include "base/fd.h"
 
-static void a_source_that_cannot_be_read_sends_nothing(void **state)
+static void unreadable_pixels_are_not_sent(void **state)
 {
 	struct picture picture;
 
@@ -34,7 +34,7 @@ static void a_source_that_cannot_be_read_sends_nothing(void **state)
 	picture_finish(&picture);
 }
 
-static void a_surface_that_goes_unused_gets_one_pixel_so_that_qemu_frees_it(void **state)
+static void an_unused_surface_gets_one_pixel_so_that_qemu_frees_it(void **state)
 {
 	struct picture picture;
 
@@ -103,7 +103,7 @@ static void scanout_is_sent_only_when_the_size_changes(void **state)
 	picture_finish(&b);
 }
 
-static void a_rectangle_is_prepared_once_and_anew_when_its_source_changes(void **state)
+static void a_rectangle_is_prepared_again_only_if_its_pixels_change(void **state)
 {
 	struct picture picture;
 
@@ -126,7 +126,7 @@ static void a_rectangle_is_prepared_once_and_anew_when_its_source_changes(void *
 	picture_finish(&picture);
 }
 
-static void a_source_that_wants_so_is_prepared_band_by_band(void **state)
+static void pixels_can_be_prepared_band_by_band(void **state)
 {
 	struct picture picture;
 
@@ -156,7 +156,7 @@ static void a_source_that_wants_so_is_prepared_band_by_band(void **state)
 	picture_finish(&picture);
 }
 
-static void two_scanouts_of_one_source_do_not_prepare_it_under_each_other(void **state)
+static void two_scanouts_of_one_resource_are_prepared_separately(void **state)
 {
 	struct picture picture;
 
@@ -206,7 +206,7 @@ static void expect_dmabuf_off(unsigned scanout)
 	assert_int_equal(socket_rig.last_fd, -1);
 }
 
-static void a_scanout_goes_from_pixels_to_dmabuf_and_back(void **state)
+static void a_scanout_changes_from_pixels_to_a_dma_buf_and_back(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
 	struct dmabuf dmabuf = socket_rig_dmabuf(fd, 0x1234);
@@ -236,7 +236,7 @@ static void a_scanout_goes_from_pixels_to_dmabuf_and_back(void **state)
 	picture_finish(&picture);
 }
 
-static void a_new_peer_is_sent_everything(void **state)
+static void a_new_display_is_sent_everything(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
 	struct dmabuf dmabuf = socket_rig_dmabuf(fd, 0);
@@ -280,7 +280,7 @@ static void a_new_peer_is_sent_everything(void **state)
 	picture_finish(&picture);
 }
 
-static void the_next_vmm_is_told_nothing_of_what_the_last_one_saw(void **state)
+static void the_next_front_end_gets_nothing_of_the_last_one(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
 	struct dmabuf dmabuf = socket_rig_dmabuf(fd, 0);
@@ -302,7 +302,7 @@ static void the_next_vmm_is_told_nothing_of_what_the_last_one_saw(void **state)
 	picture_finish(&picture);
 }
 
-static void a_tiled_buffer_is_refused_by_a_peer_that_knows_no_modifiers(void **state)
+static void a_tiled_buffer_is_refused_without_the_modifier_feature(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
 	struct dmabuf tiled = socket_rig_dmabuf(fd, 0x77),
@@ -335,17 +335,17 @@ static void a_tiled_buffer_is_refused_by_a_peer_that_knows_no_modifiers(void **s
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ALONE(a_source_that_cannot_be_read_sends_nothing),
-		ALONE(a_surface_that_goes_unused_gets_one_pixel_so_that_qemu_frees_it),
+		ALONE(unreadable_pixels_are_not_sent),
+		ALONE(an_unused_surface_gets_one_pixel_so_that_qemu_frees_it),
 		ALONE(damage_outside_the_scanout_is_clipped),
 		ALONE(scanout_is_sent_only_when_the_size_changes),
-		ALONE(a_rectangle_is_prepared_once_and_anew_when_its_source_changes),
-		ALONE(a_source_that_wants_so_is_prepared_band_by_band),
-		ALONE(two_scanouts_of_one_source_do_not_prepare_it_under_each_other),
-		ALONE(a_scanout_goes_from_pixels_to_dmabuf_and_back),
-		ALONE(a_new_peer_is_sent_everything),
-		ALONE(the_next_vmm_is_told_nothing_of_what_the_last_one_saw),
-		ALONE(a_tiled_buffer_is_refused_by_a_peer_that_knows_no_modifiers),
+		ALONE(a_rectangle_is_prepared_again_only_if_its_pixels_change),
+		ALONE(pixels_can_be_prepared_band_by_band),
+		ALONE(two_scanouts_of_one_resource_are_prepared_separately),
+		ALONE(a_scanout_changes_from_pixels_to_a_dma_buf_and_back),
+		ALONE(a_new_display_is_sent_everything),
+		ALONE(the_next_front_end_gets_nothing_of_the_last_one),
+		ALONE(a_tiled_buffer_is_refused_without_the_modifier_feature),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ static void stuck_in_a_band(struct picture *old, struct picture *copy)
 	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 256, 444);
 }
 
-static void a_source_replaced_in_a_band_is_finished_from_a_copy(void **state)
+static void pixels_replaced_within_a_band_are_sent_from_a_copy(void **state)
 {
 	struct picture old, copy, new;
 
@@ -43,7 +43,7 @@ static void a_source_replaced_in_a_band_is_finished_from_a_copy(void **state)
 	picture_finish(&new);
 }
 
-static void a_scanout_off_in_a_band_ends_the_band_and_no_update_follows(void **state)
+static void a_scanout_switched_off_within_a_band_ends_the_band_and_sends_no_update(void **state)
 {
 	struct picture old, copy;
 
@@ -58,7 +58,7 @@ static void a_scanout_off_in_a_band_ends_the_band_and_no_update_follows(void **s
 	picture_finish(&copy);
 }
 
-static void a_source_that_moves_in_a_band_is_finished_from_a_copy(void **state)
+static void pixels_that_move_within_a_band_are_sent_from_a_copy(void **state)
 {
 	struct picture old, copy;
 
@@ -77,7 +77,7 @@ static void a_source_that_moves_in_a_band_is_finished_from_a_copy(void **state)
 	picture_finish(&old);
 }
 
-static void a_new_socket_in_a_band_begins_with_whole_messages(void **state)
+static void a_new_socket_within_a_band_begins_with_a_whole_message(void **state)
 {
 	struct picture old, copy;
 	int former = -1;
@@ -97,7 +97,7 @@ static void a_new_socket_in_a_band_begins_with_whole_messages(void **state)
 	picture_finish(&copy);
 }
 
-static void a_frame_goes_in_bands_and_a_rectangle_row_by_row(void **state)
+static void a_frame_is_sent_in_bands_and_a_rectangle_row_by_row(void **state)
 {
 	struct picture picture;
 
@@ -205,11 +205,11 @@ static void cursor_moves_coalesce_and_overtake_the_bands(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ALONE(a_source_replaced_in_a_band_is_finished_from_a_copy),
-		ALONE(a_scanout_off_in_a_band_ends_the_band_and_no_update_follows),
-		ALONE(a_source_that_moves_in_a_band_is_finished_from_a_copy),
-		ALONE(a_new_socket_in_a_band_begins_with_whole_messages),
-		ALONE(a_frame_goes_in_bands_and_a_rectangle_row_by_row),
+		ALONE(pixels_replaced_within_a_band_are_sent_from_a_copy),
+		ALONE(a_scanout_switched_off_within_a_band_ends_the_band_and_sends_no_update),
+		ALONE(pixels_that_move_within_a_band_are_sent_from_a_copy),
+		ALONE(a_new_socket_within_a_band_begins_with_a_whole_message),
+		ALONE(a_frame_is_sent_in_bands_and_a_rectangle_row_by_row),
 		ALONE(a_row_wider_than_a_band_is_split),
 		ALONE(two_scanouts_take_turns_band_by_band),
 		ALONE(cursor_moves_coalesce_and_overtake_the_bands),

@@ -81,7 +81,7 @@ static void test_a_second_frame_waits_is_joined_and_shows_what_is_there_when_it_
 	hide();
 }
 
-static void the_next_frame_comes_though_the_rest_of_one_cannot_be_read(void **state)
+static void a_frame_follows_one_whose_rest_cannot_be_read(void **state)
 {
 	(void)state;
 	show();
@@ -97,7 +97,7 @@ static void the_next_frame_comes_though_the_rest_of_one_cannot_be_read(void **st
 	hide();
 }
 
-static void the_first_frame_after_a_pause_goes_at_once(void **state)
+static void the_first_frame_after_a_pause_is_sent_at_once(void **state)
 {
 	(void)state;
 	show();
@@ -110,7 +110,7 @@ static void the_first_frame_after_a_pause_goes_at_once(void **state)
 	hide();
 }
 
-static void what_one_turn_damages_is_one_frame(void **state)
+static void damage_of_one_turn_is_one_frame(void **state)
 {
 	(void)state;
 	show();
@@ -123,7 +123,7 @@ static void what_one_turn_damages_is_one_frame(void **state)
 	hide();
 }
 
-static void nothing_is_prepared_that_is_not_sent(void **state)
+static void only_pixels_that_are_sent_are_prepared(void **state)
 {
 	(void)state;
 	show();
@@ -137,7 +137,7 @@ static void nothing_is_prepared_that_is_not_sent(void **state)
 	hide();
 }
 
-static void a_scanout_that_is_off_sends_nothing_of_a_frame_that_waited(void **state)
+static void a_waiting_frame_is_dropped_when_its_scanout_is_switched_off(void **state)
 {
 	(void)state;
 	show();
@@ -149,7 +149,7 @@ static void a_scanout_that_is_off_sends_nothing_of_a_frame_that_waited(void **st
 	assert_false(timer_is_armed());
 }
 
-static void a_reset_forgets_a_frame_that_waits(void **state)
+static void a_reset_drops_a_waiting_frame(void **state)
 {
 	(void)state;
 	show();
@@ -161,7 +161,7 @@ static void a_reset_forgets_a_frame_that_waits(void **state)
 	socket_rig_expect_silence();
 }
 
-static void a_new_size_is_said_at_once_and_its_pixels_wait(void **state)
+static void a_new_size_is_sent_at_once_and_its_pixels_are_paced(void **state)
 {
 	struct picture larger;
 
@@ -179,7 +179,7 @@ static void a_new_size_is_said_at_once_and_its_pixels_wait(void **state)
 	picture_finish(&larger);
 }
 
-static void a_new_front_end_is_shown_all_at_once(void **state)
+static void a_new_front_end_is_sent_everything_at_once(void **state)
 {
 	(void)state;
 	show();
@@ -227,7 +227,7 @@ static void a_display_that_does_not_read_arms_no_timer(void **state)
 
 /* Else a guest that flips faster than a frame can be sent would never be seen below the first rows.
  */
-static void a_frame_is_sent_to_its_end_while_the_guest_flips(void **state)
+static void a_started_frame_is_finished_while_the_guest_flips(void **state)
 {
 	struct picture first, next;
 
@@ -252,7 +252,7 @@ static void a_frame_is_sent_to_its_end_while_the_guest_flips(void **state)
 	picture_finish(&next);
 }
 
-static void what_was_read_back_for_a_frame_is_sent_though_the_guest_flips(void **state)
+static void pixels_read_back_for_a_frame_are_sent_while_the_guest_flips(void **state)
 {
 	(void)state;
 	stick_in_a_frame(&picture_prepared_ops);
@@ -265,7 +265,7 @@ static void what_was_read_back_for_a_frame_is_sent_though_the_guest_flips(void *
 	hide();
 }
 
-static void a_cursor_does_not_wait(void **state)
+static void the_cursor_is_not_paced(void **state)
 {
 	static const struct display_cursor cursor = { .x = 3, .y = 4, .pixels = { 5 } };
 
@@ -280,7 +280,7 @@ static void a_cursor_does_not_wait(void **state)
 	hide();
 }
 
-static void a_dmabuf_does_not_wait(void **state)
+static void dma_bufs_are_not_paced(void **state)
 {
 	struct socket_ask flush;
 
@@ -297,7 +297,7 @@ static void a_dmabuf_does_not_wait(void **state)
 	display_cancel(&flush.request);
 }
 
-static void other_scanouts_have_frames_of_their_own(void **state)
+static void each_scanout_is_paced_by_itself(void **state)
 {
 	struct picture other;
 
@@ -333,7 +333,7 @@ static void the_timer_sends_the_last_frame(void **state)
 }
 
 /* A late frame lets the next one come a little early, and no more than that. */
-static void frames_are_an_interval_apart_in_the_average(void **state)
+static void frames_are_one_interval_apart_on_average(void **state)
 {
 	const struct rect r = { 0, 0, 8, 8 };
 	struct socket_scanout *s = scanout0();
@@ -371,7 +371,7 @@ static struct display_edid edid_of(uint32_t size, uint16_t clock, uint8_t width,
 	return edid;
 }
 
-static void the_edid_says_how_often_a_screen_shows_a_frame(void **state)
+static void the_refresh_rate_comes_from_the_edid(void **state)
 {
 	static const struct {
 		uint32_t size;
@@ -397,7 +397,7 @@ static void the_edid_says_how_often_a_screen_shows_a_frame(void **state)
 	assert_int_equal(sd->scanouts[0].interval, 1000000000 / 60);
 }
 
-static void a_number_that_was_given_counts_more_than_the_edid(void **state)
+static void max_fps_overrides_the_edid(void **state)
 {
 	struct display_edid edid = edid_of(128, 6552, 100, 206);
 	struct socket_display *sd = socket_rig_display();
@@ -409,7 +409,7 @@ static void a_number_that_was_given_counts_more_than_the_edid(void **state)
 	assert_int_equal(scanout0()->interval, 20000000);
 }
 
-static void an_edid_counts_until_the_front_end_goes(void **state)
+static void an_edid_is_used_until_the_front_end_disconnects(void **state)
 {
 	struct virtio_gpu_resp_edid reply = { .size = 128 };
 	struct display_edid edid = edid_of(128, 13104, 100, 206);
@@ -434,25 +434,25 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CONNECTED(
 			test_a_second_frame_waits_is_joined_and_shows_what_is_there_when_it_is_sent),
-		CONNECTED(the_next_frame_comes_though_the_rest_of_one_cannot_be_read),
-		CONNECTED(the_first_frame_after_a_pause_goes_at_once),
-		CONNECTED(what_one_turn_damages_is_one_frame),
-		CONNECTED(nothing_is_prepared_that_is_not_sent),
-		CONNECTED(a_scanout_that_is_off_sends_nothing_of_a_frame_that_waited),
-		CONNECTED(a_reset_forgets_a_frame_that_waits),
-		CONNECTED(a_new_size_is_said_at_once_and_its_pixels_wait),
-		CONNECTED(a_new_front_end_is_shown_all_at_once),
+		CONNECTED(a_frame_follows_one_whose_rest_cannot_be_read),
+		CONNECTED(the_first_frame_after_a_pause_is_sent_at_once),
+		CONNECTED(damage_of_one_turn_is_one_frame),
+		CONNECTED(only_pixels_that_are_sent_are_prepared),
+		CONNECTED(a_waiting_frame_is_dropped_when_its_scanout_is_switched_off),
+		CONNECTED(a_reset_drops_a_waiting_frame),
+		CONNECTED(a_new_size_is_sent_at_once_and_its_pixels_are_paced),
+		CONNECTED(a_new_front_end_is_sent_everything_at_once),
 		ALONE(a_display_that_does_not_read_arms_no_timer),
-		ALONE(a_frame_is_sent_to_its_end_while_the_guest_flips),
-		ALONE(what_was_read_back_for_a_frame_is_sent_though_the_guest_flips),
-		CONNECTED(a_cursor_does_not_wait),
-		CONNECTED(a_dmabuf_does_not_wait),
-		CONNECTED(other_scanouts_have_frames_of_their_own),
+		ALONE(a_started_frame_is_finished_while_the_guest_flips),
+		ALONE(pixels_read_back_for_a_frame_are_sent_while_the_guest_flips),
+		CONNECTED(the_cursor_is_not_paced),
+		CONNECTED(dma_bufs_are_not_paced),
+		CONNECTED(each_scanout_is_paced_by_itself),
 		CONNECTED(the_timer_sends_the_last_frame),
-		ALONE(frames_are_an_interval_apart_in_the_average),
-		ALONE(the_edid_says_how_often_a_screen_shows_a_frame),
-		ALONE(a_number_that_was_given_counts_more_than_the_edid),
-		CONNECTED(an_edid_counts_until_the_front_end_goes),
+		ALONE(frames_are_one_interval_apart_on_average),
+		ALONE(the_refresh_rate_comes_from_the_edid),
+		ALONE(max_fps_overrides_the_edid),
+		CONNECTED(an_edid_is_used_until_the_front_end_disconnects),
 	};
 
 	return cmocka_run_group_tests_name("socket display: pace", tests, NULL, NULL);

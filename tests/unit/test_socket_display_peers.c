@@ -29,7 +29,7 @@ static void let_features_time_out(void)
 	socket_rig_turns(1);
 }
 
-static void what_is_no_answer_closes_the_socket(void **state)
+static void an_invalid_reply_closes_the_socket(void **state)
 {
 	static const struct {
 		uint32_t request, flags, size;
@@ -87,7 +87,7 @@ static void the_end_of_the_socket_ends_the_requests(void **state)
 	assert_int_equal(info.calls, 0);
 }
 
-static void a_peer_that_no_longer_reads_is_dropped_without_a_signal(void **state)
+static void a_closed_display_socket_raises_no_sigpipe(void **state)
 {
 	struct socket_ask info;
 
@@ -99,7 +99,7 @@ static void a_peer_that_no_longer_reads_is_dropped_without_a_signal(void **state
 	assert_int_equal(socket_rig_display()->fd, -1);
 }
 
-static void an_answer_cut_short_by_the_end_is_no_answer(void **state)
+static void a_reply_cut_off_by_a_hang_up_is_ignored(void **state)
 {
 	struct socket_ask info;
 
@@ -112,7 +112,7 @@ static void an_answer_cut_short_by_the_end_is_no_answer(void **state)
 	socket_ask_assert_ended(&info, -ENOTCONN);
 }
 
-static void a_peer_that_never_answers_costs_a_time_out_and_no_more(void **state)
+static void a_display_that_never_replies_costs_only_a_time_out(void **state)
 {
 	struct socket_ask info, edid, flush[3];
 
@@ -148,7 +148,7 @@ static void a_peer_that_never_answers_costs_a_time_out_and_no_more(void **state)
 	socket_ask_assert_ended(&flush[2], 0);
 }
 
-static void a_peer_that_does_not_even_read_costs_a_time_out(void **state)
+static void a_display_that_does_not_read_costs_only_a_time_out(void **state)
 {
 	struct socket_display *sd = socket_rig_display();
 	struct picture picture;
@@ -177,7 +177,7 @@ static void a_peer_that_does_not_even_read_costs_a_time_out(void **state)
 	picture_finish(&picture);
 }
 
-static void a_late_answer_is_not_taken_for_that_of_a_later_request(void **state)
+static void a_late_reply_does_not_answer_a_later_request(void **state)
 {
 	struct socket_ask first, second, edid;
 
@@ -207,7 +207,7 @@ static void a_late_answer_is_not_taken_for_that_of_a_later_request(void **state)
 	assert_int_equal(edid.edid.data[1023], 2);
 }
 
-static void features_that_come_after_the_time_out_count(void **state)
+static void features_that_come_after_the_time_out_are_used(void **state)
 {
 	struct socket_ask edid;
 
@@ -224,7 +224,7 @@ static void features_that_come_after_the_time_out_count(void **state)
 	display_cancel(&edid.request);
 }
 
-static void a_new_socket_a_reset_and_the_end_end_the_requests(void **state)
+static void a_new_socket_a_reset_and_a_disconnect_end_the_requests(void **state)
 {
 	struct socket_ask info, edid, flush;
 
@@ -257,7 +257,7 @@ static void a_new_socket_a_reset_and_the_end_end_the_requests(void **state)
 	socket_rig.display = NULL;
 }
 
-static void a_socket_that_is_none_is_refused_and_closed(void **state)
+static void a_descriptor_that_is_not_a_socket_is_refused_and_closed(void **state)
 {
 	int pair[2];
 
@@ -333,16 +333,16 @@ static void a_headless_display_answers_no_request(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ALONE(what_is_no_answer_closes_the_socket),
+		ALONE(an_invalid_reply_closes_the_socket),
 		CONNECTED(the_end_of_the_socket_ends_the_requests),
-		CONNECTED(a_peer_that_no_longer_reads_is_dropped_without_a_signal),
-		CONNECTED(an_answer_cut_short_by_the_end_is_no_answer),
-		ALONE(a_peer_that_never_answers_costs_a_time_out_and_no_more),
-		ALONE(a_peer_that_does_not_even_read_costs_a_time_out),
-		CONNECTED(a_late_answer_is_not_taken_for_that_of_a_later_request),
-		ALONE(features_that_come_after_the_time_out_count),
-		CONNECTED(a_new_socket_a_reset_and_the_end_end_the_requests),
-		CONNECTED(a_socket_that_is_none_is_refused_and_closed),
+		CONNECTED(a_closed_display_socket_raises_no_sigpipe),
+		CONNECTED(a_reply_cut_off_by_a_hang_up_is_ignored),
+		ALONE(a_display_that_never_replies_costs_only_a_time_out),
+		ALONE(a_display_that_does_not_read_costs_only_a_time_out),
+		CONNECTED(a_late_reply_does_not_answer_a_later_request),
+		ALONE(features_that_come_after_the_time_out_are_used),
+		CONNECTED(a_new_socket_a_reset_and_a_disconnect_end_the_requests),
+		CONNECTED(a_descriptor_that_is_not_a_socket_is_refused_and_closed),
 		ALONE(a_headless_display_keeps_its_socket_open_and_reads_it_empty),
 		ALONE(a_headless_display_drops_a_socket_that_hangs_up),
 		ALONE(a_headless_display_answers_no_request),

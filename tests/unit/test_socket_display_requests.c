@@ -12,7 +12,7 @@
 
 #include "base/fd.h"
 
-static void an_edid_that_is_refused_is_known_at_once(void **state)
+static void a_refused_edid_is_detected_by_the_next_reply(void **state)
 {
 	struct socket_ask refused, next;
 
@@ -57,7 +57,7 @@ static void an_edid_of_a_wrong_length_is_refused(void **state)
 	}
 }
 
-static void answers_nobody_asked_for_are_ignored(void **state)
+static void replies_without_a_request_are_ignored(void **state)
 {
 	struct socket_ask info;
 
@@ -80,7 +80,7 @@ static void answers_nobody_asked_for_are_ignored(void **state)
 	assert_int_equal(info.info.outputs[2].enabled, 0);
 }
 
-static void answers_come_in_any_pieces(void **state)
+static void display_replies_may_come_in_pieces(void **state)
 {
 	uint8_t bytes[2 * (12 + 408) + 12] = { 0 };
 	const uint32_t info_header[3] = { VHOST_USER_GPU_GET_DISPLAY_INFO, 4, 408 };
@@ -107,7 +107,7 @@ static void answers_come_in_any_pieces(void **state)
 	socket_ask_assert_ended(&second, 0);
 }
 
-static void infos_made_together_share_an_answer_and_later_ones_do_not(void **state)
+static void display_info_requests_made_together_share_a_reply(void **state)
 {
 	struct socket_ask a, b, later;
 
@@ -155,7 +155,7 @@ static void a_cancelled_request_is_not_called(void **state)
 	display_cancel(&flush.request);
 }
 
-static void a_callback_may_ask_and_cancel(void **state)
+static void a_callback_may_make_and_cancel_requests(void **state)
 {
 	struct socket_ask first, second, third, asked;
 
@@ -237,7 +237,7 @@ static void a_flush_ends_when_its_scanout_shows_something_else(void **state)
 	socket_ask_assert_ended(&waiting, 0);
 }
 
-static void a_waiting_flush_follows_a_new_buffer(void **state)
+static void a_waiting_flush_applies_to_a_new_buffer(void **state)
 {
 	struct socket_ask sent, waiting;
 
@@ -257,16 +257,16 @@ static void a_waiting_flush_follows_a_new_buffer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CONNECTED(an_edid_that_is_refused_is_known_at_once),
+		CONNECTED(a_refused_edid_is_detected_by_the_next_reply),
 		CONNECTED(an_edid_of_a_wrong_length_is_refused),
-		CONNECTED(answers_nobody_asked_for_are_ignored),
-		CONNECTED(answers_come_in_any_pieces),
-		CONNECTED(infos_made_together_share_an_answer_and_later_ones_do_not),
+		CONNECTED(replies_without_a_request_are_ignored),
+		CONNECTED(display_replies_may_come_in_pieces),
+		CONNECTED(display_info_requests_made_together_share_a_reply),
 		CONNECTED(a_cancelled_request_is_not_called),
-		CONNECTED(a_callback_may_ask_and_cancel),
+		CONNECTED(a_callback_may_make_and_cancel_requests),
 		CONNECTED(flushes_merge_while_one_is_under_way),
 		CONNECTED(a_flush_ends_when_its_scanout_shows_something_else),
-		CONNECTED(a_waiting_flush_follows_a_new_buffer),
+		CONNECTED(a_waiting_flush_applies_to_a_new_buffer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,7 +75,7 @@ static inline void screen_message(struct screen *screens, uint32_t request, cons
 	}
 }
 
-static void a_peer_that_stops_reading_gets_the_last_frame_and_no_backlog(void **state)
+static void a_display_that_stops_reading_gets_only_the_last_frame(void **state)
 {
 	struct screen screens[DISPLAY_MAX_SCANOUTS] = { 0 };
 	struct picture picture;
@@ -108,7 +108,7 @@ static void a_peer_that_stops_reading_gets_the_last_frame_and_no_backlog(void **
 	picture_finish(&picture);
 }
 
-static void a_source_in_crumbs_goes_in_smaller_messages_and_arrives_whole(void **state)
+static void pixels_in_many_small_pieces_arrive_whole(void **state)
 {
 	struct screen screens[DISPLAY_MAX_SCANOUTS] = { 0 };
 	struct picture picture;
@@ -221,7 +221,7 @@ static void random_step(struct picture *pictures, int fd, unsigned *seed)
 	}
 }
 
-static void random_scenes_end_in_what_the_sources_hold(void **state)
+static void random_scenes_end_with_the_resources_pixels(void **state)
 {
 	auto_fd fd = memfd_create("dmabuf", MFD_CLOEXEC);
 	uint8_t *buffer = malloc(12 + 20 + SOCKET_BAND_BYTES);
@@ -307,7 +307,7 @@ static void show(struct picture *p)
 	socket_rig_expect_silence();
 }
 
-static void a_run_of_small_updates_is_whole_though_the_socket_fills_in_it(void **state)
+static void a_run_of_small_updates_survives_a_full_socket(void **state)
 {
 	/* Then, now, and what is shown: first the one, then the other. */
 	struct picture pictures[3];
@@ -368,7 +368,7 @@ static void a_descriptor_comes_with_its_own_message_and_not_with_those_before(vo
 	picture_finish(&picture);
 }
 
-static void what_joins_an_update_takes_the_room_that_it_has_left(void **state)
+static void a_joined_update_uses_the_rest_of_the_band(void **state)
 {
 	const struct rect rects[] = { { 0, 0, 200, 160 }, { 700, 700, 200, 160 } };
 	const size_t row = 200 * sizeof(uint32_t);
@@ -402,7 +402,7 @@ static int send_buffer_of(int fd, int wish)
 	return bytes;
 }
 
-static void a_socket_is_made_to_hold_two_updates(void **state)
+static void the_socket_buffer_holds_two_updates(void **state)
 {
 	auto_fd plain = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -417,13 +417,13 @@ static void a_socket_is_made_to_hold_two_updates(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ALONE(a_peer_that_stops_reading_gets_the_last_frame_and_no_backlog),
-		ALONE(a_source_in_crumbs_goes_in_smaller_messages_and_arrives_whole),
-		ALONE(a_run_of_small_updates_is_whole_though_the_socket_fills_in_it),
+		ALONE(a_display_that_stops_reading_gets_only_the_last_frame),
+		ALONE(pixels_in_many_small_pieces_arrive_whole),
+		ALONE(a_run_of_small_updates_survives_a_full_socket),
 		ALONE(a_descriptor_comes_with_its_own_message_and_not_with_those_before),
-		ALONE(what_joins_an_update_takes_the_room_that_it_has_left),
-		ALONE(a_socket_is_made_to_hold_two_updates),
-		ALONE(random_scenes_end_in_what_the_sources_hold),
+		ALONE(a_joined_update_uses_the_rest_of_the_band),
+		ALONE(the_socket_buffer_holds_two_updates),
+		ALONE(random_scenes_end_with_the_resources_pixels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,7 +81,7 @@ static bool is_socket(void)
 	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-static void there_is_no_file_before_the_daemon_listens(void **state)
+static void the_file_appears_when_the_daemon_listens(void **state)
 {
 	(void)state;
 	struct vhost_socket_file *file = new_file(NULL);
@@ -94,7 +94,7 @@ static void there_is_no_file_before_the_daemon_listens(void **state)
 	assert_false(is_socket());
 }
 
-static void the_file_goes_before_the_daemon_does(void **state)
+static void the_file_is_removed_before_the_daemon_exits(void **state)
 {
 	(void)state;
 	struct vhost_socket_file *file = new_file(NULL);
@@ -122,7 +122,7 @@ static void be_replaced_and_killed(const void *unused)
 	raise(SIGKILL);
 }
 
-static void the_file_of_a_daemon_that_is_killed_goes_too(void **state)
+static void the_file_of_a_killed_daemon_is_removed(void **state)
 {
 	(void)state;
 	assert_int_equal(sandbox_child_run(be_killed, NULL), BY_SIGNAL + SIGKILL);
@@ -130,7 +130,7 @@ static void the_file_of_a_daemon_that_is_killed_goes_too(void **state)
 	assert_false(is_socket());
 }
 
-static void a_file_in_its_place_stays(void **state)
+static void a_file_that_replaced_it_is_not_removed(void **state)
 {
 	(void)state;
 	assert_int_equal(sandbox_child_run(be_replaced_and_killed, NULL), BY_SIGNAL + SIGKILL);
@@ -176,7 +176,7 @@ static _Noreturn void connect_when_it_is_there(void)
 	_exit(0);
 }
 
-static void who_waits_for_the_file_is_never_refused(void **state)
+static void a_connection_to_a_new_file_is_never_refused(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 100; i++) {
@@ -262,7 +262,7 @@ static unsigned start_many(bool *ret_answers)
 	return n;
 }
 
-static void of_daemons_that_start_at_one_path_one_has_it(void **state)
+static void exactly_one_of_several_daemons_gets_the_path(void **state)
 {
 	(void)state;
 	/* Without the lock two have it once in about 500 times; that there is one is tested below.
@@ -279,7 +279,7 @@ static void of_daemons_that_start_at_one_path_one_has_it(void **state)
 	}
 }
 
-static void a_peer_is_told_the_daemon_and_not_its_keeper(void **state)
+static void a_client_sees_the_pid_of_the_daemon(void **state)
 {
 	struct vhost_socket_file *file = new_file(NULL);
 	int fd = listen_on(file), connection = try_connect();
@@ -295,7 +295,7 @@ static void a_peer_is_told_the_daemon_and_not_its_keeper(void **state)
 }
 
 /* No room for a temporary name in the same directory. */
-static void a_path_may_have_all_of_its_bytes(void **state)
+static void a_path_of_the_largest_length_works(void **state)
 {
 	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
 	char *whole = path;
@@ -330,7 +330,7 @@ static int lock_directory(void)
 	return fd;
 }
 
-static void a_directory_that_stays_locked_is_an_error(void **state)
+static void a_directory_lock_that_is_never_released_is_an_error(void **state)
 {
 	struct vhost_socket_file *file = new_file(NULL);
 	int lock = lock_directory(), fd = -1;
@@ -343,7 +343,7 @@ static void a_directory_that_stays_locked_is_an_error(void **state)
 	vhost_socket_file_free(file);
 }
 
-static void a_directory_that_is_locked_for_a_moment_is_waited_for(void **state)
+static void a_short_directory_lock_is_waited_for(void **state)
 {
 	int lock = lock_directory();
 	pid_t holder = fork();
@@ -373,7 +373,7 @@ static pid_t find_keeper(void)
 	return (pid_t)g_ascii_strtoll(text, NULL, 10);
 }
 
-static void the_keeper_holds_its_pair_and_the_file_and_no_more(void **state)
+static void the_keeper_holds_only_its_socket_pair_and_the_file(void **state)
 {
 	(void)state;
 	struct vhost_socket_file *file = new_file(NULL);
@@ -391,7 +391,7 @@ static void the_keeper_holds_its_pair_and_the_file_and_no_more(void **state)
 	vhost_socket_file_free(file);
 }
 
-static void signals_that_mean_the_daemon_do_not_end_the_keeper(void **state)
+static void signals_for_the_daemon_do_not_end_the_keeper(void **state)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGTSTP };
 	struct vhost_socket_file *file = new_file(NULL);
@@ -407,7 +407,7 @@ static void signals_that_mean_the_daemon_do_not_end_the_keeper(void **state)
 	assert_false(is_socket());
 }
 
-static void a_group_may_connect_if_it_is_named(void **state)
+static void a_named_group_can_connect(void **state)
 {
 	const gid_t group = geteuid() == 0 ? 12345 : getegid();
 	mode_t umask_before = umask(0077);
@@ -442,7 +442,7 @@ static void be_refused_a_group(const void *unused)
 	CHECK(!is_socket());
 }
 
-static void a_group_that_may_not_be_given_is_an_error_and_no_file(void **state)
+static void a_group_that_cannot_be_set_is_an_error_and_leaves_no_file(void **state)
 {
 	(void)state;
 	int result = sandbox_child_run(be_refused_a_group, NULL);
@@ -482,7 +482,7 @@ static void listen_in_unreadable_directory(const void *unused)
 	CHECK(!is_socket());
 }
 
-static void a_directory_that_cannot_be_read_will_do(void **state)
+static void a_directory_without_read_permission_works(void **state)
 {
 	(void)state;
 	assert_return_code(chmod(directory, 0333), errno);
@@ -494,7 +494,7 @@ static void a_directory_that_cannot_be_read_will_do(void **state)
 	assert_int_equal(result, 0);
 }
 
-static void without_a_process_for_the_keeper_there_is_a_file(void **state)
+static void without_a_keeper_the_daemon_makes_the_file(void **state)
 {
 	(void)state;
 	int result = sandbox_child_run(do_without_a_keeper, NULL);
@@ -508,22 +508,22 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(there_is_no_file_before_the_daemon_listens),
-		TEST(the_file_goes_before_the_daemon_does),
-		TEST(who_waits_for_the_file_is_never_refused),
-		TEST(of_daemons_that_start_at_one_path_one_has_it),
-		TEST(a_peer_is_told_the_daemon_and_not_its_keeper),
-		TEST(a_path_may_have_all_of_its_bytes),
-		TEST(a_directory_that_stays_locked_is_an_error),
-		TEST(a_directory_that_is_locked_for_a_moment_is_waited_for),
-		TEST(a_directory_that_cannot_be_read_will_do),
-		TEST(the_file_of_a_daemon_that_is_killed_goes_too),
-		TEST(a_file_in_its_place_stays),
-		TEST(the_keeper_holds_its_pair_and_the_file_and_no_more),
-		TEST(signals_that_mean_the_daemon_do_not_end_the_keeper),
-		TEST(a_group_may_connect_if_it_is_named),
-		TEST(a_group_that_may_not_be_given_is_an_error_and_no_file),
-		TEST(without_a_process_for_the_keeper_there_is_a_file),
+		TEST(the_file_appears_when_the_daemon_listens),
+		TEST(the_file_is_removed_before_the_daemon_exits),
+		TEST(a_connection_to_a_new_file_is_never_refused),
+		TEST(exactly_one_of_several_daemons_gets_the_path),
+		TEST(a_client_sees_the_pid_of_the_daemon),
+		TEST(a_path_of_the_largest_length_works),
+		TEST(a_directory_lock_that_is_never_released_is_an_error),
+		TEST(a_short_directory_lock_is_waited_for),
+		TEST(a_directory_without_read_permission_works),
+		TEST(the_file_of_a_killed_daemon_is_removed),
+		TEST(a_file_that_replaced_it_is_not_removed),
+		TEST(the_keeper_holds_only_its_socket_pair_and_the_file),
+		TEST(signals_for_the_daemon_do_not_end_the_keeper),
+		TEST(a_named_group_can_connect),
+		TEST(a_group_that_cannot_be_set_is_an_error_and_leaves_no_file),
+		TEST(without_a_keeper_the_daemon_makes_the_file),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

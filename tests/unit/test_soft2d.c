@@ -86,7 +86,7 @@ static void teardown(struct fixture *f)
 		g_free(f->copies[i]);
 }
 
-static void resources_that_cannot_be_are_refused(void **state)
+static void invalid_resources_are_refused(void **state)
 {
 	static const struct {
 		struct renderer_resource_args args;
@@ -168,7 +168,7 @@ static void a_transfer_without_a_backing_is_refused(void **state)
 	(void)state;
 }
 
-static void every_format_ends_as_b_g_r_a_in_memory(void **state)
+static void every_format_is_stored_as_b_g_r_a(void **state)
 {
 	/* Blue 0xb0, green 0x40, red 0x0e, alpha 0xa1, as each format lays them out. */
 	static const struct {
@@ -261,13 +261,13 @@ static void check_all_boxes(uint32_t format, const uint8_t order[4])
 	teardown(&f);
 }
 
-static void every_box_lands_where_it_belongs(void **state)
+static void every_box_is_written_to_its_place(void **state)
 {
 	check_all_boxes(VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, (const uint8_t[]){ 0, 1, 2, 3 });
 	(void)state;
 }
 
-static void every_box_is_converted_where_it_lands(void **state)
+static void every_box_is_converted_in_its_place(void **state)
 {
 	check_all_boxes(VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM, (const uint8_t[]){ 2, 1, 0, 3 });
 	(void)state;
@@ -325,7 +325,7 @@ static void a_new_resource_is_black(void **state)
 	(void)state;
 }
 
-static void a_large_resource_shrinks_bit_by_bit_and_cannot_be_reached(void **state)
+static void a_large_resource_is_freed_in_steps_and_cannot_be_used(void **state)
 {
 	struct fixture f;
 	const uint8_t pixel[4] = { 1, 2, 3, 4 };
@@ -346,7 +346,7 @@ static void a_large_resource_shrinks_bit_by_bit_and_cannot_be_reached(void **sta
 	teardown(&f);
 }
 
-static void a_small_resource_does_not_shrink(void **state)
+static void a_small_resource_is_freed_at_once(void **state)
 {
 	struct fixture f;
 
@@ -379,18 +379,18 @@ static void the_null_renderer_accepts_everything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(resources_that_cannot_be_are_refused),
+		cmocka_unit_test(invalid_resources_are_refused),
 		cmocka_unit_test(boxes_outside_the_resource_are_refused),
 		cmocka_unit_test(a_transfer_stops_where_the_backing_ends),
 		cmocka_unit_test(a_transfer_without_a_backing_is_refused),
-		cmocka_unit_test(every_format_ends_as_b_g_r_a_in_memory),
-		cmocka_unit_test(every_box_lands_where_it_belongs),
-		cmocka_unit_test(every_box_is_converted_where_it_lands),
+		cmocka_unit_test(every_format_is_stored_as_b_g_r_a),
+		cmocka_unit_test(every_box_is_written_to_its_place),
+		cmocka_unit_test(every_box_is_converted_in_its_place),
 		cmocka_unit_test(an_offset_need_not_match_the_box),
 		cmocka_unit_test(a_stride_of_the_guest_is_honoured),
 		cmocka_unit_test(a_new_resource_is_black),
-		cmocka_unit_test(a_large_resource_shrinks_bit_by_bit_and_cannot_be_reached),
-		cmocka_unit_test(a_small_resource_does_not_shrink),
+		cmocka_unit_test(a_large_resource_is_freed_in_steps_and_cannot_be_used),
+		cmocka_unit_test(a_small_resource_is_freed_at_once),
 		cmocka_unit_test(the_null_renderer_accepts_everything),
 	};
 

@@ -184,13 +184,13 @@ static void assert_good(void (*fn)(const void *))
 		fail_msg("%d; printed was \"%s\"", result, printed());
 }
 
-static void what_is_printed_at_the_start_is_information(void **state)
+static void output_at_the_start_is_logged_at_info(void **state)
 {
 	(void)state;
 	assert_good(print_at_the_start);
 }
 
-static void what_is_printed_later_is_detail(void **state)
+static void later_output_is_logged_at_debug(void **state)
 {
 	(void)state;
 	assert_good(print_while_serving);
@@ -203,7 +203,7 @@ static void a_long_line_becomes_several(void **state)
 	assert_good(print_long_lines);
 }
 
-static void a_flood_is_cut_off_and_said_to_be(void **state)
+static void a_flood_is_limited_and_reported(void **state)
 {
 	(void)state;
 	assert_good(flood);
@@ -215,7 +215,7 @@ static void a_turn_reads_a_bounded_piece(void **state)
 	assert_good(fill);
 }
 
-static void last_words_are_printed_at_any_level(void **state)
+static void last_output_is_printed_at_any_level(void **state)
 {
 	(void)state;
 	assert_int_equal(run(end_by_assertion), BY_SIGNAL + SIGABRT);
@@ -229,12 +229,12 @@ static void last_words_are_printed_at_any_level(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_printed_at_the_start_is_information),
-		cmocka_unit_test(what_is_printed_later_is_detail),
+		cmocka_unit_test(output_at_the_start_is_logged_at_info),
+		cmocka_unit_test(later_output_is_logged_at_debug),
 		cmocka_unit_test(a_long_line_becomes_several),
-		cmocka_unit_test(a_flood_is_cut_off_and_said_to_be),
+		cmocka_unit_test(a_flood_is_limited_and_reported),
 		cmocka_unit_test(a_turn_reads_a_bounded_piece),
-		cmocka_unit_test(last_words_are_printed_at_any_level),
+		cmocka_unit_test(last_output_is_printed_at_any_level),
 	};
 
 	file = memfd_create("stderr", MFD_CLOEXEC);

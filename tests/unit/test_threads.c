@@ -49,7 +49,7 @@ static void count_within_limit(const void *data)
 		CHECK(pthread_create(&thread, NULL, wait_for_end, NULL) == 0);
 }
 
-static void the_count_is_what_the_limit_leaves(void **state)
+static void as_many_threads_are_counted_as_the_limit_allows(void **state)
 {
 	(void)state;
 	for (unsigned limit = 1; limit < 16; limit++) {
@@ -62,7 +62,7 @@ static void the_count_is_what_the_limit_leaves(void **state)
 	}
 }
 
-static void without_a_limit_all_that_are_wanted_are_there(void **state)
+static void without_a_limit_all_threads_are_counted(void **state)
 {
 	(void)state;
 	assert_int_equal(threads_count_available(1), 1);
@@ -70,7 +70,7 @@ static void without_a_limit_all_that_are_wanted_are_there(void **state)
 }
 
 /* As some parents leave it: a child then leaves no status behind. */
-static void children_that_are_ignored_are_waited_for(void **state)
+static void children_are_reaped_if_sigchld_is_ignored(void **state)
 {
 	struct sigaction after;
 
@@ -86,9 +86,9 @@ static void children_that_are_ignored_are_waited_for(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_count_is_what_the_limit_leaves),
-		cmocka_unit_test(without_a_limit_all_that_are_wanted_are_there),
-		cmocka_unit_test(children_that_are_ignored_are_waited_for),
+		cmocka_unit_test(as_many_threads_are_counted_as_the_limit_allows),
+		cmocka_unit_test(without_a_limit_all_threads_are_counted),
+		cmocka_unit_test(children_are_reaped_if_sigchld_is_ignored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,7 @@ static void assert_all_pixels(struct renderer_resource *resource, uint32_t pixel
 		assert_int_equal(data[i], pixel);
 }
 
-static void options_that_cannot_work_are_refused_in_one_sentence(void **state)
+static void impossible_options_are_refused_with_one_sentence(void **state)
 {
 	assert_refused(&(struct virgl_options){ .use_egl = false }, "both are disabled");
 	assert_refused(&(struct virgl_options){ .use_glx = true, .gpu_device = "/dev/null" },
@@ -40,7 +40,7 @@ static void options_that_cannot_work_are_refused_in_one_sentence(void **state)
 	(void)state;
 }
 
-static void there_is_one_renderer_in_a_process(void **state)
+static void a_second_renderer_is_refused(void **state)
 {
 	assert_refused(&(struct virgl_options){ .use_egl = true, .use_surfaceless = true },
 		       "one renderer");
@@ -62,7 +62,7 @@ static void a_context_of_an_unknown_capset_is_refused(void **state)
 	(void)state;
 }
 
-static void a_broken_context_leaves_the_others_alone(void **state)
+static void a_failed_context_does_not_affect_others(void **state)
 {
 	uint32_t garbage[] = { COMMAND(0xee, 0, 0), 0, COMMAND(OP_CLEAR, 0, 200) };
 	struct renderer_resource *resource = virgl_rig_new_target(10);
@@ -85,7 +85,7 @@ static void a_broken_context_leaves_the_others_alone(void **state)
 	(void)state;
 }
 
-static void resources_that_cannot_be_are_refused(void **state)
+static void invalid_resources_are_refused(void **state)
 {
 	struct renderer_resource_args args = {
 		.id = 5,
@@ -147,7 +147,7 @@ static void a_clear_is_read_back(void **state)
 	(void)state;
 }
 
-static void ids_can_be_used_again(void **state)
+static void freed_ids_can_be_reused(void **state)
 {
 	for (unsigned i = 0; i < 3; i++) {
 		struct renderer_resource *resource = virgl_rig_new_target(8);
@@ -164,7 +164,7 @@ static void ids_can_be_used_again(void **state)
 	(void)state;
 }
 
-static void both_capsets_are_there_if_nothing_is_said(void **state)
+static void both_capsets_are_offered_by_default(void **state)
 {
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
 	g_autofree uint8_t *data = NULL;
@@ -191,7 +191,7 @@ static void both_capsets_are_there_if_nothing_is_said(void **state)
 	(void)state;
 }
 
-static void capsets_that_are_not_wanted_are_not_there(void **state)
+static void only_wanted_capsets_are_offered(void **state)
 {
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
 	uint8_t data[4096];
@@ -210,7 +210,7 @@ static void capsets_that_are_not_wanted_are_not_there(void **state)
 static int run_without(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(options_that_cannot_work_are_refused_in_one_sentence),
+		cmocka_unit_test(impossible_options_are_refused_with_one_sentence),
 	};
 
 	return cmocka_run_group_tests_name("without", tests, NULL, NULL);
@@ -219,15 +219,15 @@ static int run_without(void)
 static int run_gles(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(there_is_one_renderer_in_a_process),
+		cmocka_unit_test(a_second_renderer_is_refused),
 		cmocka_unit_test(a_stream_for_an_unknown_context_is_refused),
 		cmocka_unit_test(a_context_of_an_unknown_capset_is_refused),
-		cmocka_unit_test(a_broken_context_leaves_the_others_alone),
-		cmocka_unit_test(resources_that_cannot_be_are_refused),
+		cmocka_unit_test(a_failed_context_does_not_affect_others),
+		cmocka_unit_test(invalid_resources_are_refused),
 		cmocka_unit_test(a_guest_blob_needs_the_memory_that_it_claims),
 		cmocka_unit_test(a_clear_is_read_back),
-		cmocka_unit_test(ids_can_be_used_again),
-		cmocka_unit_test(both_capsets_are_there_if_nothing_is_said),
+		cmocka_unit_test(freed_ids_can_be_reused),
+		cmocka_unit_test(both_capsets_are_offered_by_default),
 	};
 
 	return cmocka_run_group_tests_name("gles", tests, virgl_rig_start_gles, virgl_rig_stop);
@@ -236,7 +236,7 @@ static int run_gles(void)
 static int run_gl(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(capsets_that_are_not_wanted_are_not_there),
+		cmocka_unit_test(only_wanted_capsets_are_offered),
 		cmocka_unit_test(a_clear_is_read_back),
 	};
 

@@ -53,7 +53,7 @@ static void assert_words(const GArray *stream, const uint32_t *due, const char *
 		fail_msg("%s: %u words", what, stream->len);
 }
 
-static void what_is_bound_is_unbound_once(void **state)
+static void bound_objects_are_unbound_once(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < G_N_ELEMENTS(bindings); i++) {
@@ -69,7 +69,7 @@ static void what_is_bound_is_unbound_once(void **state)
 	}
 }
 
-static void what_was_unbound_or_replaced_is_left_alone(void **state)
+static void unbound_and_replaced_objects_are_not_unbound_again(void **state)
 {
 	struct virgl_sub_context sub = { 0 };
 
@@ -89,7 +89,7 @@ static void what_was_unbound_or_replaced_is_left_alone(void **state)
 }
 
 /* They are refused by the library, and must not be written to our table. */
-static void commands_that_do_not_fit_are_not_followed(void **state)
+static void truncated_bind_commands_are_ignored(void **state)
 {
 	static const uint32_t commands[][WORDS] = {
 		{ HEAD(VIRGL_SET_UNIFORM_BUFFER, 5), 6, 0, 0, 0, RES },
@@ -136,7 +136,7 @@ static void assert_released(const uint32_t *bind, const uint32_t *lose, const ui
 	g_free(sub.bindings);
 }
 
-static void objects_that_are_bound_are_unbound_before_they_go(void **state)
+static void bound_objects_are_unbound_before_they_are_destroyed(void **state)
 {
 	const uint32_t destroy[] = { VIRGL_HEADER(VIRGL_DESTROY_OBJECT, 0, 1), HANDLE };
 	const uint32_t create[] = { VIRGL_HEADER(VIRGL_CREATE_OBJECT, VIRGL_OBJECT_QUERY, 1),
@@ -149,7 +149,7 @@ static void objects_that_are_bound_are_unbound_before_they_go(void **state)
 	assert_released(dsa, create, no_dsa);
 }
 
-static void other_objects_go_as_they_are(void **state)
+static void unbound_objects_are_destroyed_directly(void **state)
 {
 	const uint32_t destroy[] = { VIRGL_HEADER(VIRGL_DESTROY_OBJECT, 0, 1), HANDLE + 1 };
 	const uint32_t none[] = { VIRGL_HEADER(VIRGL_DESTROY_OBJECT, 0, 1), 0 };
@@ -200,7 +200,7 @@ static void bind_constants(struct draw_stream *s, uint32_t id)
 }
 
 /* Some versions of the library would read what is now in the place of the first one. */
-static void a_draw_finds_no_buffer_that_is_gone(void **state)
+static void a_draw_uses_no_destroyed_buffer(void **state)
 {
 	struct renderer_resource *first, *second;
 	struct draw_stream s;
@@ -231,7 +231,7 @@ static void a_draw_finds_no_buffer_that_is_gone(void **state)
 	draw_tear_down();
 }
 
-static void a_buffer_goes_from_every_sub_context(void **state)
+static void a_destroyed_buffer_is_unbound_in_every_sub_context(void **state)
 {
 	const uint32_t due[] = {
 		HEAD(VIRGL_SET_SUB_CTX, 1),
@@ -280,7 +280,7 @@ static void assert_sent(const uint32_t *due, unsigned n)
 	fail_msg("%u words were not sent", n);
 }
 
-static void depth_and_stencil_go_while_they_are_bound(void **state)
+static void a_bound_depth_state_can_be_destroyed(void **state)
 {
 	const uint32_t due[] = { VIRGL_HEADER(VIRGL_BIND_OBJECT, VIRGL_OBJECT_DSA, 1), 0,
 				 VIRGL_HEADER(VIRGL_DESTROY_OBJECT, VIRGL_OBJECT_DSA, 1),
@@ -305,14 +305,14 @@ static void depth_and_stencil_go_while_they_are_bound(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_bound_is_unbound_once),
-		cmocka_unit_test(what_was_unbound_or_replaced_is_left_alone),
-		cmocka_unit_test(commands_that_do_not_fit_are_not_followed),
-		cmocka_unit_test(objects_that_are_bound_are_unbound_before_they_go),
-		cmocka_unit_test(other_objects_go_as_they_are),
-		cmocka_unit_test(a_draw_finds_no_buffer_that_is_gone),
-		cmocka_unit_test(a_buffer_goes_from_every_sub_context),
-		cmocka_unit_test(depth_and_stencil_go_while_they_are_bound),
+		cmocka_unit_test(bound_objects_are_unbound_once),
+		cmocka_unit_test(unbound_and_replaced_objects_are_not_unbound_again),
+		cmocka_unit_test(truncated_bind_commands_are_ignored),
+		cmocka_unit_test(bound_objects_are_unbound_before_they_are_destroyed),
+		cmocka_unit_test(unbound_objects_are_destroyed_directly),
+		cmocka_unit_test(a_draw_uses_no_destroyed_buffer),
+		cmocka_unit_test(a_destroyed_buffer_is_unbound_in_every_sub_context),
+		cmocka_unit_test(a_bound_depth_state_can_be_destroyed),
 	};
 
 	return cmocka_run_group_tests(tests, virgl_rig_start_gl, virgl_rig_stop);

@@ -148,7 +148,7 @@ static void assert_refused(void)
 	assert_nothing_is_lost();
 }
 
-static void what_the_library_allocated_is_passed_on_as_it_is(void **state)
+static void a_buffer_of_the_library_is_passed_on_unchanged(void **state)
 {
 	(void)state;
 	resource.args.flags = VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP;
@@ -165,7 +165,7 @@ static void what_the_library_allocated_is_passed_on_as_it_is(void **state)
 	assert_nothing_is_lost();
 }
 
-static void a_texture_of_the_driver_is_exported_by_its_number(void **state)
+static void a_texture_of_the_driver_is_exported_by_its_name(void **state)
 {
 	(void)state;
 	library.query.out_num_fds = 0;
@@ -180,7 +180,7 @@ static void a_texture_of_the_driver_is_exported_by_its_number(void **state)
 }
 
 /* A version of it crashes, or hands out what belongs to another resource. */
-static void the_library_is_not_asked_what_it_cannot_answer(void **state)
+static void the_library_is_not_asked_about_unsupported_textures(void **state)
 {
 	(void)state;
 	virgl.node = -1;
@@ -207,7 +207,7 @@ static void a_picture_in_several_buffers_is_not_taken_and_its_descriptors_are_cl
 	assert_int_equal(library.n_fds, 3);
 }
 
-static void a_picture_in_several_planes_or_of_no_format_is_not_taken(void **state)
+static void a_texture_of_several_planes_or_without_a_format_is_refused(void **state)
 {
 	(void)state;
 	library.info_result = EINVAL;
@@ -220,7 +220,7 @@ static void a_picture_in_several_planes_or_of_no_format_is_not_taken(void **stat
 	assert_int_equal(library.n_fds, 2);
 }
 
-static void a_texture_that_cannot_be_exported_is_not_taken(void **state)
+static void a_texture_that_cannot_be_exported_is_refused(void **state)
 {
 	(void)state;
 	library.query.out_num_fds = 0;
@@ -238,12 +238,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
-		TEST(what_the_library_allocated_is_passed_on_as_it_is),
-		TEST(a_texture_of_the_driver_is_exported_by_its_number),
-		TEST(the_library_is_not_asked_what_it_cannot_answer),
+		TEST(a_buffer_of_the_library_is_passed_on_unchanged),
+		TEST(a_texture_of_the_driver_is_exported_by_its_name),
+		TEST(the_library_is_not_asked_about_unsupported_textures),
 		TEST(a_picture_in_several_buffers_is_not_taken_and_its_descriptors_are_closed),
-		TEST(a_picture_in_several_planes_or_of_no_format_is_not_taken),
-		TEST(a_texture_that_cannot_be_exported_is_not_taken),
+		TEST(a_texture_of_several_planes_or_without_a_format_is_refused),
+		TEST(a_texture_that_cannot_be_exported_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

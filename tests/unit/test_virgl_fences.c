@@ -8,7 +8,7 @@
 
 #define MORE_FENCES_THAN_ARE_KEPT 5000
 
-static void fences_that_wait_are_limited(void **state)
+static void pending_fences_are_limited(void **state)
 {
 	unsigned n = 0;
 
@@ -27,7 +27,7 @@ static void fences_that_wait_are_limited(void **state)
 	(void)state;
 }
 
-static void fences_pass_in_order_and_come_back_as_they_were(void **state)
+static void fences_complete_in_order_with_their_ids(void **state)
 {
 	static const struct renderer_fence fences[] = {
 		{ .id = UINT64_C(0x100000001) },
@@ -58,7 +58,7 @@ static void fences_pass_in_order_and_come_back_as_they_were(void **state)
 }
 
 /* The library's thread waits for this fence while the context goes: it has work for long enough. */
-static void fences_pass_though_a_context_goes(void **state)
+static void fences_complete_after_their_context_is_destroyed(void **state)
 {
 	struct renderer_resource *resources[] = { virgl_rig_new_target_of(3, 2048, 2048),
 						  virgl_rig_new_target_of(4, 2048, 2048) };
@@ -101,9 +101,9 @@ static void a_reset_drops_fences(void **state)
 static int run_gles(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fences_that_wait_are_limited),
-		cmocka_unit_test(fences_pass_in_order_and_come_back_as_they_were),
-		cmocka_unit_test(fences_pass_though_a_context_goes),
+		cmocka_unit_test(pending_fences_are_limited),
+		cmocka_unit_test(fences_complete_in_order_with_their_ids),
+		cmocka_unit_test(fences_complete_after_their_context_is_destroyed),
 		cmocka_unit_test(a_reset_drops_fences),
 	};
 
@@ -113,8 +113,8 @@ static int run_gles(void)
 static int run_gl(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fences_pass_in_order_and_come_back_as_they_were),
-		cmocka_unit_test(fences_pass_though_a_context_goes),
+		cmocka_unit_test(fences_complete_in_order_with_their_ids),
+		cmocka_unit_test(fences_complete_after_their_context_is_destroyed),
 	};
 
 	return cmocka_run_group_tests_name("gl", tests, virgl_rig_start_gl, virgl_rig_stop);

@@ -163,7 +163,7 @@ static struct renderer_resource_args with_samples(void)
 }
 
 /* OpenGL ES has no clear of the sort, and nothing can be copied to it. */
-static void what_cannot_be_filled_is_refused(void **state)
+static void textures_that_cannot_be_filled_are_refused(void **state)
 {
 	const struct renderer_resource_args args = with_samples();
 	struct virgl *virgl = virgl_of(virgl_rig.renderer);
@@ -179,7 +179,7 @@ static void what_cannot_be_filled_is_refused(void **state)
 	(void)state;
 }
 
-static void textures_with_samples_are_filled_by_a_clear(void **state)
+static void multisample_textures_are_filled_by_a_clear(void **state)
 {
 	const struct renderer_resource_args args = with_samples();
 	struct virgl *virgl = virgl_of(virgl_rig.renderer);
@@ -194,7 +194,7 @@ static void textures_with_samples_are_filled_by_a_clear(void **state)
 
 /* The library has them, but OpenGL refused to make them: one cannot be cleared, one not be copied
  * to. */
-static void what_opengl_could_not_make_is_refused(void **state)
+static void textures_that_opengl_could_not_create_are_refused(void **state)
 {
 	struct renderer_resource_args samples = with_samples(), flat = with_samples();
 	struct virgl *virgl = virgl_of(virgl_rig.renderer);
@@ -250,7 +250,7 @@ static void a_guest_may_use_any_number_for_a_context(void **state)
 }
 
 /* It is asked of OpenGL, and decides what is left out. */
-static void the_driver_that_draws_on_the_cpu_is_known(void **state)
+static void a_driver_that_draws_on_the_cpu_is_recognised(void **state)
 {
 	if (!strstr(virgl_gl_renderer(), "llvmpipe"))
 		skip();
@@ -262,7 +262,7 @@ static int run_gles(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(new_buffers_are_filled_with_zeros),
-		cmocka_unit_test(what_cannot_be_filled_is_refused),
+		cmocka_unit_test(textures_that_cannot_be_filled_are_refused),
 	};
 
 	return cmocka_run_group_tests_name("gles", tests, virgl_rig_start_gles, virgl_rig_stop);
@@ -271,11 +271,11 @@ static int run_gles(void)
 static int run_gl(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_driver_that_draws_on_the_cpu_is_known),
+		cmocka_unit_test(a_driver_that_draws_on_the_cpu_is_recognised),
 		cmocka_unit_test(new_buffers_are_filled_with_zeros),
 		cmocka_unit_test(new_textures_are_filled_with_zeros),
-		cmocka_unit_test(textures_with_samples_are_filled_by_a_clear),
-		cmocka_unit_test(what_opengl_could_not_make_is_refused),
+		cmocka_unit_test(multisample_textures_are_filled_by_a_clear),
+		cmocka_unit_test(textures_that_opengl_could_not_create_are_refused),
 		cmocka_unit_test(a_guest_may_use_any_number_for_a_context),
 	};
 

@@ -82,7 +82,7 @@ static void a_transfer_past_its_backing_is_refused(void **state)
 }
 
 /* Unchecked, some of these end the process. */
-static void strides_that_add_up_to_too_much_are_refused(void **state)
+static void strides_beyond_the_backing_are_refused(void **state)
 {
 	static const struct {
 		uint32_t stride, layer_stride, height, depth;
@@ -239,7 +239,7 @@ static void other_formats_are_not_read_as_pixels(void **state)
 	(void)state;
 }
 
-static void a_dmabuf_needs_a_render_node(void **state)
+static void a_dma_buf_needs_a_render_node(void **state)
 {
 	struct renderer_resource *resource = virgl_rig_new_target(2);
 	struct dmabuf dmabuf;
@@ -252,7 +252,7 @@ static void a_dmabuf_needs_a_render_node(void **state)
 	(void)state;
 }
 
-static void a_dmabuf_holds_what_the_guest_wrote(void **state)
+static void a_dma_buf_holds_the_guests_pixels(void **state)
 {
 	static const uint32_t formats[] = { VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
 					    VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM,
@@ -311,12 +311,12 @@ static int run_gles(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_transfer_without_a_backing_is_refused),
 		cmocka_unit_test(a_transfer_past_its_backing_is_refused),
-		cmocka_unit_test(strides_that_add_up_to_too_much_are_refused),
+		cmocka_unit_test(strides_beyond_the_backing_are_refused),
 		cmocka_unit_test(transfers_of_3d_work_in_both_directions),
 		cmocka_unit_test(pixels_of_2d_are_read_in_the_displays_format),
 		cmocka_unit_test(other_formats_are_not_read_as_pixels),
-		cmocka_unit_test(a_dmabuf_needs_a_render_node),
-		cmocka_unit_test(a_dmabuf_holds_what_the_guest_wrote),
+		cmocka_unit_test(a_dma_buf_needs_a_render_node),
+		cmocka_unit_test(a_dma_buf_holds_the_guests_pixels),
 	};
 
 	return cmocka_run_group_tests_name("gles", tests, virgl_rig_start_gles, virgl_rig_stop);
@@ -325,10 +325,10 @@ static int run_gles(void)
 static int run_gl(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(strides_that_add_up_to_too_much_are_refused),
+		cmocka_unit_test(strides_beyond_the_backing_are_refused),
 		cmocka_unit_test(transfers_of_3d_work_in_both_directions),
 		cmocka_unit_test(pixels_of_2d_are_read_in_the_displays_format),
-		cmocka_unit_test(a_dmabuf_holds_what_the_guest_wrote),
+		cmocka_unit_test(a_dma_buf_holds_the_guests_pixels),
 	};
 
 	return cmocka_run_group_tests_name("gl", tests, virgl_rig_start_gl, virgl_rig_stop);

@@ -218,7 +218,7 @@ static void all_layers_are_read_one_at_a_time(void **state)
 		assert_int_equal(guest[i], GUEST);
 }
 
-static void strides_are_kept_and_what_is_between_is_left(void **state)
+static void strides_are_kept_and_gaps_are_not_written(void **state)
 {
 	const struct renderer_transfer t = { .ctx_id = CTX,
 					     .stride = 100,
@@ -237,7 +237,7 @@ static void strides_are_kept_and_what_is_between_is_left(void **state)
 	}
 }
 
-static void what_opengl_refuses_leaves_the_guests_memory_alone(void **state)
+static void a_failed_readback_does_not_write_guest_memory(void **state)
 {
 	(void)state;
 	library.is_refused = true;
@@ -249,7 +249,7 @@ static void what_opengl_refuses_leaves_the_guests_memory_alone(void **state)
 	assert_holds(0, sizeof(guest) - 200, GUEST);
 }
 
-static void an_error_of_before_is_not_the_transfers(void **state)
+static void an_earlier_opengl_error_does_not_fail_a_transfer(void **state)
 {
 	(void)state;
 	library.errors_before = 1;
@@ -260,7 +260,7 @@ static void an_error_of_before_is_not_the_transfers(void **state)
 }
 
 /* As 1.1 does it for textures that cannot be drawn to. */
-static void there_is_room_for_the_whole_level(void **state)
+static void the_read_buffer_holds_the_whole_level(void **state)
 {
 	const struct renderer_transfer t = { .ctx_id = CTX, .box = { 0, 0, 0, 1, 1, 1 } };
 
@@ -271,7 +271,7 @@ static void there_is_room_for_the_whole_level(void **state)
 	assert_holds(4, sizeof(guest) - 200, GUEST);
 }
 
-static void what_the_library_allocates_meanwhile_is_zeroed(void **state)
+static void memory_the_library_allocates_for_a_readback_is_zeroed(void **state)
 {
 	(void)state;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -288,7 +288,7 @@ static void what_the_library_allocates_meanwhile_is_zeroed(void **state)
 	assert_true(library.dirty > 0); /* and no longer */
 }
 
-static void what_was_read_for_a_guest_goes_with_it(void **state)
+static void the_read_buffer_is_freed_at_a_reset(void **state)
 {
 	(void)state;
 	assert_int_equal(read_layers(0, 1), 0);
@@ -297,7 +297,7 @@ static void what_was_read_for_a_guest_goes_with_it(void **state)
 	assert_null(virgl.scratch);
 }
 
-static void plain_pictures_in_one_piece_are_read_to_where_they_belong(void **state)
+static void simple_textures_are_read_into_their_backing_directly(void **state)
 {
 	(void)state;
 	texture = new_resource(ID, RENDERER_TARGET_2D, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM);
@@ -313,7 +313,7 @@ static void plain_pictures_in_one_piece_are_read_to_where_they_belong(void **sta
 }
 
 /* Its size is not known here, or OpenGL's is another one. */
-static void formats_that_are_not_known_are_not_read_back(void **state)
+static void unknown_formats_are_not_read_back(void **state)
 {
 	static const uint32_t formats[] = { 0, 14, 136, 166, 227, 400, UINT32_MAX };
 
@@ -325,7 +325,7 @@ static void formats_that_are_not_known_are_not_read_back(void **state)
 	assert_int_equal(library.n_reads, 0);
 }
 
-static void boxes_and_strides_that_cannot_be_are_refused(void **state)
+static void invalid_boxes_and_strides_are_refused(void **state)
 {
 	static const struct renderer_transfer bad[] = {
 		{ .ctx_id = CTX, .box = { 0, 0, 0, SIDE + 1, SIDE, 1 } },
@@ -362,7 +362,7 @@ static int submit(uint32_t *stream, size_t n_words)
 	return virgl_readback_submit(&virgl, CTX, stream, n_words);
 }
 
-static void a_stream_without_readbacks_goes_in_one_piece(void **state)
+static void a_stream_without_readbacks_is_submitted_whole(void **state)
 {
 	uint32_t stream[] = { NOTHING, TRANSFER, 2,  NOTHING, 0,  0,        13u << 16 | 9,
 			      1,       2,        3,  4,       5,  6,        7,
@@ -375,7 +375,7 @@ static void a_stream_without_readbacks_goes_in_one_piece(void **state)
 	assert_int_equal(library.words[0], G_N_ELEMENTS(stream));
 }
 
-static void a_stream_is_cut_at_its_readbacks(void **state)
+static void a_stream_is_split_at_its_readbacks(void **state)
 {
 	uint32_t stream[] = { NOTHING, 0, 0,    TRANSFER, ID, 0,     0,         0,       0, 0,
 			      0,       1, SIDE, SIDE,     1,  0,     FROM_HOST, NOTHING, 0, 0,
@@ -391,7 +391,7 @@ static void a_stream_is_cut_at_its_readbacks(void **state)
 	assert_holds(LAYER, 2 * LAYER, 'c');
 }
 
-static void a_readback_that_opengl_refuses_does_not_end_a_stream(void **state)
+static void a_readback_that_opengl_cannot_do_does_not_end_a_stream(void **state)
 {
 	uint32_t stream[] = { TRANSFER, ID,   0, 0, 0,         0,       0, 0, 0,
 			      SIDE,     SIDE, 1, 0, FROM_HOST, NOTHING, 0, 0 };
@@ -403,7 +403,7 @@ static void a_readback_that_opengl_refuses_does_not_end_a_stream(void **state)
 	assert_holds(0, sizeof(guest) - 200, GUEST);
 }
 
-static void a_readback_that_cannot_be_ends_a_stream(void **state)
+static void an_invalid_readback_ends_a_stream(void **state)
 {
 	uint32_t stream[] = { NOTHING, 0,    0,    COPY, ID, 0, 0, 0,       0, 0, 0,
 			      0,       SIDE, SIDE, 1,    99, 0, 2, NOTHING, 0, 0 };
@@ -420,19 +420,19 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(all_layers_are_read_one_at_a_time),
-		TEST(strides_are_kept_and_what_is_between_is_left),
-		TEST(what_opengl_refuses_leaves_the_guests_memory_alone),
-		TEST(an_error_of_before_is_not_the_transfers),
-		TEST(there_is_room_for_the_whole_level),
-		TEST(what_the_library_allocates_meanwhile_is_zeroed),
-		TEST(what_was_read_for_a_guest_goes_with_it),
-		TEST(plain_pictures_in_one_piece_are_read_to_where_they_belong),
-		TEST(formats_that_are_not_known_are_not_read_back),
-		TEST(boxes_and_strides_that_cannot_be_are_refused),
-		TEST(a_stream_without_readbacks_goes_in_one_piece),
-		TEST(a_stream_is_cut_at_its_readbacks),
-		TEST(a_readback_that_opengl_refuses_does_not_end_a_stream),
-		TEST(a_readback_that_cannot_be_ends_a_stream),
+		TEST(strides_are_kept_and_gaps_are_not_written),
+		TEST(a_failed_readback_does_not_write_guest_memory),
+		TEST(an_earlier_opengl_error_does_not_fail_a_transfer),
+		TEST(the_read_buffer_holds_the_whole_level),
+		TEST(memory_the_library_allocates_for_a_readback_is_zeroed),
+		TEST(the_read_buffer_is_freed_at_a_reset),
+		TEST(simple_textures_are_read_into_their_backing_directly),
+		TEST(unknown_formats_are_not_read_back),
+		TEST(invalid_boxes_and_strides_are_refused),
+		TEST(a_stream_without_readbacks_is_submitted_whole),
+		TEST(a_stream_is_split_at_its_readbacks),
+		TEST(a_readback_that_opengl_cannot_do_does_not_end_a_stream),
+		TEST(an_invalid_readback_ends_a_stream),
 	};
 
 	return cmocka_run_group_tests_name("virgl readback", tests, NULL, NULL);

@@ -232,7 +232,7 @@ static void outputs_that_fit_the_library_are_accepted(void **state)
 	assert_true(are_outputs_accepted((uint32_t[]){ 4, 8, 0, 128 }, outputs, 3));
 }
 
-static void outputs_that_are_not_declared_are_refused(void **state)
+static void undeclared_outputs_are_refused(void **state)
 {
 	(void)state;
 	assert_false(are_outputs_accepted((uint32_t[4]){ 4 }, &(struct output){ 1, 4 }, 1));
@@ -241,7 +241,7 @@ static void outputs_that_are_not_declared_are_refused(void **state)
 }
 
 /* The library forgets the second one if both mean the same; it does not if one is an array. */
-static void outputs_of_a_declaration_that_is_forgotten_are_refused(void **state)
+static void outputs_of_a_dropped_declaration_are_refused(void **state)
 {
 	const struct output first = { 0, 4 }, third = { 2, 4 };
 
@@ -256,7 +256,7 @@ static void outputs_of_a_declaration_that_is_forgotten_are_refused(void **state)
 }
 
 /* Each four components of a gap are a place in an array on the library's stack. */
-static void gaps_that_overflow_the_library_are_refused(void **state)
+static void gaps_that_overflow_the_librarys_table_are_refused(void **state)
 {
 	const struct output far = { 0, 4, 0, 0xffff }, near = { 0, 4, 0, 0 };
 	const struct output apart[] = { { 0, 4, 0, 300 }, { 0, 4, 0, 0 }, { 0, 4, 0, 300 } };
@@ -287,9 +287,9 @@ int main(void)
 		cmocka_unit_test(shaders_are_refused_for_one_number),
 		cmocka_unit_test(more_inputs_than_the_table_holds_are_refused),
 		cmocka_unit_test(outputs_that_fit_the_library_are_accepted),
-		cmocka_unit_test(outputs_that_are_not_declared_are_refused),
-		cmocka_unit_test(outputs_of_a_declaration_that_is_forgotten_are_refused),
-		cmocka_unit_test(gaps_that_overflow_the_library_are_refused),
+		cmocka_unit_test(undeclared_outputs_are_refused),
+		cmocka_unit_test(outputs_of_a_dropped_declaration_are_refused),
+		cmocka_unit_test(gaps_that_overflow_the_librarys_table_are_refused),
 		cmocka_unit_test(tokens_that_take_gigabytes_are_refused),
 	};
 

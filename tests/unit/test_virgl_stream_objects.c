@@ -58,7 +58,7 @@ static void objects_are_refused_for_one_word(void **state)
 	stream_check_refusals(refusals, G_N_ELEMENTS(refusals));
 }
 
-static void an_object_that_is_cut_off_is_left_to_the_library(void **state)
+static void a_truncated_object_is_passed_to_the_library(void **state)
 {
 	(void)state;
 	stream_cut_refusals(refusals, G_N_ELEMENTS(refusals));
@@ -83,7 +83,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(objects_are_refused_for_one_word),
-		cmocka_unit_test(an_object_that_is_cut_off_is_left_to_the_library),
+		cmocka_unit_test(a_truncated_object_is_passed_to_the_library),
 		cmocka_unit_test(formats_that_the_library_announces_are_accepted),
 	};
 

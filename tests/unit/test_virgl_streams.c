@@ -118,7 +118,7 @@ static void commands_are_refused_for_one_word(void **state)
 	stream_check_refusals(refusals, G_N_ELEMENTS(refusals));
 }
 
-static void a_command_that_is_cut_off_is_left_to_the_library(void **state)
+static void a_truncated_command_is_passed_to_the_library(void **state)
 {
 	(void)state;
 	stream_cut_refusals(refusals, G_N_ELEMENTS(refusals));
@@ -189,7 +189,7 @@ static bool is_outside(uint32_t id, uint32_t level, const uint32_t *box)
 
 #define BOX(...) ((const uint32_t[4]){ __VA_ARGS__ })
 
-static void copies_from_outside_of_a_picture_are_found(void **state)
+static void copies_from_outside_a_texture_are_found(void **state)
 {
 	const uint32_t cut_off[] = { VIRGL_HEADER(VIRGL_RESOURCE_COPY_REGION, 0, 0) };
 
@@ -211,7 +211,7 @@ static void copies_from_outside_of_a_picture_are_found(void **state)
 	assert_false(virgl_stream_is_outside(&stream_virgl, cut_off));
 }
 
-static void a_bad_command_is_found_behind_others(void **state)
+static void an_invalid_command_after_valid_ones_is_found(void **state)
 {
 	uint32_t words[] = { VIRGL_HEADER(VIRGL_NOP, 0, 2),
 			     0xffffffff,
@@ -227,7 +227,7 @@ static void a_bad_command_is_found_behind_others(void **state)
 	assert_true(stream_is_accepted(words, G_N_ELEMENTS(words)));
 }
 
-static void commands_that_are_not_known_are_left_to_the_library(void **state)
+static void unknown_commands_are_passed_to_the_library(void **state)
 {
 	(void)state;
 	for (uint32_t command = VIRGL_N_COMMANDS; command < 256; command++) {
@@ -288,12 +288,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands_are_refused_for_one_word),
-		cmocka_unit_test(a_command_that_is_cut_off_is_left_to_the_library),
+		cmocka_unit_test(a_truncated_command_is_passed_to_the_library),
 		cmocka_unit_test(resources_in_streams_are_refused),
 		cmocka_unit_test(textures_are_cleared_only_where_opengl_can),
-		cmocka_unit_test(copies_from_outside_of_a_picture_are_found),
-		cmocka_unit_test(a_bad_command_is_found_behind_others),
-		cmocka_unit_test(commands_that_are_not_known_are_left_to_the_library),
+		cmocka_unit_test(copies_from_outside_a_texture_are_found),
+		cmocka_unit_test(an_invalid_command_after_valid_ones_is_found),
+		cmocka_unit_test(unknown_commands_are_passed_to_the_library),
 		cmocka_unit_test(recorded_streams_are_accepted),
 	};
 

@@ -25,7 +25,7 @@ static void add_part(struct draw_stream *s, uint32_t handle, const char *text, u
 	"FRAG\nDCL OUT[0], COLOR\nDCL IN[0], GENERIC[64], LINEAR\n  0: MOV OUT[0], IN[0]\n  1: "   \
 	"END\n"
 
-static void a_shader_in_parts_is_drawn_with(void **state)
+static void a_shader_in_parts_works(void **state)
 {
 	unsigned n = draw_count_words(DRAW_RED);
 	struct draw_stream s;
@@ -65,7 +65,7 @@ static void parts_of_two_shaders_are_kept_apart(void **state)
 	draw_tear_down();
 }
 
-static void a_shader_of_many_commands_is_drawn_with(void **state)
+static void a_shader_in_many_commands_works(void **state)
 {
 	g_autoptr(GString) text = g_string_new(DRAW_BLUE);
 	unsigned n, part = 60000;
@@ -100,7 +100,7 @@ static void a_shader_of_many_commands_is_drawn_with(void **state)
 	draw_tear_down();
 }
 
-static void a_whole_that_is_bad_is_refused_with_its_last_part(void **state)
+static void an_invalid_shader_is_refused_with_its_last_part(void **state)
 {
 	unsigned n = draw_count_words(OUT_OF_RANGE);
 	struct draw_stream s;
@@ -115,7 +115,7 @@ static void a_whole_that_is_bad_is_refused_with_its_last_part(void **state)
 	draw_tear_down();
 }
 
-static void a_part_that_goes_on_with_nothing_is_refused(void **state)
+static void a_continuation_without_a_first_part_is_refused(void **state)
 {
 	unsigned n = draw_count_words(DRAW_RED);
 	struct draw_stream s;
@@ -127,7 +127,7 @@ static void a_part_that_goes_on_with_nothing_is_refused(void **state)
 	draw_tear_down();
 }
 
-static void a_part_that_goes_on_with_a_whole_is_refused(void **state)
+static void a_continuation_of_a_complete_shader_is_refused(void **state)
 {
 	unsigned n = draw_count_words(DRAW_RED);
 	struct draw_stream s;
@@ -141,7 +141,7 @@ static void a_part_that_goes_on_with_a_whole_is_refused(void **state)
 	draw_tear_down();
 }
 
-static void a_part_with_more_than_was_said_is_refused(void **state)
+static void a_part_longer_than_announced_is_refused(void **state)
 {
 	unsigned n = draw_count_words(DRAW_RED);
 	struct draw_stream s;
@@ -154,7 +154,7 @@ static void a_part_with_more_than_was_said_is_refused(void **state)
 	draw_tear_down();
 }
 
-static void parts_go_with_their_context(void **state)
+static void parts_are_freed_with_their_context(void **state)
 {
 	unsigned n = draw_count_words(DRAW_RED);
 	struct draw_stream s;
@@ -211,7 +211,7 @@ static void draw_constants(struct draw_stream *s, uint32_t sub_ctx)
 	assert_int_equal(draw_submit(s), 0);
 }
 
-static void constants_that_the_guest_did_not_send_are_zero(void **state)
+static void unsent_constants_are_zero(void **state)
 {
 	struct draw_stream s;
 
@@ -241,7 +241,7 @@ static void constants_that_the_guest_did_not_send_are_zero(void **state)
 #define FIRST_CONSTANT                                                                             \
 	"FRAG\nDCL OUT[0], COLOR\nDCL CONST[0]\n  0: MOV OUT[0], CONST[0]\n  1: END\n"
 
-static void constants_that_the_guest_has_sent_stay(void **state)
+static void sent_constants_stay(void **state)
 {
 	struct draw_stream s;
 
@@ -261,7 +261,7 @@ static void constants_that_the_guest_has_sent_stay(void **state)
 	draw_tear_down();
 }
 
-static void constants_that_come_before_the_shader_stay(void **state)
+static void constants_sent_before_the_shader_stay(void **state)
 {
 	struct draw_stream s;
 
@@ -277,7 +277,7 @@ static void constants_that_come_before_the_shader_stay(void **state)
 }
 
 /* The library stops at a command that it does not know, and goes on with the next stream. */
-static void a_context_takes_nothing_after_a_stream_that_failed(void **state)
+static void a_context_accepts_nothing_after_a_failed_stream(void **state)
 {
 	struct draw_stream s;
 
@@ -295,7 +295,7 @@ static void a_context_takes_nothing_after_a_stream_that_failed(void **state)
 }
 
 /* What comes behind the command that fails is never run. */
-static void a_stream_that_fails_gives_nothing_back(void **state)
+static void a_failed_stream_releases_no_charge(void **state)
 {
 	struct hostmem hostmem, *before = virgl_rig.renderer->hostmem;
 	struct draw_stream s;
@@ -340,7 +340,7 @@ static void tell_pages(int statm, unsigned n)
 #define PAGES_FIRST 1000
 #define PAGES_FULL  (unsigned)(PAGES_FIRST + (LIMIT - ROOM) / PAGE)
 
-static void draws_without_memory_are_left_out_and_nothing_else(void **state)
+static void only_draws_are_left_out_if_memory_is_short(void **state)
 {
 	int statm = memfd_create("statm", MFD_CLOEXEC);
 	struct hostmem hostmem, *before = virgl_rig.renderer->hostmem;
@@ -379,7 +379,7 @@ static void draws_without_memory_are_left_out_and_nothing_else(void **state)
 }
 
 /* The copy in the middle of the target comes from outside of it. */
-static void a_copy_from_outside_is_left_out(void **state)
+static void a_copy_from_outside_a_texture_is_left_out(void **state)
 {
 	struct draw_stream s;
 
@@ -403,21 +403,21 @@ static void a_copy_from_outside_is_left_out(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_shader_in_parts_is_drawn_with),
+		cmocka_unit_test(a_shader_in_parts_works),
 		cmocka_unit_test(parts_of_two_shaders_are_kept_apart),
-		cmocka_unit_test(a_shader_of_many_commands_is_drawn_with),
-		cmocka_unit_test(a_whole_that_is_bad_is_refused_with_its_last_part),
-		cmocka_unit_test(a_part_that_goes_on_with_nothing_is_refused),
-		cmocka_unit_test(a_part_that_goes_on_with_a_whole_is_refused),
-		cmocka_unit_test(a_part_with_more_than_was_said_is_refused),
-		cmocka_unit_test(parts_go_with_their_context),
-		cmocka_unit_test(constants_that_the_guest_did_not_send_are_zero),
-		cmocka_unit_test(constants_that_the_guest_has_sent_stay),
-		cmocka_unit_test(constants_that_come_before_the_shader_stay),
-		cmocka_unit_test(a_context_takes_nothing_after_a_stream_that_failed),
-		cmocka_unit_test(a_copy_from_outside_is_left_out),
-		cmocka_unit_test(a_stream_that_fails_gives_nothing_back),
-		cmocka_unit_test(draws_without_memory_are_left_out_and_nothing_else),
+		cmocka_unit_test(a_shader_in_many_commands_works),
+		cmocka_unit_test(an_invalid_shader_is_refused_with_its_last_part),
+		cmocka_unit_test(a_continuation_without_a_first_part_is_refused),
+		cmocka_unit_test(a_continuation_of_a_complete_shader_is_refused),
+		cmocka_unit_test(a_part_longer_than_announced_is_refused),
+		cmocka_unit_test(parts_are_freed_with_their_context),
+		cmocka_unit_test(unsent_constants_are_zero),
+		cmocka_unit_test(sent_constants_stay),
+		cmocka_unit_test(constants_sent_before_the_shader_stay),
+		cmocka_unit_test(a_context_accepts_nothing_after_a_failed_stream),
+		cmocka_unit_test(a_copy_from_outside_a_texture_is_left_out),
+		cmocka_unit_test(a_failed_stream_releases_no_charge),
+		cmocka_unit_test(only_draws_are_left_out_if_memory_is_short),
 	};
 
 	return cmocka_run_group_tests(tests, virgl_rig_start_gl, virgl_rig_stop);

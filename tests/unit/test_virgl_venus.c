@@ -95,7 +95,7 @@ static void assert_gl_draws(uint32_t ctx)
 	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 }
 
-static void the_capset_is_the_last_and_is_filled(void **state)
+static void the_venus_capset_is_last_and_not_empty(void **state)
 {
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
 	unsigned n = virgl_rig.ops->capsets(virgl_rig.renderer, capsets);
@@ -112,7 +112,7 @@ static void the_capset_is_the_last_and_is_filled(void **state)
 	(void)state;
 }
 
-static void a_blob_without_an_object_is_shared_memory_of_zeros(void **state)
+static void a_blob_without_a_vulkan_object_is_zeroed_shared_memory(void **state)
 {
 	struct renderer_blob_export export = { .fd = -1 };
 	struct stat st;
@@ -161,7 +161,7 @@ static void each_export_is_a_descriptor_of_the_same_memory(void **state)
 	(void)state;
 }
 
-static void host_blobs_are_refused_in_contexts_of_opengl_and_of_nobody(void **state)
+static void host_blobs_need_a_venus_context(void **state)
 {
 	assert_int_equal(virgl_rig.ops->context_create(virgl_rig.renderer, CTX, 2, "gl", 2), 0);
 	assert_null(venus_rig_new_shm(CTX, 5, 4096));
@@ -170,7 +170,7 @@ static void host_blobs_are_refused_in_contexts_of_opengl_and_of_nobody(void **st
 	(void)state;
 }
 
-static void a_blob_of_guest_memory_has_nothing_to_export(void **state)
+static void a_guest_blob_cannot_be_exported(void **state)
 {
 	uint8_t memory[4096];
 	struct iovec iov[] = { { memory, sizeof(memory) } };
@@ -199,7 +199,7 @@ static void start_queue(void)
 	assert_int_equal(venus_rig_make_queue(CTX, RING), 0);
 }
 
-static void a_fence_of_ring_1_passes_with_all_its_64_bits(void **state)
+static void a_fence_of_ring_1_completes_with_64_bits(void **state)
 {
 	start_queue();
 	assert_int_equal(create_fence(CTX, RING, BIG + 3), 0);
@@ -211,7 +211,7 @@ static void a_fence_of_ring_1_passes_with_all_its_64_bits(void **state)
 	(void)state;
 }
 
-static void thousands_of_fences_pass_in_their_order(void **state)
+static void thousands_of_fences_complete_in_order(void **state)
 {
 	start_queue();
 	for (unsigned i = 1; i <= MANY; i++)
@@ -223,7 +223,7 @@ static void thousands_of_fences_pass_in_their_order(void **state)
 	(void)state;
 }
 
-static void a_ring_that_waits_holds_no_other(void **state)
+static void a_waiting_ring_does_not_delay_others(void **state)
 {
 	virgl_rig.n_passed = 0;
 	for (uint32_t ctx = 1; ctx <= 2; ctx++) {
@@ -244,7 +244,7 @@ static void a_ring_that_waits_holds_no_other(void **state)
 	(void)state;
 }
 
-static void a_context_goes_with_fences_in_flight(void **state)
+static void a_context_with_pending_fences_can_be_destroyed(void **state)
 {
 	start_queue();
 	assert_int_equal(venus_rig_block_queue(CTX), 0);
@@ -262,7 +262,7 @@ static void a_context_goes_with_fences_in_flight(void **state)
 	(void)state;
 }
 
-static void there_are_32_contexts_at_most(void **state)
+static void at_most_32_contexts_exist(void **state)
 {
 	uint32_t n = 0;
 
@@ -280,7 +280,7 @@ static void there_are_32_contexts_at_most(void **state)
 }
 
 /* Bytes that OpenGL's walk would refuse. */
-static void a_stream_of_garbage_costs_its_context_only(void **state)
+static void an_invalid_stream_fails_only_its_context(void **state)
 {
 	uint32_t garbage[64];
 
@@ -295,7 +295,7 @@ static void a_stream_of_garbage_costs_its_context_only(void **state)
 	(void)state;
 }
 
-static void resources_of_opengl_may_be_attached(void **state)
+static void opengl_resources_can_be_attached(void **state)
 {
 	struct renderer_resource *resource = virgl_rig_new_target(3);
 
@@ -308,7 +308,7 @@ static void resources_of_opengl_may_be_attached(void **state)
 	(void)state;
 }
 
-static void a_worker_that_is_killed_costs_its_context_only(void **state)
+static void a_killed_worker_fails_only_its_context(void **state)
 {
 	int pids[2];
 
@@ -345,7 +345,7 @@ static unsigned long long status_of(int pid, const char *name, int base)
 	return strtoull(line + strlen(name), NULL, base);
 }
 
-static void server_and_workers_are_in_the_jail(void **state)
+static void server_and_workers_run_in_the_jail(void **state)
 {
 	int pids[2];
 
@@ -361,7 +361,7 @@ static void server_and_workers_are_in_the_jail(void **state)
 }
 
 /* The last one: no server comes back. */
-static void a_server_that_is_killed_costs_vulkan_only(void **state)
+static void a_killed_server_ends_only_vulkan(void **state)
 {
 	struct pollfd pollfd = { .fd = venus_rig_server.pidfd, .events = POLLIN };
 	int pids[2];
@@ -383,24 +383,24 @@ static void a_server_that_is_killed_costs_vulkan_only(void **state)
 
 /* In any process. */
 #define TESTS_OF_GUESTS                                                                            \
-	cmocka_unit_test(the_capset_is_the_last_and_is_filled),                                    \
-		cmocka_unit_test(a_blob_without_an_object_is_shared_memory_of_zeros),              \
+	cmocka_unit_test(the_venus_capset_is_last_and_not_empty),                                  \
+		cmocka_unit_test(a_blob_without_a_vulkan_object_is_zeroed_shared_memory),          \
 		cmocka_unit_test(each_export_is_a_descriptor_of_the_same_memory),                  \
-		cmocka_unit_test(host_blobs_are_refused_in_contexts_of_opengl_and_of_nobody),      \
-		cmocka_unit_test(a_blob_of_guest_memory_has_nothing_to_export),                    \
-		cmocka_unit_test(a_fence_of_ring_1_passes_with_all_its_64_bits),                   \
-		cmocka_unit_test(thousands_of_fences_pass_in_their_order),                         \
-		cmocka_unit_test(a_ring_that_waits_holds_no_other),                                \
-		cmocka_unit_test(a_context_goes_with_fences_in_flight),                            \
-		cmocka_unit_test(there_are_32_contexts_at_most),                                   \
-		cmocka_unit_test(a_stream_of_garbage_costs_its_context_only),                      \
-		cmocka_unit_test(resources_of_opengl_may_be_attached)
+		cmocka_unit_test(host_blobs_need_a_venus_context),                                 \
+		cmocka_unit_test(a_guest_blob_cannot_be_exported),                                 \
+		cmocka_unit_test(a_fence_of_ring_1_completes_with_64_bits),                        \
+		cmocka_unit_test(thousands_of_fences_complete_in_order),                           \
+		cmocka_unit_test(a_waiting_ring_does_not_delay_others),                            \
+		cmocka_unit_test(a_context_with_pending_fences_can_be_destroyed),                  \
+		cmocka_unit_test(at_most_32_contexts_exist),                                       \
+		cmocka_unit_test(an_invalid_stream_fails_only_its_context),                        \
+		cmocka_unit_test(opengl_resources_can_be_attached)
 
 /* In one that sees others and may kill. */
 #define TESTS_OF_PROCESSES                                                                         \
-	cmocka_unit_test(a_worker_that_is_killed_costs_its_context_only),                          \
-		cmocka_unit_test(server_and_workers_are_in_the_jail),                              \
-		cmocka_unit_test(a_server_that_is_killed_costs_vulkan_only)
+	cmocka_unit_test(a_killed_worker_fails_only_its_context),                                  \
+		cmocka_unit_test(server_and_workers_run_in_the_jail),                              \
+		cmocka_unit_test(a_killed_server_ends_only_vulkan)
 
 static int run_auto(void)
 {

@@ -44,7 +44,7 @@ static bool is_missing(const struct virgl_sub_context *sub, uint32_t count, bool
 	return virgl_vertices_are_missing(sub, draw);
 }
 
-static void a_draw_needs_each_buffer_of_its_elements(void **state)
+static void a_draw_needs_every_buffer_of_its_vertex_elements(void **state)
 {
 	struct virgl_sub_context sub = { 0 };
 
@@ -66,7 +66,7 @@ static void a_draw_needs_each_buffer_of_its_elements(void **state)
 }
 
 /* Nothing is bound then, and the library leaves the draw out. */
-static void elements_that_go_are_needed_no_more(void **state)
+static void buffers_of_destroyed_elements_are_not_needed(void **state)
 {
 	struct virgl_sub_context sub = { 0 };
 
@@ -89,7 +89,7 @@ static void elements_that_go_are_needed_no_more(void **state)
 		16, 0, BUFFER, 16, 0, BUFFER, 16, 0, BUFFER, 16, 0, BUFFER, 16, 0, BUFFER, 16, 0,  \
 		BUFFER, 16, 0, BUFFER, 16, 0, BUFFER, 16, 0, BUFFER, 16, 0, BUFFER, 16, 0, BUFFER
 
-static void buffers_that_opengl_does_not_take_are_missing(void **state)
+static void vertex_buffers_beyond_opengl_limits_count_as_missing(void **state)
 {
 	struct virgl_sub_context sub = { 0 };
 
@@ -107,7 +107,7 @@ static void buffers_that_opengl_does_not_take_are_missing(void **state)
 	virgl_vertices_free(sub.vertices);
 }
 
-static void attributes_that_are_mapped_are_inside_of_their_buffer(void **state)
+static void mapped_vertex_attributes_must_be_inside_their_buffer(void **state)
 {
 	struct virgl_sub_context sub = { 0 };
 
@@ -124,7 +124,7 @@ static void attributes_that_are_mapped_are_inside_of_their_buffer(void **state)
 	virgl_vertices_free(sub.vertices);
 }
 
-static void a_draw_has_as_many_indices_as_it_uses(void **state)
+static void a_draw_needs_as_many_indices_as_it_uses(void **state)
 {
 	const uint32_t indirect[21] = { HEAD(VIRGL_DRAW_VBO, 20), 0, 5000, 4, 1, 1, [15] = BUFFER };
 	struct virgl_sub_context sub = { 0 };
@@ -145,7 +145,7 @@ static void a_draw_has_as_many_indices_as_it_uses(void **state)
 	virgl_vertices_free(sub.vertices);
 }
 
-static void the_library_keeps_a_buffer_whose_number_is_anothers(void **state)
+static void a_bound_buffer_stays_bound_when_its_id_is_reused(void **state)
 {
 	struct virgl_sub_context sub = { 0 };
 	void *buffer = g_hash_table_lookup(stream_virgl.resources, GUINT_TO_POINTER(BUFFER));
@@ -172,7 +172,7 @@ static void the_library_keeps_a_buffer_whose_number_is_anothers(void **state)
 	"  2: ADD TEMP[0].xy, TEMP[0].xyyy, IMM[0].yyyy\n  3: MOV TEMP[0].zw, IMM[0].zzzw\n"       \
 	"  4: MAD OUT[0], IN[0], IMM[0].zzzz, TEMP[0]\n  5: END\n"
 
-static void a_draw_without_its_buffer_is_left_out(void **state)
+static void a_draw_without_a_vertex_buffer_is_left_out(void **state)
 {
 	struct draw_stream s;
 
@@ -196,12 +196,12 @@ static void a_draw_without_its_buffer_is_left_out(void **state)
 static int run_alone(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_draw_needs_each_buffer_of_its_elements),
-		cmocka_unit_test(elements_that_go_are_needed_no_more),
-		cmocka_unit_test(buffers_that_opengl_does_not_take_are_missing),
-		cmocka_unit_test(attributes_that_are_mapped_are_inside_of_their_buffer),
-		cmocka_unit_test(a_draw_has_as_many_indices_as_it_uses),
-		cmocka_unit_test(the_library_keeps_a_buffer_whose_number_is_anothers),
+		cmocka_unit_test(a_draw_needs_every_buffer_of_its_vertex_elements),
+		cmocka_unit_test(buffers_of_destroyed_elements_are_not_needed),
+		cmocka_unit_test(vertex_buffers_beyond_opengl_limits_count_as_missing),
+		cmocka_unit_test(mapped_vertex_attributes_must_be_inside_their_buffer),
+		cmocka_unit_test(a_draw_needs_as_many_indices_as_it_uses),
+		cmocka_unit_test(a_bound_buffer_stays_bound_when_its_id_is_reused),
 	};
 
 	return cmocka_run_group_tests(tests, stream_make_resources, stream_free_resources);
@@ -210,7 +210,7 @@ static int run_alone(void)
 static int run_in_the_library(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_draw_without_its_buffer_is_left_out),
+		cmocka_unit_test(a_draw_without_a_vertex_buffer_is_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, virgl_rig_start_gl, virgl_rig_stop);

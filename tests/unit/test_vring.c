@@ -24,7 +24,7 @@ static void assert_broken(void)
 	assert_int_equal(vring_rig_take_signals(vring_rig.call_fd), 0);
 }
 
-static void a_head_out_of_range_breaks_the_ring_until_it_is_set_up_again(void **state)
+static void a_head_out_of_range_stops_the_ring_until_it_is_set_up_again(void **state)
 {
 	(void)state;
 	vring_rig_offer(SIZE);
@@ -37,7 +37,7 @@ static void a_head_out_of_range_breaks_the_ring_until_it_is_set_up_again(void **
 	assert_int_equal(vring_rig.chain.head, GOOD);
 }
 
-static void an_available_index_too_far_ahead_breaks_the_ring(void **state)
+static void an_available_index_too_far_ahead_stops_the_ring(void **state)
 {
 	(void)state;
 	vring_rig.avail->idx = SIZE + 1;
@@ -48,7 +48,7 @@ static void an_available_index_too_far_ahead_breaks_the_ring(void **state)
 	assert_broken();
 }
 
-static void more_in_flight_than_there_are_descriptors_breaks_the_ring(void **state)
+static void more_chains_in_flight_than_descriptors_stop_the_ring(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < SIZE; i++) {
@@ -59,7 +59,7 @@ static void more_in_flight_than_there_are_descriptors_breaks_the_ring(void **sta
 	assert_broken();
 }
 
-static void a_ring_that_cannot_be_does_not_start(void **state)
+static void an_invalid_ring_does_not_start(void **state)
 {
 	(void)state;
 	static const struct {
@@ -100,7 +100,7 @@ static void a_ring_that_cannot_be_does_not_start(void **state)
 	assert_int_equal(vring_start(&vring_rig.vring), 0);
 }
 
-static void a_ring_whose_memory_goes_is_broken(void **state)
+static void removed_memory_stops_the_ring(void **state)
 {
 	(void)state;
 	vring_rig_offer_good();
@@ -163,7 +163,7 @@ static const struct {
 	  { { BUF, 8, 0, 0 } } },
 };
 
-static void a_chain_that_is_wrong_is_answered_and_the_next_is_served(void **state)
+static void an_invalid_chain_is_returned_and_the_next_is_served(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < G_N_ELEMENTS(bad_chains); i++) {
@@ -188,7 +188,7 @@ static void a_chain_that_is_wrong_is_answered_and_the_next_is_served(void **stat
 	assert_int_equal(vring_rig_take_signals(vring_rig.call_fd), 1);
 }
 
-static void more_than_four_gigabytes_are_refused(void **state)
+static void chains_above_four_gigabytes_are_refused(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 66; i++)
@@ -206,7 +206,7 @@ static void more_than_four_gigabytes_are_refused(void **state)
 	assert_int_equal(vring_rig.chain.out_size, UINT64_C(63) * SECOND_SIZE);
 }
 
-static void only_bad_chains_do_not_keep_the_device_for_ever(void **state)
+static void invalid_chains_do_not_block_the_device(void **state)
 {
 	(void)state;
 	vring_rig.desc[0] = (struct vring_desc){ 0, 8, 0, 0 };
@@ -219,7 +219,7 @@ static void only_bad_chains_do_not_keep_the_device_for_ever(void **state)
 
 /* Each of them can be a circle of a thousand steps: in one go, the device would be gone for
  * milliseconds. */
-static void many_bad_chains_are_skipped_in_several_goes(void **state)
+static void many_invalid_chains_are_skipped_over_several_pops(void **state)
 {
 	(void)state;
 	unsigned n_goes = 1;
@@ -298,7 +298,7 @@ static void an_indirect_table_may_be_longer_than_the_ring(void **state)
 	assert_int_equal(vring_rig.used->idx, 1);
 }
 
-static void a_held_chain_can_be_walked_again_while_it_is_good(void **state)
+static void a_held_chain_can_be_read_again_while_it_is_valid(void **state)
 {
 	(void)state;
 	struct vring_chain again;
@@ -350,7 +350,7 @@ static void chains_in_flight_survive_a_stop(void **state)
 	assert_true(vring_pop(&vring_rig.vring, &vring_rig.chain));
 }
 
-static void a_used_index_that_cannot_be_true_is_not_believed(void **state)
+static void an_impossible_used_index_is_ignored(void **state)
 {
 	(void)state;
 	vring_stop(&vring_rig.vring);
@@ -365,22 +365,22 @@ static void a_used_index_that_cannot_be_true_is_not_believed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		VRING_TEST(a_head_out_of_range_breaks_the_ring_until_it_is_set_up_again),
-		VRING_TEST(an_available_index_too_far_ahead_breaks_the_ring),
-		VRING_TEST(more_in_flight_than_there_are_descriptors_breaks_the_ring),
-		VRING_TEST(a_ring_that_cannot_be_does_not_start),
-		VRING_TEST(a_ring_whose_memory_goes_is_broken),
-		VRING_TEST(a_chain_that_is_wrong_is_answered_and_the_next_is_served),
-		VRING_TEST(more_than_four_gigabytes_are_refused),
-		VRING_TEST(only_bad_chains_do_not_keep_the_device_for_ever),
-		VRING_TEST(many_bad_chains_are_skipped_in_several_goes),
+		VRING_TEST(a_head_out_of_range_stops_the_ring_until_it_is_set_up_again),
+		VRING_TEST(an_available_index_too_far_ahead_stops_the_ring),
+		VRING_TEST(more_chains_in_flight_than_descriptors_stop_the_ring),
+		VRING_TEST(an_invalid_ring_does_not_start),
+		VRING_TEST(removed_memory_stops_the_ring),
+		VRING_TEST(an_invalid_chain_is_returned_and_the_next_is_served),
+		VRING_TEST(chains_above_four_gigabytes_are_refused),
+		VRING_TEST(invalid_chains_do_not_block_the_device),
+		VRING_TEST(many_invalid_chains_are_skipped_over_several_pops),
 		VRING_TEST(a_chain_is_split_into_what_is_read_and_what_is_written),
 		VRING_TEST(a_buffer_may_cross_into_the_next_region),
 		VRING_TEST(an_indirect_table_may_be_longer_than_the_ring),
-		VRING_TEST(a_held_chain_can_be_walked_again_while_it_is_good),
+		VRING_TEST(a_held_chain_can_be_read_again_while_it_is_valid),
 		VRING_TEST(indices_wrap_at_65536),
 		VRING_TEST(chains_in_flight_survive_a_stop),
-		VRING_TEST(a_used_index_that_cannot_be_true_is_not_believed),
+		VRING_TEST(an_impossible_used_index_is_ignored),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR); /* broken rings say so at each turn */

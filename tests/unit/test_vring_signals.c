@@ -16,7 +16,7 @@ static void push_good(unsigned n)
 	}
 }
 
-static void one_signal_tells_of_all_that_was_pushed(void **state)
+static void one_signal_covers_all_pushed_chains(void **state)
 {
 	(void)state;
 	vring_notify(&vring_rig.vring);
@@ -35,7 +35,7 @@ static void one_signal_tells_of_all_that_was_pushed(void **state)
 	assert_int_equal(vring_rig_take_signals(vring_rig.call_fd), 0);
 }
 
-static void with_event_idx_the_guest_is_told_at_the_entry_it_names(void **state)
+static void with_event_idx_the_guest_is_signalled_at_its_used_event(void **state)
 {
 	(void)state;
 	static const struct {
@@ -98,7 +98,7 @@ static void a_call_counter_that_is_full_does_not_block(void **state)
 	assert_true(vring_rig_take_signals(vring_rig.call_fd) == full);
 }
 
-static void kicks_are_asked_for_with_flags(void **state)
+static void kicks_are_requested_by_flags(void **state)
 {
 	(void)state;
 	vring_disable_kicks(&vring_rig.vring);
@@ -110,7 +110,7 @@ static void kicks_are_asked_for_with_flags(void **state)
 	assert_true(vring_enable_kicks(&vring_rig.vring));
 }
 
-static void kicks_are_asked_for_with_avail_event(void **state)
+static void kicks_are_requested_by_avail_event(void **state)
 {
 	(void)state;
 	uint16_t *avail_event = (uint16_t *)(void *)&vring_rig.used->ring[SIZE];
@@ -130,12 +130,12 @@ static void kicks_are_asked_for_with_avail_event(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		VRING_TEST(one_signal_tells_of_all_that_was_pushed),
-		VRING_TEST(with_event_idx_the_guest_is_told_at_the_entry_it_names),
+		VRING_TEST(one_signal_covers_all_pushed_chains),
+		VRING_TEST(with_event_idx_the_guest_is_signalled_at_its_used_event),
 		VRING_TEST(a_new_call_descriptor_is_signalled_once_while_the_ring_runs),
 		VRING_TEST(a_call_counter_that_is_full_does_not_block),
-		VRING_TEST(kicks_are_asked_for_with_flags),
-		VRING_TEST(kicks_are_asked_for_with_avail_event),
+		VRING_TEST(kicks_are_requested_by_flags),
+		VRING_TEST(kicks_are_requested_by_avail_event),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR); /* broken rings say so at each turn */

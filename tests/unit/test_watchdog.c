@@ -178,7 +178,7 @@ static void send_half_a_message(void)
 	assert_false(comes_within(MAX_STALL_MS / 2));
 }
 
-static void a_message_that_came_in_half_is_finished_by_the_main_thread(void **state)
+static void the_main_thread_finishes_a_partial_message(void **state)
 {
 	uint8_t rest[8 + 16] = { 16 };
 
