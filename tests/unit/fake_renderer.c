@@ -69,7 +69,20 @@ static int create_blob(struct renderer *renderer, const struct renderer_blob_arg
 
 	resource->iov = args->iov;
 	*ret = &resource->base;
-	get_fake(renderer)->n_attached++;
+	get_fake(renderer)->n_attached += args->iov != NULL;
+	return 0;
+}
+
+static int export_blob(struct renderer *renderer, struct renderer_resource *resource,
+		       struct renderer_blob_export *ret)
+{
+	struct fake_renderer *fake = get_fake(renderer);
+
+	(void)resource;
+	if (!fake->export_memory)
+		return -ENOTSUP;
+	fake->n_exported++;
+	*ret = (struct renderer_blob_export){ fake->export_memory(), FAKE_RENDERER_MAP_INFO };
 	return 0;
 }
 
@@ -272,6 +285,7 @@ static const struct renderer_ops fake_ops = {
 	.free = free_renderer,
 	.resource_create = create_resource,
 	.resource_create_blob = create_blob,
+	.blob_export = export_blob,
 	.resource_free = free_resource,
 	.resource_attach = attach_backing,
 	.resource_detach = detach_backing,

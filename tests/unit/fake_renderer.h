@@ -6,17 +6,21 @@
  * that a test can say that nothing is left, and dies on what the device must never ask of it.
  */
 
+#include <linux/virtio_gpu.h>
 #include <stdbool.h>
 
 #include "render/renderer.h"
 
 #define FAKE_RENDERER_MAX_FENCES 4096
+#define FAKE_RENDERER_MAP_INFO   VIRTIO_GPU_MAP_CACHE_WC
 
 struct fake_renderer {
 	struct renderer base;
 	int n_resources, n_contexts, n_attached, n_exported, n_resets;
 	int fence_result; /* of fence_create */
 	bool has_dmabufs;
+	int (*export_memory)(
+		void);      /* of a host blob: a new descriptor; NULL: it cannot be exported */
 	bool hides_poll_fd; /* as a library that has none */
 	int poll_fd;
 	struct renderer_fence fences[FAKE_RENDERER_MAX_FENCES]; /* all that were created */
