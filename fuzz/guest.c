@@ -367,6 +367,58 @@ static void fill_words(struct draft *draft, struct input *in)
 	draft->size += draft->submit.size;
 }
 
+/* One of gfxstream's commands: its first word, and how many there are. */
+static const struct gfxstream_command {
+	uint16_t op;
+	uint8_t n_words;
+} gfxstream_commands[8] = {
+	{ 0x1001, 2 },                 /* begin a ring */
+	{ 0x1002, 2 },                 /* ping */
+	{ 0xa003, 14 },                /* announce an image */
+	{ 0xa003, 14 }, { 0x9000, 3 }, /* fences */
+	{ 0xa000, 5 },  { 0xa004, 4 }, { 0xf002, 1 },
+};
+
+static void fill_gfxstream(struct draft *draft, struct input *in)
+{
+	const struct gfxstream_command *command = &gfxstream_commands[input_below(in, 8)];
+	uint32_t words[14] = { command->op };
+	uint8_t shape = input_u8(in);
+
+	if (command->op == 0xa003) { /* of a render target, that is a blob later */
+		const uint32_t image[12] = { 2, take_format(in), 2, take_size(in), take_size(in), 1,
+					     1 };
+
+		memcpy(words + 1, image, sizeof(image));
+		words[12] = 1 + input_below(in, 4);
+	} else {
+		words[1] = take_id(in);
+	}
+	if (shape & 0x80)
+		words[shape & 0x40 ? 0 : 1 + input_below(in, 13)] = input_number(in);
+	draft->submit.size = (command->n_words - (shape & 1u)) * 4u;
+	memcpy(draft->bytes + draft->size, words, draft->submit.size);
+	draft->size += draft->submit.size;
+}
+
+/* A ring, or an image that was announced. */
+static void fill_gfxstream_blob(struct draft *draft, struct input *in)
+{
+	static const uint64_t sizes[8] = { 0x103000, 0x103000,  0x103001, 0x102fff,
+					   0x1000,   0x1001000, 0x10000,  64 * 64 * 4 };
+	uint8_t shape;
+
+	draft->create_blob.resource_id = take_id(in);
+	shape = input_u8(in);
+	draft->create_blob.blob_mem = VIRTIO_GPU_BLOB_MEM_HOST3D;
+	draft->create_blob.blob_flags = shape >> 3 & 7;
+	draft->create_blob.size = sizes[shape & 7];
+	if (shape & 0x40)
+		draft->create_blob.blob_id = 1 + input_below(in, 4);
+	if (shape & 0x80)
+		draft->create_blob.size = input_number64(in);
+}
+
 /* Any bytes, of any type. */
 static void fill_raw(struct draft *draft, struct input *in)
 {
@@ -414,6 +466,8 @@ static const struct kind {
 	KIND(RESOURCE_CREATE_BLOB, virtio_gpu_resource_create_blob, fill_create_host_blob),
 	KIND(RESOURCE_MAP_BLOB, virtio_gpu_resource_map_blob, fill_map_blob),
 	KIND(RESOURCE_UNMAP_BLOB, virtio_gpu_resource_unmap_blob, fill_id),
+	KIND(SUBMIT_3D, virtio_gpu_cmd_submit, fill_gfxstream),
+	KIND(RESOURCE_CREATE_BLOB, virtio_gpu_resource_create_blob, fill_gfxstream_blob),
 #undef KIND
 };
 

@@ -15,7 +15,7 @@ import session
 # ---- fuzz_command.c ----
 (CREATE_2D, UNREF, SET_SCANOUT, FLUSH, TRANSFER_2D, ATTACH, DETACH, DISPLAY_INFO, EDID, UUID, BLOB, SCANOUT_BLOB,
  CAPSET_INFO, CAPSET, CTX_CREATE, CTX_DESTROY, CTX_ATTACH, CTX_DETACH, CREATE_3D, TO_HOST_3D, FROM_HOST_3D, SUBMIT,
- UPDATE_CURSOR, MOVE_CURSOR, RAW, STREAM, WORDS, HOST_BLOB, MAP, UNMAP) = range(30)
+ UPDATE_CURSOR, MOVE_CURSOR, RAW, STREAM, WORDS, HOST_BLOB, MAP, UNMAP, GFXSTREAM, GFXSTREAM_BLOB) = range(32)
 KICK, FENCE, RING, INDIRECT, CUT, REPLY, CONTEXT, OTHER_QUEUE = (1 << i for i in range(8))
 TURN = 0x10
 READ_AND_ANSWER = bytes([10 | TURN, 1])  # an answer takes its numbers from what follows
@@ -129,6 +129,24 @@ def command_seeds():
 
 def virgl_seeds():
     return (seed for seed in command_seeds() if seed[0] & 3 == 0)
+
+
+# ---- fuzz_gfxstream.c ----
+BEGIN, PING, ANNOUNCE = 0, 1, 2
+GFX_RING = [command(CTX_CREATE, 4, 3), command(GFXSTREAM_BLOB, 1, 8), command(GFXSTREAM, BEGIN, 0, 1), command(GFXSTREAM, PING, 0, 1)]
+GFX_IMAGE = [command(CTX_CREATE, 4, 3), command(GFXSTREAM, ANNOUNCE, 0, 0, 63, 63, 0), command(GFXSTREAM_BLOB, 2, 0x4f, 0),
+             command(CTX_ATTACH, 2), command(SET_SCANOUT, 2, 0, 15), command(FLUSH, 2, 15), READ_AND_ANSWER]
+GFX_FENCES = [command(SUBMIT, 1, shape=KICK | FENCE | RING, extra=[i]) for i in (0, 1, 2)] + [PASS_FENCES]
+
+
+def gfxstream_seeds():
+    yield from virgl_seeds()
+    for ending in ([command(CTX_DESTROY)], [command(UNREF, 1), command(UNREF, 2)], [command(CTX_DETACH, 1)], RESET, GFX_FENCES,
+                   [command(GFXSTREAM, BEGIN, 0, 1)], [command(CTX_DESTROY), command(CTX_CREATE, 4, 3)], STOP_AND_CONT):
+        for scenario in (GFX_RING, GFX_IMAGE, GFX_RING + GFX_IMAGE[1:]):
+            yield bytes([0x28, 0x1c]) + b''.join(scenario + ending + LINUX)
+    for size in range(8):
+        yield bytes([0x28, 0x1c]) + b''.join([command(CTX_CREATE, 4, 3), command(GFXSTREAM_BLOB, 1, size), *GFX_RING[2:]])
 
 
 # ---- fuzz_session.c ----
