@@ -186,7 +186,7 @@ static void have_mapped(uint64_t offset)
 
 /* ---- one command at a time ---- */
 
-static void test_a_map_is_answered_when_it_is_in_place(void **state)
+static void a_map_is_answered_when_it_is_in_place(void **state)
 {
 	(void)state;
 	assert_int_equal(map_at(WINDOW - 2 * PAGE), 0);
@@ -204,7 +204,7 @@ static void test_a_map_is_answered_when_it_is_in_place(void **state)
 	assert_int_equal(window.n_maps + window.n_unmaps, 2);
 }
 
-static void test_a_map_that_failed_can_be_tried_again(void **state)
+static void a_map_that_failed_can_be_tried_again(void **state)
 {
 	static const int errors[] = { -EINVAL, -ETIMEDOUT, -ENOTCONN };
 
@@ -221,7 +221,7 @@ static void test_a_map_that_failed_can_be_tried_again(void **state)
 	have_mapped(PAGE);
 }
 
-static void test_what_the_session_refuses_is_an_error_at_once(void **state)
+static void what_the_session_refuses_is_an_error_at_once(void **state)
 {
 	static const struct {
 		int result;
@@ -242,7 +242,7 @@ static void test_what_the_session_refuses_is_an_error_at_once(void **state)
 	have_mapped(0);
 }
 
-static void test_places_outside_of_the_window_are_not_asked_for(void **state)
+static void places_outside_of_the_window_are_not_asked_for(void **state)
 {
 	static const uint64_t offsets[] = { 1,      PAGE - 1,          WINDOW - PAGE,
 					    WINDOW, UINT64_MAX - 4095, UINT64_C(1) << 63 };
@@ -257,7 +257,7 @@ static void test_places_outside_of_the_window_are_not_asked_for(void **state)
 	assert_int_equal(window.n_maps, 0);
 }
 
-static void test_only_mappable_host_blobs_are_mapped(void **state)
+static void only_mappable_host_blobs_are_mapped(void **state)
 {
 	(void)state;
 	assert_int_equal(gpu_guest_unref(BLOB), VIRTIO_GPU_RESP_OK_NODATA);
@@ -275,7 +275,7 @@ static void test_only_mappable_host_blobs_are_mapped(void **state)
 	assert_int_equal(gpu_rig.renderer.n_exported, 0);
 }
 
-static void test_only_memfds_of_the_blobs_size_are_handed_on(void **state)
+static void only_memfds_of_the_blobs_size_are_handed_on(void **state)
 {
 	(void)state;
 	window.memory_size = 2 * PAGE - 1;
@@ -290,7 +290,7 @@ static void test_only_memfds_of_the_blobs_size_are_handed_on(void **state)
 	have_mapped(0);
 }
 
-static void test_a_blob_is_mapped_once(void **state)
+static void a_blob_is_mapped_once(void **state)
 {
 	(void)state;
 	have_mapped(PAGE);
@@ -299,7 +299,7 @@ static void test_a_blob_is_mapped_once(void **state)
 	assert_int_equal(window.n_maps, 1);
 }
 
-static void test_a_map_outlives_its_context(void **state)
+static void a_map_outlives_its_context(void **state)
 {
 	(void)state;
 	have_mapped(0);
@@ -311,7 +311,7 @@ static void test_a_map_outlives_its_context(void **state)
 	assert_int_equal(reply_of(SLOT_OTHER), VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void test_without_a_channel_an_unmap_is_done_at_once(void **state)
+static void without_a_channel_an_unmap_is_done_at_once(void **state)
 {
 	(void)state;
 	have_mapped(0);
@@ -324,7 +324,7 @@ static void test_without_a_channel_an_unmap_is_done_at_once(void **state)
 
 /* ---- commands that wait for another one's map ---- */
 
-static void test_an_unmap_waits_for_the_map_before_it(void **state)
+static void an_unmap_waits_for_the_map_before_it(void **state)
 {
 	(void)state;
 	assert_int_equal(map_at(0), 0);
@@ -338,7 +338,7 @@ static void test_an_unmap_waits_for_the_map_before_it(void **state)
 	assert_int_equal(window.n_unmaps, 1);
 }
 
-static void test_a_second_map_waits_for_the_first(void **state)
+static void a_second_map_waits_for_the_first(void **state)
 {
 	(void)state;
 	assert_int_equal(map_at(0), 0);
@@ -351,7 +351,7 @@ static void test_a_second_map_waits_for_the_first(void **state)
 	assert_int_equal(window.n_maps, 1);
 }
 
-static void test_a_map_waits_for_the_unmap_before_it(void **state)
+static void a_map_waits_for_the_unmap_before_it(void **state)
 {
 	(void)state;
 	have_mapped(0);
@@ -365,7 +365,7 @@ static void test_a_map_waits_for_the_unmap_before_it(void **state)
 	assert_int_equal(reply_of(SLOT_LAST), VIRTIO_GPU_RESP_OK_MAP_INFO);
 }
 
-static void test_a_blob_is_freed_when_it_is_unmapped(void **state)
+static void a_blob_is_freed_when_it_is_unmapped(void **state)
 {
 	(void)state;
 	have_mapped(0);
@@ -377,7 +377,7 @@ static void test_a_blob_is_freed_when_it_is_unmapped(void **state)
 	assert_int_equal(gpu_rig.renderer.n_resources, 0);
 }
 
-static void test_a_blob_is_freed_though_its_unmap_failed(void **state)
+static void a_blob_is_freed_though_its_unmap_failed(void **state)
 {
 	(void)state;
 	have_mapped(0);
@@ -387,7 +387,7 @@ static void test_a_blob_is_freed_though_its_unmap_failed(void **state)
 	assert_int_equal(gpu_rig.renderer.n_resources, 0);
 }
 
-static void test_a_blob_whose_map_is_in_flight_is_unmapped_and_freed(void **state)
+static void a_blob_whose_map_is_in_flight_is_unmapped_and_freed(void **state)
 {
 	(void)state;
 	assert_int_equal(map_at(0), 0);
@@ -400,7 +400,7 @@ static void test_a_blob_whose_map_is_in_flight_is_unmapped_and_freed(void **stat
 	assert_int_equal(gpu_rig.renderer.n_resources, 0);
 }
 
-static void test_a_blob_whose_map_fails_is_freed_without_an_unmap(void **state)
+static void a_blob_whose_map_fails_is_freed_without_an_unmap(void **state)
 {
 	(void)state;
 	assert_int_equal(map_at(0), 0);
@@ -414,7 +414,7 @@ static void test_a_blob_whose_map_fails_is_freed_without_an_unmap(void **state)
 
 /* ---- stops and resets ---- */
 
-static void test_a_map_answered_while_stopped_is_found_in_place(void **state)
+static void a_map_answered_while_stopped_is_found_in_place(void **state)
 {
 	(void)state;
 	assert_int_equal(map_at(0), 0);
@@ -426,7 +426,7 @@ static void test_a_map_answered_while_stopped_is_found_in_place(void **state)
 	assert_int_equal(window.n_maps, 1);
 }
 
-static void test_a_map_refused_while_stopped_is_tried_again(void **state)
+static void a_map_refused_while_stopped_is_tried_again(void **state)
 {
 	(void)state;
 	assert_int_equal(map_at(0), 0);
@@ -439,7 +439,7 @@ static void test_a_map_refused_while_stopped_is_tried_again(void **state)
 	assert_int_equal(window.n_maps, 2);
 }
 
-static void test_an_unmap_answered_while_stopped_is_done(void **state)
+static void an_unmap_answered_while_stopped_is_done(void **state)
 {
 	(void)state;
 	have_mapped(0);
@@ -452,7 +452,7 @@ static void test_an_unmap_answered_while_stopped_is_done(void **state)
 	assert_int_equal(window.n_unmaps, 1);
 }
 
-static void test_a_map_answered_after_cont_is_the_answer(void **state)
+static void a_map_answered_after_cont_is_the_answer(void **state)
 {
 	(void)state;
 	assert_int_equal(map_at(0), 0);
@@ -464,7 +464,7 @@ static void test_a_map_answered_after_cont_is_the_answer(void **state)
 }
 
 /* The front-end has dropped its maps, and would answer for another guest. */
-static void test_a_reset_forgets_a_map_in_each_state(void **state)
+static void a_reset_forgets_a_map_in_each_state(void **state)
 {
 	for (unsigned in_flight = 0; in_flight < 3; in_flight++) {
 		if (in_flight == 1) {
@@ -490,7 +490,7 @@ static void test_a_reset_forgets_a_map_in_each_state(void **state)
 	(void)state;
 }
 
-static void test_the_end_of_the_session_forgets_a_map_in_flight(void **state)
+static void the_end_of_the_session_forgets_a_map_in_flight(void **state)
 {
 	(void)state;
 	assert_int_equal(map_at(0), 0);
