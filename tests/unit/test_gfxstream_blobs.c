@@ -270,21 +270,21 @@ static void a_context_needs_a_capset_that_is_offered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_ring_is_memory_that_can_be_shared_again_and_again),
-		cmocka_unit_test(test_a_blob_that_the_library_does_not_make_is_refused),
-		cmocka_unit_test(test_a_blob_of_guest_memory_is_not_the_librarys),
-		cmocka_unit_test(test_a_blob_that_has_both_memories_is_refused),
-		cmocka_unit_test(test_a_ring_of_a_size_that_ends_the_library_is_not_begun),
-		cmocka_unit_test(test_an_image_is_no_ring),
-		cmocka_unit_test(test_a_ring_is_begun_once_and_may_go_first),
-		cmocka_unit_test(test_short_and_unknown_streams_are_harmless),
-		cmocka_unit_test(test_a_context_goes_while_its_ring_is_in_use),
-		cmocka_unit_test(test_an_announced_image_becomes_a_blob_that_is_not_mapped),
+		cmocka_unit_test(a_ring_is_memory_that_can_be_shared_again_and_again),
+		cmocka_unit_test(a_blob_that_the_library_cannot_create_is_refused),
+		cmocka_unit_test(a_guest_blob_is_not_given_to_the_library),
+		cmocka_unit_test(a_blob_of_guest_and_host_memory_is_refused),
+		cmocka_unit_test(a_ring_size_that_crashes_the_library_is_refused),
+		cmocka_unit_test(an_image_is_not_accepted_as_a_ring),
+		cmocka_unit_test(a_ring_starts_once_and_can_be_destroyed_before_its_context),
+		cmocka_unit_test(short_and_unknown_streams_are_harmless),
+		cmocka_unit_test(a_context_can_be_destroyed_while_its_ring_is_in_use),
+		cmocka_unit_test(an_announced_image_becomes_a_blob_that_is_not_mapped),
 		cmocka_unit_test(an_image_that_the_library_keeps_is_charged_to_the_guest),
 		cmocka_unit_test(an_invalid_image_is_not_announced),
-		cmocka_unit_test(test_vulkans_capset_is_offered_and_filled),
-		cmocka_unit_test(test_contexts_have_a_capset_that_is_offered),
-		cmocka_unit_test(test_contexts_that_come_and_go_fast_are_refused_in_the_end),
+		cmocka_unit_test(vulkans_capset_is_offered_and_filled),
+		cmocka_unit_test(a_context_needs_a_capset_that_is_offered),
+		cmocka_unit_test(too_many_contexts_in_cleanup_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, gfxstream_rig_start, gfxstream_rig_stop);

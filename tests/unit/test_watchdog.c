@@ -385,9 +385,9 @@ int main(void)
 		TEST(a_session_whose_messages_are_answered_outlasts_a_long_call),
 		TEST(test_a_write_that_sleeps_is_interrupted_and_ends_the_session),
 		TEST(test_the_thread_sleeps_while_no_socket_has_an_event),
-		cmocka_unit_test(test_the_process_exits_when_a_message_has_waited_twice_as_long),
-		cmocka_unit_test(test_the_process_obeys_a_signal_during_a_call),
-		cmocka_unit_test(test_the_process_exits_although_its_last_call_does_not_return),
+		cmocka_unit_test(the_process_exits_when_a_message_has_waited_twice_as_long),
+		cmocka_unit_test(the_process_obeys_a_signal_during_a_call),
+		cmocka_unit_test(the_process_exits_although_its_last_call_does_not_return),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
