@@ -501,7 +501,7 @@ static void the_end_of_the_session_forgets_a_map_in_flight(void **state)
 	assert_int_equal(gpu_rig.renderer.n_resources, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(##name, setup, gpu_rig_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, gpu_rig_teardown)
 
 int main(void)
 {
