@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* In a build for coverage: a process that ends by _exit() writes its counters first. */
+/* Builds for coverage: a process that ends by _exit() writes its counters first. */
 _Noreturn void __real__exit(int status);
 _Noreturn void __wrap__exit(int status);
 void __gcov_dump(void);

@@ -72,7 +72,7 @@ static void reset_display(struct display *display)
 {
 	struct fake_display *fake = get_fake(display);
 
-	assert_null(fake->requests); /* the device has cancelled them */
+	assert_null(fake->requests); /* the device must have cancelled all requests */
 	memset(fake->sources, 0, sizeof(fake->sources));
 	memset(fake->widths, 0, sizeof(fake->widths));
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* A display whose requests end when a test says so. It dies on what the device must never ask of
- * it. */
+/* A display whose requests end when a test says so. It aborts on calls that the device must never
+ * make. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,16 +12,16 @@
 struct fake_display {
 	struct display base;
 	bool shows_dmabufs;
-	struct display_request *requests; /* display_request::next; the oldest first */
+	struct display_request *requests; /* linked by display_request::next, oldest first */
 	unsigned n_requests, n_damages, n_changes;
 	struct display_pixels *sources[DISPLAY_MAX_SCANOUTS];
 	uint32_t widths[DISPLAY_MAX_SCANOUTS];
 	unsigned n_cursors, n_moves;
-	uint32_t cursor_pixel; /* the first one of the last image */
+	uint32_t cursor_pixel; /* the first pixel of the last image */
 	int socket;
 };
 
 /* display_free() ends it. */
 void fake_display_init(struct fake_display *fake);
-/* Ends the oldest request. */
+/* Ends the oldest request with @result. */
 void fake_display_answer(struct fake_display *fake, int error, const void *reply);

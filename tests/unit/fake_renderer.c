@@ -22,7 +22,7 @@ struct fake_resource {
 	struct renderer_resource base;
 	uint32_t id;
 	unsigned n_shrinks;
-	const struct iovec *iov; /* the device's; NULL: nothing is attached */
+	const struct iovec *iov; /* owned by the device; NULL: nothing is attached */
 };
 
 static struct fake_renderer *get_fake(struct renderer *renderer)
@@ -112,7 +112,7 @@ static void detach_backing(struct renderer *renderer, struct renderer_resource *
 	struct fake_resource *resource = get_resource(handle);
 
 	assert_non_null(resource->iov);
-	/* What the library does too: the iovecs are still good. */
+	/* Reads the old iovecs, as the library does: they must still be valid. */
 	assert_non_null(resource->iov[0].iov_base);
 	resource->iov = NULL;
 	get_fake(renderer)->n_attached--;
@@ -128,7 +128,7 @@ static int transfer_box(struct renderer *renderer, struct renderer_resource *han
 	return 0;
 }
 
-/* By the CPU: the guest's memory has to be there. */
+/* The CPU reads here, so the guest's memory must be mapped. */
 static int transfer_rows(struct renderer *renderer, struct renderer_resource *handle,
 			 const struct renderer_transfer *transfer)
 {
@@ -144,7 +144,7 @@ static int transfer_rows(struct renderer *renderer, struct renderer_resource *ha
 	return 0;
 }
 
-/* Longer than anything may take in one turn. */
+/* One turn must never take this long. */
 static bool shrink_resource(struct renderer *renderer, struct renderer_resource *handle)
 {
 	if (get_resource(handle)->n_shrinks++ >= get_fake(renderer)->shrinks)

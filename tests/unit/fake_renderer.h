@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * A renderer whose fences pass when a test says so (gpu_rig_pass_fence()). It counts what lives, so
- * that a test can say that nothing is left, and dies on what the device must never ask of it.
+ * A renderer whose fences complete when a test says so (gpu_rig_pass_fence()). It counts live
+ * objects, so that a test can check that nothing is left, and aborts on calls that the device must
+ * never make.
  */
 
 #include <linux/virtio_gpu.h>
@@ -23,18 +24,18 @@ struct fake_renderer {
 		void);      /* of a host blob: a new descriptor; NULL: it cannot be exported */
 	bool hides_poll_fd; /* as a library that has none */
 	int poll_fd;
-	struct renderer_fence fences[FAKE_RENDERER_MAX_FENCES]; /* all that were created */
+	struct renderer_fence fences[FAKE_RENDERER_MAX_FENCES]; /* number of fences created */
 	unsigned n_fences;
-	struct renderer_fence passing; /* told by the next poll */
+	struct renderer_fence passing; /* reported by the next poll */
 
-	/* What was transferred. A picture that is read back has the number of rows as its pixels.
+	/* What was transferred. The pixels that are read back are the number of rows transferred.
 	 */
 	uint32_t n_rows, next_row; /* next_row: below the last piece */
 	uint64_t largest_piece;    /* bytes */
-	unsigned shrinks;          /* of each resource until it is free; each takes long */
+	unsigned shrinks;          /* steps until a resource is free; each step takes long */
 };
 
 /* renderer_free() ends it. */
 void fake_renderer_init(struct fake_renderer *fake);
-/* One that keeps no iovecs and works bit by bit, as the CPU's does. */
+/* A renderer that keeps no iovecs and frees in steps, like the CPU's. */
 void fake_renderer_init_cpu(struct fake_renderer *fake);

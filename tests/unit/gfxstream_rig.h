@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* The gfxstream renderer on the stand-in for its library, which ends the process where the library
- * would: a test that goes on shows that it was not called so. Included first, for cmocka. */
+/* The gfxstream renderer on the stand-in for its library. The stand-in aborts where the library
+ * would crash or hang, so a test that ends proves that no such call was made. Included first, for
+ * cmocka. */
 
 // clang-format off
 #include <setjmp.h>
@@ -35,18 +36,18 @@ struct gfxstream_rig {
 
 extern struct gfxstream_rig gfxstream_rig;
 
-/* For cmocka, once in a process: starts the renderer, with one context GFX_CTX. */
+/* Setup for cmocka, once in a process: starts the renderer, with one context GFX_CTX. */
 int gfxstream_rig_start(void **state);
 int gfxstream_rig_stop(void **state);
-/* NULL, and why in *@ret_message (freed with g_free()). */
+/* NULL, with the reason in *@ret_message (freed with g_free()), if it does not start. */
 struct renderer *gfxstream_rig_new(const struct gfxstream_options *options, char **ret_message);
 
-/* Of a texture that the guest made. */
+/* Arguments of a texture that the guest creates. */
 struct renderer_resource_args gfxstream_rig_args(uint32_t id, uint32_t width, uint32_t height);
-/* A 2D resource, without backing. */
+/* Creates a 2D resource without backing. */
 struct renderer_resource *gfxstream_rig_new_2d(uint32_t id, uint32_t format, uint32_t width,
 					       uint32_t height);
-/* A host blob; NULL: refused. */
+/* Creates a host blob; NULL if it is refused. */
 struct renderer_resource *gfxstream_rig_new_blob(uint32_t id, uint64_t blob_id, uint64_t size);
 void gfxstream_rig_free(struct renderer_resource *resource);
 

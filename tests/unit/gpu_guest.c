@@ -21,7 +21,7 @@ const struct vring_used *gpu_guest_used(unsigned queue)
 	return (void *)(gpu_rig.memory + queue * RING_AT + USED_AT);
 }
 
-/* Each queue has slots of its own. */
+/* Each queue has its own slots. */
 static uint8_t *slot_memory(unsigned queue, unsigned slot)
 {
 	return gpu_rig.memory + SLOTS_AT + (queue * N_SLOTS + slot) * SLOT_SIZE;

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * The real device in a real vhost-user session, between a fake renderer and a fake display, with
- * the front-end's part in the test's hand; the guest's is gpu_guest.h. Commands are offered in
- * slots: slot n has three descriptors, a place for its request and one for its response. The
- * tear-down checks that nothing is counted or held any more.
+ * The real device in a real vhost-user session, between a fake renderer and a fake display. The
+ * test acts as the front-end, and through gpu_guest.h as the guest. Commands are put into slots:
+ * slot n has three descriptors, a request buffer and a response buffer. The tear-down checks that
+ * no object is counted or held any more.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,18 +39,18 @@
 #define SLOT_SIZE 0x1000u
 #define REPLY_AT  0x800u
 #define N_SLOTS   (RING_SIZE / 3)
-#define DATA_AT   0x80000u /* up to the end: for backings */
+#define DATA_AT   0x80000u /* for backings, up to the end */
 
-/* The one that the tests of a program use. */
+/* The rig of the running test. */
 extern struct gpu_rig {
 	struct loop loop;
 	struct fake_renderer renderer;
 	struct fake_display display;
 	struct gpu_device *device;
-	struct vhost_session *session; /* NULL when it has ended */
-	int front_end;                 /* the other end of its socket */
+	struct vhost_session *session; /* NULL after the session has ended */
+	int front_end;                 /* the front-end's end of the socket */
 	int kick_fds[N_QUEUES], call_fds[N_QUEUES], memory_fd;
-	uint8_t *memory; /* the guest's, MEM_SIZE bytes from GPA */
+	uint8_t *memory; /* guest memory, MEM_SIZE bytes from GPA */
 	uint16_t bases[N_QUEUES];
 } gpu_rig;
 
@@ -60,11 +60,12 @@ int gpu_rig_setup_renderer(const struct gpu_limits *limits, bool hides_poll_fd);
 int gpu_rig_setup_cpu(void **state); /* with fake_renderer_init_cpu() */
 int gpu_rig_teardown(void **state);
 
-void gpu_rig_turn(void); /* the loop, as often as anything here takes */
+void gpu_rig_turn(void); /* Turns the loop as often as any test needs. */
 
-/* A message of the front-end's, and as many turns as it takes. @fd is borrowed; -1: none. */
+/* Sends a message of the front-end and turns the loop. @fd is borrowed; -1: none. */
 void gpu_rig_tell(uint32_t request, const void *payload, uint32_t size, int fd);
-void gpu_rig_tell_memory(uint32_t request); /* ADD_MEM_REG or REM_MEM_REG of the guest's memory */
+/* Sends ADD_MEM_REG or REM_MEM_REG for the guest's memory. */
+void gpu_rig_tell_memory(uint32_t request);
 void gpu_rig_set_features(uint64_t features);
 void gpu_rig_stop_queue(unsigned queue);
 void gpu_rig_start_queue(unsigned queue);
@@ -74,6 +75,5 @@ void gpu_rig_reset_device(void);
 void gpu_rig_open_session(void);
 void gpu_rig_close_session(void);
 
-/* What passes is the fence that was created as number @n (from 0) and all before it on its
- * timeline. */
+/* Completes the fence that was created as number @n (from 0), and all before it on its timeline. */
 void gpu_rig_pass_fence(unsigned n);

@@ -34,7 +34,7 @@ int picture_rows(struct display_pixels *source, const struct rect *r, struct iov
 	assert_true(rect_is_within(r, picture->width, picture->height));
 	if (picture->rows_error)
 		return picture->rows_error;
-	if (source->ops->prepare) { /* only what was prepared last is readable */
+	if (source->ops->prepare) { /* only the rectangle that was prepared last is readable */
 		struct rect readable = rect_intersect(r, &picture->prepared);
 		assert_true(rect_is_equal(&readable, r));
 	}

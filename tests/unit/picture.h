@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* A picture in memory that a display shows, its rows as far apart as its stride says. */
+/* A picture in memory that a display shows, with rows at its stride. */
 
 #include <stdint.h>
 
@@ -15,17 +15,17 @@ struct picture {
 	struct rect prepared; /* the last */
 	unsigned prepares;
 	int error;       /* -errno of prepare */
-	int piece_limit; /* pixels a piece; 0: none */
+	int piece_limit; /* pixels in a piece; 0: one piece */
 	int rows_error;  /* -errno of rows */
 };
 
-/* For a picture that is to be prepared, instead of those of picture_init(). */
+/* Replaces the operations of picture_init() for a picture that must be prepared. */
 extern const struct display_pixels_ops picture_prepared_ops;
-/* The same, a band at a time. */
+/* The same, prepared band by band. */
 extern const struct display_pixels_ops picture_banded_ops;
 
 void picture_init(struct picture *picture, uint32_t width, uint32_t height, uint32_t seed);
-/* Overwrites and frees, so that nobody can go on reading unnoticed. */
+/* Overwrites the pixels before it frees them, so that later reads are noticed. */
 void picture_finish(struct picture *picture);
 void picture_fill(struct picture *picture, uint32_t seed);
 /* As display_pixels_ops::rows. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* A sandbox cannot be left, so each test of one is a child. How it ended is the result: 0, the
- * status of the CHECK that failed, or BY_SIGNAL + the signal. */
+/* A process cannot leave a sandbox, so each test runs in a child. The result is the child's exit
+ * status: 0, or the status of the CHECK that failed; or BY_SIGNAL + the signal that ended it. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,9 +21,9 @@
 		}                                                                                  \
 	} while (0)
 
-/* _exit(), but a build for coverage writes its counters first, if it still can: not without the
- * place for them, nor with the filter of 2D, to which that would be an attack. */
+/* Calls _exit(). A build for coverage first writes its counters, except in the 2D filter, which
+ * would end the process. */
 _Noreturn void sandbox_child_end(int status);
 
-/* Runs @fn in a child. Its exit status, BY_SIGNAL + the signal that ended it, or -1. */
+/* Runs @fn in a child. Returns its exit status, BY_SIGNAL + the signal that ended it, or -1. */
 int sandbox_child_run(void (*fn)(const void *), const void *data);

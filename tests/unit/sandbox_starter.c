@@ -22,7 +22,7 @@ void starter_be_nobody(void)
 		_exit(NO_VERDICT);
 	CHECK(setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
 	      setresuid(NOBODY, NOBODY, NOBODY) == 0);
-	prctl(PR_SET_DUMPABLE, 1); /* its /proc is its own, as after exec */
+	prctl(PR_SET_DUMPABLE, 1); /* its own /proc, as after exec */
 }
 
 void starter_be_without_user_namespaces(void)

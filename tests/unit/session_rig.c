@@ -134,7 +134,7 @@ static void on_ended(void *data, int error)
 {
 	assert_ptr_equal(data, &session_rig.loop);
 	session_rig.ended_error = error;
-	vhost_session_free(session_rig.session); /* must be safe here */
+	vhost_session_free(session_rig.session); /* closing must be allowed here */
 	session_rig.session = NULL;
 }
 

@@ -2,9 +2,8 @@
 #pragma once
 
 /*
- * A session with the front-end's end of its socket pair in the test's hand. The back-end only
- * writes down what it is told, as words in a line: "start0 kick0 stop0". Every test ends by
- * checking that no descriptor is left.
+ * A session; the test has the front-end's end of its socket pair. The back-end records its calls as
+ * words in a line: "start0 kick0 stop0". Every test ends with a check that no descriptor leaked.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,13 +33,13 @@
 #define USER     UINT64_C(0x7f0000000000)
 #define MEM_SIZE 0x20000u
 
-/* The one that the tests of a program use. */
+/* The rig of the running test. */
 extern struct session_rig {
 	struct loop loop;
-	struct vhost_session *session; /* NULL when it has ended */
-	int front_end;                 /* the other end of its socket */
+	struct vhost_session *session; /* NULL after the session has ended */
+	int front_end;                 /* the front-end's end of the socket */
 	int ended_error;
-	GString *told; /* what the back-end was told */
+	GString *told; /* the recorded calls */
 	uint64_t features;
 	int gpu_fd;
 	uint8_t config[256];
@@ -49,35 +48,35 @@ extern struct session_rig {
 
 int session_rig_setup(void **state);
 int session_rig_teardown(void **state);
-void session_rig_open(void); /* a new session, when the one before has ended */
+void session_rig_open(void); /* Starts a new session after the last one has ended. */
 void session_rig_turn(void);
 
-/* The back-end was told that, and no more, since the last call. */
+/* Asserts that the back-end got exactly these calls since the last check. */
 void session_rig_assert_told(const char *want);
 void session_rig_assert_ended(int error);
 
-/* Raw bytes with descriptors; the loop does not turn. */
+/* Sends raw bytes with descriptors, without turning the loop. */
 void session_rig_send_bytes(const void *bytes, size_t size, const int *fds, unsigned n_fds);
 void session_rig_send(uint32_t request, uint32_t flags, const void *payload, uint32_t size,
 		      const int *fds, unsigned n_fds);
 
 bool session_rig_has_reply(void);
-/* Reads one reply; returns the size of its payload. */
+/* Reads one reply and returns the size of its payload. */
 uint32_t session_rig_receive(uint32_t request, void *payload, size_t room);
 uint64_t session_rig_receive_u64(uint32_t request);
 
-/* From here on the loop turns. */
+/* The functions below turn the loop. */
 uint64_t session_rig_get_u64(uint32_t request);
 void session_rig_set_u64(uint32_t request, uint64_t value);
-/* With REPLY_ACK agreed: 0 or 1. */
+/* The result of a request with NEED_REPLY: 0 or 1. */
 uint64_t session_rig_ask(uint32_t request, const void *payload, uint32_t size, int fd);
 void session_rig_agree(void); /* on all features */
 void session_rig_set_state(uint32_t request, uint32_t index, uint32_t num);
 void session_rig_set_queue_fd(uint32_t request, uint64_t index, int fd);
 void session_rig_set_addresses(uint32_t index, uint64_t desc);
 uint32_t session_rig_get_base(uint32_t index);
-/* One region, big enough for the rings; nothing of it is looked at here. */
+/* Shares one region that is large enough for the rings; these tests do not read it. */
 void session_rig_add_memory(void);
-/* Both sides' part of a ring up to, but not with, the enabling. Returns the kick descriptor. */
+/* Sets up a ring, on both sides, without enabling it. Returns the kick descriptor. */
 int session_rig_set_up_ring(uint32_t index, uint32_t base);
 void session_rig_kick(int fd);

@@ -32,7 +32,7 @@ static void on_told(struct vhost_mapping *mapping, int error)
 
 	owner->told = error;
 	owner->n_told++;
-	/* It is the owner's again, unless it is mapped now. */
+	/* The owner has it again, unless it is mapped now. */
 	if (error)
 		assert_null(mapping->part);
 }
@@ -95,7 +95,7 @@ struct request {
 	struct vhost_user_shmem_map map;
 } __attribute__((packed));
 
-/* The descriptor that came, or -1. */
+/* Returns the descriptor that came with the message, or -1. */
 static int receive(struct request *ret, size_t size)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))];

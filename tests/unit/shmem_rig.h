@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * What keeps track of the front-end's window (vhost/shmem.h), with the front-end's end of its
- * channel in the test's hand. Owner n wants a file of its own, of PAGE bytes, in page n of the
- * window, unless a test says otherwise. Every test ends by checking that no descriptor is left.
+ * The maps in the front-end's window (vhost/shmem.h); the test has the front-end's end of the
+ * channel. Owner n maps its own file of PAGE bytes at page n of the window, unless a test says
+ * otherwise. Every test ends with a check that no descriptor leaked.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,13 +34,13 @@ struct owner {
 	int fd; /* of its file */
 };
 
-/* The one that the tests of a program use. */
+/* The rig of the running test. */
 extern struct shmem_rig {
 	struct loop loop;
 	struct shmem shmem;
-	int front_end; /* the other end of the channel; -1: none */
+	int front_end; /* the front-end's end of the channel; -1: closed */
 	struct owner owners[N_OWNERS];
-	int failed; /* what ended the session; 0: nothing */
+	int failed; /* the error that ended the session; 0: none */
 	int n_descriptors;
 } shmem_rig;
 
@@ -49,24 +49,25 @@ int shmem_rig_teardown(void **state);
 void shmem_rig_connect(void); /* a new channel */
 void shmem_rig_turn(void);
 
-/* Has @size bytes mapped at @offset. */
+/* Requests a map of @size bytes at @offset. */
 int shmem_rig_map_at(unsigned n, uint64_t offset, uint64_t size);
 int shmem_rig_map(unsigned n);
 int shmem_rig_unmap(unsigned n);
 void shmem_rig_forget(unsigned n);
 
-/* The next request is that, of page @n, whole and with the right descriptors; a barrier's @n is 0.
- */
+/* Asserts that the next request is of that kind, for the whole of page @n, with the right
+ * descriptor; @n of a barrier is 0. */
 void shmem_rig_expect(uint32_t request, unsigned n);
 void shmem_rig_expect_nothing(void);
 void shmem_rig_answer(uint32_t request, uint64_t value);
 /* Any bytes. */
 void shmem_rig_send(const void *bytes, size_t size);
-/* Owner @n was told @error since the last look, once; NOT_TOLD: nothing. */
+/* Asserts that owner @n was called back once with @error since the last check; NOT_TOLD: not at
+ * all. */
 void shmem_rig_assert_told(unsigned n, int error);
 
-/* Each runs to its end: page n is mapped, or not any more. */
+/* Each completes the whole exchange: page n is mapped, or unmapped. */
 void shmem_rig_have_mapped(unsigned n);
 void shmem_rig_have_unmapped(unsigned n);
-/* What is in flight has waited for too long. */
+/* Lets the request in flight time out. */
 void shmem_rig_run_out_of_time(void);

@@ -30,7 +30,7 @@ void socket_rig_connect(int buffer, int *ret_old)
 		*ret_old = fd_steal(&socket_rig.peer);
 	fd_close(&socket_rig.peer);
 	assert_int_equal(display_set_socket(socket_rig.display, pair[1]), 0);
-	if (buffer) /* the display has not sent yet */
+	if (buffer) /* the display has not sent these bytes yet */
 		setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	socket_rig.peer = pair[0];
 }
@@ -74,7 +74,7 @@ void socket_rig_read(void *bytes, size_t size)
 			continue;
 		}
 		assert_int_equal(n, -1);
-		assert_true(idle++ < 10); /* else the message never comes */
+		assert_true(idle++ < 10); /* without this the message never comes */
 		assert_int_equal(loop_turn(&socket_rig.loop, 10), 0);
 	}
 }

@@ -2,8 +2,7 @@
 #pragma once
 
 /*
- * The front-end's end of a socket display's socket: it reads message by message and checks each
- * byte.
+ * The front-end's end of the display socket. It reads message by message and checks each byte.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,15 +19,15 @@
 #include "display/socket/wire.h"
 #include "picture.h"
 
-/* The one that the tests of a program use. */
+/* The rig of the running test. */
 extern struct socket_rig {
 	struct loop loop;
 	struct display *display;
-	int peer;    /* our end; -1: none */
-	int last_fd; /* that came with a message; -1: none */
+	int peer;    /* the front-end's end; -1: none */
+	int last_fd; /* the descriptor that came with a message; -1: none */
 } socket_rig;
 
-/* A socket buffer that holds less than one band. */
+/* A socket buffer that is smaller than one band. */
 #define SOCKET_RIG_SMALL_BUFFER 8192
 
 int socket_rig_setup(void **state); /* a display without a socket */
@@ -41,36 +40,36 @@ int socket_rig_teardown(void **state);
 void socket_rig_turns(int count);
 struct socket_display *socket_rig_display(void);
 
-/* Gives the display a new peer; the former one is left open in @ret_old if that is not NULL.
- * @buffer: bytes for the display to send to, 0: the usual. */
+/* Gives the display a new socket. The old one stays open in *@ret_old if @ret_old is not NULL.
+ * @buffer: size of the socket's send buffer in bytes, 0: the default. */
 void socket_rig_connect(int buffer, int *ret_old);
-/* The first words on a new socket. */
+/* Reads the first messages on a new socket. */
 void socket_rig_negotiate(uint64_t offered);
 void socket_rig_connect_and_negotiate(int buffer);
 
-/* Reads what there is, at most @size bytes. -1: nothing now, 0: the end. */
+/* Reads at most @size available bytes. -1: none now, 0: the end. */
 ssize_t socket_rig_recv(void *bytes, size_t size);
-/* Lets the display send and reads until there are @size bytes. */
+/* Turns the loop and reads until there are @size bytes. */
 void socket_rig_read(void *bytes, size_t size);
 
 void socket_rig_expect_silence(void);
 void socket_rig_expect_end(void);
 void socket_rig_expect_header(uint32_t request, uint32_t size);
 void socket_rig_expect(uint32_t request, const void *payload, uint32_t size);
-/* A message whose payload is 32-bit words. */
+/* Asserts that the next message has these 32-bit words as payload. */
 #define socket_rig_expect_words(request, ...)                                                      \
 	socket_rig_expect(request, (uint32_t[]){ __VA_ARGS__ }, sizeof((uint32_t[]){ __VA_ARGS__ }))
 /* Reads one UPDATE of exactly that rectangle, with the picture's pixels. */
 void socket_rig_expect_update(unsigned scanout, const struct picture *picture, uint32_t x,
 			      uint32_t y, uint32_t width, uint32_t height);
-/* Reads one CURSOR_UPDATE that says all of @cursor. */
+/* Reads one CURSOR_UPDATE with all fields of @cursor. */
 void socket_rig_expect_cursor(uint32_t scanout, const struct display_cursor *cursor);
 
-/* Sends a header, which may lie about the payload's @size, and @payload_bytes of one. */
+/* Sends a header with any @size, right or wrong, and @payload_bytes bytes of payload. */
 void socket_rig_say(uint32_t request, uint32_t flags, uint32_t size, const void *payload,
 		    size_t payload_bytes);
 void socket_rig_reply(uint32_t request, const void *payload, uint32_t size);
 
-/* Of 700x500 pixels; @fd is borrowed. */
+/* A dma-buf of 700x500 pixels; @fd is borrowed. */
 struct dmabuf socket_rig_dmabuf(int fd, uint64_t modifier);
-extern const struct rect socket_rig_dmabuf_rect; /* the part of it that the tests show */
+extern const struct rect socket_rig_dmabuf_rect; /* the part of the dma-buf that the tests show */

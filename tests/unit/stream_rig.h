@@ -2,8 +2,7 @@
 #pragma once
 
 /*
- * Commands that are checked before virglrenderer reads them, and resources that they name; there is
- * no library.
+ * Command streams and resources for tests of the checks before virglrenderer. No library is used.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,25 +14,25 @@
 
 #define STREAM_MAX_WORDS 24
 
-/* Resources that the guest has made, but for the last one. QUERIES is no buffer of OpenGL's. */
+/* Resources of the guest; the last one does not exist. OpenGL cannot use QUERIES as a buffer. */
 enum { BUFFER = 1, TEXTURE, VOLUME, SAMPLES, SHORT, BLOCKS, QUERIES, UNKNOWN };
 
 extern struct virgl stream_virgl;
 
-/* A set-up and a tear-down of a group. */
+/* Setup and tear-down of a group. */
 int stream_make_resources(void **state);
 int stream_free_resources(void **state);
 
 bool stream_is_accepted(const uint32_t *words, size_t n);
 
-/* A command that is accepted, until its word @at is @bad. */
+/* A command that is accepted, unless its word @at is @bad. */
 struct refusal {
 	const char *what;
 	uint8_t command, object, n, at;
 	uint32_t bad;
-	uint32_t words[STREAM_MAX_WORDS]; /* word 0 is the header's place */
+	uint32_t words[STREAM_MAX_WORDS]; /* word 0 is the header */
 };
 
 void stream_check_refusals(const struct refusal *refusals, unsigned n);
-/* The library refuses what is cut off, and nobody may read behind its end. */
+/* The library refuses truncated commands; the checks must not read past their end. */
 void stream_cut_refusals(const struct refusal *refusals, unsigned n);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The channel in the back-end's direction: our requests, and the front-end's replies to them. (The
- * front-end's requests are in test_session.c.) Every test ends by checking that no descriptor is
- * left.
+ * The channel in the back-end's direction: our requests and the front-end's replies. (The front-
+ * end's requests are in test_session.c.) Every test ends with a check that no descriptor leaked.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -82,7 +81,7 @@ static void send_reply(uint32_t request, uint64_t value)
 	send_bytes(&b, sizeof(b.header) + b.header.size, 0);
 }
 
-/* Puts a request to map something, with a descriptor. */
+/* Sends a request to map something, with a descriptor. */
 static void put_request(void)
 {
 	const struct vhost_user_shmem_map map = { .id = 1, .shm_offset = 0x1000, .size = 0x2000 };
@@ -90,7 +89,7 @@ static void put_request(void)
 	vhost_channel_request(&channel, MAP, &map, sizeof(map), dup(STDERR_FILENO));
 }
 
-/* Reads a message of the channel's; returns how many descriptors came with it. */
+/* Reads a message of the channel and returns the number of its descriptors. */
 static unsigned read_message(struct bytes *ret)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
@@ -116,7 +115,7 @@ static unsigned read_message(struct bytes *ret)
 	return n_fds;
 }
 
-/* A request that the front-end has read. */
+/* Sends a request that the front-end reads. */
 static void ask(void)
 {
 	struct bytes b;
@@ -141,7 +140,7 @@ static void assert_replied(uint64_t value)
 	vhost_channel_done(&channel);
 }
 
-/* ---- what is sent ---- */
+/* ---- sending ---- */
 
 static void a_request_goes_out_with_its_descriptor_and_needs_a_reply(void **state)
 {
@@ -151,7 +150,7 @@ static void a_request_goes_out_with_its_descriptor_and_needs_a_reply(void **stat
 	(void)state;
 	put_request();
 	assert_int_equal(vhost_channel_flush(&channel), 0);
-	assert_int_equal(channel.out_fd, -1); /* the front-end has one of its own */
+	assert_int_equal(channel.out_fd, -1); /* the front-end has its own copy */
 	assert_int_equal(read_message(&b), 1);
 	assert_int_equal(b.header.request, MAP);
 	assert_int_equal(b.header.flags, NEED_REPLY);
@@ -184,7 +183,7 @@ static void fill_socket(void)
 	assert_int_equal(errno, EAGAIN);
 }
 
-/* Until the channel's socket has room; what is in it are zeros. */
+/* Fills the channel's socket with zeros. */
 static void drain_socket(void)
 {
 	char bytes[4096];
@@ -245,7 +244,7 @@ static void the_longest_reply_fits(void **state)
 	assert_memory_equal(b.payload, &config, sizeof(config));
 }
 
-/* ---- what is received ---- */
+/* ---- receiving ---- */
 
 static void each_request_gets_its_reply(void **state)
 {

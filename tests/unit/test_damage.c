@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Damage never loses a pixel, never grows, and stays small: random rectangles against a bitmap.
+ * Damage never loses a pixel, never grows beyond its box, and stays small: random rectangles are
+ * compared with a bitmap.
  */
 #include <setjmp.h>
 #include <stdarg.h>

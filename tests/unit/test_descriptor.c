@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Descriptors of the front-end that are not what the request takes. Each of them ends its session
- * with one line: nothing may wait on it.
+ * Descriptors of the front-end that a request cannot use. Each ends its session with one line, so
+ * that the daemon never waits for such a descriptor.
  */
 #include "session_rig.h"
 
@@ -89,12 +89,12 @@ static void the_front_ends_own_end_of_the_connection_is_recognised(void **state)
 
 	assert_true(connection >= 0);
 	assert_non_null(descriptor_check_socket(client, connection));
-	assert_null(descriptor_check_socket(connection, connection)); /* its peer has no name */
+	assert_null(descriptor_check_socket(connection, connection)); /* its address has no name */
 	assert_null(descriptor_check_socket(other, connection));
 	unlink(path);
 }
 
-/* Each request that takes a descriptor, with one that it does not take. */
+/* Sends each request that takes a descriptor, with a descriptor of the wrong kind. */
 static void assert_ends_the_session(uint32_t request, bool has_index, int fd)
 {
 	uint64_t index = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The render nodes of a host, on a host of the test's own: each case is a child with a /dev that it
- * filled itself. Files can stand for nodes that cannot be used; none can stand for one that can.
+ * Render nodes, on a fake host: each case is a child with its own /dev. Files can act as unusable
+ * nodes; no file can act as a usable one.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -32,9 +32,9 @@ static void make_file(const char *path)
 	CHECK(fd >= 0 && close(fd) == 0);
 }
 
-static int host_null; /* in enter_host()'s mount namespace */
+static int host_null; /* valid in the mount namespace of enter_host() */
 
-/* Names as a kernel gives them that has had more cards than it has. */
+/* Names as the kernel gives them after cards were removed. */
 static void enter_host(void)
 {
 	if (namespaces_enter_user(NULL) < 0 || unshare(CLONE_NEWNS) < 0 ||
@@ -86,7 +86,7 @@ static void start_renderer(const void *needs_no_gpu)
 	renderer_free(renderer);
 }
 
-/* /dev/null under the name of a node. */
+/* Binds /dev/null to the name of a node. */
 static void open_node(const void *unused)
 {
 	int null = open("/dev/null", O_RDWR);
@@ -106,8 +106,8 @@ static void open_node(const void *unused)
 	CHECK(close(node) == 0 && !virgl_egl_uses_gpu());
 }
 
-/* One line for each, no ioctl of GPUs is asked for, and then it goes on as if they were not there.
- */
+/* Each node gets one line, no GPU ioctls are requested, and the start goes on as if the nodes did
+ * not exist. */
 static void start_with_them(const void *data)
 {
 	const int fd = *(const int *)data;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* Images of the gfxstream renderer: what is made, and what is copied in and out. */
+/* Images of the gfxstream renderer: creation, and copies in both directions. */
 #include "gfxstream_rig.h"
 
 #include <glib.h>
@@ -71,7 +71,7 @@ static void a_new_image_is_black(void **state)
 	gfxstream_rig_free(resource);
 }
 
-/* The library knows neither offsets nor strides, and moves what is between the rows too. */
+/* The library ignores offset and stride, and would also move the bytes between the rows. */
 static void a_box_is_written_from_the_guests_offset(void **state)
 {
 	struct renderer_resource *resource =
@@ -123,7 +123,7 @@ static void all_2d_formats_are_read_in_the_displays_format(void **state)
 {
 	static const struct {
 		uint32_t format;
-		uint8_t order[4]; /* where blue, green, red and alpha are */
+		uint8_t order[4]; /* the positions of blue, green, red and alpha */
 	} cases[] = {
 		{ VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, { 0, 1, 2, 3 } },
 		{ VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM, { 3, 2, 1, 0 } },
@@ -141,7 +141,7 @@ static void all_2d_formats_are_read_in_the_displays_format(void **state)
 
 		for (unsigned k = 0; k < 4; k++)
 			expected[k] = memory[cases[i].order[k]];
-		/* pixman keeps the alpha's byte wherever it was */
+		/* pixman keeps the byte of alpha in its place */
 		attach(resource, &iov, 1);
 		assert_int_equal(transfer(resource, true, &all), 0);
 		assert_pixels(resource, &one, expected);
@@ -149,7 +149,7 @@ static void all_2d_formats_are_read_in_the_displays_format(void **state)
 	}
 }
 
-/* The library would read, or write, behind memory that is smaller than the image. */
+/* The library would read or write past memory that is smaller than the image. */
 static void a_backing_that_is_too_small_is_refused(void **state)
 {
 	struct renderer_resource *resource =

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* Contexts, streams, rings and blobs of the gfxstream renderer. */
+/* Contexts, command streams, rings and blobs of the gfxstream renderer. */
 #include "gfxstream_rig.h"
 
 #include <errno.h>
@@ -122,7 +122,7 @@ static void an_image_is_not_accepted_as_a_ring(void **state)
 	gfxstream_rig_free(image);
 }
 
-/* Freed while it is in use: the library has to know that it belongs to the context. */
+/* The ring is freed while it is in use, and the library must know its context then. */
 static void a_ring_starts_once_and_can_be_destroyed_before_its_context(void **state)
 {
 	struct renderer_resource *ring = gfxstream_rig_new_blob(1, 0, GFX_RING_BYTES);
@@ -145,7 +145,7 @@ static void free_context(uint32_t ctx)
 	gfxstream_rig.ops->context_free(gfxstream_rig.renderer, ctx);
 }
 
-/* The library would wait for the thread of the ring, which may wait for the guest. */
+/* The library would wait for the ring's thread, which may wait for the guest. */
 static void a_context_can_be_destroyed_while_its_ring_is_in_use(void **state)
 {
 	struct renderer_resource *ring = gfxstream_rig_new_blob(1, 0, GFX_RING_BYTES);
@@ -157,8 +157,9 @@ static void a_context_can_be_destroyed_while_its_ring_is_in_use(void **state)
 	assert_int_equal(new_context(GFX_CTX), 0);
 }
 
-/* The last test: no context can be made for some seconds. The library frees contexts one by one, by
- * their ids, so that an id may not come again soon, nor too many wait. */
+/* This is the last test, because no context can be created for some seconds after it. The library
+ * frees contexts one by one by their ids, so an id must not be reused soon, and few may be pending.
+ */
 static void too_many_contexts_in_cleanup_are_refused(void **state)
 {
 	unsigned n = 0;
@@ -172,7 +173,8 @@ static void too_many_contexts_in_cleanup_are_refused(void **state)
 	assert_int_equal(new_context(8), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
 }
 
-/* The library reads a whole command: the sanitizer, or the stand-in, sees who does not pad. */
+/* The library reads whole commands. A sanitizer, or the stand-in, notices a stream without padding.
+ */
 static void short_and_unknown_streams_are_harmless(void **state)
 {
 	static const uint32_t opcodes[] = { CONTEXT_CREATE, CONTEXT_PING, EXPORT_SYNC, CREATE_3D, 0,

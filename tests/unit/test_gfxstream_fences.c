@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* Fences of the gfxstream renderer, which the library passes from within a call or from a thread of
- * its own: the argument "late" has it do the latter. */
+/* Fences of the gfxstream renderer. The library reports them within a call, or from its own thread
+ * if the argument is "late". */
 #include "gfxstream_rig.h"
 
 #include <glib.h>

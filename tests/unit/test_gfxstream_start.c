@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* How the gfxstream renderer starts, and why it does not. */
+/* The start of the gfxstream renderer, and the reasons for which it fails. */
 #include "gfxstream_rig.h"
 
 #include <glib.h>

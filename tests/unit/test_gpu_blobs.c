@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Blobs of guest memory, and what becomes of them when that memory goes: because the guest takes it
- * back (Linux does so with pictures that it has from another driver), or because the VMM unmaps it.
+ * Blobs of guest memory, and the loss of that memory: the guest detaches it (as Linux does with
+ * pictures of another driver), or the front-end unmaps it.
  */
 #include "gpu_rig.h"
 
@@ -15,7 +15,7 @@
 
 #define BLOB_SIZE (W * H * 4)
 
-/* What the display reads of the scanout's row @y, pixels 0 to W. */
+/* What the display reads of row @y of the scanout, pixels 0 to W. */
 static int read_row(unsigned y, struct iovec *iov)
 {
 	struct display_pixels *source = gpu_rig.display.sources[0];
@@ -56,7 +56,7 @@ static void a_scattered_blob_is_read_row_by_row(void **state)
 	struct iovec iov[H];
 
 	(void)state;
-	for (unsigned i = 0; i < N_PAGES; i++) /* the last page first */
+	for (unsigned i = 0; i < N_PAGES; i++) /* in reverse order of the pages */
 		message.entries[i] =
 			(struct virtio_gpu_mem_entry){ GPA + DATA_AT + (N_PAGES - 1 - i) * 4096,
 						       4096, 0 };
@@ -88,7 +88,7 @@ static void a_guest_can_detach_the_memory_of_a_blob(void **state)
 	unsigned changes = gpu_rig.display.n_changes;
 	uint64_t with = gpu_rig.device->hostmem.used, without;
 
-	/* The display has given up what it had of it, and finds nothing any more. */
+	/* The display has dropped the pixels and must find none. */
 	assert_int_equal(gpu_guest_detach(1), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_true(gpu_rig.display.n_changes > changes);
 	assert_true(read_row(0, iov) < 0);
@@ -96,7 +96,7 @@ static void a_guest_can_detach_the_memory_of_a_blob(void **state)
 	without = gpu_rig.device->hostmem.used;
 	assert_true(without < with);
 	assert_int_equal(gpu_guest_detach(1), VIRTIO_GPU_RESP_ERR_UNSPEC);
-	/* It comes back, elsewhere, but not smaller. */
+	/* The memory is attached again at another address, of the same size. */
 	assert_int_equal(gpu_guest_attach(1, GPA + DATA_AT + 4096, BLOB_SIZE - 1),
 			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 	assert_int_equal(gpu_rig.device->hostmem.used, without);
@@ -124,7 +124,7 @@ static void a_blob_without_memory_is_refused_as_a_cursor(void **state)
 	assert_int_equal(RUN(request), VIRTIO_GPU_RESP_ERR_UNSPEC);
 }
 
-/* The rings are in a region of their own here, so that the other can go. */
+/* The rings are in their own region here, so that the other region can be removed. */
 static void memory_that_the_front_end_removed_is_not_accessed(void **state)
 {
 	const uint64_t more = GPA + MEM_SIZE;
@@ -143,12 +143,12 @@ static void memory_that_the_front_end_removed_is_not_accessed(void **state)
 	assert_int_equal(gpu_rig.renderer.n_attached, 0);
 	assert_true(gpu_rig.display.n_changes > changes);
 	assert_true(read_row(0, iov) < 0);
-	/* It is attached all the same, and is again what it was when the memory is back. */
+	/* The blob stays attached, and works again when the memory is back. */
 	assert_int_equal(gpu_guest_attach(2, GPA + DATA_AT, BLOB_SIZE), VIRTIO_GPU_RESP_ERR_UNSPEC);
 	gpu_rig_tell(VHOST_USER_ADD_MEM_REG, &reg, sizeof(reg), gpu_rig.memory_fd);
 	assert_int_equal(gpu_rig.renderer.n_attached, 2);
 	assert_int_equal(read_row(0, iov), 1);
-	/* Or it is freed while it is away. */
+	/* The blob is freed while its memory is gone. */
 	gpu_rig_tell(VHOST_USER_REM_MEM_REG, &reg, sizeof(reg), -1);
 	assert_int_equal(gpu_guest_unref(1), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(gpu_guest_detach(2), VIRTIO_GPU_RESP_OK_NODATA);
@@ -156,8 +156,8 @@ static void memory_that_the_front_end_removed_is_not_accessed(void **state)
 	assert_int_equal(gpu_rig.device->hostmem.used, 0);
 }
 
-/* Two regions that are neighbours for the guest but not for us: each entry that lies in both is two
- * pieces here. The list that the guest is charged for must not be a fraction of what we keep. */
+/* Two regions are adjacent for the guest but not here, so each entry that spans both becomes two
+ * pieces. The list that is charged to the guest must not be much smaller than ours. */
 static void a_backing_entry_in_too_many_pieces_is_refused(void **state)
 {
 	enum { N_REGIONS = 24, N_ENTRIES = 32, PAGE = 4096 };
@@ -173,7 +173,7 @@ static void a_backing_entry_in_too_many_pieces_is_refused(void **state)
 
 	(void)state;
 	for (uint64_t i = 0; i < N_REGIONS; i++) {
-		/* Every second page of the file, so that no two can be mapped side by side. */
+		/* Every second page of the file, so that no two pages are mapped side by side. */
 		const struct vhost_user_mem_reg reg = {
 			0, { more + i * PAGE, PAGE, USER + MEM_SIZE + i * PAGE, i * 2 * PAGE }
 		};
@@ -184,7 +184,7 @@ static void a_backing_entry_in_too_many_pieces_is_refused(void **state)
 	for (unsigned i = 0; i < N_ENTRIES; i++)
 		message.entries[i] = (struct virtio_gpu_mem_entry){ more, N_REGIONS * PAGE, 0 };
 	assert_int_equal(RUN(message), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-	/* Once is what a real picture may need. */
+	/* A real picture may need one split. */
 	assert_int_equal(gpu_guest_attach(1, more, N_REGIONS * PAGE), VIRTIO_GPU_RESP_OK_NODATA);
 }
 

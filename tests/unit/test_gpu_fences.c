@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Fences of a renderer whose work is done when the test says so. What is given back, when and in
- * which order is read from the used ring, as the guest would.
+ * Fences of a renderer whose work completes when the test says so. The tests read the used ring, as
+ * the guest does, to see which responses come, when, and in which order.
  */
 #include "gpu_rig.h"
 
@@ -10,7 +10,7 @@
 
 #include "gpu_guest.h"
 
-/* A command with a fence, of the global timeline or (@ring >= 0) of a ring of @ctx_id. */
+/* Submits a command with a fence, on the global timeline or (@ring >= 0) on a ring of @ctx_id. */
 static void offer_fenced(unsigned queue, unsigned slot, uint64_t fence_id, uint32_t ctx_id,
 			 int ring)
 {
@@ -28,7 +28,7 @@ static void offer_fenced(unsigned queue, unsigned slot, uint64_t fence_id, uint3
 	gpu_guest_offer(queue, slot, &transfer, sizeof(transfer));
 }
 
-/* Resource 1 has a backing, so transfers succeed; contexts 1 and 2 are there. */
+/* Resource 1 has a backing, so transfers succeed; contexts 1 and 2 exist. */
 static int fence_setup(void **state)
 {
 	if (gpu_rig_setup(state) < 0)
@@ -94,8 +94,8 @@ static void timelines_do_not_wait_for_each_other(void **state)
 	uint16_t before = gpu_guest_used(0)->idx;
 
 	(void)state;
-	offer_fenced(0, 1, 1, 1, -1); /* global, although a context is named */
-	offer_fenced(0, 2, 1, 1, 0);  /* ring 0 is not the global timeline */
+	offer_fenced(0, 1, 1, 1, -1); /* global, although the command names a context */
+	offer_fenced(0, 2, 1, 1, 0);  /* ring 0 differs from the global timeline */
 	offer_fenced(0, 3, 1, 1, 63);
 	offer_fenced(0, 4, 1, 2, 0);
 	gpu_guest_kick(0);
@@ -157,7 +157,7 @@ static void destroying_a_context_answers_the_commands_of_its_fences(void **state
 			 VIRTIO_GPU_RESP_OK_NODATA);
 	assert_returned(before, "1 3 0 ");
 	assert_int_equal(gpu_rig.device->n_fences, 1);
-	/* The renderer may tell of it all the same, also when there is another of that number. */
+	/* The renderer may still report it, even if the number was used again. */
 	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_CREATE, 1),
 			 VIRTIO_GPU_RESP_OK_NODATA);
 	offer_fenced(0, 4, 1, 1, 5);
@@ -215,7 +215,7 @@ static void a_reset_drops_pending_and_kept_fences(void **state)
 	for (unsigned n = 0; n < 3; n++)
 		gpu_rig_pass_fence(n);
 	assert_int_equal(gpu_guest_used(0)->idx, 0);
-	/* Those of the next guest do not pass with those of the last. */
+	/* Fences of the next guest do not complete with those of the last one. */
 	assert_int_equal(gpu_guest_create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(gpu_guest_attach(1, GPA + DATA_AT, 16 * 16 * 4),
 			 VIRTIO_GPU_RESP_OK_NODATA);
@@ -295,8 +295,8 @@ static void a_renderer_without_a_descriptor_is_polled_while_a_fence_is_pending(v
 	assert_false(gpu_rig.device->fence_timer.is_armed);
 }
 
-/* What a guest has under way is bounded by its rings, unless its VMM sets them up anew without a
- * reset: then nobody but us counts. */
+/* The rings limit the guest's commands in flight, unless the front-end sets the rings up again
+ * without a reset. Then only the device's own limit applies. */
 static void fences_stay_limited_if_a_front_end_skips_ring_entries(void **state)
 {
 	const unsigned most = 2048;
@@ -306,7 +306,7 @@ static void fences_stay_limited_if_a_front_end_skips_ring_entries(void **state)
 	for (; n <= most; n++) {
 		if (n % N_SLOTS == 0) {
 			gpu_rig_stop();
-			/* So far ahead of the used ring that nothing can be in flight. */
+			/* So far ahead of the used index that nothing can be in flight. */
 			gpu_rig.bases[0] = (uint16_t)(gpu_rig.bases[0] + RING_SIZE + 1);
 			gpu_guest_avail(0)->idx = gpu_rig.bases[0];
 			gpu_rig_cont();

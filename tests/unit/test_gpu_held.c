@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Commands that wait for the display, in every state in which something can happen to them: the
- * queue stops, the answer comes while it stands still, the device is reset, the VMM goes, what they
- * speak of is freed or replaced.
+ * queue stops, the reply comes while it is stopped, the device is reset, the front-end disconnects,
+ * their resource is freed or replaced.
  */
 #include "gpu_rig.h"
 
@@ -32,7 +32,7 @@ static void offer_edid(unsigned slot, uint32_t scanout)
 	gpu_guest_offer(0, slot, &request, sizeof(request));
 }
 
-/* The width of output 0 in the answer to GET_DISPLAY_INFO. */
+/* The width of output 0 in the response to GET_DISPLAY_INFO. */
 static uint32_t width_of(unsigned slot)
 {
 	const struct virtio_gpu_resp_display_info *info = (const void *)gpu_guest_reply(0, slot);
@@ -43,7 +43,7 @@ static uint32_t width_of(unsigned slot)
 
 static const struct display_info wide = { .outputs[0] = { .rect = { 0, 0, 1920, 1080 } } };
 
-/* Resource 1, shown on the outputs of the mask as a dma-buf. */
+/* Shows resource 1 as a dma-buf on the outputs of the mask. */
 static void show_dmabuf(uint32_t outputs)
 {
 	gpu_rig.renderer.has_dmabufs = gpu_rig.display.shows_dmabufs = true;
@@ -170,7 +170,7 @@ static void a_disconnect_drops_display_requests(void **state)
 	assert_int_equal(gpu_rig.display.n_requests, 0);
 }
 
-/* What a hostile guest may do: each offer is a command, and each is given back. */
+/* A hostile guest can do this: each copy is a command of its own, and each is returned. */
 static void a_chain_that_is_made_available_twice_is_returned_twice(void **state)
 {
 	(void)state;
@@ -242,7 +242,7 @@ static void a_flush_outlives_its_resource(void **state)
 	assert_int_equal(gpu_guest_unref(1), VIRTIO_GPU_RESP_OK_NODATA);
 	uint16_t before = gpu_guest_used(0)->idx;
 
-	/* Another resource, shown by its pixels, has come in its place. */
+	/* Another resource, which is shown as pixels, has replaced it. */
 	gpu_rig.display.shows_dmabufs = false;
 	assert_int_equal(gpu_guest_create_2d(1, 32, 32), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(gpu_guest_set_scanout(1, 1, 32, 32), VIRTIO_GPU_RESP_OK_NODATA);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What a guest may take, and that all of it comes back: teardown() of the rig compares every
- * counter of the device with nothing. And what a guest may do at all: each command needs the
- * feature that the specification gives it to.
+ * Limits of the guest, and the release of all that is charged: the tear-down of the rig compares
+ * every counter of the device with zero. Also that each command needs the feature that the
+ * specification names.
  */
 #include "gpu_rig.h"
 
@@ -14,14 +14,14 @@
 #include "gpu_guest.h"
 #include "vhost/ring_layout.h"
 
-#define MANY 200 /* more than the device keeps dma-bufs of */
+#define MANY 200 /* more dma-bufs than the device keeps open */
 
 static int small_setup(void **state)
 {
 	struct gpu_limits limits = GPU_LIMITS_DEFAULT;
 
 	(void)state;
-	limits.max_hostmem = 65 * 1024; /* 1 KiB for what each takes beside its pixels */
+	limits.max_hostmem = 65 * 1024; /* each resource is charged 1 KiB beside its pixels */
 	limits.max_dimension = 128;
 	limits.max_resources = 4;
 	limits.max_backing_entries = 8;
@@ -56,7 +56,7 @@ static void memory_is_charged_and_given_back(void **state)
 		assert_int_equal(gpu_guest_create_2d(2, 128, 63), VIRTIO_GPU_RESP_OK_NODATA);
 		uint64_t used_up = gpu_rig.device->hostmem.used;
 
-		/* A list of pages counts too, also in what then fails. */
+		/* A backing list is charged too, and released if the command fails. */
 		assert_int_equal(gpu_guest_attach(1, GPA + DATA_AT, 4096),
 				 VIRTIO_GPU_RESP_OK_NODATA);
 		assert_true(gpu_rig.device->hostmem.used > used_up);
@@ -148,8 +148,8 @@ static void a_stream_above_its_limit_is_refused(void **state)
 	assert_int_equal(RUN(message), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 }
 
-/* A buffer may be as wide as it has bytes. QEMU asserts that it can make a surface of the size that
- * it is told. */
+/* A buffer may be wider than any picture. QEMU asserts that it can create a surface of the size
+ * that it is sent. */
 static void no_scanout_is_larger_than_max_dimension(void **state)
 {
 	(void)state;
@@ -165,7 +165,7 @@ static void descriptors_of_dma_bufs_do_not_accumulate(void **state)
 	(void)state;
 	gpu_rig.renderer.has_dmabufs = gpu_rig.display.shows_dmabufs = true;
 	for (unsigned round = 0; round < 2; round++) {
-		int first = dup(gpu_rig.memory_fd); /* the lowest that is free */
+		int first = dup(gpu_rig.memory_fd); /* the lowest free descriptor */
 
 		close(first);
 		for (uint32_t id = 1; id <= MANY; id++) {
@@ -200,7 +200,7 @@ static void a_shown_dma_buf_is_exported_once(void **state)
 	assert_int_equal(gpu_rig.renderer.n_exported, 2);
 }
 
-/* The control queue is served for as long as the device wants: whether it wants to go on later. */
+/* Serves the control queue; returns whether the device wants another turn. */
 static bool serve_leaves_some(void)
 {
 	struct vhost_backend *backend = gpu_device_backend(gpu_rig.device);
@@ -209,8 +209,8 @@ static bool serve_leaves_some(void)
 	return gpu_rig.device->queues[0].again.loop;
 }
 
-/* Chains that are no commands are work all the same: a guest that offers nothing else, as fast as
- * they are skipped, must not keep the loop. */
+/* Invalid chains count as work: a guest that offers nothing else, as fast as they are skipped, must
+ * not keep the loop busy. */
 static void invalid_chains_count_towards_a_turn(void **state)
 {
 	(void)state;
@@ -223,7 +223,7 @@ static void invalid_chains_count_towards_a_turn(void **state)
 	assert_null(gpu_rig.device->queues[0].again.loop);
 }
 
-/* So is each entry of a long list of pages. */
+/* Each entry of a long backing list counts as work. */
 static void long_backing_lists_end_a_turn(void **state)
 {
 	enum { N_ENTRIES = 16384 };
@@ -237,7 +237,7 @@ static void long_backing_lists_end_a_turn(void **state)
 	(void)state;
 	assert_int_equal(gpu_guest_create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
 	gpu_guest_offer(0, 1, &request, sizeof(request));
-	/* The list follows: entries of no address and no length, then one page. */
+	/* The list: entries of no address and length, then one page. */
 	memset(gpu_rig.memory + DATA_AT, 0, size);
 	((struct virtio_gpu_mem_entry *)(void *)(gpu_rig.memory + DATA_AT))[N_ENTRIES - 1] =
 		(struct virtio_gpu_mem_entry){ GPA + DATA_AT, 4096, 0 };
@@ -248,7 +248,7 @@ static void long_backing_lists_end_a_turn(void **state)
 	assert_true(serve_leaves_some());
 	gpu_rig_turn();
 	assert_int_equal(gpu_guest_reply(0, 1)->type,
-			 VIRTIO_GPU_RESP_ERR_UNSPEC); /* it has one by now */
+			 VIRTIO_GPU_RESP_ERR_UNSPEC); /* the resource has a backing by now */
 	assert_int_equal(gpu_guest_detach(1), VIRTIO_GPU_RESP_OK_NODATA);
 }
 
@@ -357,7 +357,7 @@ static const struct {
 	{ VIRTIO_GPU_CMD_SUBMIT_3D, VIRTIO_GPU_F_VIRGL },
 };
 
-/* A request that is long enough for every command, with numbers that make none of them UNSPEC. */
+/* A request that is long enough for every command; none of its numbers leads to UNSPEC. */
 static uint32_t try(uint32_t type)
 {
 	struct {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Commands that take many turns, in every state in which something can happen to them in between:
- * the queue stops, the device is reset, the front-end goes, what they work on is freed or replaced,
- * its memory goes. And memory that takes many turns to free.
+ * Commands that take many turns, in every state in which something can happen in between: the queue
+ * stops, the device is reset, the front-end disconnects, their resource is freed or replaced, its
+ * memory is removed. Also memory that is freed over many turns.
  */
 #include "gpu_rig.h"
 
@@ -15,12 +15,12 @@
 #include "gpu_guest.h"
 #include "vhost/vhost_user.h"
 
-/* 64 MiB, which are at least eight turns; one kick of the rig's is four. */
+/* 64 MiB, which take at least eight turns; one kick of the rig runs four. */
 #define SIDE      4096u
 #define N_ENTRIES 64u
 #define ENTRY     (1024 * 1024u)
 
-/* A second region behind the guest's memory, over the same file: none of the rings is in it. */
+/* A second region after the guest's memory, over the same file, without any ring. */
 #define OTHER_GPA (GPA + MEM_SIZE)
 
 static void tell_other_memory(uint32_t request)
@@ -53,7 +53,7 @@ static void finish_all(void)
 		gpu_rig_turn();
 }
 
-/* It is not done, and not all of it is to be done. */
+/* The transfer is not done, and continues later. */
 static void begin_transfer(void)
 {
 	gpu_guest_offer_transfer(1, 1, SIDE, SIDE);
@@ -76,8 +76,8 @@ static void a_long_transfer_takes_many_turns_and_moves_each_row_once(void **stat
 	assert_in_range(gpu_rig.renderer.largest_piece, 1, COMMAND_PIECE_BYTES);
 }
 
-/* Unless this process does not run for a millisecond in the middle of it, which is not every time.
- */
+/* This can fail if the process does not run for a millisecond in between, so it is tried several
+ * times. */
 static void a_frame_of_1080p_and_its_flush_take_one_turn(void **state)
 {
 	struct vhost_backend *backend = gpu_device_backend(gpu_rig.device);
@@ -110,7 +110,7 @@ static void several_transfers_share_a_turn(void **state)
 	assert_int_equal(gpu_rig.renderer.n_rows, 8 * 384);
 }
 
-/* What goes on in the next turn does not do so in this one's tasks. */
+/* Work that continues in the next turn must not run in the tasks of this one. */
 static void a_kick_and_the_tasks_after_it_are_one_turn(void **state)
 {
 	const uint64_t one = 1;
@@ -137,7 +137,7 @@ static void a_flush_never_overtakes_its_transfer(void **state)
 	gpu_guest_offer_flush(2, 1, 0, 0);
 	gpu_guest_kick(0);
 	assert_int_equal(gpu_rig.display.n_damages, 0);
-	gpu_guest_kick(0); /* does not make it go past either */
+	gpu_guest_kick(0); /* the kick must not let the flush overtake it */
 	assert_int_equal(gpu_rig.display.n_damages, gpu_rig.renderer.n_rows == SIDE);
 	finish_all();
 	gpu_rig_turn();
@@ -210,7 +210,7 @@ static void memory_that_is_mapped_elsewhere_during_a_transfer_is_found(void **st
 	tell_other_memory(VHOST_USER_REM_MEM_REG);
 	tell_other_memory(VHOST_USER_ADD_MEM_REG);
 	finish_all();
-	/* Turns between the two messages may have found it gone. */
+	/* Turns between the two messages may have found that the memory is gone. */
 	uint32_t type = gpu_guest_reply(0, 1)->type;
 
 	assert_true(type == VIRTIO_GPU_RESP_OK_NODATA || type == VIRTIO_GPU_RESP_ERR_UNSPEC);
@@ -271,7 +271,7 @@ static void a_smaller_resource_with_the_same_id_ends_a_transfer(void **state)
 	gpu_guest_offer(1, 3, &attach, sizeof(attach));
 	gpu_guest_kick(1);
 	finish_all();
-	/* In between it may have been found to be gone. */
+	/* Turns in between may have found that the memory is gone. */
 	assert_int_not_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
 	assert_in_range(gpu_rig.renderer.n_rows, 1, SIDE - 1);
 }
@@ -298,7 +298,7 @@ static void a_backing_is_looked_up_when_it_is_next_used(void **state)
 
 	(void)state;
 	tell_other_memory(VHOST_USER_REM_MEM_REG);
-	assert_ptr_equal(resource->backing.iov, old); /* not touched, and not to be read */
+	assert_ptr_equal(resource->backing.iov, old); /* not accessed, and not readable */
 	assert_false(resource_find_memory(gpu_rig.device, resource));
 	assert_null(resource->backing.iov);
 	tell_other_memory(VHOST_USER_ADD_MEM_REG);
@@ -358,7 +358,7 @@ static void memory_is_freed_over_many_turns(void **state)
 	assert_int_equal(gpu_rig.device->hostmem.used, 0);
 }
 
-/* Or a guest that resizes its only large picture would sometimes have no room. */
+/* Otherwise a guest that resizes its only large resource would sometimes find no room. */
 static void memory_that_is_being_freed_counts_as_free(void **state)
 {
 	const struct virtio_gpu_resource_unref unref = {
@@ -409,7 +409,7 @@ static void freeing_the_device_completes_all_pending_frees(void **state)
 	(void)state;
 	gpu_rig.renderer.shrinks = 10;
 	assert_int_equal(gpu_guest_unref(1), VIRTIO_GPU_RESP_OK_NODATA);
-	gpu_rig_close_session(); /* the renderer counts what is left at its end */
+	gpu_rig_close_session(); /* the renderer checks its counters when it is freed */
 }
 
 int main(void)

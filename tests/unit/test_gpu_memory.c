@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A process that is seen to have more memory than it may: first nothing new is made, then the
- * session ends. What is measured is a file of the test's.
+ * A process whose measured memory exceeds the limit: first nothing new is created, then the session
+ * ends. A file of the test replaces the measurement.
  */
 #include "gpu_rig.h"
 
@@ -15,7 +15,7 @@
 
 #define LIMIT (UINT64_C(16) << 20)
 
-static int statm; /* another descriptor of the file */
+static int statm; /* another descriptor of the same file */
 
 static void say(uint64_t bytes)
 {
@@ -70,7 +70,7 @@ static void nothing_is_created_above_the_limit(void **state)
 	assert_int_equal(gpu_guest_create_2d(2, 64, 64), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
 	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_CREATE, 2),
 			 VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
-	/* What is there can be freed, and then there is room. */
+	/* Existing objects can be freed, and then there is room. */
 	assert_int_equal(gpu_guest_unref(1), VIRTIO_GPU_RESP_OK_NODATA);
 	say(LIMIT);
 	assert_int_equal(gpu_guest_create_2d(2, 64, 64), VIRTIO_GPU_RESP_OK_NODATA);
@@ -89,12 +89,12 @@ static void the_session_ends_far_above_the_limit(void **state)
 		(void)submit();
 	gpu_rig_turn();
 	assert_null(gpu_rig.session);
-	/* The next one finds all as it was. */
+	/* The next session starts with the initial values. */
 	say(0);
 	assert_int_equal(gpu_rig.device->hostmem.used, 0);
 }
 
-/* It is only the driver that allocates what is not reckoned. */
+/* Only drivers allocate memory that is not charged. */
 static void commands_of_2d_do_not_measure_memory(void **state)
 {
 	(void)state;

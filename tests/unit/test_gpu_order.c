@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A cursor command that reads a resource comes after what the guest made available on the control
- * queue before it, however long that takes, and before what came after it; and it waits for nothing
- * that does not come. The fake renderer's picture is the number of rows that were transferred.
+ * A cursor command that reads a resource runs after everything that the guest made available on the
+ * control queue before it, however long that takes, and before anything later. It does not wait for
+ * chains that are never served. The fake renderer's picture is the number of transferred rows.
  */
 #include "gpu_rig.h"
 
@@ -14,7 +14,7 @@
 #include "vhost/vring.h"
 #include "vhost/vhost_user.h"
 
-/* 64 MiB, which are at least eight turns; one kick of the rig's is four. */
+/* 64 MiB, which take at least eight turns; one kick of the rig runs four. */
 #define SIDE      4096u
 #define N_ENTRIES 64u
 #define ENTRY     (1024 * 1024u)
@@ -62,7 +62,7 @@ static void wait_for_cursor(uint16_t due)
 	assert_int_equal(n_used(), due);
 }
 
-/* Taken while the transfer is under way, or before it was even looked at. */
+/* The cursor command is taken during the transfer, or before it begins. */
 static void begin_both(void)
 {
 	gpu_guest_offer_transfer(1, 1, SIDE, SIDE);
@@ -137,7 +137,7 @@ static void a_cursor_move_does_not_wait_for_the_control_queue(void **state)
 	offer_cursor(1, VIRTIO_GPU_CMD_UPDATE_CURSOR, 2);
 	offer_cursor(2, VIRTIO_GPU_CMD_MOVE_CURSOR, 2);
 	gpu_guest_kick(1);
-	assert_int_equal(gpu_rig.display.n_moves, 2); /* one of them hides */
+	assert_int_equal(gpu_rig.display.n_moves, 2); /* one command hides the cursor */
 	assert_int_equal(gpu_rig.display.n_cursors, 0);
 	wait_for_cursor(4);
 	assert_int_equal(gpu_rig.display.n_moves, 3);
@@ -148,7 +148,7 @@ static void a_cursor_does_not_wait_for_a_broken_control_queue(void **state)
 {
 	(void)state;
 	begin_both();
-	/* As when its memory is taken away. */
+	/* As if the queue's memory was removed. */
 	vhost_session_vring(gpu_rig.session, 0)->is_broken = true;
 	wait_for_cursor(1);
 	assert_int_equal(gpu_guest_reply(1, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
@@ -167,7 +167,7 @@ static void a_cursor_does_not_wait_for_an_invalid_index(void **state)
 	assert_int_equal(n_used(), 1);
 }
 
-/* What was made available is taken back again. */
+/* The guest withdraws a chain that was available. */
 static void a_cursor_does_not_wait_for_a_withdrawn_chain(void **state)
 {
 	(void)state;
@@ -178,7 +178,7 @@ static void a_cursor_does_not_wait_for_a_withdrawn_chain(void **state)
 	assert_int_equal(gpu_rig.renderer.n_rows, SIDE);
 }
 
-/* As a cursor queue is that was stopped while the control queue went on. */
+/* Like a cursor queue that was stopped while the control queue ran. */
 static void a_cursor_does_not_wait_for_later_chains(void **state)
 {
 	(void)state;
@@ -219,7 +219,7 @@ static void a_restarted_control_queue_resumes_the_cursor(void **state)
 	assert_int_equal(gpu_rig.display.cursor_pixel, SIDE);
 }
 
-/* It sleeps meanwhile, and so does the loop. */
+/* The cursor waits, and the loop sleeps. */
 static void a_cursor_waits_a_second_for_a_stopped_control_queue(void **state)
 {
 	(void)state;
@@ -257,7 +257,7 @@ static void the_end_of_the_session_drops_a_waiting_cursor(void **state)
 {
 	(void)state;
 	begin_both();
-	gpu_rig_stop_queue(0); /* its time-out is set */
+	gpu_rig_stop_queue(0); /* the cursor's time-out is set */
 	gpu_rig_close_session();
 	gpu_rig_turn();
 	assert_int_equal(gpu_rig.display.n_cursors, 0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the fuzzers found in the device, one test for each, with the few commands that it takes.
- * They drive the real device through the fuzzers' harness (fuzz/harness.h): commands are
- * written into guest memory, and the response is read back from there.
+ * Faults that the fuzzers found in the device, one test for each. The tests drive the real device
+ * through the fuzzers' harness (fuzz/harness.h): commands are written into guest memory, and
+ * responses are read from there.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ static void put16(uint8_t *at, uint16_t value)
 	memcpy(at, &value, sizeof(value));
 }
 
-/* Runs one command of the control queue; returns the type of its response. */
+/* Runs one command on the control queue and returns the type of its response. */
 static uint32_t run(struct harness *harness, const void *request, uint32_t size)
 {
 	struct vring_desc chain[2] = {
@@ -70,7 +70,7 @@ static uint32_t create_volume(struct harness *harness, uint32_t id)
 	const struct virtio_gpu_resource_create_3d request = {
 		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_3D,
 		.resource_id = id,
-		.target = 3, /* PIPE_TEXTURE_3D, whose depth shrinks with the level too */
+		.target = 3, /* PIPE_TEXTURE_3D: its depth also shrinks with the level */
 		.width = 16,
 		.height = 16,
 		.depth = 16,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The account of a guest's memory, over a file that says what /proc/self/statm would.
+ * The account of a guest's memory. A file of the test replaces /proc/self/statm.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +22,7 @@
 static struct hostmem hostmem;
 static int statm; /* another descriptor of the file */
 
-/* @bytes of private memory, in pages, beside some that is shared. */
+/* @bytes of private memory, in pages, and some shared memory. */
 static void say(uint64_t bytes)
 {
 	unsigned long long pages = bytes / (uint64_t)sysconf(_SC_PAGESIZE);
@@ -57,7 +57,7 @@ static void charged_memory_has_a_limit(void **state)
 	assert_true(hostmem_has(&hostmem, 1));
 	assert_true(hostmem_charge(&hostmem, 1));
 	assert_false(hostmem_has(&hostmem, UINT64_MAX));
-	/* What is there already is there. */
+	/* Memory that is already there still counts. */
 	hostmem_charge_anyway(&hostmem, 10);
 	assert_false(hostmem_has(&hostmem, 0));
 	hostmem_release(&hostmem, MAX + 10);
@@ -103,13 +103,13 @@ static void an_invalid_proc_file_measures_nothing(void **state)
 	assert_true(hostmem_look(&other));
 	assert_int_equal(hostmem_headroom(&other), UINT64_MAX);
 	hostmem_finish(&other);
-	/* Nor does it later. */
+	/* It does not count later either. */
 	assert_int_equal(ftruncate(statm, 0), 0);
 	assert_true(hostmem_look(&hostmem));
 	assert_false(hostmem_is_over(&hostmem));
 }
 
-/* The real one: memory that is touched, and a shared mapping, which is not ours. */
+/* The real /proc/self/statm: touched memory counts, and a shared mapping does not. */
 static void only_private_memory_is_measured(void **state)
 {
 	const size_t size = 32 << 20;
@@ -138,7 +138,7 @@ static void only_private_memory_is_measured(void **state)
 	hostmem_finish(&real);
 }
 
-/* The allocator keeps small blocks that were freed below one that is in use. */
+/* The allocator keeps small freed blocks that are below one in use. */
 static void freed_memory_is_not_counted(void **state)
 {
 	enum { COUNT = 8192, SIZE = 4096 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The table of things by number, against an array that does the same without any care.
+ * The table of objects by id, compared with an array that does the same simply.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,9 +15,9 @@
 
 #define N      2000
 #define STEPS  200000
-#define SPREAD 0x9e3779b1u /* numbers all over the 32 bits */
+#define SPREAD 0x9e3779b1u /* ids spread over 32 bits */
 
-static uint8_t things[N]; /* the value of number i * SPREAD is &things[i] */
+static uint8_t things[N]; /* the value of id i * SPREAD is &things[i] */
 
 static void add(struct id_table *table, uint32_t i)
 {
@@ -53,7 +53,7 @@ static void an_added_id_is_found_until_it_is_removed(void **state)
 	srand(1);
 	check(&table, is_there);
 	for (unsigned step = 0; step < STEPS; step++) {
-		/* It fills and empties again. */
+		/* The table fills and empties again. */
 		uint32_t i = (uint32_t)rand() % (1 + step % (N / 2) * 2);
 
 		if (is_there[i])
@@ -83,7 +83,8 @@ static void all_entries_can_be_removed_one_by_one(void **state)
 		while ((thing = id_table_take_next(&table, &cursor))) {
 			assert_false(seen[thing - things]);
 			seen[thing - things] = true;
-			/* What is taken is gone, and the rest is there, whatever is called. */
+			/* The removed entry is gone, and all others are still there, for any order
+			 * of ids. */
 			for (uint32_t i = 0; i < n; i++)
 				assert_ptr_equal(id_table_find(&table, i * SPREAD),
 						 seen[i] ? NULL : &things[i]);
@@ -108,7 +109,7 @@ static void an_empty_table_takes_no_memory(void **state)
 	assert_int_equal(table.n_slots, 0);
 }
 
-/* Numbers that differ in their high bits alone lie apart. */
+/* Ids that differ only in their high bits are stored apart. */
 static void colliding_ids_are_found_fast(void **state)
 {
 	struct id_table table = { 0 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The limit on what is logged. Each test is given standard error as a memfd and reads what is in
- * it; the log_site that a flood leaves behind is static, so each test logs from places of its own.
+ * The limit on log lines. Each test gets a memfd as standard error and reads what is in it. The
+ * log_site after a flood is static, so each test has its own log calls.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -41,7 +41,7 @@ static int release(void **state)
 	return close(captured);
 }
 
-/* What was printed since the last call. */
+/* Returns what was printed since the last call. */
 static const char *printed(void)
 {
 	ssize_t n = pread(captured, text, sizeof(text) - 1, 0);
@@ -84,7 +84,7 @@ static void a_flood_is_limited_and_its_count_is_logged(void **state)
 	(void)state;
 	flood_here(FLOOD);
 	unsigned n = count(printed(), "a guest erred");
-	/* The loop takes a few milliseconds; under valgrind or on a busy machine, more. */
+	/* The loop takes a few milliseconds, and more under valgrind or on a busy machine. */
 	assert_in_range(n, LOG_BURST, LOG_BURST + 20);
 	assert_null(strstr(text, "dropped"));
 

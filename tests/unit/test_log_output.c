@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The kinds of standard error. What descriptor 2 is is looked at once in a process, so each test is
- * a child, which is given ten seconds: one that waits for a reader is killed by SIGALRM.
+ * The kinds of standard error. The log examines descriptor 2 once in a process, so each test is a
+ * child. SIGALRM ends a child after ten seconds, so that one that waits for a reader fails.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -41,7 +41,7 @@ static void flood(void)
 		print();
 }
 
-/* Makes @fd standard error, and keeps the one that was: CHECK() needs it. */
+/* Makes @fd standard error, and keeps the old one for CHECK(). */
 static void start_on(int fd)
 {
 	int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 100);
@@ -66,7 +66,7 @@ static size_t read_all(int fd, char *text, size_t size)
 	return used;
 }
 
-/* All of what was printed is whole lines, and the count of what was not comes with the next one. */
+/* All printed lines are whole, and the next line says how many were dropped. */
 static void check_losses(int reader)
 {
 	static char text[1 << 20];
@@ -98,7 +98,7 @@ static void use_pipe(const void *unused)
 	CHECK((fcntl(pair[1], F_GETFL) & O_NONBLOCK) == 0);
 }
 
-/* Somebody else's pipe cannot be opened again. */
+/* A pipe of another user cannot be opened again. */
 static void use_pipe_of_another(const void *unused)
 {
 	int pair[2];
@@ -137,7 +137,7 @@ static void lose_reader(const void *kind)
 	print();
 }
 
-/* Two processes that share one position, as a shell's redirection does. */
+/* Two processes share one file position, as with a shell's redirection. */
 static void use_file(const void *unused)
 {
 	int file = memfd_create("stderr", 0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Who reads the log: the journal by standard error, syslog's socket where standard error is
- * /dev/null, whoever has standard error else. Each test is a child, which has ten seconds and a
- * directory with a socket of its own in place of /dev/log.
+ * The reader of the log: the journal through standard error, syslog's socket if standard error is
+ * /dev/null, else standard error. Each test is a child with ten seconds and a directory in which a
+ * socket replaces /dev/log.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -48,7 +48,7 @@ static int remove_dir(void **state)
 	return rmdir(dir);
 }
 
-/* The syslog daemon's end. */
+/* The end of the syslog daemon. */
 static int listen_as_syslog(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -60,7 +60,7 @@ static int listen_as_syslog(void)
 	return fd;
 }
 
-/* Makes @fd standard error, and keeps the one that was: CHECK() needs it. */
+/* Makes @fd standard error, and keeps the old one for CHECK(). */
 static void start_on(int fd)
 {
 	int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 100);
@@ -94,7 +94,7 @@ static void expect_nothing(int fd)
 	CHECK(recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
 }
 
-/* @severity is what syslog(3) calls it; the facility is "daemon". */
+/* @severity is a priority of syslog(3); the facility is "daemon". */
 static void expect_syslog(int fd, int severity, const char *text)
 {
 	char due[256];
@@ -104,7 +104,7 @@ static void expect_syslog(int fd, int severity, const char *text)
 	expect(fd, due);
 }
 
-/* As a service manager says that this is its journal. */
+/* A service manager says that standard error is its journal. */
 static void name_journal(int fd, const char *rest)
 {
 	struct stat st;
@@ -140,7 +140,7 @@ static void use_journal(const void *unused)
 			"<3>six\n");
 }
 
-/* libvirtd's variable, with which a helper of it starts, or one that is not of systemd. */
+/* A variable that libvirtd's helpers inherit, or that systemd did not set. */
 static void use_socket_of_another_journal(const void *data)
 {
 	const char *rest = data;
@@ -192,7 +192,7 @@ static void miss_syslog(const void *unused)
 	log_error("one");
 	log_fatal("two");
 	CHECK(fstat(log_output_fd(), &st) == 0 && S_ISCHR(st.st_mode));
-	/* Something that is no socket. */
+	/* A file that is not a socket. */
 	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 
 	CHECK(fd >= 0);
@@ -232,7 +232,7 @@ static void fill_syslog(const void *unused)
 	expect_syslog(log, 3, "test: after");
 }
 
-/* syslog's daemon ends: its socket is gone, and stays gone for a sandbox. */
+/* The syslog daemon exits. Its socket is gone and cannot be opened in the sandbox. */
 static void outlive_syslog(const void *unused)
 {
 	int log = listen_as_syslog();
@@ -245,7 +245,7 @@ static void outlive_syslog(const void *unused)
 	log_fatal("two");
 }
 
-/* A wrong option: nothing was opened yet. */
+/* A wrong option, before the log is opened. */
 static void end_before_the_start(const void *unused)
 {
 	int log = listen_as_syslog(), null = open("/dev/null", O_RDWR | O_CLOEXEC);

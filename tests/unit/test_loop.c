@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The order and the end of callbacks, above all of those whose owner goes away in the same round.
+ * The order and the end of callbacks, above all of those whose owner is freed in the same round.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 
-/* A source, a task and a timer that count their calls and may remove something when called. */
+/* A source, a task and a timer that count their calls and may remove another when called. */
 struct item {
 	struct loop_source source;
 	struct loop_task task;
@@ -189,7 +189,7 @@ static void a_timer_fires_once_and_not_when_disarmed(void **state)
 	(void)state;
 	struct item a = { 0 };
 
-	loop_timer_finish(&a.timer); /* zeroed memory is fine */
+	loop_timer_finish(&a.timer); /* zeroed memory is valid */
 	assert_int_equal(loop_timer_init(&loop, &a.timer, timer_called), 0);
 	loop_timer_arm(&a.timer, 1);
 	assert_true(a.timer.is_armed);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The table of guest memory over one small file whose bytes say where they lie.
+ * The table of guest memory, over a small file whose bytes show their offset.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,9 +25,9 @@
 #define N(array)  (sizeof(array) / sizeof((array)[0]))
 
 static struct guest_memory memory;
-static int file; /* its byte i is i / 16 */
+static int file; /* byte i of the file is i / 16 */
 static int changes;
-static const volatile uint8_t *watched; /* read at each change */
+static const volatile uint8_t *watched; /* read at each change of the table */
 
 static void memory_changed(void *data)
 {
@@ -66,7 +66,7 @@ static struct vhost_user_memory_region spec(uint64_t gpa, uint64_t size, uint64_
 	return (struct vhost_user_memory_region){ gpa, size, USER + (gpa - GPA), offset };
 }
 
-/* One region: the first eight pages of the file. */
+/* A table of one region: the first eight pages of the file. */
 static void add_first(void)
 {
 	struct vhost_user_memory_region s = spec(GPA, 8 * PAGE, 0);
@@ -140,8 +140,8 @@ static void a_region_is_removed_by_its_gpa_user_address_and_size(void **state)
 
 	uint8_t *old = guest_memory_at(&memory, GPA, 1);
 
-	watched = old;         /* still mapped when we are told */
-	s.mmap_offset = 12345; /* is of no importance */
+	watched = old;         /* still mapped when the callback runs */
+	s.mmap_offset = 12345; /* its value does not matter */
 	assert_int_equal(guest_memory_remove(&memory, &s), 0);
 	assert_int_equal(changes, 2);
 	assert_null(guest_memory_at(&memory, GPA, 1));
@@ -189,7 +189,7 @@ static void a_file_offset_need_not_be_of_whole_pages(void **state)
 static void pieces_cross_adjacent_regions_and_stop_at_a_hole(void **state)
 {
 	(void)state;
-	/* In the order of the VMM, not of their addresses; 2 and 1 are neighbours. */
+	/* In the order of the front-end, not by address; regions 2 and 1 are adjacent. */
 	struct vhost_user_memory_region specs[] = {
 		spec(GPA + 4 * PAGE, PAGE, 0),
 		spec(GPA + 1 * PAGE, PAGE, 4 * PAGE),
@@ -248,7 +248,7 @@ static void a_region_that_stays_keeps_its_mapping(void **state)
 	assert_ptr_equal(guest_memory_at(&memory, GPA, 1), old);
 	assert_int_equal(changes, 2);
 	assert_int_equal(guest_memory_set(&memory, specs, fds, 2), 0);
-	assert_int_equal(changes, 2); /* it is the same table */
+	assert_int_equal(changes, 2); /* the table is unchanged */
 	specs[0].user_addr += PAGE;
 	assert_int_equal(guest_memory_set(&memory, specs, fds, 2), 0);
 	assert_int_equal(changes, 3);

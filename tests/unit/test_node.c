@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* Why a render node cannot be used, and what the person is told to do about it. */
+/* Why a render node cannot be used, and what the user is told to do. */
 #include <glib.h>
 #include <grp.h>
 #include <setjmp.h>
@@ -19,7 +19,7 @@
 
 static char path[] = "/tmp/node-XXXXXX";
 
-/* As an ordinary user, for whom the mode of a file counts. */
+/* Becomes an ordinary user, for whom file permissions count. */
 static char *find_problem(void)
 {
 	uid_t self = geteuid();
@@ -34,7 +34,7 @@ static char *find_problem(void)
 	return problem;
 }
 
-/* A build chroot may have no name for it. */
+/* A build chroot may have no name for the group. */
 static char *group_of_self(void)
 {
 	const struct group *group = getgrgid(getegid());
@@ -51,8 +51,7 @@ static void a_node_without_permission_names_its_group(void **state)
 	assert_int_equal(chmod(path, 0060), 0);
 	g_autofree char *problem = find_problem();
 
-	/* The group is not the user's in the case that is meant, but its name is all that counts.
-	 */
+	/* In practice the user is not in this group; here only the group's name matters. */
 	snprintf(due, sizeof(due), " to its group %s (usermod -aG %s ", group, group);
 	assert_non_null(problem);
 	assert_true(g_str_has_prefix(problem, "Permission denied: add the user "));

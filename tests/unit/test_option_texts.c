@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The manual page and the completions of three shells name every option of the table, every value
- * that has a name, and nothing that is not there. They are files of the source tree: argv[1].
+ * The manual page and the completions of three shells name every option of the table, every named
+ * value, and nothing else. argv[1] is the source tree.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,8 +14,8 @@
 
 static const char *data_dir;
 
-/* @before and @after stand around the name of an option, also for one letter. The values of an
- * option are named between where it is named first and the next @end. */
+/* @before and @after enclose the name of an option, also a single letter. The values of an option
+ * are between its first occurrence and the next @end. */
 static const struct text {
 	const char *file, *before, *after, *letter_before, *letter_after, *end;
 } texts[] = {
@@ -35,7 +35,7 @@ static char *read_text(const struct text *text)
 	return content;
 }
 
-/* From the end of the word, or NULL. */
+/* Returns the end of the word, or NULL. */
 static const char *find_word(const char *content, const char *before, const char *word,
 			     const char *after)
 {
@@ -79,7 +79,7 @@ static void check_option(const struct text *text, const char *content,
 	if (type->letter && text->letter_before &&
 	    !find_word(content, text->letter_before, letter, text->letter_after))
 		fail_msg("%s does not name -%s", text->file, letter);
-	/* The manual says once what a BOOL is. */
+	/* The manual page explains BOOL once. */
 	if (type->names && (!options_value_is_optional(type) || text != texts))
 		check_values(text, found, type);
 }
@@ -103,7 +103,7 @@ static bool is_option(const char *name)
 	return false;
 }
 
-/* A pattern of the shell; an option of systemctl, in an example. */
+/* A shell pattern, and an option of systemctl in an example. */
 static bool is_something_else(const char *name)
 {
 	return strcmp(name, "max") == 0 || strcmp(name, "now") == 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* The command line: which field each option sets, and that it leaves the others alone. */
+/* The command line: which field each option sets, and that it changes no other. */
 #include <getopt.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +63,7 @@ static void assert_same(const struct options *a, const struct options *b)
 	assert_same_limits(&a->device.limits, &b->device.limits);
 }
 
-/* The options after -s S set @field to @due, and nothing else. */
+/* The options after "-s S" set @field to @due, and change nothing else. */
 #define EXPECT(field, due, ...)                                                                    \
 	do {                                                                                       \
 		struct options expected = PARSE("-s", "S");                                        \
@@ -195,7 +195,7 @@ static struct options parse_with_fd(int fd, const char *arg, const char *value)
 	return PARSE("--fd", number, arg, value);
 }
 
-/* libvirt's --fd: what it does not ask for, the guest does not get. */
+/* libvirt's --fd: without a request for 3D the guest gets 2D. */
 static void a_connected_descriptor_means_2d_unless_3d_is_asked_for(void **state)
 {
 	int pair[2];
@@ -236,7 +236,7 @@ static void a_render_node_does_not_select_3d_with_a_connected_descriptor(void **
 static void a_listening_descriptor_has_the_defaults_of_a_path(void **state)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	struct sockaddr address = { .sa_family = AF_UNIX }; /* the kernel picks a name */
+	struct sockaddr address = { .sa_family = AF_UNIX }; /* the kernel chooses a name */
 
 	(void)state;
 	assert_int_equal(bind(fd, &address, sizeof(address.sa_family)), 0);
@@ -261,7 +261,7 @@ static void the_environment_is_read_before_the_arguments(void **state)
 	options = PARSE("-s", "S", "--max-hostmem", "5");
 	assert_int_equal(options.device.limits.max_hostmem, 5);
 	assert_string_equal(options.socket_path, "S");
-	/* As an administrator says: 2D, whatever libvirt asks for. */
+	/* An administrator chooses 2D, although libvirt asks for 3D. */
 	setenv("VHOST_DEVICE_GPU_OPTIONS", "--gpu-mode 2d", 1);
 	options = PARSE("-s", "S", "--virgl");
 	assert_int_equal(options.gpu_mode, GPU_MODE_2D);

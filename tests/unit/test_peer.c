@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* Who the front-end is: a socket pair of this process, which is its own peer. */
+/* The description of the front-end. A socket pair of this process is its own peer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +31,7 @@ static void a_front_end_is_described_by_pid_and_name(void **state)
 	}
 }
 
-/* A process chooses its name, which must not add a line to the log or to what systemd reads. */
+/* A process chooses its own name, which must not add a line to the log or to systemd's status. */
 static void the_name_of_a_front_end_is_one_line(void **state)
 {
 	char before[16];

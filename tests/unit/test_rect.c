@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Rectangles at the edge of 32 bits.
+ * Rectangles at the limits of 32 bits.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The file tree of OpenGL, mount by mount, on hosts that the test makes: with file systems mounted
- * below what is listed, with several GPUs, and with a kernel that cannot change mounts recursively.
+ * The file tree of OpenGL, mount by mount, on fake hosts: with file systems mounted below listed
+ * paths, with several GPUs, and with a kernel that cannot change mounts recursively.
  */
 #include <fcntl.h>
 #include <glib.h>
@@ -52,7 +52,7 @@ static void enter_host(void)
 		_exit(NO_VERDICT);
 }
 
-/* A listed directory, and below it a file system that can be written and that has a device. */
+/* Creates a listed directory, and below it a writable file system with a device. */
 static void mount_below(void)
 {
 	enter_host();
@@ -74,7 +74,7 @@ static bool has_option(const char *options, const char *option)
 	return g_strv_contains((const char *const *)list, option);
 }
 
-/* What a line of mountinfo says of its mount. */
+/* The options of one mount in mountinfo. */
 static void check_mount(const char *line)
 {
 	g_auto(GStrv) fields = g_strsplit(line, " ", -1);
@@ -153,7 +153,7 @@ static void look_below_with_an_old_kernel(const void *unused)
 	find_nothing_open_below();
 }
 
-/* Two render nodes and a card, with other devices behind them. */
+/* Two render nodes and a card, backed by other devices. */
 static void enter_host_with_gpus(void)
 {
 	static const char *const names[] = { "/dev/dri/renderD128", "/dev/dri/renderD129",

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The whole sandbox, from inside: what can be reached in it, who one is in it, and what happens
- * where the host refuses a part. Each case runs as whoever runs the test and, for root, also
- * without user namespaces, and as nobody. A host that allows no sandbox makes them skipped.
+ * The whole sandbox, from inside: what can be reached, which privileges are left, and what happens
+ * if the host refuses a part. Each case runs as the user of the test; for root also without user
+ * namespaces, and as nobody. Cases are skipped on a host that allows no sandbox.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -121,7 +121,7 @@ static void see_the_list_in_gl(void)
 	CHECK(sandbox.n_paths > 3);
 	CHECK(sandbox_lock(&sandbox, ALL_NEEDS));
 	for (unsigned i = 0; i < G_N_ELEMENTS(absent); i++) {
-		/* The one place that may be written; a build for coverage has one. */
+		/* The only writable place; it exists in builds for coverage. */
 		if (g_str_has_prefix(cache ? cache : "", absent[i]))
 			continue;
 		if (is_there(absent[i])) {
@@ -167,7 +167,7 @@ static int open_file(int flags)
 	return fd;
 }
 
-/* And still the same file: the number of one that was closed may have a new owner. */
+/* It is still the same file: a closed number may have been reused. */
 static bool is_open(int fd, const char *path)
 {
 	struct stat here, there;
@@ -202,7 +202,7 @@ static int find_lock(const void *data)
 	return lock.l_type == F_UNLCK ? -ENOLCK : 0;
 }
 
-/* As libvirt's: to close the second descriptor would drop the lock that the first took. */
+/* As libvirt does: closing the second descriptor would release the lock that the first took. */
 static void keep_lock(void)
 {
 	struct flock lock = { .l_type = F_WRLCK };
@@ -249,7 +249,7 @@ static void refuse_glx_when_strict(void)
 	CHECK(!sandbox_start(&sandbox, &options));
 }
 
-/* There the user's own cache would be in reach. */
+/* The user's own shader cache would be in reach there. */
 static void have_no_shader_cache_without_a_file_tree(void)
 {
 	struct sandbox_options options = strict_gl;
@@ -406,7 +406,7 @@ static void off_changes_nothing(void **state)
 	assert_true(is_there("/etc/passwd"));
 }
 
-/* What was there before the start, and is out of reach after it. */
+/* A file that existed before the start, and that cannot be reached afterwards. */
 static bool make_file(void)
 {
 	g_autofree char *path = g_build_filename(directory, "file", NULL);

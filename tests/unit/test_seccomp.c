@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The filter of system calls, alone: each profile, from inside. What is refused is tried first,
- * then what the daemon lives on.
+ * The system call filter alone, for each profile, from inside. First the calls that must be
+ * refused, then those that the daemon needs.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,7 +31,7 @@
 #define KILLED   (BY_SIGNAL + SIGSYS)
 #define PASSES   0
 
-static pid_t parent; /* of the children: the test */
+static pid_t parent; /* the test, parent of the children */
 
 static int run_program(void)
 {
@@ -77,7 +77,7 @@ static int open_a_file_the_new_way(void)
 	return (int)syscall(SYS_openat2, AT_FDCWD, "/etc/passwd", how, sizeof(how));
 }
 
-/* By number: libc of i386 and s390x goes through socketcall(). */
+/* By number, because libc of i386 and s390x uses socketcall(). */
 static int make_internet_socket(void)
 {
 	return (int)syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
@@ -89,7 +89,7 @@ static int make_unix_socket(void)
 }
 
 #ifdef __i386__
-/* Its arguments lie in memory, so the filter goes by the first register alone. */
+/* The arguments are in memory, so the filter decides by the first register only. */
 static int make_internet_socket_by_socketcall(void)
 {
 	const long arguments[] = { AF_INET, SOCK_STREAM, 0 };
@@ -97,7 +97,7 @@ static int make_internet_socket_by_socketcall(void)
 	return (int)syscall(SYS_socketcall, 1, arguments);
 }
 
-/* The third register, which the kernel does not read, is that of a call that would pass. */
+/* The third register, which the kernel ignores, has the value of an allowed call. */
 static int set_another_option_by_socketcall(void)
 {
 	const long arguments[] = { STDIN_FILENO, SOL_SOCKET, SO_PASSCRED, (long)&(int){ 1 },
@@ -106,7 +106,7 @@ static int set_another_option_by_socketcall(void)
 	return (int)syscall(SYS_socketcall, 14, arguments, SO_SNDBUF);
 }
 
-/* mmap() of machines with mmap2(). */
+/* mmap() of machines that also have mmap2(). */
 static int run_memory_the_old_way(void)
 {
 	const long arguments[] = { 0,  4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -116,13 +116,13 @@ static int run_memory_the_old_way(void)
 }
 #endif
 
-/* The file tree's to refuse in GL. */
+/* With OpenGL the file tree refuses these. */
 static int remove_a_file(void)
 {
 	return unlink("/nonexistent");
 }
 
-/* GLib's first question before a message: is standard error the journal? */
+/* GLib calls this before a message, to see whether standard error is the journal. */
 static int ask_for_peer(void)
 {
 	struct sockaddr_storage peer;
@@ -186,7 +186,7 @@ static int set_another_option(void)
 			    sizeof(int));
 }
 
-/* What happens: PASSES, an errno, or KILLED. */
+/* The expected result: PASSES, an errno, or KILLED. */
 static const struct attempt {
 	const char *name;
 	int (*fn)(void);
@@ -198,7 +198,8 @@ static const struct attempt {
 	{ "tgkill of another", signal_a_thread_of_another, KILLED, ENOSYS, KILLED },
 	{ "TIOCSTI", type_into_a_terminal, KILLED, KILLED, KILLED },
 	{ "TIOCSTI, wide", type_with_high_bits_set, KILLED, KILLED, KILLED },
-	{ "open", open_a_file, EACCES, PASSES, PASSES }, /* GL: the file tree's to refuse */
+	{ "open", open_a_file, EACCES, PASSES,
+	  PASSES }, /* with OpenGL the file tree refuses these */
 	{ "openat2", open_a_file_the_new_way, ENOSYS, ENOSYS, ENOSYS },
 	{ "socket(AF_INET)", make_internet_socket, KILLED, ENOSYS, KILLED },
 	{ "socket(AF_UNIX)", make_unix_socket, EACCES, EACCES, EACCES },
@@ -399,7 +400,7 @@ static void *open_socket_when_told(void *result)
 	return NULL;
 }
 
-/* As llvmpipe: a thread from before, a thread from after, code made at run time. */
+/* As in llvmpipe: a thread from before the filter, one from after it, and generated code. */
 static void draw(const void *data)
 {
 	int results[2] = { 0 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The ioctls that the filter of system calls lets pass, by profile. One on no descriptor tells what
- * the filter thinks of its command: EBADF is the kernel's answer, so the filter let it pass.
+ * The ioctls that the filter lets pass, by profile. They are made on a closed descriptor: EBADF
+ * comes from the kernel, so the filter let the command pass.
  */
 #include <setjmp.h>
 #include <stdarg.h>

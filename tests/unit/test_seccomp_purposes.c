@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the filters let through for one caller, one descriptor or one purpose: the keeper of the
- * socket file, nvidia-uvm, and libraries that have something to say.
+ * Calls that the filters allow for one process, one descriptor or one purpose: the keeper of the
+ * socket file, nvidia-uvm, and messages of libraries.
  */
 #include <fcntl.h>
 #include <glib.h>
@@ -28,7 +28,7 @@
 static const enum sandbox_profile profiles[] = { SANDBOX_2D, SANDBOX_SOFTWARE_GL,
 						 SANDBOX_HARDWARE_GL };
 
-#define UVM_FD 4321 /* not open: EBADF says that the filter lets the command pass */
+#define UVM_FD 4321 /* closed: EBADF means that the filter lets the command pass */
 
 static void try_uvm_ioctls(const void *data)
 {
@@ -53,7 +53,7 @@ static void commands_without_a_type_pass_on_descriptors_of_uvm_alone(void **stat
 		assert_int_equal(sandbox_child_run(try_uvm_ioctls, &profiles[i]), 0);
 }
 
-/* Each asks about its reader before it writes: a terminal, the journal, the system's log. */
+/* Each first asks about its reader: a terminal, the journal, the system log. */
 static void say_what_libraries_say(const void *data)
 {
 	const enum sandbox_profile profile = *(const enum sandbox_profile *)data;
@@ -99,7 +99,7 @@ static int make_a_process(void)
 	return fork();
 }
 
-/* @data: NULL, or what is tried besides. */
+/* @data: NULL, or another call to try. */
 static void keep_file(const void *data)
 {
 	int (*const *attempt)(void) = data;

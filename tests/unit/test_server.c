@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Where sessions come from, in a directory of the test's own. The back-end counts sessions.
+ * Sessions of the server, in a directory of the test. The back-end counts sessions.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,7 +45,7 @@ static void count_closed(struct vhost_backend *backend)
 	n_closed++;
 }
 
-/* No queue, and no message is ever sent: nothing else is called. */
+/* The back-end has no queue and gets no message, so nothing else is called. */
 static const struct vhost_backend_ops counting_ops = {
 	.session_opened = count_opened,
 	.session_closed = count_closed,
@@ -66,14 +66,14 @@ static int teardown(void **state)
 	(void)state;
 	loop_finish(&loop);
 	unlink(path);
-	int r = rmdir(directory); /* fails if something was left in it */
+	int r = rmdir(directory); /* fails if a file was left in it */
 
 	g_free(path);
 	g_free(directory);
 	return r;
 }
 
-/* The file of the last server that was made with a path; NULL if there is none. */
+/* The socket file of the last server with a path; NULL if there is none. */
 static struct vhost_socket_file *socket_file;
 
 static struct vhost_server *serve(const char *socket_path, int fd, bool is_once, char **ret_message)
@@ -96,7 +96,7 @@ static struct vhost_server *serve(const char *socket_path, int fd, bool is_once,
 	return server;
 }
 
-/* As main does it at the end. */
+/* main does this at its end. */
 static void stop_serving(struct vhost_server *server)
 {
 	vhost_server_free(server);
@@ -196,7 +196,7 @@ static void a_stale_socket_is_replaced(void **state)
 	assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
-/* @mode: of the dead owner's socket, in a directory that is root's too. */
+/* @mode: permissions of the stale socket, in a directory that belongs to root too. */
 static void leave_behind(mode_t mode)
 {
 	struct sockaddr_un address = address_of(path);
@@ -212,7 +212,7 @@ static void be_refused_as_nobody(const void *because)
 {
 	char *message;
 
-	/* Not where root is root of a namespace only, or this directory lies in a private one. */
+	/* Not if root is root of a namespace only, or if this directory is inside a private one. */
 	if (setresuid(NOBODY, NOBODY, NOBODY) < 0 || access(directory, X_OK) < 0)
 		_exit(NO_VERDICT);
 	CHECK(!serve(path, -1, false, &message) && strstr(message, because));
@@ -352,7 +352,7 @@ static void a_front_end_that_breaks_the_protocol_does_not_end_the_server(void **
 	close(vmm);
 }
 
-/* The connection stays in the backlog, where it would wake an impatient server without end. */
+/* The connection stays in the backlog, where it would wake a polling server again and again. */
 static void without_a_free_descriptor_a_front_end_waits_and_uses_no_cpu(void **state)
 {
 	(void)state;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* The environment of a service, and a service manager that is a datagram socket of the test's. */
+/* The environment of a service, and a service manager that is a datagram socket of the test. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -71,7 +71,7 @@ static void an_invalid_number_of_sockets_means_none(void **state)
 
 /* ---- notifications ---- */
 
-/* Binds the service manager's socket and puts its name into the environment. '@' first: abstract.
+/* Binds the service manager's socket and puts its name into the environment; '@' first: abstract.
  */
 static int bind_manager(const char *name)
 {
@@ -97,7 +97,7 @@ static void assert_receives(int fd, const char *due)
 	assert_string_equal(state, due);
 }
 
-/* Opens, says one thing, closes. */
+/* Opens the connection, sends one state, and closes it. */
 static void notify_once(void)
 {
 	struct service_manager manager;
@@ -117,7 +117,7 @@ static void a_state_is_one_datagram(void **state)
 	(void)state;
 	service_manager_open(&manager);
 	assert_null(g_getenv("NOTIFY_SOCKET"));
-	unlink(path); /* as in the sandbox: the name is needed no more */
+	unlink(path); /* as in the sandbox, where the name is not reachable */
 	service_manager_notify(&manager, "READY=1");
 	service_manager_notify(&manager, "STATUS=a\nSTOPPING=1");
 	assert_receives(fd, "READY=1");

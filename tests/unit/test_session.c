@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the session does with messages, apart from rings; test_session_refusals.c has the bad ones.
+ * How the session handles messages, except ring messages; test_session_refusals.c has the invalid
+ * ones.
  */
 #include "session_rig.h"
 
@@ -57,7 +58,7 @@ static void requests_are_not_read_while_replies_cannot_be_sent(void **state)
 	struct vhost_user_header header = { VHOST_USER_GET_QUEUE_NUM, V1, 0 };
 	unsigned sent = 0, received = 0;
 
-	/* Until the session reads no more, and the socket is full in both directions. */
+	/* Sends until the session reads no more and the socket is full in both directions. */
 	for (;;) {
 		ssize_t n = send(session_rig.front_end, &header, sizeof(header), MSG_DONTWAIT);
 
@@ -95,7 +96,7 @@ static void features_are_those_of_device_and_rings(void **state)
 		     BIT64(VIRTIO_RING_F_EVENT_IDX) | BIT64(VHOST_USER_F_PROTOCOL_FEATURES) |
 		     BIT64(VIRTIO_F_VERSION_1)));
 	assert_true(session_rig_get_u64(VHOST_USER_GET_PROTOCOL_FEATURES) == OFFERED);
-	/* Bits that were never offered come from the VMM. */
+	/* The front-end sends bits that were never offered. */
 	session_rig_set_u64(VHOST_USER_SET_FEATURES, BIT64(1) | BIT64(24) | BIT64(27) |
 							     BIT64(VHOST_USER_F_PROTOCOL_FEATURES) |
 							     BIT64(VIRTIO_F_VERSION_1) |
@@ -112,7 +113,7 @@ static void every_request_with_need_reply_gets_a_reply(void **state)
 	uint32_t write_config[4] = { 0, 4, 0, 7 };
 	auto_fd other = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	/* Not before it is agreed. */
+	/* Not before the feature is acknowledged. */
 	session_rig_send(VHOST_USER_SET_OWNER, NEED_REPLY, NULL, 0, NULL, 0);
 	session_rig_turn();
 	assert_false(session_rig_has_reply());
@@ -137,7 +138,7 @@ static void every_request_with_need_reply_gets_a_reply(void **state)
 	assert_int_equal(session_rig_ask(VHOST_USER_RESET_DEVICE, NULL, 0, -1), 0);
 	assert_int_equal(session_rig_ask(VHOST_USER_REM_MEM_REG, zero, 40, -1), 1);
 	assert_int_equal(session_rig_ask(VHOST_USER_ADD_MEM_REG, zero, 40, STDERR_FILENO), 1);
-	/* A reply of its own is the only one. */
+	/* It gets only its own reply. */
 	assert_int_equal(session_rig_ask(VHOST_USER_GET_QUEUE_NUM, NULL, 0, -1), 2);
 	assert_int_equal(session_rig_ask(VHOST_USER_GET_MAX_MEM_SLOTS, NULL, 0, -1), 509);
 	assert_int_equal(session_rig_ask(VHOST_USER_GET_VRING_BASE, zero, 8, -1), 0);
@@ -184,7 +185,7 @@ static void config_is_read_in_any_size(void **state)
 		memcpy(payload, &offset, 4);
 		memcpy(payload + 4, &sizes[i], 4);
 		payload[8] = 1;
-		/* QEMU sends room for the answer, others only the header. */
+		/* QEMU sends space for the answer, other front-ends only the header. */
 		session_rig_send(VHOST_USER_GET_CONFIG, V1, payload, i % 2 ? 12 : 12 + sizes[i],
 				 NULL, 0);
 		session_rig_turn();
@@ -216,7 +217,7 @@ static void invalid_memory_is_refused_and_the_session_goes_on(void **state)
 	assert_int_equal(session_rig_ask(VHOST_USER_REM_MEM_REG, &reg, sizeof(reg), -1), 1);
 	session_rig_assert_told("");
 	assert_non_null(guest_memory_at(vhost_session_memory(session_rig.session), GPA, MEM_SIZE));
-	/* Unless the VMM does not want to hear of it. */
+	/* Except if the front-end wants no reply. */
 	session_rig_send(VHOST_USER_ADD_MEM_REG, V1, &reg, sizeof(reg), &fd, 1);
 	session_rig_turn();
 	assert_null(session_rig.session);
@@ -239,7 +240,7 @@ static void the_memory_table_is_replaced_added_to_and_removed_from(void **state)
 	session_rig_turn();
 	assert_int_equal(memory->n_regions, 2);
 	session_rig_send(VHOST_USER_REM_MEM_REG, V1, &reg, sizeof(reg), &fd,
-			 1); /* some send a descriptor */
+			 1); /* some front-ends send a descriptor */
 	session_rig_turn();
 	assert_int_equal(memory->n_regions, 1);
 	reg.region.gpa += 0x10000;

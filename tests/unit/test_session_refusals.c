@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What ends a session, or is refused: bytes that are no message, and messages that cannot be.
+ * What ends a session or is refused: bytes that are no message, and invalid messages.
  */
 #include "session_rig.h"
 
@@ -84,7 +84,7 @@ static void a_wrong_number_of_descriptors_ends_the_session_and_leaks_none(void *
 		{ VHOST_USER_SET_VRING_NUM, 8, 1, { 0 } },
 		{ VHOST_USER_SET_VRING_KICK, 8, 0, { 0 } },
 		{ VHOST_USER_SET_VRING_KICK, 8, 2, { 0 } },
-		{ VHOST_USER_SET_VRING_KICK, 8, 1, { 0, 1 } }, /* says there is none */
+		{ VHOST_USER_SET_VRING_KICK, 8, 1, { 0, 1 } }, /* the flag for no descriptor */
 		{ VHOST_USER_SET_VRING_CALL, 8, 0, { 0 } },
 		{ VHOST_USER_SET_VRING_CALL, 8, 1, { 0, 1 } },
 		{ VHOST_USER_SET_VRING_ERR, 8, 0, { 0 } },
@@ -124,7 +124,7 @@ static void more_descriptors_than_any_message_has_are_closed(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
 		fds[i] = STDERR_FILENO;
 	session_rig_send_bytes(&header, sizeof(header), fds,
-			       10); /* at once: the kernel cuts them */
+			       10); /* at once: the kernel delivers them in pieces */
 	session_rig_assert_ended(-EPROTO);
 	fd_close(&session_rig.front_end);
 	session_rig_open();

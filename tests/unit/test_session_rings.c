@@ -61,7 +61,7 @@ static void a_kick_before_the_ring_is_enabled_is_not_lost(void **state)
 	session_rig_kick(kick);
 	session_rig_assert_told("");
 	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
-	/* The start's own kick, and the guest's, if it was not served by that already. */
+	/* The kick of the start, and the guest's own unless it was already served. */
 	assert_true(g_str_has_prefix(session_rig.told->str, "start0 kick0"));
 	g_string_truncate(session_rig.told, 0);
 	session_rig_kick(kick);
@@ -136,7 +136,7 @@ static void a_running_ring_cannot_be_set_up_again(void **state)
 	assert_int_equal(session_rig_ask(VHOST_USER_SET_VRING_ADDR, &addr, sizeof(addr), -1), 1);
 	session_rig_assert_told("start0 kick0");
 	assert_int_equal(vhost_session_vring(session_rig.session, 0)->size, 16);
-	session_rig_set_addresses(0, USER); /* the same: only the flags may change */
+	session_rig_set_addresses(0, USER); /* the same values: only the flags may change */
 	assert_non_null(session_rig.session);
 }
 
@@ -185,23 +185,23 @@ static void a_closed_kick_descriptor_does_not_spin(void **state)
 	session_rig_assert_told("start0 kick0");
 	assert_int_equal(write(pipes[1], "!", 1), 1);
 	session_rig_turn();
-	session_rig_assert_told("kick0"); /* any readable thing can kick */
+	session_rig_assert_told("kick0"); /* any readable descriptor can kick */
 	close(pipes[0]);
 	close(pipes[1]);
 	session_rig_turn();
 	int64_t before = g_get_monotonic_time();
 
-	assert_int_equal(loop_turn(&session_rig.loop, 20), 0); /* has nothing to do but to wait */
+	assert_int_equal(loop_turn(&session_rig.loop, 20), 0); /* the thread only waits */
 	assert_true(g_get_monotonic_time() - before >= 15000);
 	session_rig_assert_told("");
-	/* And a new one brings it back to life, with a kick that may have been lost. */
+	/* A new descriptor restarts the ring, with a kick that may have been lost. */
 	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
 	session_rig_assert_told("kick0");
 	session_rig_kick(kick);
 	session_rig_assert_told("kick0");
 }
 
-/* A ring that runs, and is kicked through a pipe. */
+/* Starts a ring that is kicked through a pipe. */
 static void kick_by_pipe(int pipes[2])
 {
 	session_rig_agree();
@@ -272,7 +272,8 @@ static void a_queue_without_a_kick_descriptor_stops(void **state)
 
 	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	session_rig_assert_told("start0 kick0");
-	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0x100, -1); /* polling is not for us */
+	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0x100,
+				 -1); /* polling is not supported here */
 	session_rig_assert_told("stop0");
 	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
 	session_rig_assert_told("start0 kick0");
@@ -325,7 +326,7 @@ static void reset_device_stops_the_rings_and_is_the_only_reset(void **state)
 	session_rig_assert_told("stop0 reset");
 	close(kick);
 
-	/* As QEMU does it: stop, RESET_DEVICE, and the ring starts from 0. */
+	/* As QEMU does: stop, RESET_DEVICE, and the ring starts from 0. */
 	kick = session_rig_set_up_ring(0, 5);
 	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	assert_int_equal(session_rig_get_base(0), 5);
@@ -348,7 +349,7 @@ static void a_ring_that_starts_from_0_again_is_a_reset(void **state)
 	session_rig_add_memory();
 	int kick = session_rig_set_up_ring(0, 5);
 
-	session_rig_assert_told(""); /* the first start is none */
+	session_rig_assert_told(""); /* the first start is not a reset */
 	close(kick);
 	assert_int_equal(session_rig_get_base(0), 5);
 	kick = session_rig_set_up_ring(0, 5); /* stop and cont */

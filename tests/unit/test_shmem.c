@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The front-end's window: what is asked for and when, and what becomes of a map in each of its
- * states when the answer comes late, in pieces, as a refusal or never, when the rings stop, the
- * guest is reset, its owner goes or the front-end hangs up.
+ * The front-end's window: the requests and their order, and each state of a map in which its reply
+ * comes late, in pieces, as a refusal or never, the rings stop, the guest is reset, its owner is
+ * freed, or the front-end hangs up.
  */
 #include "shmem_rig.h"
 
@@ -13,7 +13,7 @@
 
 #define REPLY (VHOST_USER_VERSION | VHOST_USER_REPLY)
 
-/* ---- when all goes well ---- */
+/* ---- without errors ---- */
 
 static void a_map_is_reported_after_a_barrier(void **state)
 {
@@ -40,10 +40,10 @@ static void a_batch_needs_one_barrier(void **state)
 		assert_int_equal(shmem_rig_map(i), 0);
 	for (unsigned i = 0; i < 3; i++) {
 		shmem_rig_expect(MAP, i);
-		shmem_rig_expect_nothing(); /* one is in flight at a time */
+		shmem_rig_expect_nothing(); /* only one request is in flight */
 		shmem_rig_answer(MAP, 0);
 		if (i > 0)
-			shmem_rig_assert_told(i - 1, 0); /* a later answer proves it */
+			shmem_rig_assert_told(i - 1, 0); /* a later reply proves it */
 		shmem_rig_assert_told(i, NOT_TOLD);
 	}
 	shmem_rig_expect(BARRIER, 0);
@@ -65,7 +65,7 @@ static void an_unmap_is_sent_before_a_later_map_of_the_same_part(void **state)
 	shmem_rig_answer(UNMAP, 0);
 	shmem_rig_assert_told(1, 0);
 	shmem_rig_assert_told(0, 0);
-	/* Owner 2's file, in page 0. */
+	/* The file of owner 2, in page 0. */
 	int fd = shmem_rig.owners[0].fd;
 
 	shmem_rig.owners[0].fd = shmem_rig.owners[2].fd;
@@ -96,7 +96,7 @@ static void replies_may_come_in_pieces(void **state)
 	shmem_rig_assert_told(0, 0);
 }
 
-/* ---- what is refused ---- */
+/* ---- refusals ---- */
 
 static void ranges_outside_the_window_are_refused(void **state)
 {
@@ -175,7 +175,7 @@ static void a_part_that_is_not_unmapped_is_not_used_again(void **state)
 	shmem_rig_assert_told(0, -EINVAL);
 	assert_int_equal(shmem_rig_map(0), -EINVAL);
 	shmem_rig_have_mapped(1);
-	/* A reset drops it. */
+	/* A reset drops the map. */
 	shmem_reset(&shmem_rig.shmem);
 	shmem_rig_have_mapped(0);
 }
@@ -185,7 +185,7 @@ static void maps_that_wait_for_a_refused_unmap_fail(void **state)
 	(void)state;
 	shmem_rig_have_mapped(0);
 	assert_int_equal(shmem_rig_unmap(0), 0);
-	assert_int_equal(shmem_rig_map_at(1, 0, 2 * PAGE), 0); /* page 0 is about to go */
+	assert_int_equal(shmem_rig_map_at(1, 0, 2 * PAGE), 0); /* page 0 is about to be unmapped */
 	assert_int_equal(shmem_rig_map(2), 0);
 	shmem_rig_expect(UNMAP, 0);
 	shmem_rig_answer(UNMAP, 1);
@@ -248,7 +248,7 @@ static void an_unmap_without_a_reply_times_out(void **state)
 	assert_int_equal(shmem_rig_unmap(2), -ETIMEDOUT);
 	assert_int_equal(shmem_rig_map(0), -ETIMEDOUT);
 	shmem_rig_expect_nothing();
-	/* It comes round: what was given up is unmapped all the same. */
+	/* The loop comes round: the abandoned map is unmapped all the same. */
 	shmem_rig_answer(UNMAP, 0);
 	shmem_rig_expect(UNMAP, 1);
 	shmem_rig_answer(UNMAP, 0);
@@ -271,7 +271,7 @@ static void a_barrier_without_a_reply_counts_as_passed_and_is_the_last(void **st
 		assert_int_equal(shmem_rig_map(i), 0);
 		shmem_rig_expect(MAP, i);
 		if (i == 1)
-			shmem_rig_answer(BARRIER, 1); /* it may come still */
+			shmem_rig_answer(BARRIER, 1); /* its reply may still come */
 		shmem_rig_assert_told(i, NOT_TOLD);
 		shmem_rig_answer(MAP, 0);
 		shmem_rig_assert_told(i, 0);
@@ -316,7 +316,7 @@ static void a_barrier_answered_during_a_long_turn_is_not_late(void **state)
 	shmem_rig_answer(MAP, 0);
 	shmem_rig_expect(BARRIER, 0);
 	g_usleep((SHMEM_BARRIER_MS + 100) * 1000);
-	shmem_rig_turn(); /* the timer first, as it may be */
+	shmem_rig_turn(); /* the timer first, which is a possible order */
 	shmem_rig_assert_told(0, NOT_TOLD);
 	shmem_rig_answer(BARRIER, 1);
 	shmem_rig_assert_told(0, 0);
@@ -329,7 +329,7 @@ static void each_request_has_its_own_time_out(void **state)
 	assert_int_equal(shmem_rig_map(0), 0);
 	assert_int_equal(shmem_rig_map(1), 0);
 	shmem_rig_expect(MAP, 0);
-	loop_timer_arm(&shmem_rig.shmem.timer, 1); /* a tick before the time is over */
+	loop_timer_arm(&shmem_rig.shmem.timer, 1); /* shortly before the time-out */
 	g_usleep(5000);
 	shmem_rig_assert_told(0, NOT_TOLD);
 	shmem_rig_answer(MAP, 0);
@@ -344,7 +344,7 @@ static void each_request_has_its_own_time_out(void **state)
 	shmem_rig_assert_told(1, 0);
 }
 
-/* ---- rings that stop ---- */
+/* ---- stopped rings ---- */
 
 static void nothing_is_mapped_or_unmapped_while_the_rings_are_stopped(void **state)
 {
@@ -374,7 +374,7 @@ static void a_reply_while_stopped_is_reported(void **state)
 	shmem_rig_expect(MAP, 0);
 	shmem_set_running(&shmem_rig.shmem, false);
 	shmem_rig_answer(MAP, 0);
-	shmem_rig_expect(BARRIER, 0); /* it changes nothing, and may be sent */
+	shmem_rig_expect(BARRIER, 0); /* it changes no map, so it may be sent */
 	shmem_rig_answer(BARRIER, 0);
 	shmem_rig_assert_told(0, 0);
 	shmem_rig_expect_nothing();
@@ -383,7 +383,7 @@ static void a_reply_while_stopped_is_reported(void **state)
 	shmem_rig_forget(1);
 }
 
-/* ---- owners that go ---- */
+/* ---- owners that are freed ---- */
 
 static void a_map_dropped_before_it_is_sent_is_never_sent(void **state)
 {
@@ -498,7 +498,7 @@ static void a_map_in_flight_over_a_reset_is_unmapped(void **state)
 	assert_int_equal(shmem_rig_map(0), 0);
 	shmem_set_running(&shmem_rig.shmem, true);
 	shmem_rig_expect(UNMAP, 0);
-	shmem_rig_answer(UNMAP, 1); /* it was dropped after all */
+	shmem_rig_answer(UNMAP, 1); /* a reset did drop the map */
 	shmem_rig_expect(MAP, 0);
 	shmem_rig_answer(MAP, 0);
 	shmem_rig_expect(BARRIER, 0);
@@ -506,7 +506,7 @@ static void a_map_in_flight_over_a_reset_is_unmapped(void **state)
 	shmem_rig_assert_told(0, 0);
 }
 
-/* We hear of the reset only at the start that follows. */
+/* The next start is the first sign of the reset. */
 static void a_map_that_was_answered_while_stopped_is_unmapped_after_a_reset(void **state)
 {
 	(void)state;
@@ -523,7 +523,7 @@ static void a_map_that_was_answered_while_stopped_is_unmapped_after_a_reset(void
 	shmem_rig_expect(UNMAP, 0);
 	shmem_rig_answer(UNMAP, 0);
 	shmem_rig_have_mapped(0);
-	/* The next time it was there before. */
+	/* The next time the map existed before. */
 	shmem_set_running(&shmem_rig.shmem, false);
 	shmem_reset(&shmem_rig.shmem);
 	shmem_set_running(&shmem_rig.shmem, true);
@@ -573,11 +573,11 @@ static void a_hang_up_ends_all_pending_requests(void **state)
 	fd_close(&shmem_rig.front_end);
 	shmem_rig_assert_told(1, -ENOTCONN);
 	shmem_rig_assert_told(2, -ENOTCONN);
-	shmem_rig_assert_told(0, NOT_TOLD); /* it is mapped still */
+	shmem_rig_assert_told(0, NOT_TOLD); /* it is still mapped */
 	assert_int_equal(shmem_rig_map(3), -ENOTCONN);
 	assert_int_equal(shmem_rig_unmap(0), -ENOTCONN);
 	assert_int_equal(shmem_rig.failed, 0);
-	/* What is not known to be unmapped is closed; what never was asked for is not. */
+	/* A part whose unmap is unconfirmed is closed; one whose map was never requested is not. */
 	shmem_rig_connect();
 	shmem_rig_expect(UNMAP, 0);
 	shmem_rig_answer(UNMAP, 0);
@@ -634,7 +634,7 @@ static void a_new_channel_ends_requests_on_the_old_one(void **state)
 	shmem_rig_have_mapped(1);
 }
 
-/* ---- answers that are none ---- */
+/* ---- invalid replies ---- */
 
 static void an_invalid_reply_ends_the_session(void **state)
 {
@@ -694,7 +694,7 @@ static void a_reply_without_a_request_ends_the_session(void **state)
 	shmem_rig_forget(0);
 }
 
-/* ---- what comes back as guest memory ---- */
+/* ---- maps that come back as guest memory ---- */
 
 static void our_files_are_recognised_while_they_may_be_mapped(void **state)
 {
@@ -706,7 +706,8 @@ static void our_files_are_recognised_while_they_may_be_mapped(void **state)
 	assert_int_equal(shmem_rig_map(1), 0);
 	int fd = shmem_rig.owners[1].fd;
 
-	assert_true(shmem_owns_file(shmem, fd, gpa + PAGE, PAGE)); /* before the answer, as 11.2 */
+	assert_true(shmem_owns_file(shmem, fd, gpa + PAGE,
+				    PAGE)); /* before the reply, as QEMU 11.2 does */
 	assert_false(shmem_owns_file(shmem, other, gpa, PAGE));
 	shmem_rig_expect(MAP, 1);
 	shmem_rig_answer(MAP, 0);
@@ -720,7 +721,7 @@ static void our_files_are_recognised_while_they_may_be_mapped(void **state)
 	shmem_rig_answer(UNMAP, 0);
 	shmem_rig_assert_told(1, 0);
 	assert_false(shmem_owns_file(shmem, fd, gpa + PAGE, PAGE));
-	/* Its region is taken out of the table when it is unmapped. */
+	/* Its region is removed from the table when it is unmapped. */
 	assert_true(shmem_owns_address(shmem, gpa + PAGE, PAGE));
 	assert_true(shmem_owns_address(shmem, gpa, WINDOW_SIZE));
 	assert_false(shmem_owns_address(shmem, gpa - PAGE, PAGE));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Files that are cut short under a mapping, and faults that are none of the guard's business. Each
- * test is a child, because a handler is installed once in a process, and cmocka has one too.
+ * Files that are truncated under a mapping, and faults that the handler passes on. Each test is a
+ * child, because a handler is installed once in a process, and cmocka has its own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -75,7 +75,7 @@ static void child_truncated_memory_reads_as_zeros_and_is_reported(const void *un
 	CHECK(reports(&f) == 0);
 	CHECK(*(volatile uint8_t *)&f.bytes[2 * PAGE] == 0);
 	CHECK(reports(&f) == 1);
-	/* All of the mapping is replaced: it faults once, not at each page. */
+	/* The whole mapping is replaced, so it faults once and not for each page. */
 	for (unsigned i = 0; i < PAGES * PAGE; i++)
 		CHECK(((volatile uint8_t *)f.bytes)[i] == 0);
 	CHECK(reports(&f) == 0);
@@ -165,7 +165,7 @@ static void child_slots_are_reused_and_limited(const void *unused)
 	}
 }
 
-/* ---- not ours ---- */
+/* ---- other faults ---- */
 
 static void fault_beside(const void *unused)
 {
@@ -202,7 +202,7 @@ static void fault_with_a_handler(const void *unused)
 	fault_beside(unused);
 }
 
-/* ---- the children ---- */
+/* ---- tests ---- */
 
 static int run_without_handler(void (*fn)(const void *))
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the vhost-user-gpu display sends: each byte of each message. Bands are in
+ * What the socket display sends: each byte of each message. Bands are in
  * test_socket_display_bands.c.
  */
 #include "socket_rig.h"
@@ -93,7 +93,7 @@ static void scanout_is_sent_only_when_the_size_changes(void **state)
 	display_scanout_pixels(socket_rig.display, 2, 40, 20, &b.base);
 	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 2, 40, 20);
 	socket_rig_expect_update(2, &b, 0, 0, 40, 20);
-	/* Off and on again in one turn: nothing of it is seen but the new frame. */
+	/* Off and on again in one turn: only the new frame is sent. */
 	display_scanout_pixels(socket_rig.display, 2, 0, 0, NULL);
 	display_scanout_pixels(socket_rig.display, 2, 40, 20, &a.base);
 	socket_rig_expect_update(2, &a, 0, 0, 40, 20);
@@ -139,7 +139,7 @@ static void pixels_can_be_prepared_band_by_band(void **state)
 	socket_rig_turns(3);
 	assert_int_equal(picture.prepares, 1);
 	socket_rig_expect_update(0, &picture, 0, 0, 256, 200);
-	/* What is left comes before what is new. */
+	/* The rest of the old frame comes before the new one. */
 	display_damage(socket_rig.display, 0, &(struct rect){ 0, 0, 1, 1 });
 	socket_rig_expect_update(0, &picture, 0, 200, 256, 200);
 	socket_rig_expect_update(0, &picture, 0, 400, 256, 44);
@@ -221,7 +221,7 @@ static void a_scanout_changes_from_pixels_to_a_dma_buf_and_back(void **state)
 	assert_int_equal(
 		display_scanout_dmabuf(socket_rig.display, 1, &dmabuf, &socket_rig_dmabuf_rect), 0);
 	expect_dmabuf(1, &dmabuf, true);
-	/* QEMU would abort if its old surface came back, so SCANOUT is due. */
+	/* QEMU would abort if its old surface came back, so SCANOUT must be sent. */
 	display_scanout_pixels(socket_rig.display, 1, 20, 10, &picture.base);
 	expect_dmabuf_off(1);
 	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 1, 20, 10);
@@ -255,7 +255,7 @@ static void a_new_display_is_sent_everything(void **state)
 	fd_close(&fd);
 	fd = memfd_create("another", MFD_CLOEXEC); /* the display has its own descriptor */
 	socket_rig_turns(3);
-	fd_close(&socket_rig.peer); /* all of it is lost; the next change finds nobody */
+	fd_close(&socket_rig.peer); /* everything is lost; the next change finds no display */
 	socket_rig_turns(3);
 	display_scanout_pixels(socket_rig.display, 4, 0, 0, NULL);
 	display_damage(socket_rig.display, 0, &(struct rect){ 1, 1, 1, 1 });

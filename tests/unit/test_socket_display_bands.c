@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * How the vhost-user-gpu display cuts pixels into bands, what happens when the socket is full
- * within one and the picture goes away, and what overtakes them.
+ * How the socket display cuts pixels into bands, what happens if the socket is full within a band
+ * and the picture changes, and which messages overtake bands.
  */
 #include "socket_rig.h"
 
@@ -12,7 +12,7 @@
 
 #define ROWS_A_BAND(width) (SOCKET_BAND_BYTES / 4 / (width))
 
-/* A band of @old is partly out, and the peer reads nothing. */
+/* A band of @old is partly sent, and the display reads nothing. */
 static void stuck_in_a_band(struct picture *old, struct picture *copy)
 {
 	picture_init(old, 256, 444, 7); /* 3 bands */
@@ -184,7 +184,7 @@ static void cursor_moves_coalesce_and_overtake_the_bands(void **state)
 	display_cursor_move(socket_rig.display, 0, 7, 8, true);
 	display_cursor_move(socket_rig.display, 0, 9, 9, false);
 	socket_rig_expect_words(VHOST_USER_GPU_CURSOR_POS_HIDE, 0, 9, 9);
-	/* A shape set and hidden at once is sent when it is to be seen. */
+	/* A cursor image that is set while hidden is sent when the cursor is shown. */
 	cursor.pixels[0] = 5;
 	display_cursor_set(socket_rig.display, 0, &cursor);
 	display_cursor_move(socket_rig.display, 0, 9, 9, false);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * When frames leave: the first at once, the next ones an interval apart, the last always, and
- * nothing that is older than the moment at which it is sent. No test waits for a clock: an interval
- * is an hour, and what ends one is said.
+ * When frames are sent: the first at once, the next ones an interval apart, the last always, and
+ * always with the pixels of the moment of sending. No test waits for a clock: an interval is an
+ * hour, and the test says when it ends.
  */
 #include "socket_ask.h"
 #include "socket_rig.h"
@@ -26,7 +26,7 @@ static bool timer_is_armed(void)
 	return socket_rig_display()->pace_timer.is_armed;
 }
 
-/* The interval of scanout 0 is over, and the timer says so if it is armed. */
+/* Ends the interval of scanout 0, and fires the timer if it is armed. */
 static void end_interval(void)
 {
 	struct loop_timer *timer = &socket_rig_display()->pace_timer;
@@ -44,7 +44,7 @@ static void damage(uint32_t x, uint32_t y, uint32_t width, uint32_t height)
 	socket_rig_turns(1);
 }
 
-/* 64x64 on scanout 0; the first frame is sent. */
+/* Shows 64x64 on scanout 0; the first frame is sent. */
 static void show(void)
 {
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
@@ -185,7 +185,7 @@ static void a_new_front_end_is_sent_everything_at_once(void **state)
 	show();
 	damage(0, 0, 8, 8);
 	display_set_socket(socket_rig.display, -1);
-	assert_false(timer_is_armed()); /* nobody is there to be shown anything */
+	assert_false(timer_is_armed()); /* no display is connected */
 	damage(0, 0, 8, 8);
 	assert_false(timer_is_armed());
 	socket_rig_connect(0, NULL);
@@ -196,7 +196,7 @@ static void a_new_front_end_is_sent_everything_at_once(void **state)
 	hide();
 }
 
-/* Three bands, of which the peer has room for none. */
+/* Three bands; the socket has room for none. */
 static void stick_in_a_frame(const struct display_pixels_ops *ops)
 {
 	socket_rig_connect_and_negotiate(SOCKET_RIG_SMALL_BUFFER);
@@ -225,8 +225,8 @@ static void a_display_that_does_not_read_arms_no_timer(void **state)
 	hide();
 }
 
-/* Else a guest that flips faster than a frame can be sent would never be seen below the first rows.
- */
+/* Otherwise the screen would never show the lower rows of a guest that flips faster than a frame
+ * can be sent. */
 static void a_started_frame_is_finished_while_the_guest_flips(void **state)
 {
 	struct picture first, next;
@@ -316,7 +316,7 @@ static void each_scanout_is_paced_by_itself(void **state)
 	picture_finish(&other);
 }
 
-/* The only one that waits, for 10 ms; longer is right too. */
+/* Only this one waits, for at least 10 ms. */
 static void the_timer_sends_the_last_frame(void **state)
 {
 	(void)state;
@@ -332,7 +332,7 @@ static void the_timer_sends_the_last_frame(void **state)
 	hide();
 }
 
-/* A late frame lets the next one come a little early, and no more than that. */
+/* After a late frame the next one may come a little early, but not more. */
 static void frames_are_one_interval_apart_on_average(void **state)
 {
 	const struct rect r = { 0, 0, 8, 8 };
@@ -343,9 +343,9 @@ static void frames_are_one_interval_apart_on_average(void **state)
 	s->interval = MINUTE_NS;
 	socket_pace_add(s, &r);
 	assert_true(socket_pace_begin_frame(socket_rig_display(), s));
-	/* After the pause it counts as one that was late by an eighth of an interval. */
+	/* After the pause the frame counts as late by an eighth of an interval. */
 	begun = s->next_frame - MINUTE_NS + MINUTE_NS / 8;
-	s->next_frame = begun; /* the next one is a moment late */
+	s->next_frame = begun; /* the next one is slightly late */
 	socket_pace_add(s, &r);
 	assert_true(socket_pace_begin_frame(socket_rig_display(), s));
 	assert_int_equal(s->next_frame, begun + MINUTE_NS);

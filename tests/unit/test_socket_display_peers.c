@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Peers of the vhost-user-gpu display that lie, go away, say nothing or speak too late; and
- * displays that have no peer.
+ * Displays at the other end of the socket that send invalid messages, hang up, do not reply or
+ * reply late; and the headless display.
  */
 #include "socket_ask.h"
 
@@ -15,7 +15,7 @@
 #include "base/fd.h"
 #include "display/headless.h"
 
-/* As if that much time had passed for the request, and the timer fired. */
+/* Advances the request's time and fires the timer. */
 static void let_time_out(struct socket_ask *ask)
 {
 	ask->request.deadline = 1;
@@ -266,7 +266,7 @@ static void a_descriptor_that_is_not_a_socket_is_refused_and_closed(void **state
 	close(pair[0]);
 	auto_fd file = memfd_create("no socket", MFD_CLOEXEC);
 	assert_true(display_set_socket(socket_rig.display, fd_steal(&file)) < 0);
-	socket_rig_expect_end(); /* the former peer is gone as well */
+	socket_rig_expect_end(); /* the former display has hung up as well */
 	assert_int_equal(display_set_socket(socket_rig.display, pair[1]), 0);
 	socket_rig_turns(3);
 	assert_int_equal(socket_rig_display()->fd, -1);

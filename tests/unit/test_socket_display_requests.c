@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the vhost-user-gpu display asks its peer, whom it tells the answer, and what callbacks may
- * do.
+ * The requests of the socket display, their results, and what callbacks may do.
  */
 #include "socket_ask.h"
 
@@ -174,7 +173,7 @@ static void a_callback_may_make_and_cancel_requests(void **state)
 	assert_int_equal(asked.calls, 0);
 	socket_ask_expect_info();
 	asked.then_asks = &second;
-	second.then_asks = &third; /* also from the end of the socket: refused then */
+	second.then_asks = &third; /* also at the end of the socket: it is refused then */
 	fd_close(&socket_rig.peer);
 	socket_rig_turns(2);
 	socket_ask_assert_ended(&asked, -ENOTCONN);
@@ -217,8 +216,7 @@ static void a_flush_ends_when_its_scanout_shows_something_else(void **state)
 	socket_ask_flush(&sent, 0, 0, 0, 10, 10);
 	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 0, 10, 10);
 	socket_ask_flush(&waiting, 0, 0, 0, 10, 10);
-	socket_ask_show_dmabuf(
-		0); /* another buffer: the flush is of that one now, and of all of it */
+	socket_ask_show_dmabuf(0); /* another buffer: the flush now covers all of that one */
 	display_scanout_pixels(socket_rig.display, 0, 0, 0, NULL);
 	assert_int_equal(waiting.calls, 0);
 	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_SCANOUT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Whole scenes on the vhost-user-gpu display, read by a model of QEMU (struct screen) that has
- * QEMU's ways to die and to leak as assertions. Whatever happened on the way, and however slowly
- * the peer read, it ends up with what the sources hold.
+ * Random scenes on the socket display, read by a model of QEMU (struct screen) in which everything
+ * that makes QEMU crash or leak is an assertion. However slowly it reads, the screen ends with the
+ * resources' pixels.
  */
 #include "socket_rig.h"
 
@@ -15,7 +15,7 @@
 #include "base/container.h"
 #include "base/fd.h"
 
-/* What QEMU has of one scanout; it dies of what is asserted here. */
+/* QEMU's state of one scanout; the assertions here are those that would end QEMU. */
 struct screen {
 	uint32_t width, height;
 	uint32_t *pixels; /* of the last SCANOUT; NULL: none */
@@ -100,7 +100,8 @@ static void a_display_that_stops_reading_gets_only_the_last_frame(void **state)
 		socket_rig_read(words, header.size);
 		screen_message(screens, header.request, words, header.size, false);
 		updates += header.request == VHOST_USER_GPU_UPDATE;
-		assert_true(updates <= 30); /* two frames of 10 bands and what was in the socket */
+		assert_true(updates <=
+			    30); /* two frames of 10 bands and the contents of the socket */
 	}
 	socket_rig_turns(3);
 	free(screens[0].pixels);
@@ -131,13 +132,13 @@ static void pixels_in_many_small_pieces_arrive_whole(void **state)
 	picture_finish(&picture);
 }
 
-/* Reads some messages, as QEMU would, answering flushes. */
+/* Reads some messages as QEMU does, and answers flushes. */
 static void model_read(struct screen *screens, uint8_t *buffer, size_t *len, size_t max)
 {
 	size_t size = 12 + 20 + SOCKET_BAND_BYTES, due = 12;
 	uint32_t header[3];
 
-	/* Not beyond this message: a descriptor has to be known as its own. */
+	/* Not past this message, so that a descriptor belongs to its message. */
 	if (*len >= 12) {
 		memcpy(header, buffer, sizeof(header));
 		due += header[2];
@@ -204,7 +205,7 @@ static void random_step(struct picture *pictures, int fd, unsigned *seed)
 	case 3:
 		display_cursor_move(socket_rig.display, scanout, *seed % 999, 1, *seed % 3 != 0);
 		break;
-	case 4: { /* new memory, as after attach-backing */
+	case 4: { /* new memory, as after ATTACH_BACKING */
 		struct picture *p = &pictures[which];
 		size_t bytes = (size_t)p->stride * p->height * 4;
 		uint32_t *moved = malloc(bytes);
@@ -241,7 +242,7 @@ static void random_scenes_end_with_the_resources_pixels(void **state)
 		socket_rig_turns((int)(step % 3));
 		model_read(screens, buffer, &len, (size_t)rand_r(&seed) % 20000);
 	}
-	for (unsigned i = 0; i < 2; i++) /* what was drawn to another source was also damaged */
+	for (unsigned i = 0; i < 2; i++) /* pixels drawn to another resource were also damaged */
 		display_damage(socket_rig.display, i, &(struct rect){ 0, 0, 256, 280 });
 	for (unsigned idle = 0; idle < 20; idle++) {
 		model_read(screens, buffer, &len, SIZE_MAX);
@@ -277,7 +278,7 @@ static struct rect small_rect(unsigned i)
 	return (struct rect){ i % 4 * 200 + i, i / 4 * 200 + i, SMALL, SMALL };
 }
 
-/* Reads an UPDATE of @r whose pixels are all of one of @pictures; returns which. */
+/* Reads an UPDATE of @r whose pixels are all of one of @pictures; returns its index. */
 static unsigned expect_small(const struct rect *r, const struct picture *pictures)
 {
 	const struct picture *p;
@@ -295,7 +296,7 @@ static unsigned expect_small(const struct rect *r, const struct picture *picture
 	return (unsigned)(p - pictures);
 }
 
-/* On scanout 0, and all of it has come. */
+/* Shows it on scanout 0 and reads all of it. */
 static void show(struct picture *p)
 {
 	uint32_t rows = SOCKET_BAND_BYTES / (p->width * 4);
@@ -309,7 +310,7 @@ static void show(struct picture *p)
 
 static void a_run_of_small_updates_survives_a_full_socket(void **state)
 {
-	/* Then, now, and what is shown: first the one, then the other. */
+	/* First, second, and the result on the screen: first the one, then the other. */
 	struct picture pictures[3];
 	unsigned is_now = 0;
 
@@ -335,7 +336,7 @@ static void a_run_of_small_updates_survives_a_full_socket(void **state)
 		assert_true(which >= is_now);
 		is_now = which;
 	}
-	assert_int_equal(is_now, 1); /* what had not been copied is new */
+	assert_int_equal(is_now, 1); /* pixels that had not been copied are new */
 	socket_rig_expect_silence();
 	display_reset(socket_rig.display);
 	for (unsigned i = 0; i < 3; i++)
@@ -390,7 +391,7 @@ static void a_joined_update_uses_the_rest_of_the_band(void **state)
 	picture_finish(&picture);
 }
 
-/* @wish: bytes that are asked for first, or 0. */
+/* @wish: buffer size that is set first in bytes, or 0. */
 static int send_buffer_of(int fd, int wish)
 {
 	int bytes = 0;
@@ -407,7 +408,7 @@ static void the_socket_buffer_holds_two_updates(void **state)
 	auto_fd plain = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	(void)state;
-	/* As every host allows that nobody has told otherwise. */
+	/* The default limit of every host. */
 	if (send_buffer_of(plain, 1 << 28) < 2 * SOCKET_BAND_BYTES)
 		skip();
 	socket_rig_connect(0, NULL);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The socket's file and its keeper, in a directory of the test's own. The test adopts keepers whose
- * daemon died, so it can wait for what they do.
+ * The socket's file and its keeper process, in a directory of the test. The test adopts keepers
+ * whose daemon was killed, so it can wait for them.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@
 
 static char *directory, *path;
 
-/* A keeper that a failed test leaves behind would be waited for. */
+/* A keeper left by a failed test would be waited for. */
 static int setup(void **state)
 {
 	(void)state;
@@ -45,7 +45,7 @@ static int teardown(void **state)
 	(void)state;
 	while (waitpid(-1, NULL, 0) > 0)
 		;
-	int r = rmdir(directory); /* fails if something was left in it */
+	int r = rmdir(directory); /* fails if a file was left in it */
 
 	g_free(path);
 	g_free(directory);
@@ -63,7 +63,7 @@ static struct vhost_socket_file *new_file(const gid_t *group)
 	return file;
 }
 
-/* The listening socket, as a daemon has it. */
+/* The listening socket, as the daemon has it. */
 static int listen_on(struct vhost_socket_file *file)
 {
 	int fd = -1;
@@ -166,7 +166,7 @@ static void leave_behind(void)
 	close(fd);
 }
 
-/* As a VMM does that waits for the file. */
+/* Connects as soon as the file exists, as a front-end can. */
 static _Noreturn void connect_when_it_is_there(void)
 {
 	alarm(10);
@@ -201,7 +201,7 @@ static void a_connection_to_a_new_file_is_never_refused(void **state)
 #define DAEMONS  4
 #define HAS_PATH 2 /* exit status */
 
-/* Waits for the end of file. */
+/* Waits for the end of the file. */
 static void wait_for(int fd)
 {
 	char byte;
@@ -212,7 +212,7 @@ static void wait_for(int fd)
 }
 
 struct race {
-	int go[2], tried[2], done[2]; /* pipes; what they mean has come when nobody can write */
+	int go[2], tried[2], done[2]; /* pipes; the end of file means that the step is done */
 };
 
 static _Noreturn void start_one_of_many(struct race *race)
@@ -234,8 +234,8 @@ static _Noreturn void start_one_of_many(struct race *race)
 	_exit(message ? 1 : HAS_PATH);
 }
 
-/* Starts them, waits until each has tried, looks whether one answers, then lets them end. How many
- * had the path. */
+/* Starts several daemons, waits until each has tried, checks that one answers, and ends them.
+ * Returns how many got the path. */
 static unsigned start_many(bool *ret_answers)
 {
 	struct race race;
@@ -265,8 +265,8 @@ static unsigned start_many(bool *ret_answers)
 static void exactly_one_of_several_daemons_gets_the_path(void **state)
 {
 	(void)state;
-	/* Without the lock two have it once in about 500 times; that there is one is tested below.
-	 */
+	/* Without the lock two daemons get the path once in about 500 runs; a test below checks
+	 * that the lock exists. */
 	for (unsigned i = 0; i < 200; i++) {
 		bool answers;
 
@@ -294,7 +294,7 @@ static void a_client_sees_the_pid_of_the_daemon(void **state)
 	vhost_socket_file_free(file);
 }
 
-/* No room for a temporary name in the same directory. */
+/* Leaves no room for a temporary name in the same directory. */
 static void a_path_of_the_largest_length_works(void **state)
 {
 	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;

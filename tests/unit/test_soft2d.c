@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The CPU renderer against bytes worked out by hand, over backings that are cut in odd places.
+ * The CPU renderer against precomputed bytes, with backings that are cut in odd places.
  */
 #include <glib.h>
 #include <linux/virtio_gpu.h>
@@ -23,7 +23,8 @@ struct fixture {
 	struct renderer_resource *resource;
 	struct renderer_pixels pixels;
 	uint8_t *guest;
-	uint8_t *copies[MAX_PIECES]; /* each piece alone, so that ASan sees a step outside */
+	uint8_t *copies[MAX_PIECES]; /* each piece has its own allocation, so that ASan notices an
+					access outside */
 	struct iovec iov[MAX_PIECES];
 	int n_iov;
 };
@@ -49,7 +50,7 @@ static void setup_resource(struct fixture *f, uint32_t format, uint32_t width, u
 	assert_int_equal(f->pixels.stride, width * 4);
 }
 
-/* Cuts @len bytes of @data into pieces of the sizes in @cuts, again and again. */
+/* Cuts @len bytes of @data into pieces of the sizes in @cuts, repeated. */
 static void setup_backing(struct fixture *f, const uint8_t *data, size_t len, const size_t *cuts,
 			  int n_cuts)
 {
@@ -170,7 +171,7 @@ static void a_transfer_without_a_backing_is_refused(void **state)
 
 static void every_format_is_stored_as_b_g_r_a(void **state)
 {
-	/* Blue 0xb0, green 0x40, red 0x0e, alpha 0xa1, as each format lays them out. */
+	/* Blue 0xb0, green 0x40, red 0x0e, alpha 0xa1, in the order of each format. */
 	static const struct {
 		uint32_t format;
 		uint8_t guest[4], host[4];
@@ -218,7 +219,7 @@ static void every_format_is_stored_as_b_g_r_a(void **state)
 	(void)state;
 }
 
-/* Every box of a 6 x 5 resource, against a pixel by pixel copy. */
+/* Every box of a 6 x 5 resource, compared with a copy pixel by pixel. */
 static void check_all_boxes(uint32_t format, const uint8_t order[4])
 {
 	enum { W = 6, H = 5, SIZE = W * H * 4 };
@@ -229,7 +230,7 @@ static void check_all_boxes(uint32_t format, const uint8_t order[4])
 	for (unsigned i = 0; i < SIZE; i++)
 		data[i] = (uint8_t)(i + 1);
 	setup_resource(&f, format, W, H);
-	/* A piece of no bytes at all is in the way, too. */
+	/* One piece has no bytes at all. */
 	f.iov[0] = (struct iovec){ NULL, 0 };
 	f.n_iov = 1;
 	size_t at = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What libraries print, in children: descriptor 2 is taken over once in a process. Each child has a
- * file as its standard error, and looks at what the log put there.
+ * Output of libraries, in children, because descriptor 2 is taken over once in a process. Each
+ * child has a file as standard error and checks what the log wrote there.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -130,7 +130,7 @@ static void flood(const void *unused)
 	CHECK(n >= LOG_BURST && n < LOG_BURST + 20);
 }
 
-/* One turn takes a bounded piece, whatever is there. */
+/* One turn reads a bounded piece, however much there is. */
 static void fill(const void *unused)
 {
 	char line[100];
@@ -155,7 +155,7 @@ static void end_by_assertion(const void *unused)
 static void end_by_fault(const void *unused)
 {
 	(void)unused;
-	signal(SIGSEGV, SIG_DFL); /* cmocka's, or a sanitizer's */
+	signal(SIGSEGV, SIG_DFL); /* of cmocka, or of a sanitizer */
 	serve_at(LOG_LEVEL_ERROR);
 	fprintf(stderr, "a library's \033");
 	raise(SIGSEGV);

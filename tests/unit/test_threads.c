@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The count of threads that can be made, as a user who has no other process: then the limit of
- * processes says what is due.
+ * The number of threads that can be created, counted as a user without other processes, so that
+ * only the process limit decides.
  */
 #include <grp.h>
 #include <pthread.h>
@@ -28,7 +28,7 @@ static void *wait_for_end(void *unused)
 	return unused;
 }
 
-/* @data: the limit. This process is one of it. */
+/* @data: the limit, which includes this process. */
 static void count_within_limit(const void *data)
 {
 	const unsigned limit = *(const unsigned *)data;
@@ -43,7 +43,7 @@ static void count_within_limit(const void *data)
 	unsigned n = threads_count_available(12);
 
 	CHECK(n <= limit - 1 && n <= 12);
-	/* One alone may be taken for none: the child that tries takes its place. */
+	/* A limit of one may leave none, because the child that counts takes its place. */
 	CHECK(n + 1 >= limit || n == 12 || limit == 2);
 	for (unsigned i = 0; i < n; i++)
 		CHECK(pthread_create(&thread, NULL, wait_for_end, NULL) == 0);
@@ -69,7 +69,7 @@ static void without_a_limit_all_threads_are_counted(void **state)
 	assert_int_equal(threads_count_available(70), 70);
 }
 
-/* As some parents leave it: a child then leaves no status behind. */
+/* As some parents leave it: a child then leaves no status. */
 static void children_are_reaped_if_sigchld_is_ignored(void **state)
 {
 	struct sigaction after;

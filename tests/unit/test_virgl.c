@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Contexts, capsets and streams of virglrenderer, and what is refused.
+ * Contexts, capsets and command streams of virglrenderer, and what is refused.
  */
 #include "virgl_rig.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What is bound when it goes: what is sent to the library for it, and that no draw finds it.
+ * Objects that are destroyed while bound: the commands that are sent to the library for them, and
+ * that no draw uses them.
  */
 #include <glib.h>
 #include <string.h>
@@ -9,13 +10,13 @@
 #include "render/virgl/virgl_private.h"
 #include "virgl_draw.h"
 
-/* ---- what is sent ---- */
+/* ---- commands ---- */
 
 #define RES   77
 #define OTHER 78
 #define WORDS 16
 
-/* Binds RES somewhere, and what unbinds it. */
+/* A command that binds RES, and the one that unbinds it. */
 struct binding {
 	const char *what;
 	uint32_t words[WORDS], due[WORDS];
@@ -88,7 +89,7 @@ static void unbound_and_replaced_objects_are_not_unbound_again(void **state)
 	g_free(sub.bindings);
 }
 
-/* They are refused by the library, and must not be written to our table. */
+/* The library refuses these; they must not change our table. */
 static void truncated_bind_commands_are_ignored(void **state)
 {
 	static const uint32_t commands[][WORDS] = {
@@ -163,9 +164,9 @@ static void unbound_objects_are_destroyed_directly(void **state)
 	g_free(sub.bindings);
 }
 
-/* ---- what is drawn ---- */
+/* ---- draws ---- */
 
-/* What the library was given. */
+/* The stream that the library got. */
 static uint32_t sent[DRAW_MAX_WORDS * 2];
 static unsigned n_sent;
 
@@ -174,7 +175,7 @@ int __wrap_virgl_renderer_submit_cmd(void *words, int ctx_id, int n);
 
 int __wrap_virgl_renderer_submit_cmd(void *words, int ctx_id, int n)
 {
-	if (n_sent + (unsigned)n <= G_N_ELEMENTS(sent)) { /* no zeros for all constants */
+	if (n_sent + (unsigned)n <= G_N_ELEMENTS(sent)) { /* without the zeros for all constants */
 		memcpy(sent + n_sent, words, (size_t)n * 4);
 		n_sent += (unsigned)n;
 	}
@@ -199,7 +200,7 @@ static void bind_constants(struct draw_stream *s, uint32_t id)
 	ADD(s, VIRGL_SET_UNIFORM_BUFFER, 0, VIRGL_SHADER_FRAGMENT, 1, 0, BYTES, id);
 }
 
-/* Some versions of the library would read what is now in the place of the first one. */
+/* Some versions of the library would read what replaced the first buffer. */
 static void a_draw_uses_no_destroyed_buffer(void **state)
 {
 	struct renderer_resource *first, *second;
@@ -216,7 +217,7 @@ static void a_draw_uses_no_destroyed_buffer(void **state)
 	draw_add_draw(&s, DRAW_FRAGMENT_SHADER);
 	assert_int_equal(draw_submit(&s), 0);
 	draw_assert_color(BLUE);
-	/* The next draw looks at it again. */
+	/* The next draw checks it again. */
 	bind_constants(&s, FIRST);
 	assert_int_equal(draw_submit(&s), 0);
 	virgl_rig.ops->context_detach(virgl_rig.renderer, CTX, first);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What resources are reckoned to take, against what llvmpipe was seen to take (Mesa 22.3, bytes of
- * RssAnon for each of 4 to 4,000): not less, and not much more.
+ * The charge of resources, compared with what llvmpipe allocated (Mesa 22.3, bytes of RssAnon for
+ * each of 4 to 4,000 resources): not less, and not much more.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 #define BGRA          1
 #define RGBA32_FLOAT  31
 #define R8            64
-#define ITS_OWN_BYTES 8192 /* what the estimate may be too large by, and a twentieth of it */
+#define ITS_OWN_BYTES 8192 /* the estimate may exceed the measurement by this and a twentieth */
 
 static uint64_t cost(enum virgl_driver driver, const struct renderer_resource_args *args)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What is made of the library's answers about dma-bufs. Where there is no render node it is never
- * asked, and where there is one it answers well, so here its four functions are the test's own:
- * they stand before those of the shared library. What they hand out must be passed on or closed.
+ * How the library's answers about dma-bufs are used. Without a render node the library is never
+ * asked, and with one it gives valid answers. So here the test replaces the library's four
+ * functions. Descriptors that they return must be passed on or closed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,13 +27,13 @@
 #define NO_FD      -1
 #define TEXTURE_2D 2
 
-/* What the library will say, and what it was asked. */
+/* The library's answers, and its calls. */
 static struct {
-	struct virgl_renderer_export_query query; /* out_num_fds 0: it cannot */
-	struct virgl_renderer_resource_info info; /* drm_fourcc 0: of no format */
+	struct virgl_renderer_export_query query; /* out_num_fds 0: it cannot export */
+	struct virgl_renderer_resource_info info; /* drm_fourcc 0: no format */
 	int info_result, texture_result, texture_fd;
 	int planes;
-	int fds[N_FDS]; /* all that it handed out */
+	int fds[N_FDS]; /* all descriptors that it returned */
 	unsigned n_fds, n_asked;
 	bool is_context_0;
 } library;
@@ -102,7 +102,7 @@ int virgl_renderer_get_fd_for_texture2(uint32_t tex_id, int *fd, int *stride, in
 	return library.texture_result;
 }
 
-/* A host with a node, a plain picture, and a library that can export it either way. */
+/* A host with a node, a simple texture, and a library that can export it in both ways. */
 static int setup(void **state)
 {
 	(void)state;
@@ -129,7 +129,7 @@ static int export(void)
 	return virgl_dmabuf_export(&virgl.base, &resource.base, &dmabuf);
 }
 
-/* Whatever was handed out and is not in @dmabuf was closed. */
+/* Every returned descriptor that is not in @dmabuf was closed. */
 static void assert_nothing_is_lost(void)
 {
 	for (unsigned i = 0; i < library.n_fds; i++) {
@@ -179,7 +179,7 @@ static void a_texture_of_the_driver_is_exported_by_its_name(void **state)
 	assert_nothing_is_lost();
 }
 
-/* A version of it crashes, or hands out what belongs to another resource. */
+/* One version of the library crashes here, or exports another resource's memory. */
 static void the_library_is_not_asked_about_unsupported_textures(void **state)
 {
 	(void)state;
@@ -227,7 +227,7 @@ static void a_texture_that_cannot_be_exported_is_refused(void **state)
 	library.info.drm_fourcc = 0;
 	assert_refused();
 	library.info.drm_fourcc = DRM_FORMAT_ABGR8888;
-	library.texture_fd = NO_FD; /* though it says that it went well */
+	library.texture_fd = NO_FD; /* although it reports success */
 	assert_refused();
 	library.texture_result = EINVAL;
 	assert_refused();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Fences of virglrenderer: that each passes, in order, whatever else goes on.
+ * Fences of virglrenderer: each completes, in order, whatever happens in between.
  */
 #include "virgl_rig.h"
 
@@ -57,7 +57,8 @@ static void fences_complete_in_order_with_their_ids(void **state)
 	(void)state;
 }
 
-/* The library's thread waits for this fence while the context goes: it has work for long enough. */
+/* The library's thread waits for this fence while its context is destroyed; the work takes long
+ * enough. */
 static void fences_complete_after_their_context_is_destroyed(void **state)
 {
 	struct renderer_resource *resources[] = { virgl_rig_new_target_of(3, 2048, 2048),

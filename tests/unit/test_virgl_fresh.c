@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The zeros that new resources hold, where the driver does not see to it. The one that these tests
- * have does, mostly: so a resource is filled, then made as if it were new, as on a driver of which
- * nothing is known, and what comes back must be zeros.
+ * New resources hold zeros even if the driver does not clear them. The driver of these tests mostly
+ * does. So a resource is filled, then treated as if it were new, as on an unknown driver, and must
+ * be read back as zeros.
  */
 #include <string.h>
 
@@ -11,13 +11,13 @@
 
 #define SIDE  36
 #define ROOM  (SIDE * SIDE * 16 * 12)
-#define LARGE (17 * 1024 * 1024 + 5) /* more than is copied in one go */
+#define LARGE (17 * 1024 * 1024 + 5) /* more than one copy moves */
 
 #define BIND_DEPTH  (1 << 0)
 #define BIND_VERTEX (1 << 4)
 
 static uint8_t memory[LARGE + 64];
-static size_t room; /* bytes of it that are looked at */
+static size_t room; /* number of bytes that are checked */
 
 static struct renderer_resource *make(const struct renderer_resource_args *args)
 {
@@ -40,7 +40,7 @@ static struct renderer_transfer level_of(const struct renderer_resource_args *ar
 	};
 }
 
-/* A layer at a time, as not every version of the library takes more. */
+/* One layer at a time, because not every version of the library accepts more. */
 static void fill(struct renderer_resource *resource, const struct renderer_resource_args *args)
 {
 	memset(memory, 0x3c, room);
@@ -56,7 +56,7 @@ static void fill(struct renderer_resource *resource, const struct renderer_resou
 	}
 }
 
-/* What comes back in place of 0x11, which is before and behind it. Returns how many bytes. */
+/* Reads back in place of 0x11, which surrounds the pixels. Returns the number of bytes. */
 static size_t read_level(struct renderer_resource *resource,
 			 const struct renderer_resource_args *args, uint32_t level, uint8_t due)
 {
@@ -162,7 +162,7 @@ static struct renderer_resource_args with_samples(void)
 	};
 }
 
-/* OpenGL ES has no clear of the sort, and nothing can be copied to it. */
+/* OpenGL ES has no such clear, and no copy to this texture. */
 static void textures_that_cannot_be_filled_are_refused(void **state)
 {
 	const struct renderer_resource_args args = with_samples();
@@ -192,8 +192,8 @@ static void multisample_textures_are_filled_by_a_clear(void **state)
 	(void)state;
 }
 
-/* The library has them, but OpenGL refused to make them: one cannot be cleared, one not be copied
- * to. */
+/* The library has these, but OpenGL could not create them: one cannot be cleared, one cannot be
+ * copied to. */
 static void textures_that_opengl_could_not_create_are_refused(void **state)
 {
 	struct renderer_resource_args samples = with_samples(), flat = with_samples();
@@ -201,7 +201,7 @@ static void textures_that_opengl_could_not_create_are_refused(void **state)
 	struct renderer_resource *resource;
 
 	if (!strstr(virgl_gl_renderer(), "llvmpipe"))
-		skip(); /* others may make more */
+		skip(); /* other drivers may create more */
 	samples.nr_samples = 31;
 	flat.nr_samples = 0;
 	flat.target = RENDERER_TARGET_1D;
@@ -222,7 +222,7 @@ static void textures_that_opengl_could_not_create_are_refused(void **state)
 	(void)state;
 }
 
-/* What it is cleared in has a number that the guest may come to use. */
+/* The context that clears has an id that the guest may use later. */
 static void a_guest_may_use_any_number_for_a_context(void **state)
 {
 	const struct renderer_resource_args args = with_samples();
@@ -249,7 +249,7 @@ static void a_guest_may_use_any_number_for_a_context(void **state)
 	(void)state;
 }
 
-/* It is asked of OpenGL, and decides what is left out. */
+/* OpenGL reports it, and it decides what is left out. */
 static void a_driver_that_draws_on_the_cpu_is_recognised(void **state)
 {
 	if (!strstr(virgl_gl_renderer(), "llvmpipe"))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Pixels into and out of virglrenderer: transfers, what the display reads, and dma-bufs where there
- * is a render node.
+ * Pixels in both directions in virglrenderer: transfers, pixels for the display, and dma-bufs if
+ * there is a render node.
  */
 #include <drm_fourcc.h>
 #include <errno.h>
@@ -14,7 +14,8 @@
 
 #include "virgl_rig.h"
 
-/* Compares the first rows of a dma-buf with pixels in B, G, R, A order, if the CPU can see them. */
+/* Compares the first rows of a dma-buf with pixels in B, G, R, A order, if the CPU can read them.
+ */
 static void assert_dmabuf_pixels(const struct dmabuf *dmabuf, const uint8_t *pixels, uint32_t width,
 				 uint32_t height)
 {
@@ -81,7 +82,7 @@ static void a_transfer_past_its_backing_is_refused(void **state)
 	(void)state;
 }
 
-/* Unchecked, some of these end the process. */
+/* Some of these would end the process if they were not checked. */
 static void strides_beyond_the_backing_are_refused(void **state)
 {
 	static const struct {
@@ -126,7 +127,7 @@ static void strides_beyond_the_backing_are_refused(void **state)
 					 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 		}
 	}
-	/* The library saw none of it: the context is whole. */
+	/* The library got none of it, so the context still works. */
 	assert_int_equal(virgl_rig_clear(CTX, 1, 4, 0, 0, 0), 0);
 	virgl_rig.ops->context_free(virgl_rig.renderer, CTX);
 	virgl_rig.ops->resource_detach(virgl_rig.renderer, resource);
@@ -161,7 +162,7 @@ static void transfers_of_3d_work_in_both_directions(void **state)
 
 static void pixels_of_2d_are_read_in_the_displays_format(void **state)
 {
-	/* Blue 0xb0, green 0x40, red 0x0e, as each format lays them out. */
+	/* Blue 0xb0, green 0x40, red 0x0e, in the order of each format. */
 	static const struct {
 		uint32_t format;
 		bool has_alpha;
@@ -188,7 +189,7 @@ static void pixels_of_2d_are_read_in_the_displays_format(void **state)
 		assert_non_null(resource);
 		for (unsigned p = 0; p < SIZE; p += 4)
 			memcpy(guest + p, cases[i].guest, 4);
-		guest[6 * 4 + 1] ^= 0xff; /* a colour in all of them */
+		guest[6 * 4 + 1] ^= 0xff; /* one colour in all of them */
 		assert_int_equal(
 			virgl_rig.ops->resource_attach(virgl_rig.renderer, resource, iov, 2), 0);
 		assert_int_equal(virgl_rig.ops->transfer_to_host(virgl_rig.renderer, resource, &t),
@@ -202,7 +203,7 @@ static void pixels_of_2d_are_read_in_the_displays_format(void **state)
 
 			if (p % 5 >= 3) { /* beside the box */
 				assert_int_equal(*(const uint32_t *)(const void *)pixel, 0);
-			} else if (p > 0) { /* the first one, at 1, 1, is marked */
+			} else if (p > 0) { /* the first pixel, at 1, 1, is marked */
 				assert_memory_equal(pixel, ((uint8_t[]){ 0xb0, 0x40, 0x0e }), 3);
 				assert_true(!cases[i].has_alpha || pixel[3] == 0xa1);
 			}
@@ -218,7 +219,7 @@ static void other_formats_are_not_read_as_pixels(void **state)
 	const struct renderer_resource_args args = {
 		.id = 6,
 		.target = 0,
-		.format = 64, /* R8, as buffers have it */
+		.format = 64, /* R8, the format of buffers */
 		.bind = 1 << 4,
 		.width = 64,
 		.height = 1,
@@ -274,7 +275,7 @@ static void a_dma_buf_holds_the_guests_pixels(void **state)
 			virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 			skip();
 		}
-		/* What has no name among the driver's formats goes as pixels. */
+		/* A format without a name in the driver is sent as pixels. */
 		assert_int_equal(r, i == 2 ? -ENOTSUP : 0);
 		if (r == 0) {
 			assert_int_equal(dmabuf.width, W);

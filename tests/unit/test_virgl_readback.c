@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * How textures are read back, with a library and an OpenGL of the test's own: they stand before the
- * real ones, and do what those of some version or some driver do. What the guest's memory holds
- * afterwards is what matters.
+ * How textures are read back, with a library and an OpenGL of the test. They replace the real ones
+ * and behave like some version or driver. The tests check the contents of guest memory afterwards.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,16 +22,16 @@
 #define SIDE  8
 #define LAYER (SIDE * SIDE * 4)
 #define GUEST 0x11
-#define STALE 0xaa /* what the library's memory happens to hold */
+#define STALE 0xaa /* old contents of the library's memory */
 
 #define MAX_CALLS 16
 
-/* What it does, and what it was asked. */
+/* The library's behaviour, and its calls. */
 static struct {
-	unsigned errors_before; /* reads that OpenGL had refused something before */
-	bool is_refused;        /* by OpenGL: nothing is written, and there is an error */
-	bool allocates;         /* and tells what it got */
-	bool wants_whole_level; /* or room for no less */
+	unsigned errors_before; /* reads report an earlier error of OpenGL */
+	bool is_refused;        /* OpenGL refuses: nothing is written, and there is an error */
+	bool allocates;         /* and the size that it got */
+	bool wants_whole_level; /* or room for as much */
 	size_t dirty;           /* bytes of new blocks that were not zero */
 	bool has_error;         /* of OpenGL, now */
 	unsigned n_reads;       /* in all */
@@ -90,7 +89,7 @@ static void note_call(char call, size_t words)
 	library.calls[library.n_calls++] = call;
 }
 
-/* A library that reads to a block of its own first. */
+/* A library that first reads to its own block. */
 static void look_at_new_block(size_t size)
 {
 	uint8_t *block = malloc(size);
@@ -123,7 +122,7 @@ int virgl_renderer_transfer_read_iov(uint32_t id, uint32_t ctx, uint32_t level, 
 		memset((uint8_t *)iov[0].iov_base + offset, STALE, 16);
 		return 0;
 	}
-	/* It reads one layer, to one piece, whatever it is asked. */
+	/* It reads one layer, to one piece, whatever the request. */
 	assert_int_equal(n_iov, 1);
 	for (uint32_t y = 0; y < b->h; y++)
 		memset((uint8_t *)iov[0].iov_base + offset + (size_t)y * stride, 'a' + (int)b->z,
@@ -275,7 +274,7 @@ static void memory_the_library_allocates_for_a_readback_is_zeroed(void **state)
 {
 	(void)state;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	skip(); /* a malloc() of its own */
+	skip(); /* a malloc() of the library */
 #endif
 	library.allocates = true;
 	look_at_new_block(5000); /* leaves something there */
@@ -312,7 +311,7 @@ static void simple_textures_are_read_into_their_backing_directly(void **state)
 	assert_int_equal(guest[LAYER], GUEST);
 }
 
-/* Its size is not known here, or OpenGL's is another one. */
+/* Its size is unknown here, or OpenGL has another size. */
 static void unknown_formats_are_not_read_back(void **state)
 {
 	static const uint32_t formats[] = { 0, 14, 136, 166, 227, 400, UINT32_MAX };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Which shaders the library is given: their text, and what is with it in the stream. The texts that
- * are refused are cut down from those that killed it.
+ * Which shaders are passed to the library: their text, and the words with it in the stream. The
+ * refused texts are reduced from shaders that crashed it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@ struct shader {
 static bool is_accepted(const struct shader *shader)
 {
 	struct virgl_tgsi tgsi;
-	/* A copy that ends where the text ends, for the sanitizer. */
+	/* A copy that ends exactly where the text ends, for the sanitizer. */
 	g_autofree char *text = g_strdup(shader->text);
 
 	return virgl_tgsi_check(text, shader->type, &tgsi);
@@ -192,7 +192,7 @@ static void more_inputs_than_the_table_holds_are_refused(void **state)
 	assert_false(virgl_tgsi_check(text->str, FRAGMENT, &tgsi));
 }
 
-/* ---- what is written to buffers ---- */
+/* ---- outputs that are written to buffers ---- */
 
 #define MAX_WORDS 256
 #define TEXT      "VERT\nDCL OUT[0], POSITION\nDCL OUT[2..3], GENERIC[0]\n"
@@ -240,7 +240,7 @@ static void undeclared_outputs_are_refused(void **state)
 	assert_false(are_outputs_accepted((uint32_t[4]){ 4 }, &(struct output){ 255, 4 }, 1));
 }
 
-/* The library forgets the second one if both mean the same; it does not if one is an array. */
+/* The library drops the second declaration if both mean the same, but not if one is an array. */
 static void outputs_of_a_dropped_declaration_are_refused(void **state)
 {
 	const struct output first = { 0, 4 }, third = { 2, 4 };
@@ -255,7 +255,7 @@ static void outputs_of_a_dropped_declaration_are_refused(void **state)
 				    (uint32_t[4]){ 4 }, &third, 1));
 }
 
-/* Each four components of a gap are a place in an array on the library's stack. */
+/* Each four components of a gap take a place in an array on the library's stack. */
 static void gaps_that_overflow_the_librarys_table_are_refused(void **state)
 {
 	const struct output far = { 0, 4, 0, 0xffff }, near = { 0, 4, 0, 0 };

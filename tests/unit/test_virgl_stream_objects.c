@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What streams make objects of. Each row of the table has a command as Mesa sends it, and a word in
- * it that once killed the library, or that it would use as an index or a count.
+ * Objects in command streams. Each row of the table has a command as Mesa sends it, and a word in
+ * it that crashed the library, or that it would use as an index or a count.
  */
 #include <glib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Which command streams the library is given. Each row of the table has a command as Mesa sends it,
- * and a word in it that once killed the library, or that it would use as an index or a count.
+ * Which command streams are passed to the library. Each row of the table has a command as Mesa
+ * sends it, and a word in it that crashed the library, or that it would use as an index or a count.
  */
 #include <glib.h>
 #include <linux/virtio_gpu.h>
@@ -124,7 +124,7 @@ static void a_truncated_command_is_passed_to_the_library(void **state)
 	stream_cut_refusals(refusals, G_N_ELEMENTS(refusals));
 }
 
-/* However little there is of it. */
+/* Even if only a little of the command is there. */
 static void resources_in_streams_are_refused(void **state)
 {
 	const uint32_t create[] = {
@@ -165,7 +165,7 @@ static void textures_are_cleared_only_where_opengl_can(void **state)
 	stream_virgl.can_clear_texture = true;
 }
 
-/* A copy of resource @id's level: @x, @y, @width, @height. */
+/* A copy from the level of resource @id: @x, @y, @width, @height. */
 static bool is_outside(uint32_t id, uint32_t level, const uint32_t *box)
 {
 	const uint32_t copy[] = { VIRGL_HEADER(VIRGL_RESOURCE_COPY_REGION, 0, 13),
@@ -203,7 +203,7 @@ static void copies_from_outside_a_texture_are_found(void **state)
 	assert_true(is_outside(TEXTURE, 0, BOX(0x7fffffff, 0, 0x7fffffff, 4)));
 	assert_false(is_outside(TEXTURE, 5, BOX(0, 0, 2, 2)));
 	assert_true(is_outside(TEXTURE, 5, BOX(0, 0, 4, 4)));
-	/* A block is whole. */
+	/* Blocks are copied whole. */
 	assert_false(is_outside(BLOCKS, 5, BOX(0, 0, 4, 4)));
 	assert_true(is_outside(BLOCKS, 5, BOX(0, 0, 8, 4)));
 	assert_false(is_outside(BUFFER, 0, BOX(4000, 0, 96, 1)));
@@ -237,10 +237,10 @@ static void unknown_commands_are_passed_to_the_library(void **state)
 	}
 }
 
-/* ---- what was recorded ---- */
+/* ---- recorded streams ---- */
 
-/* A file of fuzz/session_to_stream.py's: behind 16 bytes, records of a kind, a size and a content;
- * kind 1 is room for a response and a request. */
+/* A file of fuzz/session_to_stream.py: after 16 bytes, records of kind, size and content; kind 1 is
+ * the room for a response, and a request. */
 #define HEAD_BYTES   16
 #define KIND_COMMAND 1
 #define REQUEST_AT   4
@@ -277,7 +277,7 @@ static void recorded_streams_are_accepted(void **state)
 
 	(void)state;
 	assert_true(g_file_get_contents(RECORDED_STREAM, &bytes, &size, NULL));
-	/* Its resources are not ours. */
+	/* Its resources do not exist here. */
 	stream_virgl.resources = g_hash_table_new(NULL, NULL);
 	assert_true(check_recorded((const uint8_t *)bytes, size) > 0);
 	g_hash_table_unref(stream_virgl.resources);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Streams that the library gets in pieces: shaders that come in parts, and new sub-contexts; and
- * what is left of a context after a stream that failed.
+ * Streams that the library gets in pieces: shaders in several parts, and new sub-contexts; and the
+ * state of a context after a failed stream.
  */
 #include <glib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static void add_part(struct draw_stream *s, uint32_t handle, const char *text, u
 	draw_add_text(s, handle, VIRGL_SHADER_FRAGMENT, length, text, from, n);
 }
 
-/* The library survives it; the check does not let it through. */
+/* The library survives this; the check refuses it. */
 #define OUT_OF_RANGE                                                                               \
 	"FRAG\nDCL OUT[0], COLOR\nDCL IN[0], GENERIC[64], LINEAR\n  0: MOV OUT[0], IN[0]\n  1: "   \
 	"END\n"
@@ -107,7 +107,7 @@ static void an_invalid_shader_is_refused_with_its_last_part(void **state)
 
 	(void)state;
 	draw_set_up(&s);
-	/* The number is in both. */
+	/* Both have this number. */
 	add_part(&s, DRAW_FRAGMENT_SHADER, OUT_OF_RANGE, 0, 11);
 	assert_int_equal(draw_submit(&s), 0);
 	add_part(&s, DRAW_FRAGMENT_SHADER, OUT_OF_RANGE, 11, n - 11);
@@ -170,7 +170,7 @@ static void parts_are_freed_with_their_context(void **state)
 	draw_tear_down();
 }
 
-/* Blue, and red as well if any of the constants behind the first is not zero. */
+/* Blue, and also red if any constant after the first is not zero. */
 #define N_CONSTANTS 60
 
 static char *read_constants(void)
@@ -223,11 +223,11 @@ static void unsent_constants_are_zero(void **state)
 	ADD(&s, VIRGL_SET_SUB_CTX, 0, 7);
 	draw_constants(&s, 7);
 	draw_assert_color(BLUE);
-	/* The library switches to a new one. */
+	/* The library switches to a new sub-context. */
 	ADD(&s, VIRGL_CREATE_SUB_CTX, 0, 8);
 	draw_constants(&s, NO_SUB_CTX);
 	draw_assert_color(BLUE);
-	/* It has that one already, and stays where it is. */
+	/* It has this sub-context already and does not switch. */
 	ADD(&s, VIRGL_CREATE_SUB_CTX, 0, 9, VIRGL_HEADER(VIRGL_SET_SUB_CTX, 0, 1), 8,
 	    VIRGL_HEADER(VIRGL_CREATE_SUB_CTX, 0, 1), 9);
 	s.words[0] = VIRGL_HEADER(VIRGL_CREATE_SUB_CTX, 0, 1);
@@ -276,7 +276,7 @@ static void constants_sent_before_the_shader_stay(void **state)
 	draw_tear_down();
 }
 
-/* The library stops at a command that it does not know, and goes on with the next stream. */
+/* The library stops at an unknown command, and continues with the next stream. */
 static void a_context_accepts_nothing_after_a_failed_stream(void **state)
 {
 	struct draw_stream s;
@@ -294,7 +294,7 @@ static void a_context_accepts_nothing_after_a_failed_stream(void **state)
 	draw_tear_down();
 }
 
-/* What comes behind the command that fails is never run. */
+/* Commands after the failed one are never run. */
 static void a_failed_stream_releases_no_charge(void **state)
 {
 	struct hostmem hostmem, *before = virgl_rig.renderer->hostmem;
@@ -335,7 +335,7 @@ static void tell_pages(int statm, unsigned n)
 
 #define PAGE        4096
 #define LIMIT       (UINT64_C(1) << 30)
-#define ROOM        (40u << 20) /* for some ten draws between two looks */
+#define ROOM        (40u << 20) /* for about ten draws between two measurements */
 #define MANY_DRAWS  40
 #define PAGES_FIRST 1000
 #define PAGES_FULL  (unsigned)(PAGES_FIRST + (LIMIT - ROOM) / PAGE)
@@ -358,7 +358,7 @@ static void only_draws_are_left_out_if_memory_is_short(void **state)
 	assert_int_equal(draw_submit(&s), 0);
 	tell_pages(statm, PAGES_FULL);
 	assert_true(hostmem_look(&hostmem));
-	for (unsigned i = 0; i < MANY_DRAWS; i++) /* the last look was some of them ago */
+	for (unsigned i = 0; i < MANY_DRAWS; i++) /* the last measurement was several draws ago */
 		draw_add_draw(&s, DRAW_OTHER);
 	assert_int_equal(draw_submit(&s), 0);
 	tell_pages(statm, 2 * PAGES_FULL);
@@ -378,7 +378,7 @@ static void only_draws_are_left_out_if_memory_is_short(void **state)
 	close(statm);
 }
 
-/* The copy in the middle of the target comes from outside of it. */
+/* The copy to the middle of the target comes from outside it. */
 static void a_copy_from_outside_a_texture_is_left_out(void **state)
 {
 	struct draw_stream s;
@@ -392,7 +392,7 @@ static void a_copy_from_outside_a_texture_is_left_out(void **state)
 	draw_add_shader(&s, DRAW_FRAGMENT_SHADER, VIRGL_SHADER_FRAGMENT, DRAW_BLUE);
 	(void)virgl_gl_had_error();
 	assert_int_equal(draw_submit(&s), 0);
-	assert_false(virgl_gl_had_error()); /* OpenGL was not asked */
+	assert_false(virgl_gl_had_error()); /* OpenGL was not called */
 	draw_assert_color(RED);
 	draw_add_draw(&s, DRAW_FRAGMENT_SHADER);
 	assert_int_equal(draw_submit(&s), 0);

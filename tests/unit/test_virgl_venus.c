@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Venus, with the library's render server in its jail: contexts, memory that is exported, fences of
- * rings, and what is left when the server or a worker is killed. OpenGL is there beside it.
+ * Venus, with the library's render server in its jail: contexts, exported memory, fences of rings,
+ * and what is left if the server or a worker is killed. OpenGL runs beside it.
  */
 #include "venus_rig.h"
 
@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SHM_BYTES 135168 /* the guest driver's ring */
+#define SHM_BYTES 135168 /* the ring of the guest's driver */
 #define RING      1
 #define BIG       UINT64_C(0x700000000)
 #define MANY      2000
@@ -45,7 +45,7 @@ static bool has_passed(uint32_t ctx, uint8_t ring, uint64_t id)
 	return false;
 }
 
-/* As the device does: only when the descriptor says so. */
+/* Polls only when the descriptor is readable, as the device does. */
 static bool wait_for(uint32_t ctx, uint8_t ring, uint64_t id)
 {
 	struct pollfd pollfd = { .fd = virgl_rig.ops->poll_fd(virgl_rig.renderer),
@@ -58,7 +58,7 @@ static bool wait_for(uint32_t ctx, uint8_t ring, uint64_t id)
 	return has_passed(ctx, ring, id);
 }
 
-/* For a while, in which nothing is to happen. */
+/* Waits a while, during which nothing must happen. */
 static void poll_for_ms(int ms)
 {
 	gint64 end = g_get_monotonic_time() + ms * INT64_C(1000);
@@ -191,7 +191,7 @@ static void a_guest_blob_cannot_be_exported(void **state)
 	(void)state;
 }
 
-/* A context with a queue on RING; no fence has passed yet. */
+/* A context with a queue on RING; no fence has completed yet. */
 static void start_queue(void)
 {
 	virgl_rig.n_passed = 0;
@@ -205,7 +205,7 @@ static void a_fence_of_ring_1_completes_with_64_bits(void **state)
 	assert_int_equal(create_fence(CTX, RING, BIG + 3), 0);
 	assert_true(wait_for(CTX, RING, BIG + 3));
 	assert_int_equal(virgl_rig.passed[virgl_rig.n_passed - 1].id, BIG + 3);
-	/* The worker is alive: it was not the loss of the context that passed it. */
+	/* The worker is alive, so the loss of the context did not complete the fence. */
 	assert_true(is_alive(CTX));
 	virgl_rig.ops->context_free(virgl_rig.renderer, CTX);
 	(void)state;
@@ -253,7 +253,7 @@ static void a_context_with_pending_fences_can_be_destroyed(void **state)
 	virgl_rig.ops->context_free(virgl_rig.renderer, CTX);
 	poll_for_ms(20);
 	assert_int_equal(virgl_rig.n_passed, 0);
-	/* Its number is free, and its fences are forgotten. */
+	/* Its id is free, and its fences are dropped. */
 	assert_int_equal(venus_rig_new_context(CTX), 0);
 	assert_int_equal(create_fence(CTX, 0, BIG + 500), 0);
 	assert_true(wait_for(CTX, 0, BIG + 500));
@@ -279,7 +279,7 @@ static void at_most_32_contexts_exist(void **state)
 	(void)state;
 }
 
-/* Bytes that OpenGL's walk would refuse. */
+/* Bytes that the check of OpenGL streams would refuse. */
 static void an_invalid_stream_fails_only_its_context(void **state)
 {
 	uint32_t garbage[64];
@@ -320,7 +320,7 @@ static void a_killed_worker_fails_only_its_context(void **state)
 	assert_true(venus_rig_wait_for_processes(pids, 2));
 	assert_int_equal(venus_rig_new_context(2), 0);
 	assert_int_equal(kill(pids[1], SIGKILL), 0);
-	/* What waited does not wait for ever. */
+	/* Pending fences do not wait for ever. */
 	assert_true(wait_for(1, RING, 10));
 	assert_false(is_alive(1));
 	assert_int_not_equal(create_fence(1, RING, 11), 0);
@@ -360,7 +360,7 @@ static void server_and_workers_run_in_the_jail(void **state)
 	(void)state;
 }
 
-/* The last one: no server comes back. */
+/* This is the last test, because the server does not start again. */
 static void a_killed_server_ends_only_vulkan(void **state)
 {
 	struct pollfd pollfd = { .fd = venus_rig_server.pidfd, .events = POLLIN };
@@ -375,7 +375,7 @@ static void a_killed_server_ends_only_vulkan(void **state)
 	assert_int_equal(kill(pids[0], SIGKILL), 0);
 	assert_int_equal(poll(&pollfd, 1, WAIT_MS), 1);
 	assert_int_equal(venus_rig_new_context(2), VIRTIO_GPU_RESP_ERR_UNSPEC);
-	/* Its worker ended with it, where it has a pid namespace. */
+	/* Its worker ended with it, if it has its own pid namespace. */
 	assert_gl_draws(3);
 	virgl_rig.ops->context_free(virgl_rig.renderer, 1);
 	(void)state;
@@ -396,7 +396,7 @@ static void a_killed_server_ends_only_vulkan(void **state)
 		cmocka_unit_test(an_invalid_stream_fails_only_its_context),                        \
 		cmocka_unit_test(opengl_resources_can_be_attached)
 
-/* In one that sees others and may kill. */
+/* In a namespace in which it can see and signal others. */
 #define TESTS_OF_PROCESSES                                                                         \
 	cmocka_unit_test(a_killed_worker_fails_only_its_context),                                  \
 		cmocka_unit_test(server_and_workers_run_in_the_jail),                              \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Draws whose vertices or indices are not there: without a buffer, OpenGL reads at an address that
- * the guest has chosen.
+ * Draws without their vertices or indices: without a buffer, OpenGL reads at an address that the
+ * guest chose.
  */
 #include <glib.h>
 #include <string.h>
@@ -162,8 +162,8 @@ static void a_bound_buffer_stays_bound_when_its_id_is_reused(void **state)
 
 /* ---- in the library ---- */
 
-/* A triangle over all of the target, whatever its vertices are: at -1 or 3 by the vertex's number,
- * to which nothing is added. */
+/* A triangle over the whole target, independent of the vertices: its corners are at -1 or 3 by the
+ * vertex's number. */
 #define BY_NUMBER                                                                                  \
 	"VERT\nDCL IN[0]\nDCL SV[0], VERTEXID\nDCL OUT[0], POSITION\nDCL TEMP[0]\n"                \
 	"IMM[0] FLT32 {4.0, -1.0, 0.0, 1.0}\nIMM[1] UINT32 {1, 2, 0, 0}\n"                         \

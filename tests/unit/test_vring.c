@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* The device side of a ring against a driver that lies: indices, chains and tables. */
+/* The device's side of a ring against a driver that sends invalid indices, chains and tables. */
 #include "vring_rig.h"
 
 #include <errno.h>
@@ -90,7 +90,7 @@ static void an_invalid_ring_does_not_start(void **state)
 		assert_int_equal(vring_rig_take_signals(vring_rig.err_fd), 1);
 		assert_false(vring_pop(&vring_rig.vring, &vring_rig.chain));
 	}
-	/* The very ends of a region are good. */
+	/* The first and last bytes of a region are valid. */
 	vring_rig.vring.size = SIZE;
 	vring_rig.vring.addresses = (struct vring_addresses){
 		.desc = USER + FIRST_SIZE - SIZE * 16,
@@ -122,7 +122,7 @@ static void removed_memory_stops_the_ring(void **state)
 #define TABLE (GPA + AT_TABLE)
 #define BUF   (GPA + AT_BUFFERS)
 
-/* Chains that start at descriptor 0; entries that a case does not use stay zero. */
+/* Chains that start at descriptor 0; unused entries of a case stay zero. */
 static const struct {
 	const char *why;
 	struct vring_desc ring[4], table[4];
@@ -217,7 +217,7 @@ static void invalid_chains_do_not_block_the_device(void **state)
 	assert_false(vring_rig.vring.is_broken);
 }
 
-/* Each of them can be a circle of a thousand steps: in one go, the device would be gone for
+/* Each of them can be a loop of a thousand steps: a single pop would block the device for
  * milliseconds. */
 static void many_invalid_chains_are_skipped_over_several_pops(void **state)
 {
@@ -292,7 +292,7 @@ static void an_indirect_table_may_be_longer_than_the_ring(void **state)
 	assert_int_equal(vring_rig.chain.head, 5);
 	assert_int_equal(vring_rig.chain.n_out, VRING_MAX_SIZE - 1);
 	assert_int_equal(vring_rig.chain.n_in, 1);
-	/* With one descriptor more it is too long. */
+	/* One more descriptor makes it too long. */
 	vring_rig_offer(4);
 	assert_false(vring_pop(&vring_rig.vring, &vring_rig.chain));
 	assert_int_equal(vring_rig.used->idx, 1);
@@ -383,6 +383,6 @@ int main(void)
 		VRING_TEST(an_impossible_used_index_is_ignored),
 	};
 
-	log_set_level(LOG_LEVEL_ERROR); /* broken rings say so at each turn */
+	log_set_level(LOG_LEVEL_ERROR); /* a stopped ring reports that at each turn */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* When the two sides of a ring tell each other that there is something, and when they do not. */
+/* When the two sides of a ring signal each other, and when they do not. */
 #include "vring_rig.h"
 
 #include <sys/eventfd.h>
@@ -31,7 +31,7 @@ static void one_signal_covers_all_pushed_chains(void **state)
 	vring_notify(&vring_rig.vring);
 	assert_int_equal(vring_rig_take_signals(vring_rig.call_fd), 0);
 	vring_rig.avail->flags = 0;
-	vring_notify(&vring_rig.vring); /* what it did not want to hear is not said later */
+	vring_notify(&vring_rig.vring); /* a suppressed signal is not sent later */
 	assert_int_equal(vring_rig_take_signals(vring_rig.call_fd), 0);
 }
 
@@ -61,7 +61,7 @@ static void with_event_idx_the_guest_is_signalled_at_its_used_event(void **state
 		push_good(1);
 		vring_notify(&vring_rig.vring);
 		assert_int_equal(vring_rig_take_signals(vring_rig.call_fd),
-				 1); /* the first is always told */
+				 1); /* the first entry is always signalled */
 		*used_event = cases[i].used_event;
 		vring_rig.avail->flags = VRING_AVAIL_F_NO_INTERRUPT; /* means nothing here */
 		push_good(cases[i].n);
@@ -138,6 +138,6 @@ int main(void)
 		VRING_TEST(kicks_are_requested_by_avail_event),
 	};
 
-	log_set_level(LOG_LEVEL_ERROR); /* broken rings say so at each turn */
+	log_set_level(LOG_LEVEL_ERROR); /* a stopped ring reports that at each turn */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the front-end and the person get while a call of the renderer's library does not return. A
- * task of the loop plays that call: it gives the state lock away, plays the front-end, and takes
- * the lock back.
+ * What the front-end and the user see while a call of the renderer's library does not return. A
+ * task of the loop acts as that call: it releases the state lock, acts as the front-end, and takes
+ * the lock again.
  */
 #include "session_rig.h"
 
@@ -31,7 +31,7 @@ static struct {
 	struct state_lock lock;
 	struct vhost_watchdog *watchdog;
 	struct loop_task task;
-	void (*call)(void); /* what happens during the call */
+	void (*call)(void); /* runs during the call */
 	int signal_fd;
 } rig;
 
@@ -105,7 +105,7 @@ static void send_get_vring_base(void)
 	session_rig_send(VHOST_USER_GET_VRING_BASE, V1, ring, sizeof(ring), NULL, 0);
 }
 
-/* Whether something comes from the daemon within @ms. */
+/* Whether the daemon sends something within @ms. */
 static bool comes_within(int ms)
 {
 	struct pollfd fd = { .fd = session_rig.front_end, .events = POLLIN };
@@ -323,8 +323,8 @@ static void a_write_that_sleeps_is_interrupted_and_ends_the_session(void **state
 	session_rig_set_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
 	session_rig_set_queue_fd(VHOST_USER_SET_VRING_ERR, 0, event);
 	assert_int_equal(write(event, &full, sizeof(full)), sizeof(full));
-	assert_int_equal(fcntl(event, F_SETFL, 0), 0); /* also of the daemon's descriptor */
-	/* The queue breaks, and says so on its error descriptor. */
+	assert_int_equal(fcntl(event, F_SETFL, 0), 0); /* also on the daemon's descriptor */
+	/* The queue is stopped, and its error descriptor is signalled. */
 	session_rig_send(VHOST_USER_REM_MEM_REG, V1, &reg, sizeof(reg), NULL, 0);
 	session_rig_turn();
 	session_rig_turn();
@@ -332,7 +332,7 @@ static void a_write_that_sleeps_is_interrupted_and_ends_the_session(void **state
 	vhost_watchdog_watch(rig.watchdog, -1, NULL);
 }
 
-/* How often the watchdog has gone to sleep; sanitizers have threads of their own. */
+/* How often the watchdog has slept; sanitizers have their own threads. */
 static unsigned count_sleeps(void)
 {
 	g_autoptr(GDir) tasks = g_dir_open("/proc/self/task", 0, NULL);

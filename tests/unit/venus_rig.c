@@ -17,7 +17,7 @@
 
 #define OPENGL (NEEDS_FILES | NEEDS_THREADS | NEEDS_GENERATED_CODE)
 
-/* Of Vulkan and of Venus's protocol. */
+/* Numbers of Vulkan and of Venus's protocol. */
 #define CREATE_INSTANCE            0
 #define ENUMERATE_PHYSICAL_DEVICES 2
 #define CREATE_DEVICE              11
@@ -40,7 +40,7 @@
 
 #define STAGE_ALL (1 << 16)
 
-/* Names of objects, which the guest chooses. */
+/* Object ids, which the guest chooses. */
 #define INSTANCE  1
 #define GPU       2
 #define DEVICE    3
@@ -106,7 +106,7 @@ int venus_rig_start_confined(void **state)
 	return sandbox_lock(&sandbox, virgl_rig.renderer->needs) ? 0 : -1;
 }
 
-/* Not whether it starts: that is tested. */
+/* Whether the host has all parts; it does not test whether they start. */
 static int look_for_needs(void)
 {
 #ifdef VIRGL_HAS_CONTEXT_FENCES
@@ -136,7 +136,8 @@ static int run_in_child(int (*fn)(void))
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-/* LeakSanitizer, which runs at exit(), waits for ever for a process that it starts in there. */
+/* _exit(), because LeakSanitizer runs at exit() and would wait for ever for a process that it
+ * creates in this namespace. */
 static int enter_namespaces(void)
 {
 	_exit(unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET) < 0);
@@ -177,7 +178,7 @@ struct renderer_resource *venus_rig_new_shm(uint32_t ctx, uint32_t id, uint64_t 
 		       : NULL;
 }
 
-/* ---- Venus's protocol: what is not there is a zero of 64 bits ---- */
+/* ---- Venus's protocol: a missing pointer is a 64-bit zero ---- */
 
 static void put32(GByteArray *stream, uint32_t word)
 {
@@ -210,7 +211,7 @@ static void put_empty_array(GByteArray *stream)
 	put64(stream, 0);
 }
 
-/* No allocator, and where the new object's name is. */
+/* No allocator, then the id of the new object. */
 static void put_new(GByteArray *stream, uint64_t name)
 {
 	put64(stream, 0);
@@ -321,7 +322,7 @@ int venus_rig_block_queue(uint32_t ctx)
 	put64(stream, 0);
 	put32(stream, 1);
 	put64(stream, 1);
-	put64(stream, 1); /* what it waits for */
+	put64(stream, 1); /* what the queue waits for */
 	put_empty_array(stream);
 	put32(stream, 1);
 	put64(stream, 1);
@@ -334,7 +335,7 @@ int venus_rig_block_queue(uint32_t ctx)
 	return submit(ctx, stream);
 }
 
-/* ---- its processes ---- */
+/* ---- processes ---- */
 
 static int parent_of(const char *pid)
 {

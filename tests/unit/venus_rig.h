@@ -2,9 +2,8 @@
 #pragma once
 
 /*
- * Venus for real: the render server in its jail, with whatever Vulkan driver this host has; on the
- * CPU will do. Beside virgl_rig.h. The few words of Venus's protocol that make a queue are here
- * too.
+ * Real Venus: the render server in its jail, on any Vulkan driver of this host, also on the CPU.
+ * Used together with virgl_rig.h. It has the few commands of Venus's protocol that create a queue.
  */
 #include "virgl_rig.h"
 
@@ -14,31 +13,31 @@
 
 extern struct render_server venus_rig_server;
 
-/* Set-ups of cmocka groups, with OpenGL beside it; virgl_rig_stop() tears down. */
+/* Setup of cmocka groups, with OpenGL beside Venus; virgl_rig_stop() tears down. */
 int venus_rig_start(void **state);
 int venus_rig_start_strict(void **state);
-/* And in the daemon's own sandbox, which is closed when the renderer runs. */
+/* The same inside the daemon's sandbox, whose filter is installed when the renderer runs. */
 int venus_rig_start_confined(void **state);
 
-/* Whether this host lets a process have the namespaces that strict wants; found out without the
- * code under test. In a chroot it does not. */
+/* Whether this host allows the namespaces that strict needs; found out without the code under test.
+ * A chroot does not allow them. */
 bool venus_rig_has_namespaces(void);
 
-/* Runs each group in a process, after the question whether this host has what Venus needs. */
+/* Runs each group in its own process, after a check that this host has all parts of Venus. */
 int venus_rig_run_groups(int (*const groups[])(void), unsigned n);
 
-/* A Venus context; 0 or the guest's error. */
+/* Creates a Venus context; 0 or the guest's error. */
 int venus_rig_new_context(uint32_t ctx);
-/* A blob without an object behind it, as the guest's driver makes for its rings; NULL if it cannot
- * be. */
+/* Creates a blob without an object, as the guest's driver does for its rings; NULL if that fails.
+ */
 struct renderer_resource *venus_rig_new_shm(uint32_t ctx, uint32_t id, uint64_t size);
 
-/* Has the worker of @ctx make an instance, a device, and its queue, whose fences are those of
+/* Makes the worker of @ctx create an instance, a device and a queue, whose fences are those of
  * @ring. */
 int venus_rig_make_queue(uint32_t ctx, uint32_t ring);
-/* Has that queue wait for a semaphore that nobody signals. */
+/* Makes that queue wait for a semaphore that is never signalled. */
 int venus_rig_block_queue(uint32_t ctx);
 
-/* Waits until there are @n processes: the server, and a worker for each context, which ends a while
- * after its context. False if it does not come to that. */
+/* Waits until there are @n processes: the server, and a worker for each context. A worker ends some
+ * time after its context. False on a time-out. */
 bool venus_rig_wait_for_processes(int *ret, unsigned n);

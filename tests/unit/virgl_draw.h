@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * Command streams that draw: a triangle over all of a target, whose colour is looked at.
+ * Command streams that draw a triangle over the whole target; the tests check its colour.
  */
 #include "render/virgl/protocol_private.h"
 #include "virgl_rig.h"
 
 #define DRAW_MAX_WORDS 2048
-#define DRAW_SIZE      8 /* of the target, in pixels */
+#define DRAW_SIZE      8 /* size of the target in pixels */
 
 enum { DRAW_TARGET = 1, DRAW_VERTICES, DRAW_FREE_ID };
 enum {
@@ -43,23 +43,23 @@ void draw_add(struct draw_stream *s, unsigned command, unsigned object, const ui
 	draw_add(s, command, object, (const uint32_t[]){ __VA_ARGS__ },                            \
 		 sizeof((const uint32_t[]){ __VA_ARGS__ }) / 4)
 
-/* Empties it. As renderer_ops::submit. */
+/* Submits the stream and empties it. Returns as renderer_ops::submit. */
 int draw_submit(struct draw_stream *s);
 
-/* The words of @text from @from on, @n of them, said to be of a shader of @length bytes (bit 31: at
- * that place of it). */
+/* Adds @n words of @text from word @from, as part of a shader of @length bytes (bit 31: a
+ * continuation at that offset). */
 void draw_add_text(struct draw_stream *s, uint32_t handle, uint32_t type, uint32_t length,
 		   const char *text, unsigned from, unsigned n);
 unsigned draw_count_words(const char *text);
 void draw_add_shader(struct draw_stream *s, uint32_t handle, uint32_t type, const char *text);
 
-/* A context with a target and vertices. */
+/* Creates a context with a target and vertices. */
 void draw_set_up(struct draw_stream *s);
 void draw_tear_down(void);
-/* A buffer of the guest's, which the context sees. */
+/* Creates a buffer of the guest in the context. */
 struct renderer_resource *draw_new_buffer(uint32_t id, uint32_t bytes, uint32_t bind);
 
-/* All that a draw needs but for the fragment shader; then the draw. */
+/* Adds everything that a draw needs except the fragment shader, then the draw. */
 void draw_add_state(struct draw_stream *s);
 void draw_add_draw(struct draw_stream *s, uint32_t fragment_shader);
 

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * virglrenderer for real, on whatever OpenGL this host has; on the CPU will do. Its state is
- * global, and some of it stays when it is cleaned up: each group of tests has a process and a
- * renderer of its own. Skipped where it cannot start.
+ * Real virglrenderer, on any OpenGL of this host, also on the CPU. Its state is global, and cleanup
+ * leaves some of it, so each group of tests has its own process and renderer. Skipped where it
+ * cannot start.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@
 #define W   64
 #define H   48
 
-/* The command stream (virgl's protocol): opcode, object, length in words. */
+/* A command's header (virgl's protocol): opcode, object, length in words. */
 #define COMMAND(op, object, n)   ((uint32_t)(n) << 16 | (uint32_t)(object) << 8 | (uint32_t)(op))
 #define OP_CREATE_OBJECT         1
 #define OP_SET_FRAMEBUFFER_STATE 5
@@ -33,35 +33,35 @@
 
 #define VIRGL_RIG_MAX_PASSED 8192
 
-/* The one that the tests of a program use. */
+/* The rig of the running test. */
 extern struct virgl_rig {
 	struct renderer *renderer;
 	const struct renderer_ops *ops;
-	/* What the renderer said has passed, in its order. */
+	/* The fences that the renderer reported, in order. */
 	struct renderer_fence passed[VIRGL_RIG_MAX_PASSED];
 	unsigned n_passed;
 } virgl_rig;
 
-/* With these options; 0, or -1 with the reason on standard error. */
+/* Starts the renderer with these options; 0, or -1 with the reason on standard error. */
 int virgl_rig_start(const struct virgl_options *options);
-/* Set-ups and a tear-down of cmocka groups. */
+/* Setup and tear-down of cmocka groups. */
 int virgl_rig_start_gles(void **state);
-/* OpenGL for the host, one capset for the guest. */
+/* OpenGL on the host, one capset for the guest. */
 int virgl_rig_start_gl(void **state);
 int virgl_rig_stop(void **state);
 
-/* Polls as the device would until @n fences have passed in all. */
+/* Polls, as the device does, until @n fences have completed in all. */
 void virgl_rig_wait_for_fences(unsigned n);
 
 /* NULL if the renderer refuses. */
 struct renderer_resource *virgl_rig_new_2d(uint32_t id, uint32_t format, uint32_t width,
 					   uint32_t height);
-/* A render target; of W x H without a size. */
+/* Creates a render target; of W x H unless a size is given. */
 struct renderer_resource *virgl_rig_new_target_of(uint32_t id, uint32_t width, uint32_t height);
 struct renderer_resource *virgl_rig_new_target(uint32_t id);
 
-/* Clears resource @id to a colour, as surface @object of @ctx. As renderer_ops::submit. */
+/* Clears resource @id to a colour, as surface @object of @ctx. Returns as renderer_ops::submit. */
 int virgl_rig_clear(uint32_t ctx, uint32_t object, uint32_t id, float red, float green, float blue);
 
-/* Runs each group in a process, after the question whether it works here at all. */
+/* Runs each group in its own process, after a check that OpenGL works here. */
 int virgl_rig_run_groups(int (*const groups[])(void), unsigned n);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * A ring and its driver, who may lie. The ring, an indirect table and the buffers lie at fixed
- * places in a memfd; a second file follows without a gap.
+ * A ring and its driver, which may send invalid values. The ring, an indirect table and the buffers
+ * are at fixed places in a memfd; a second file follows without a gap.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,13 +28,13 @@
 #define AT_TABLE   0x30000u /* indirect */
 #define AT_BUFFERS 0x80000u
 
-#define SIZE 16 /* of the ring, unless a test wants another */
+#define SIZE 16 /* of the ring, unless a test sets another size */
 
 #define NEXT     VRING_DESC_F_NEXT
 #define WRITE    VRING_DESC_F_WRITE
 #define INDIRECT VRING_DESC_F_INDIRECT
 
-/* The one that the tests of a program use. */
+/* The rig of the running test. */
 extern struct vring_rig {
 	struct guest_memory memory;
 	struct vring vring;
@@ -49,12 +49,12 @@ int vring_rig_setup(void **state); /* the ring runs */
 int vring_rig_teardown(void **state);
 #define VRING_TEST(name) cmocka_unit_test_setup_teardown(name, vring_rig_setup, vring_rig_teardown)
 
-/* How often @fd was signalled since the last call. */
+/* The number of signals on @fd since the last call. */
 uint64_t vring_rig_take_signals(int fd);
 
-/* A descriptor of buffer @number, one of 4 KiB each. */
+/* A descriptor of buffer @number; each buffer has 4 KiB. */
 struct vring_desc vring_rig_buffer(uint32_t number, uint32_t len, uint16_t flags, uint16_t next);
 void vring_rig_offer(uint16_t head);
-/* A good chain at the last two descriptors: 24 bytes out, 32 bytes in. */
+/* A valid chain in the last two descriptors: 24 bytes to read, 32 bytes to write. */
 #define GOOD (SIZE - 2)
 void vring_rig_offer_good(void);
