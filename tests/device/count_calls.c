@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Loaded into the daemon with LD_PRELOAD: stands before the C library's system calls and allocator
- * and counts. The counts lie in a file that the test has mapped too, so that they can be read
- * without asking the daemon anything, which would be counted.
- *
- * Calls are made here by number and blocks come from glibc's own other names for its allocator:
- * looking the next function up would allocate.
+ * Loaded into the daemon with LD_PRELOAD: replaces the C library's system calls and allocator, and
+ * counts their calls. The counts are in a file that the test maps too, so the test reads them
+ * without a request to the daemon, which would be counted. System calls are made by number, and
+ * memory comes from glibc's other names for its allocator, because looking up the next function
+ * would allocate.
  */
 #include "counts.h"
 
@@ -30,7 +29,7 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 
 static struct counts none, *counts = &none;
 
-/* mmap2() counts in pages, of 4096 bytes whatever the machine's are. */
+/* The offset of mmap2() is in units of 4096 bytes, whatever the page size. */
 static void *map(void *address, size_t size, int protection, int flags, int fd, off_t offset)
 {
 #ifdef SYS_mmap2
@@ -94,7 +93,7 @@ void *aligned_alloc(size_t alignment, size_t size)
 	return __libc_memalign(alignment, size);
 }
 
-/* Not by memcpy(), which is this; bcopy() is the C library's other name for memmove(). */
+/* Not by memcpy(), which is this function; bcopy() is another name for memmove(). */
 static void *copy(void *to, const void *from, size_t n)
 {
 	if (n >= COUNTS_MIN_COPY)
@@ -113,7 +112,7 @@ void *memmove(void *to, const void *from, size_t n)
 	return copy(to, from, n);
 }
 
-/* What FORTIFY_SOURCE calls instead where the compiler does not know that @n bytes have room. */
+/* FORTIFY_SOURCE calls this if the compiler does not know the size of the destination. */
 void *__memcpy_chk(void *restrict to, const void *restrict from, size_t n, size_t room);
 void *__memmove_chk(void *to, const void *from, size_t n, size_t room);
 ssize_t __read_chk(int fd, void *buf, size_t size, size_t room);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* What count_calls.c, inside of the daemon, and test_counts.c, beside it, both see. */
+/* The counters that count_calls.c inside the daemon and test_counts.c outside it share. */
 #pragma once
 
 #include <stdint.h>
 
-/* Names the file that they share. */
+/* The environment variable with the name of the shared file. */
 #define COUNTS_ENV "VMM_COUNTS_FILE"
 
-/* Compilers copy by instructions of their own what is shorter. */
+/* Compilers copy less with their own instructions. */
 #define COUNTS_MIN_COPY 256
 
 #define COUNTS(X)                                                                                  \
@@ -21,7 +21,7 @@
 	X(other) /* mmap, munmap, madvise, timerfd_settime, fcntl, dup, close, ... */              \
 	X(allocations)                                                                             \
 	X(bytes_sent)   /* on any socket */                                                        \
-	X(bytes_copied) /* by memcpy() and memmove(), in pieces of at least COUNTS_MIN_COPY */
+	X(bytes_copied) /* by memcpy() and memmove(), for sizes of at least COUNTS_MIN_COPY */
 
 struct counts {
 #define COUNT(name) uint64_t name;

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The daemon under test as a process. It is always the built binary, started as a VMM or a person
- * would start it, never code linked in: what is judged is what is shipped.
- *
- * Three rules keep a failing test from harming the next one. The daemon dies with the test (a
- * guardian process sees to it: PDEATHSIG does not survive the daemon's sandbox), what it prints
- * goes to memfds that can neither fill up nor be lost, and each daemon has a directory of its own
- * for its socket. Its end is awaited on a pidfd, its start on inotify: nothing here sleeps and
- * hopes.
+ * The daemon under test as a process. It is always the built binary, started as a front-end or a
+ * user starts it; its code is never linked in. Three rules keep a failing test from harming the
+ * next one. A guardian process ends the daemon when the test ends, because PDEATHSIG does not
+ * survive the daemon's sandbox. The daemon's output goes to memfds, which cannot fill up or get
+ * lost. Each daemon has its own directory for its socket. The test waits for the daemon's end on a
+ * pidfd and for its start on inotify, never by sleeping.
  */
 #include "vmm.h"
 
@@ -44,7 +42,7 @@ void daemon_make_dir(struct daemon *d)
 	snprintf(d->socket_path, sizeof(d->socket_path), "%s/gpu.sock", d->dir);
 }
 
-/* Signals do what they do in a shell: nohup, a script's "&" and Python ignore some. */
+/* Signals get the actions that a shell gives them: nohup, a script's "&" and Python ignore some. */
 static void reset_signals(void)
 {
 	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGXFSZ };
@@ -58,7 +56,7 @@ static _Noreturn void become_daemon(const struct daemon *d, char **argv, int kee
 	if (dup2(d->out_fd, 1) < 0 || dup2(d->err_fd, 2) < 0)
 		_exit(126);
 	if (d->script[0] && keep_fd >= 0)
-		keep_fd = dup2(keep_fd, 3); /* the first that a service manager passes */
+		keep_fd = dup2(keep_fd, 3); /* the first descriptor that a service manager passes */
 	if (keep_fd >= 0) {
 		fcntl(keep_fd, F_SETFD, 0);
 		close_range(3, (unsigned)keep_fd - 1, 0);
@@ -84,7 +82,7 @@ static void remove_dir(const char *path)
 	rmdir(path);
 }
 
-/* Waits for the end of whoever holds the other end of @pipe_fd, then ends the daemon. */
+/* Waits until the other end of @pipe_fd is closed, then ends the daemon. */
 static _Noreturn void become_guardian(const struct daemon *d, int pipe_fd)
 {
 	char byte;
@@ -289,7 +287,7 @@ static long read_status(const struct daemon *d, const char *key)
 	return value;
 }
 
-/* Not VmRSS: that counts pages of guest memory too. */
+/* Not VmRSS, which also counts pages of guest memory. */
 long daemon_rss_kib(const struct daemon *d)
 {
 	return read_status(d, "RssAnon:");
@@ -300,13 +298,13 @@ long daemon_size_kib(const struct daemon *d)
 	return read_status(d, "VmSize:");
 }
 
-/* In force, and so that it cannot be got rid of by running another program. */
+/* In force, so that running another program does not remove it. */
 bool daemon_has_filter(const struct daemon *d)
 {
 	return read_status(d, "Seccomp:") == 2 && read_status(d, "NoNewPrivs:") == 1;
 }
 
-/* Its shadow of the address space is terabytes large. */
+/* A sanitizer's shadow of the address space is terabytes large. */
 bool daemon_has_sanitizer(const struct daemon *d)
 {
 	return read_status(d, "VmSize:") > 1L << 30;
@@ -318,7 +316,7 @@ static void wait_for_change(const struct daemon *d, int watch)
 			       { .fd = d->pidfd, .events = POLLIN } };
 	char buffer[512];
 
-	/* bind() makes a file, listen() does not: hence the short time-out. */
+	/* bind() creates a file and listen() does not, hence the short time-out. */
 	poll(p, 2, 2);
 	if (p[1].revents) {
 		char *text = daemon_text(d->err_fd);
@@ -337,7 +335,8 @@ int daemon_connect(struct daemon *d)
 	int watch;
 
 	memcpy(address.sun_path, d->socket_path, sizeof(d->socket_path));
-	/* To close a watch takes the kernel 15 ms: there is none if it listens already. */
+	/* Closing a watch takes the kernel 15 ms, so there is none if the daemon listens already.
+	 */
 	if (connect(s, (struct sockaddr *)&address, sizeof(address)) == 0)
 		return s;
 	watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);

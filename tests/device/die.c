@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* Stands in for a driver that crashes when it is loaded, or, with VMM_DIES_QUIETLY, prints
- * something that --check must not take for its own and ends the process with status 0. */
+/* Replaces a driver that crashes when it is loaded. With VMM_DIES_QUIETLY it prints text that
+ * --check must not mistake for its own, and ends the process with status 0. */
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The display socket (vhost-user-gpu protocol), QEMU's side: it keeps the picture that a screen
- * would show and refuses what would hurt a real QEMU.
- *
- * QEMU trusts the daemon here. An UPDATE without a live scanout, or beyond it, writes through a
- * dangling or NULL surface; a wrong size puts the stream out of step for ever; an EDID request that
- * was not agreed is never answered. All of these end the test at once, whatever it was about.
- * As in QEMU, header and payload are read one after the other, so that a descriptor is known to
- * belong to the header it came with, and a new socket starts without any scanout.
+ * QEMU's side of the display socket (vhost-user-gpu protocol). It keeps the picture that a screen
+ * would show and refuses every message that would harm a real QEMU, because QEMU trusts the daemon
+ * here. An UPDATE without a live scanout, or beyond it, writes through a dangling or NULL surface.
+ * A wrong size breaks the stream for good. An EDID request that was not negotiated is never
+ * answered. Each of these ends the test at once. As in QEMU, header and payload are read
+ * separately, so that a descriptor belongs to its header, and a new socket starts without any
+ * scanout.
  */
 #include "vmm.h"
 
@@ -32,7 +31,7 @@ static void on_dmabuf_update(struct display *d, const struct display_message *m)
 
 static const struct kind {
 	const char *name;
-	uint32_t size; /* the smallest, and the only one but for UPDATE */
+	uint32_t size; /* the smallest size, and the only one except for UPDATE */
 	void (*handle)(struct display *d, const struct display_message *m);
 } kinds[DISPLAY_REQUESTS] = {
 	[DISPLAY_GET_PROTOCOL_FEATURES] = { "GET_PROTOCOL_FEATURES", 0, on_get_features },
@@ -143,7 +142,7 @@ static void answer(struct display *d, const struct display_message *m)
 		break;
 	case DISPLAY_GET_EDID:
 		if (m->words[0] >= d->max_outputs)
-			break; /* QEMU prints an error and says nothing, ever */
+			break; /* QEMU prints an error and never replies */
 		edid.size = d->edid_size;
 		memcpy(edid.edid, d->edid, sizeof(edid.edid));
 		edid.edid[0] = (uint8_t)(edid.edid[0] + m->words[0]);
@@ -290,7 +289,7 @@ static void on_dmabuf_update(struct display *d, const struct display_message *m)
 	if (!s->has_dmabuf)
 		vmm_fail("display: DMABUF_UPDATE of scanout %u, which has none", m->words[0]);
 	check_box(s, m);
-	/* One that never answers may be asked again when its time is over. */
+	/* A display that never replies may be asked again after the time-out. */
 	if (s->dmabuf_pending++ > 0 && d->on_dmabuf != NEVER)
 		vmm_fail("display: a second DMABUF_UPDATE of scanout %u before the answer",
 			 m->words[0]);

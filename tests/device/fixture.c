@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Between cmocka and the fake VMM.
- *
- * Each test has a daemon of its own, because what one test leaves behind must not decide the next
- * one. The end is part of every test: the teardown hangs up, reads the display to its last byte,
- * ends the daemon with SIGTERM and wants status 0, so that a crash, a sanitizer's report or a hang
- * at the very end is not lost. What the daemon printed is shown when anything failed, and always
- * with VMM_LOG in the environment.
+ * Connects cmocka and the fake front-end. Each test has its own daemon, so that no test affects the
+ * next one. The end is part of every test: the teardown hangs up, reads the display socket to its
+ * end, ends the daemon with SIGTERM and requires status 0, so a crash, a sanitizer's report or a
+ * hang at the end is noticed. The daemon's output is shown after a failure, and always if VMM_LOG
+ * is set.
  */
 #include "fixture.h"
 
@@ -63,7 +61,7 @@ struct vmm *fixture_boot(void **state, const struct vmm_options *options)
 
 int fixture_setup(void **state)
 {
-	vmm_free(current); /* of a setup that failed: cmocka then skips the teardown */
+	vmm_free(current); /* of a failed setup: cmocka then skips the teardown */
 	*state = NULL;
 	current = NULL;
 	has_failed = false;
@@ -77,8 +75,9 @@ int fixture_setup_booted(void **state)
 	return 0;
 }
 
-/* The whole suite runs in the sandbox: what the daemon says is in force is, and if there is no
- * filter of system calls it says why. One that says nothing is none of ours, or was told not to. */
+/* The whole suite runs in the sandbox. A filter that the log says is in force must be in force;
+ * without a filter the log must say why. A daemon that logs nothing about it is not ours, or was
+ * told not to. */
 static bool is_in_sandbox(const struct vmm *vmm)
 {
 	char *log = daemon_text(vmm->daemon.err_fd);
@@ -213,7 +212,7 @@ void assert_usage(const struct usage *after, const struct usage *before, long sp
 		      after->rss_kib);
 	assert_int_equal(after->fds, before->fds);
 	assert_int_equal(after->threads, before->threads);
-	/* A sanitizer keeps what is freed for a while, and finds leaks by itself. */
+	/* A sanitizer keeps freed memory for a while, and finds leaks by itself. */
 	if (before->has_sanitizer)
 		return;
 	assert_int_equal(after->mappings, before->mappings);

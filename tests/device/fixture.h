@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* What every device test needs of cmocka and of the fake VMM. */
+/* The parts of cmocka and of the fake front-end that every device test uses. */
 #pragma once
 
 #include "gpu.h"
@@ -11,16 +11,16 @@
 
 #include <cmocka.h>
 
-/* Boots a machine and keeps it in *state before anything can fail. */
+/* Boots a machine and stores it in *state first, so that the teardown finds it after a failure. */
 struct vmm *fixture_boot(void **state, const struct vmm_options *options);
-/* The same without the start: the daemon runs, nothing is connected. */
+/* The same without the start: the daemon runs, and nothing is connected. */
 struct vmm *fixture_new(void **state, const struct vmm_options *options);
-/* Setup: forgets the last test's failure. Teardown: the daemon has to end well, in time. */
+/* Setup: clears the last test's failure. Teardown: the daemon must exit with status 0 in time. */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
-/* Whoever calls this frees the machine, and has seen the end of its daemon. */
+/* The caller frees the machine after it has seen the end of the daemon. */
 struct vmm *fixture_release(void);
-/* The end of a machine in the middle of a test: it has to be a good one. */
+/* Ends a machine in the middle of a test; its daemon must exit with status 0. */
 void fixture_end(void **state);
 /* Boots with the default options; teardown as above. */
 int fixture_setup_booted(void **state);
@@ -28,30 +28,31 @@ int fixture_setup_booted(void **state);
 #define DEVICE_TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 #define BOOTED_TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup_booted, fixture_teardown)
 
-/* Takes the place of main(). */
+/* Replaces main(). */
 int fixture_run(int argc, char **argv, int (*run)(void));
 
-/* A typed command and the response type that is due. */
+/* A typed command and the expected type of its response. */
 #define assert_response(call, due) fixture_check_response(call, due, #call, __FILE__, __LINE__)
 #define assert_ok(call)            assert_response(call, VIRTIO_GPU_RESP_OK_NODATA)
 void fixture_check_response(uint32_t type, uint32_t due, const char *call, const char *file,
 			    int line);
-/* The session answers, and so does the control queue; what the daemon sent before is read. */
+/* Asserts that session and control queue answer, and reads everything that the daemon sent before.
+ */
 void assert_alive(struct vmm *vmm);
-/* Only that the session answers. */
+/* Asserts only that the session answers. */
 void assert_session_alive(struct vmm *vmm);
 
-/* What a daemon holds. The guest's memory, which it maps, does not count as its own. */
+/* What a daemon holds. Mapped guest memory does not count. */
 struct usage {
 	unsigned fds, threads, mappings;
 	long rss_kib;
-	bool has_sanitizer; /* whose shadow is terabytes, as much as a leak of mappings can be */
+	bool has_sanitizer; /* a sanitizer's shadow is terabytes, as large as leaked mappings */
 };
 struct usage usage_of(const struct daemon *d);
-/* What @d holds now, of memory and mappings the least so far: a driver keeps pictures for a while,
- * but what leaks is never given back. */
+/* What @d holds now; of memory and mappings the lowest value so far, because a driver keeps
+ * pictures for a while but never frees leaked memory. */
 void usage_look_again(struct usage *usage, const struct daemon *d);
-/* All as before, and at most @spare_kib more memory. Says what it found, after @what. */
+/* Asserts that nothing grew, except memory by at most @spare_kib. Prints the values after @what. */
 void assert_usage(const struct usage *after, const struct usage *before, long spare_kib,
 		  const char *what);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Loaded into the daemon with LD_PRELOAD: does what an attacker would do once he has the process.
- * That is at the daemon's first look at the VMM's socket, when all that it gives up is given up.
- * What came of it is said on what was standard error when the daemon started.
+ * Loaded into the daemon with LD_PRELOAD: does what an attacker would do who has taken over the
+ * process. It runs when the daemon first waits for the front-end, after all privileges are dropped.
+ * The results go to the standard error of the daemon's start.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@ static long attempt(const char *what)
 		return syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY, 0);
 	if (strcmp(what, "create") == 0)
 		return syscall(SYS_openat, AT_FDCWD, "/tmp/made", O_CREAT | O_WRONLY, 0600);
-	/* Where the socket was, as it is seen from the working directory. */
+	/* The socket's place, relative to the working directory. */
 	if (strcmp(what, "create beside") == 0)
 		return syscall(SYS_openat, AT_FDCWD, "made", O_CREAT | O_WRONLY, 0600);
 	if (strcmp(what, "remove socket") == 0)
@@ -55,7 +55,7 @@ static long attempt(const char *what)
 	return 0;
 }
 
-/* In the place of the C library's. */
+/* Replaces the C library's function. */
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
 	const char *what = getenv("VMM_FORBIDDEN");

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * virtio-gpu commands (VIRTIO 1.2, 5.7.6), typed and untyped.
- *
- * What is true of every response is checked here, once, so that each test checks it without a
- * word: a type has its size and the used length says so; a fenced command gets its fence and
- * context back, whole 64 bits, also when it failed; an unfenced one gets zeros. With fences_all
- * every typed command asks for a fence of its own, which makes any test a test of fences.
+ * virtio-gpu commands (VIRTIO 1.2, 5.7.6), typed and untyped. Rules for all responses are checked
+ * here, so that every test checks them: each type has its size, and the used length equals it; a
+ * fenced command gets its fence (64 bits) and context back, also after an error; an unfenced one
+ * gets zeros. With fences_all every typed command has its own fence, which makes any test a test of
+ * fences.
  */
 #include "gpu.h"
 
@@ -58,7 +57,7 @@ struct chain *gpu_submit(struct vmm *vmm, unsigned queue, const void *request, u
 		header.flags |= VIRTIO_GPU_FLAG_FENCE;
 		header.fence_id = vmm->next_fence++;
 	}
-	/* All of it before the device can see the chain: it may be looking. */
+	/* Written before the chain becomes visible to the device, which may be looking. */
 	bytes = memory_at(&vmm->memory, ring_slot(r, head, 0, SLOT_SIZE, false).gpa, SLOT_SIZE);
 	memcpy(bytes, request, size);
 	memcpy(bytes, &header, size < sizeof(header) ? size : sizeof(header));

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * 3D and blob commands (VIRTIO 1.2, 5.7.6.8 and 5.7.6.9).
- *
- * Streams are written in virgl's protocol: a word with opcode, object type and length, then that
- * many words. Only what the tests draw with is here, which is clears and copies: they need no
- * shaders and give exact colours on any driver. Whatever a test draws, it draws with objects that
- * it numbers itself, as a guest's Mesa does.
- *
- * Whether OpenGL works on this host is asked of the daemon, not found out here: it must end with
- * status 1 and a sentence, or listen. Anything else is a failure, not a reason to skip.
+ * 3D and blob commands (VIRTIO 1.2, 5.7.6.8 and 5.7.6.9). Streams use virgl's protocol: a word with
+ * opcode, object type and length, then that many words. Only clears and copies are here, because
+ * they need no shaders and give exact colours on any driver. A test numbers its own objects, as the
+ * guest's Mesa does. Whether OpenGL works on this host is asked of the daemon: it must listen, or
+ * exit with status 1 and a sentence. Anything else is a failure, not a reason to skip.
  */
 #include "gpu3d.h"
 
@@ -227,9 +223,9 @@ void image_check_host(struct vmm *vmm, const struct image *i, const struct image
 	}
 }
 
-/* ---- commands with more behind them ---- */
+/* ---- commands with data after the request ---- */
 
-/* Sends @request with a copy of @size bytes behind it; queued, without a kick. */
+/* Sends @request followed by a copy of @size bytes; queued, without a kick. */
 static struct chain *submit_with(struct vmm *vmm, const void *request, uint32_t request_size,
 				 const void *more, uint32_t size)
 {

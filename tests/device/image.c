@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Pictures: a 2D resource, its backing in guest memory, and what a screen must show of it.
- *
- * The pattern differs between any two pixels that are near each other, between colour channels and
- * between seeds, so a wrong stride, a swapped channel, a stale frame and an offset by one are all
- * seen. Formats are named by their bytes in memory, lowest address first (B8G8R8A8: blue, green,
- * red, alpha), which is how VIRTIO means them; the screen's x8r8g8b8 is a little-endian word.
+ * Images: a 2D resource, its backing in guest memory, and what a screen must show of it. The
+ * pattern differs between any two near pixels, between colour channels and between seeds, so a
+ * wrong stride, a swapped channel, a stale frame and an offset by one are all noticed. Formats are
+ * named by their bytes in memory, lowest address first (B8G8R8A8: blue, green, red, alpha), as in
+ * VIRTIO. The screen's x8r8g8b8 is a little-endian word.
  */
 #include "gpu.h"
 
 #include <string.h>
 
-/* Where each byte of a pixel is found, by format. */
+/* The position of each byte of a pixel, by format. */
 static const struct order {
 	uint32_t format;
 	uint8_t red, green, blue;
@@ -92,7 +91,7 @@ uint32_t image_transfer(struct vmm *vmm, const struct image *i, struct virtio_gp
 	return gpu_transfer_2d(vmm, i->id, r, ((uint64_t)r.y * i->width + r.x) * 4);
 }
 
-/* A part of an image that a scanout is to show, and the first pixel that is known to be wrong. */
+/* The part of an image that a scanout must show, and the first pixel that is known to be wrong. */
 struct view {
 	const struct image *image;
 	uint32_t scanout;
@@ -119,7 +118,7 @@ static bool row_is_shown(const struct display_surface *s, struct view *v, uint32
 	return true;
 }
 
-/* Begins where it stopped last: a large frame comes in many pieces. */
+/* Continues where it stopped last: a large frame comes in many pieces. */
 static bool is_shown(const struct vmm *vmm, struct view *v)
 {
 	const struct display_surface *s = &vmm->display.surfaces[v->scanout];

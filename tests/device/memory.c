@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Guest memory as QEMU has it: files that the daemon maps, seen under three addresses that never
- * agree, so that a daemon that takes one for another is found out at once. The guest's address
- * (gpa) is in descriptors and backings, QEMU's own (user_addr) in SET_VRING_ADDR, and the place in
- * the file (mmap_offset) only in the memory table. The low and the main region share one file with
- * a hole between them, as the PC's memory below 1 MiB does; the high one starts in the middle of
- * its file.
+ * Guest memory as QEMU has it: files that the daemon maps, with three addresses that always differ,
+ * so that a daemon that confuses them is noticed at once. The guest's address (gpa) is in
+ * descriptors and backings, QEMU's own (user_addr) in SET_VRING_ADDR, and the offset in the file
+ * (mmap_offset) only in the memory table. The low and the main region share one file with a hole
+ * between them, like the PC's memory below 1 MiB. The high region starts in the middle of its file.
  */
 #include "vmm.h"
 

@@ -27,7 +27,7 @@ void guest_start(void **state)
 
 	g = (struct guest){ .vmm = fixture_boot(state, &options) };
 	if (daemon_has_sanitizer(&g.vmm->daemon))
-		skip(); /* whose memory is several times the daemon's */
+		skip(); /* a sanitizer's memory is several times the daemon's */
 	g.start = daemon_rss_kib(&g.vmm->daemon);
 }
 

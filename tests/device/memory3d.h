@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A guest of a daemon with --max-hostmem 16M that fills its memory. There is one at a time. The
- * daemon's own memory is RssAnon, without the guest's; it may grow by 64 MiB for the driver and by
- * 5/4 of --max-hostmem.
+ * A guest that fills the memory of a daemon with --max-hostmem 16M. There is one such guest at a
+ * time. The daemon's own memory is RssAnon, without guest memory. It may grow by 64 MiB for the
+ * driver and by 5/4 of --max-hostmem.
  */
 #pragma once
 
@@ -34,9 +34,9 @@ extern struct guest {
 
 /* Boots a machine. */
 void guest_start(void **state);
-/* Fails if the daemon has more memory than it may. */
+/* Fails if the daemon has more memory than allowed. */
 void guest_watch(void);
-/* Prints how much it has had, after @what. */
+/* Prints the highest value, after @what. */
 void guest_say(const char *what);
 
 /* Adds a command to the stream. */
@@ -45,11 +45,11 @@ void guest_add(uint32_t op, uint32_t object, const uint32_t *words, uint32_t n);
 	guest_add(op, object, (const uint32_t[]){ __VA_ARGS__ },                                   \
 		  sizeof((const uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t))
 void guest_add_shader(uint32_t handle, uint32_t type, const char *text);
-/* Sends the stream, and watches. */
+/* Sends the stream, and checks the memory. */
 uint32_t guest_submit(uint32_t ctx);
 /* With a texture and a buffer. */
 void guest_make_context(uint32_t ctx);
-/* Vertex elements, 400 of them. */
+/* Adds 400 vertex elements. */
 uint32_t guest_add_elements(void);
-/* 100 resources, in a stream. */
+/* Adds 100 resources to a stream. */
 uint32_t guest_add_resources(void);

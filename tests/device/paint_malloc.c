@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Loaded into the daemon with LD_PRELOAD: what malloc() gives is not what happens to lie there, but
- * 0xaa, so that a test can tell what was never written.
+ * Loaded into the daemon with LD_PRELOAD: malloc() returns memory filled with 0xaa, so that a test
+ * can recognise memory that was never written.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -62,7 +62,7 @@ bool room_holds(const struct room *room, uint32_t from, uint32_t to, uint8_t byt
 	return true;
 }
 
-/* Two bytes of paint side by side are no accident: nothing here writes such. */
+/* Two adjacent bytes of paint are no accident: nothing here writes such. */
 unsigned room_count_paint(const struct room *room)
 {
 	unsigned n = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Loaded into the daemon with LD_PRELOAD: prints what a library may print, when the daemon looks at
- * the front-end's socket for the first time. $VMM_PRINT says what.
+ * Loaded into the daemon with LD_PRELOAD: prints what a library may print, when the daemon first
+ * waits for the front-end. $VMM_PRINT selects the text.
  */
 #include <assert.h>
 #include <errno.h>
@@ -37,7 +37,7 @@ static void print(const char *what)
 	}
 }
 
-/* In the place of the C library's. */
+/* Replaces the C library's function. */
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
 	static int is_done;

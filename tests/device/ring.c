@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The driver's side of a split virtqueue (VIRTIO 1.2, 2.7), with INDIRECT_DESC and EVENT_IDX.
- *
- * A well-behaved driver lives here, and it distrusts the device: each used entry must name a chain
- * that is in flight, once, with a length that the chain can hold. It also depends on the device's
- * notifications as Linux does: it kicks only if avail_event asks for it and asks for an interrupt
- * at the next used entry, so a device that gets either index wrong makes a test time out.
- *
- * Links between descriptors are kept in r->next, not in the table, because tests write lies into
- * the table. The tests that do so set takes_any_head, and the checks of used entries are off.
+ * The driver's side of a split virtqueue (VIRTIO 1.2, 2.7), with INDIRECT_DESC and EVENT_IDX. The
+ * driver behaves well and distrusts the device: each used entry must name a chain in flight, once,
+ * with a length that the chain can hold. It depends on the device's notifications as Linux does: it
+ * kicks only if avail_event asks for it, and requests an interrupt at the next used entry. So a
+ * device with a wrong index makes a test time out. Links between descriptors are in r->next, not in
+ * the table, because tests write invalid values into the table. Such tests set takes_any_head,
+ * which turns the checks of used entries off.
  */
 #include "vmm.h"
 
@@ -214,7 +212,8 @@ void ring_collect(struct ring *r)
 			take(r, r->vring.used->ring[r->used_idx % r->size]);
 			r->used_idx++;
 		}
-		/* Interrupt us at the next one; then look again, it may just have come. */
+		/* Requests an interrupt at the next entry, then looks again, because one may just
+		 * have come. */
 		__atomic_store_n(&vring_used_event(&r->vring), r->used_idx, __ATOMIC_RELAXED);
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Capability sets, contexts and command streams with OpenGL behind them: who is refused and with
- * which response, and that what one context does costs the others nothing.
+ * Capability sets, contexts and command streams with OpenGL: what is refused and with which
+ * response, and that one context never affects another.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -20,7 +20,7 @@ static struct vmm *boot(void **state, const char *option, const char *value)
 	return fixture_boot(state, &options);
 }
 
-/* Where the host has Vulkan there is a third capset by default. */
+/* A host with Vulkan has a third capset by default. */
 static struct vmm *boot_with_opengl(void **state)
 {
 	return boot(state, "--capset", "virgl,virgl2");
@@ -86,7 +86,7 @@ static void capsets_are_those_of_the_configuration(void **state)
 					VIRTIO_GPU_RESP_OK_CAPSET);
 			assert_int_equal(capset.size, info.capset_max_size);
 		}
-		/* Its first word is its version: it is there, and it is the right one. */
+		/* Its first word is its version, which must be right. */
 		assert_int_equal(capset.data[0], info.capset_max_version);
 		assert_response(
 			gpu_capset(vmm, info.capset_id, info.capset_max_version + 1, &capset),
@@ -151,7 +151,7 @@ static void every_3d_command_needs_the_accepted_feature(void **state)
 	assert_ok(image_transfer(vmm, &i, image_rect(&i)));
 }
 
-/* The word is padding then, and a driver may leave anything in it. */
+/* The word is padding then, and a driver may leave any value in it. */
 static void context_init_is_used_only_if_accepted(void **state)
 {
 	struct vmm *vmm = boot_without(state, BIT64(VIRTIO_GPU_F_CONTEXT_INIT));
@@ -197,7 +197,7 @@ static void attaching_needs_a_context_and_a_resource(void **state)
 	assert_response(gpu_ctx_attach(vmm, 1, 2), RESP_INVALID_RESOURCE_ID);
 	assert_response(gpu_ctx_detach(vmm, 2, 1), RESP_INVALID_CONTEXT_ID);
 	assert_response(gpu_ctx_detach(vmm, 1, 2), RESP_INVALID_RESOURCE_ID);
-	/* As Linux does it: twice, and detached though it never was attached. */
+	/* As Linux does: attached twice, and detached although it was never attached. */
 	assert_ok(gpu_ctx_detach(vmm, 1, 1));
 	assert_ok(gpu_ctx_attach(vmm, 1, 1));
 	assert_ok(gpu_ctx_attach(vmm, 1, 1));
@@ -214,15 +214,15 @@ static void contexts_and_resources_can_be_destroyed_in_any_order(void **state)
 	assert_ok(gpu_ctx_destroy(vmm, 1)); /* 1 is attached */
 	assert_response(gpu_paint(vmm, 1, 1, RED), RESP_INVALID_CONTEXT_ID);
 	assert_ok(gpu_ctx_create(vmm, 1, 0));
-	assert_refused(gpu_paint(vmm, 1, 1, RED)); /* not attached to the new one */
+	assert_refused(gpu_paint(vmm, 1, 1, RED)); /* not attached to the new context */
 
 	k = new_target(vmm, 2, 2);
 	assert_draws(vmm, 2, &k, GREEN);
-	assert_ok(gpu_unref(vmm, 2)); /* attached, and the framebuffer of 2 */
+	assert_ok(gpu_unref(vmm, 2)); /* attached, and the framebuffer of context 2 */
 	assert_refused(gpu_paint(vmm, 2, 2, RED));
 	assert_ok(gpu_ctx_destroy(vmm, 2));
 
-	/* Unref while it is on a screen: that goes off. */
+	/* UNREF while it is on a screen switches the screen off. */
 	assert_ok(gpu_set_scanout(vmm, 0, 1, image_rect(&i)));
 	assert_ok(gpu_flush(vmm, 1, image_rect(&i)));
 	vmm_wait_messages(vmm, DISPLAY_UPDATE, 1);
@@ -253,8 +253,8 @@ static void invalid_streams_are_refused(void **state)
 	assert_ok(gpu_stream_raw(vmm, 1, nops, 0, 16));
 }
 
-/* Where VIRTIO 1.2 has padding, later drafts have the number of fences that come before the stream:
- * nothing is read, and nothing reserved, for a number. */
+/* Where VIRTIO 1.2 has padding, later drafts have the number of fences before the stream: nothing
+ * is read or reserved for that number. */
 static void a_stream_may_claim_any_number_of_fences(void **state)
 {
 	static const uint32_t numbers[] = { 1, 0x7fffffff, 0xffffffff };
@@ -307,7 +307,7 @@ static void a_failed_stream_fails_only_its_context(void **state)
 	stream_garbage(&s);
 	assert_refused(gpu_stream(vmm, 2, &s));
 	assert_draws(vmm, 1, &good, GREEN);
-	/* Of 2 only the context is lost, not the resource; and its number is free again. */
+	/* Only context 2 is lost, not the resource; its number is free again. */
 	assert_ok(gpu_ctx_attach(vmm, 1, 2));
 	assert_draws(vmm, 1, &bad, GREEN);
 	assert_ok(gpu_ctx_destroy(vmm, 2));

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What a screen gets as a dma-buf: the descriptor is mapped here and read pixel by pixel, with the
- * stride, the fourcc and the modifier that came with it and nothing else, as a compositor would.
- *
- * This needs a host whose render node gives dma-bufs that the CPU can map, which no GPU has to; the
- * machines of tests/e2e have one (kernel: udmabuf, virtio_gpu). Elsewhere the program is skipped.
- * The pictures have different top and bottom, left and right.
+ * Dma-bufs on a screen: the descriptor is mapped here and read pixel by pixel, using only the
+ * stride, fourcc and modifier that came with it, as a compositor does. This needs a host whose
+ * render node gives dma-bufs that the CPU can map, which GPUs need not do; the machines of
+ * tests/e2e have one (kernel: udmabuf, virtio_gpu). Elsewhere the program is skipped. The pictures
+ * differ between top and bottom, left and right.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -39,7 +38,7 @@ static struct vmm *boot(void **state, const struct vmm_profile *profile)
 	return vmm;
 }
 
-/* Draws @r of @id: a clear reaches all of a resource, a copy does not. */
+/* Draws @r of @id: a clear covers the whole resource, a copy does not. */
 static void paint_part(struct vmm *vmm, uint32_t id, struct virtio_gpu_rect r, uint32_t rgb)
 {
 	const uint32_t scratch = 99;
@@ -92,7 +91,7 @@ static bool is_new_picture(const uint8_t *map, const struct display_dmabuf_scano
 	return true;
 }
 
-/* What came as the dma-buf of scanout 0 is the picture. */
+/* Asserts that the dma-buf of scanout 0 contains the picture. */
 static void check_dmabuf(struct vmm *vmm, uint32_t rgb)
 {
 	const struct display_surface *s = &vmm->display.surfaces[0];
@@ -190,7 +189,7 @@ static void a_flush_is_answered_after_the_display_has_answered(void **state)
 	assert_ok(gpu_finish(vmm, c, NULL, 0));
 }
 
-/* Only after the display's time is over, and the log says it once. */
+/* Only after the display's time-out, and with one log line. */
 static void flushes_without_a_display_reply_are_answered(void **state)
 {
 	struct vmm *vmm = boot(state, &vmm_qemu_11_1);

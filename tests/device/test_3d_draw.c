@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What OpenGL draws, and what a screen shows of it, pixel by pixel. The colours are cleared and
- * copied, so that they are exact on every driver; the places are chosen so that a picture that is
- * upside down, mirrored, shifted or stale is another picture.
- *
- * The first row in guest memory is the top row on the screen, also for a resource that OpenGL
- * keeps the other way up (Y_0_TOP): that is settled in the host, for transfers and screens alike.
- * The screen here gets pixels that were read back, as on every host without dma-bufs.
+ * What OpenGL draws, and what a screen shows of it, pixel by pixel. Colours are cleared and copied,
+ * so they are exact on every driver. Places are chosen so that an upside-down, mirrored, shifted or
+ * stale picture differs. The first row in guest memory is the top row on the screen, also for a
+ * resource that OpenGL keeps with its origin at the bottom (Y_0_TOP); the host handles that for
+ * transfers and screens. The screen here gets pixels that are read back, as on every host without
+ * dma-bufs.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -20,7 +19,7 @@
 #define BLUE   0x0000ff
 #define ORANGE 0xff8040
 
-/* With pixels, so that the tests mean the same where the GPU has dma-bufs. */
+/* As pixels, so that the tests mean the same where the GPU has dma-bufs. */
 static struct vmm *boot(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "virglrenderer", "--scanout",
@@ -58,7 +57,7 @@ static void show(struct vmm *vmm, uint32_t scanout, uint32_t id, const struct im
 	image_wait_shown(vmm, due, scanout, image_rect(due));
 }
 
-/* Draws @r of @id, and nothing beside it: a clear reaches all of a resource, a copy does not. */
+/* Draws only @r of @id: a clear covers the whole resource, a copy does not. */
 static void paint_part(struct vmm *vmm, uint32_t id, struct virtio_gpu_rect r, uint32_t rgb)
 {
 	const uint32_t scratch = 99;
@@ -122,7 +121,7 @@ static void opengl_drawings_are_shown(void **state)
 	}
 }
 
-/* The corner that is marked is at the top left of the guest's memory, and of the screen. */
+/* The marked corner is at the top left of the guest's memory, and of the screen. */
 static void pictures_are_upright_for_both_origins(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -132,7 +131,7 @@ static void pictures_are_upright_for_both_origins(void **state)
 		struct image i = new_target(vmm, id, W, H, flags);
 		struct image due = image_due(vmm, W, H);
 
-		/* By transfers, the upper half and then the lower one. */
+		/* By transfers: the upper half, then the lower half. */
 		image_paint(&i, gpu_rect(0, 0, W, H / 2), RED);
 		image_paint(&i, gpu_rect(0, H / 2, W, H / 2), GREEN);
 		image_paint(&i, gpu_rect(0, 0, 5, 3), BLUE);
@@ -150,8 +149,8 @@ static void pictures_are_upright_for_both_origins(void **state)
 		assert_ok(gpu_flush(vmm, id, image_rect(&i)));
 		image_wait_shown(vmm, &due, 1, gpu_rect(2, 1, 60, 40));
 
-		/* By OpenGL. Where a copy lands in a resource that is kept the other way up differs
-		 * by version of the library; that screen and guest see it in one place does not. */
+		/* By OpenGL. Where a copy ends up in a resource with its origin at the bottom
+		 * depends on the library's version; screen and guest must see it in one place. */
 		assert_ok(gpu_paint(vmm, 1, id, ORANGE));
 		paint_part(vmm, id, gpu_rect(3, 4, 20, 10), BLUE);
 		image_paint(&due, image_rect(&due), ORANGE);
@@ -186,7 +185,7 @@ static void flush_reads_and_sends_the_damaged_box_only(void **state)
 	assert_alive(vmm);
 	display_forget(&vmm->display);
 
-	/* All of it changes, but only that much is said to have changed. */
+	/* All of it changes, but only that box is flushed. */
 	assert_ok(gpu_paint(vmm, 1, 1, GREEN));
 	assert_ok(gpu_flush(vmm, 1, box));
 	image_paint(&due, box, GREEN);
@@ -217,7 +216,7 @@ static void several_screens_show_one_resource(void **state)
 		for (uint32_t k = 0; k < 2; k++)
 			image_wait_shown(vmm, &i, k, parts[k]);
 	}
-	/* One goes off, the other one stays. */
+	/* One is switched off, the other stays. */
 	assert_ok(gpu_set_scanout(vmm, 0, 0, gpu_rect(0, 0, 0, 0)));
 	image_fill(&i, 7);
 	assert_ok(gpu_to_host_3d(vmm, gpu_whole(&i)));
@@ -238,7 +237,7 @@ static void pages_are_flipped(void **state)
 
 		assert_ok(gpu_paint(vmm, 1, 1 + k % 2, rgb));
 		show(vmm, 0, 1 + k % 2, &due);
-		/* What is drawn to the other page is not seen. */
+		/* Drawings on the other page are not seen. */
 		assert_ok(gpu_paint(vmm, 1, 2 - k % 2, 0x999999));
 		assert_ok(gpu_flush(vmm, 2 - k % 2, image_rect(&due)));
 		assert_alive(vmm);
@@ -247,7 +246,7 @@ static void pages_are_flipped(void **state)
 	assert_int_equal(vmm->display.counts[DISPLAY_SCANOUT], 1);
 }
 
-/* A new display socket, as at every `cont`: it is sent what is there now, unasked. */
+/* A new display socket, as at every `cont`, gets the current picture without a request. */
 static void a_new_display_is_sent_the_picture(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -263,7 +262,7 @@ static void a_new_display_is_sent_the_picture(void **state)
 	}
 }
 
-/* While the display takes nothing, frames are drawn on and on; it gets the last one. */
+/* While the display does not read, many frames are drawn; it gets the last one. */
 static void a_display_that_does_not_read_delays_no_command(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -298,7 +297,7 @@ static void a_cursor_can_be_drawn_by_opengl(void **state)
 				 0xff000000 | (k % 64 < 8 && k / 64 < 4 ? BLUE : ORANGE));
 	new_target(vmm, 2, 65, 64, 0);
 	assert_response(gpu_update_cursor(vmm, 0, 0, 0, 2, 0, 0), RESP_INVALID_PARAMETER);
-	/* A smaller one, in the corner of nothing. */
+	/* A smaller cursor, in the corner of a transparent one. */
 	new_target(vmm, 3, 20, 10, 0);
 	assert_ok(gpu_paint(vmm, 1, 3, GREEN));
 	assert_ok(gpu_update_cursor(vmm, 0, 0, 0, 3, 0, 0));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Fences with real work behind them. A fence passes only while the daemon looks at its renderer,
- * between two turns of its loop. The daemon sees the commands of one kick at once and serves them
- * in one turn: their streams are too short for its clock to end the turn (the essay of command.c).
- * So their fences are pending together, and what must come first and what must wait does not depend
- * on the speed of anything. The order of answers is read from the used ring itself.
+ * Fences of real work. A fence completes only when the daemon polls its renderer, between two turns
+ * of its loop. The daemon sees the commands of one kick at once and serves them in one turn: their
+ * streams are too short for its clock to end the turn (the essay of command.c). So their fences are
+ * pending together, and the required order does not depend on any speed. The used ring gives the
+ * order of responses.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -12,7 +12,7 @@
 #include <poll.h>
 #include <string.h>
 
-#define SIDE     1024 /* of what is drawn on when it is to take a while */
+#define SIDE     1024 /* side of the texture that is drawn on when work must take a while */
 #define HUGE_ID  (UINT64_C(0xfedcba9800000000))
 #define FENCE    VIRTIO_GPU_FLAG_FENCE
 #define RING     (VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX)
@@ -21,7 +21,7 @@
 #define TARGET   1
 #define IS_SMALL 64
 
-/* Contexts 1 and 2, with something small and something big to draw on. */
+/* Contexts 1 and 2, with a small and a large texture to draw on. */
 static struct vmm *boot_with(void **state, const struct vmm_options *options)
 {
 	struct vmm *vmm = fixture_boot(state, options);
@@ -46,7 +46,7 @@ static struct vmm *boot(void **state)
 	return boot_with(state, &options);
 }
 
-/* Both are cleared, so that no driver can leave one out. */
+/* Both are cleared, so that no driver can skip one. */
 static struct stream slow_stream(void)
 {
 	static uint32_t object = 1000;
@@ -76,7 +76,7 @@ static struct chain *queue(struct vmm *vmm, const struct fence *f, bool is_slow)
 	return gpu_stream_later(vmm, h, &s);
 }
 
-/* The fence comes back as it was, with its flags and its ring. */
+/* The fence is returned unchanged, with its flags and its ring. */
 static uint32_t finish(struct vmm *vmm, struct chain *c, const struct fence *f)
 {
 	struct virtio_gpu_ctrl_hdr h;
@@ -89,7 +89,7 @@ static uint32_t finish(struct vmm *vmm, struct chain *c, const struct fence *f)
 	return type;
 }
 
-/* Which entry of the used ring from @start on names the chain; waits for it. */
+/* Waits for the chain's entry in the used ring from @start on, and returns its index. */
 static uint16_t place_of(struct vmm *vmm, struct chain *c, uint16_t start)
 {
 	const struct ring *r = &vmm->rings[CONTROL];
@@ -107,7 +107,7 @@ static void kick(struct vmm *vmm)
 	ring_kick(&vmm->rings[CONTROL]);
 }
 
-/* ---- what comes back ---- */
+/* ---- responses ---- */
 
 static void fences_are_returned_unchanged(void **state)
 {
@@ -161,7 +161,7 @@ static void every_command_can_have_a_fence(void **state)
 
 static void fences_of_one_timeline_are_answered_in_order(void **state)
 {
-	/* Numbers are the guest's own affair: they may go down, or be the same. */
+	/* The guest may choose any ids: they may decrease or repeat. */
 	static const struct fence timelines[] = {
 		{ FENCE, 1, 0, 900 }, { RING, 1, 0, 800 },     { RING, 1, 1, 700 },
 		{ RING, 2, 0, 800 },  { RING, 2, 1, HUGE_ID }, { FENCE, 2, 0, 600 },
@@ -184,7 +184,7 @@ static void fences_of_one_timeline_are_answered_in_order(void **state)
 		if (places[k] <= places[k - 6])
 			vmm_fail("command %u of a timeline came before command %u", k, k - 6);
 	}
-	/* 0 and 5 are in the global one, whatever their context. */
+	/* Fences 0 and 5 are on the global timeline, whatever their context. */
 	for (unsigned k = 5; k < 24; k += 6)
 		assert_true(places[k] > places[k - 5]);
 }
@@ -230,7 +230,7 @@ static void a_command_that_fails_is_answered_at_once(void **state)
 	assert_ok(finish(vmm, after, &last));
 }
 
-/* A ring without its context: commands that need no context otherwise. */
+/* A ring without its context, on commands that otherwise need no context. */
 static void a_ring_needs_its_context(void **state)
 {
 	struct virtio_gpu_ctrl_hdr h = {
@@ -270,13 +270,13 @@ static void destroying_a_context_answers_its_fences(void **state)
 		kick(vmm);
 		assert_true(place_of(vmm, chains[0], start) < place_of(vmm, gone, start));
 		assert_true(place_of(vmm, chains[1], start) < place_of(vmm, gone, start));
-		/* The other timelines still wait, and are not lost. */
+		/* The other timelines are still pending, and not lost. */
 		assert_true(place_of(vmm, chains[2], start) > place_of(vmm, gone, start));
 		assert_true(place_of(vmm, chains[3], start) > place_of(vmm, gone, start));
 		for (unsigned k = 0; k < 4; k++)
 			assert_ok(finish(vmm, chains[k], &fences[k]));
 		assert_ok(gpu_finish(vmm, gone, NULL, 0));
-		/* The same number again, with rings that have never seen a fence. */
+		/* The same id again, on rings that never had a fence. */
 		assert_ok(gpu_ctx_create(vmm, 1, 0));
 		assert_ok(gpu_ctx_attach(vmm, 1, TARGET));
 		assert_ok(gpu_ctx_attach(vmm, 1, BIG_A));
@@ -284,13 +284,13 @@ static void destroying_a_context_answers_its_fences(void **state)
 	}
 }
 
-/* QEMU's daemon keeps questions to the display among the fences, with number 0. */
+/* QEMU's daemon keeps display requests among the fences, with id 0. */
 static void a_completed_fence_does_not_answer_a_display_request(void **state)
 {
 	static const struct fence fences[] = { { FENCE, 1, 0, 0 }, { FENCE, 1, 0, UINT64_MAX } };
 	struct virtio_gpu_ctrl_hdr info = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
 	struct virtio_gpu_cmd_get_edid edid = { .hdr.type = VIRTIO_GPU_CMD_GET_EDID };
-	/* Of which the display is asked for an EDID. */
+	/* One that asks the display for an EDID. */
 	struct vmm_options options = { .args = gpu3d_args, .profile = &vmm_qemu_11_1 };
 	struct vmm *vmm = boot_with(state, &options);
 	struct chain *asked[2], *chains[2];
@@ -300,7 +300,7 @@ static void a_completed_fence_does_not_answer_a_display_request(void **state)
 			      sizeof(struct virtio_gpu_resp_display_info), NULL, 0);
 	asked[1] = gpu_submit(vmm, CONTROL, &edid, sizeof(edid),
 			      sizeof(struct virtio_gpu_resp_edid), NULL, 0);
-	/* Work that is over long before the questions are too old. */
+	/* Work that ends long before the display requests time out. */
 	for (unsigned k = 0; k < 2; k++)
 		chains[k] = queue(vmm, &fences[k], false);
 	kick(vmm);
@@ -340,8 +340,8 @@ static void pending_fences_are_limited_by_max_fences(void **state)
 	}
 }
 
-/* Without EVENT_IDX each call is one interrupt. The last command reads back what all others draw,
- * so that their fences have passed before the daemon looks at them. */
+/* Without EVENT_IDX each signal is one interrupt. The last command reads back what all others draw,
+ * so their fences have completed before the daemon polls. */
 static void a_batch_of_fences_is_one_interrupt(void **state)
 {
 	enum { BATCH = 40, FEW = 6 };
@@ -393,12 +393,12 @@ static void nothing_is_lost_over_stop_and_cont(void **state)
 		}
 		marker = queue(vmm, &none, false);
 		kick(vmm);
-		/* In the odd rounds they have been served, and wait; in the even ones, who knows.
-		 */
+		/* In odd rounds the commands have been served and wait; in even rounds the stop
+		 * comes at any time. */
 		if (round % 2)
 			assert_ok(gpu_finish(vmm, marker, NULL, 0));
 		vmm_stop(vmm);
-		if (round >= 2) /* the work ends while everything stands still */
+		if (round >= 2) /* the work ends while the rings are stopped */
 			poll(NULL, 0, 50);
 		vmm_start(vmm);
 		if (round % 2 == 0)
@@ -408,8 +408,8 @@ static void nothing_is_lost_over_stop_and_cont(void **state)
 	}
 }
 
-/* Chains of before would be in the used ring of after: the ring's own check finds them. All fences
- * that may wait do, and none of them counts any more. */
+/* Old chains would appear in the new used ring, where the ring's own check finds them. As many
+ * fences as allowed are pending, and none of them counts any more. */
 static void a_reset_drops_all_fences(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "virglrenderer", "--max-fences", "8",
@@ -431,7 +431,7 @@ static void a_reset_drops_all_fences(void **state)
 		vmm_reset(vmm);
 		vmm_start(vmm);
 		assert_alive(vmm);
-		/* The same numbers, from the beginning. */
+		/* The same ids, from the beginning. */
 		assert_ok(gpu_create_3d(vmm, gpu_texture(TARGET, IS_SMALL, IS_SMALL)));
 		assert_ok(gpu_create_3d(vmm, gpu_texture(BIG_A, SIDE, SIDE)));
 		assert_ok(gpu_create_3d(vmm, gpu_texture(BIG_B, SIDE, SIDE)));

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What a guest finds in resources that it has just made, after another guest filled as many and
- * went: nothing. All kinds of resources are looked at, so that a driver is known by its figures: on
- * a machine with a GPU run it with VMM_FRESH_MIB=106, of each kind.
- *
- * Textures with samples are not read back but resolved to others, and those are.
+ * New resources are empty, after another guest filled as many and disconnected. All kinds of
+ * resources are checked, so that a driver is characterised by its figures: on a machine with a GPU
+ * run it with VMM_FRESH_MIB=106, for each kind. Multisample textures cannot be read back; they are
+ * resolved to other textures, which are read.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -13,7 +12,7 @@
 #include <string.h>
 
 #define FILL  0x5a
-#define GUEST 0x11 /* in the guest's memory before */
+#define GUEST 0x11 /* the initial contents of guest memory */
 
 #define TARGET_CUBE     4
 #define TARGET_2D_ARRAY 7
@@ -26,7 +25,7 @@
 
 #define CTX     1
 #define FIRST   10 /* resources */
-#define RESOLVE 1  /* what textures with samples are resolved to */
+#define RESOLVE 1  /* targets to which multisample textures are resolved */
 #define MAX_IDS 3000
 
 /* One kind; bytes are those of one resource. */
@@ -83,7 +82,7 @@ static unsigned count_of(const struct kind *kind)
 	return n == 0 ? 1 : n < MAX_IDS ? (unsigned)n : MAX_IDS;
 }
 
-/* One after the other, so that a guest's memory is enough for any number. */
+/* One after the other, so that the guest's memory is enough for any number. */
 static void forget(struct vmm *vmm, uint64_t mark)
 {
 	vmm->memory.regions[MEMORY_MAIN].allocated = mark;
@@ -99,7 +98,7 @@ static bool make(struct vmm *vmm, const struct kind *kind, uint32_t id)
 	return true;
 }
 
-/* A layer at a time, as not every version of the library takes more. */
+/* One layer at a time, because not every version of the library accepts more. */
 static void fill(struct vmm *vmm, const struct kind *kind, uint32_t id)
 {
 	uint32_t size = kind->bytes / kind->layers;
@@ -162,7 +161,7 @@ static void read_back(struct vmm *vmm, const struct kind *kind, uint32_t id)
 					      .box = { 0, 0, z, kind->width, kind->height, 1 } }));
 }
 
-/* Bytes that are not zero; those that did not come count as well. */
+/* Counts bytes that are not zero, and bytes that were not read back. */
 static unsigned count_leftovers(struct vmm *vmm, const struct kind *kind, uint32_t id)
 {
 	unsigned n = 0;
@@ -180,13 +179,13 @@ static void prepare(struct vmm *vmm)
 {
 	struct kind target = kinds[4];
 
-	assert_int_equal(target.width, 256); /* of the textures with samples */
+	assert_int_equal(target.width, 256); /* of multisample textures */
 	assert_ok(gpu_ctx_create(vmm, CTX, 0));
 	assert_true(make(vmm, &target, RESOLVE));
 	assert_ok(gpu_ctx_attach(vmm, CTX, RESOLVE));
 }
 
-/* All of a kind at once: what is freed is what the next ones can get. */
+/* All of a kind at once, because memory that was freed is what the next ones get. */
 static bool fill_all(struct vmm *vmm, const struct kind *kind, uint64_t mark)
 {
 	unsigned n = count_of(kind);

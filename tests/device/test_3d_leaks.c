@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What is made and freed over and over costs nothing in the end: neither memory nor descriptors.
- * The first rounds do not count, drivers keep what they have once needed. What is measured is the
- * daemon's own memory (RssAnon), without the guest's that it maps.
+ * Objects that are created and destroyed many times leak neither memory nor descriptors. The first
+ * rounds do not count, because drivers keep what they once needed. The measure is the daemon's own
+ * memory (RssAnon), without mapped guest memory.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -12,7 +12,7 @@
 
 #define ROUNDS       500
 #define WARM_UP      100
-#define SPARE_KIB    256 /* less than one kept picture of every other one that was shown */
+#define SPARE_KIB    256 /* less than one leaked picture for every second one that was shown */
 #define SIDE         64
 #define FENCED_EVERY 8
 
@@ -20,13 +20,13 @@
 #define BIG    512 /* drawn on for a while */
 #define FENCES 8
 /*
- * At any one moment up to 5 MiB are on their way out of the driver, so the least in a tenth of the
- * rounds is what counts. It moves by 100 KiB at most if what is as large as a picture goes back to
- * the system when it is freed, and by a picture or two if malloc decides that by what it has seen;
- * with Mesa 25.0 it moves by 500 KiB.
+ * At any moment the driver holds up to 5 MiB that it is about to free, so the lowest value in a
+ * tenth of the rounds counts. It varies by at most 100 KiB if blocks of a picture's size go back to
+ * the system when freed, and by a picture or two if malloc adapts that limit; with Mesa 25.0 it
+ * varies by 500 KiB.
  */
 #define SPARE_KIB_OF_RESETS 768
-#define FREED_AT_ONCE       "262144" /* bytes, of a block */
+#define FREED_AT_ONCE       "262144" /* size of a block in bytes */
 
 static void draw_and_show(struct vmm *vmm, uint32_t id)
 {
@@ -37,7 +37,7 @@ static void draw_and_show(struct vmm *vmm, uint32_t id)
 	assert_ok(gpu_flush(vmm, id, gpu_rect(0, 0, SIDE, SIDE)));
 }
 
-/* The two go in one order in every second round, in the other order in the others. */
+/* Every second round destroys the two in the other order. */
 static void destroyed_contexts_and_resources_leak_nothing(void **state)
 {
 	struct vmm_options options = { .args = gpu3d_args };
@@ -73,7 +73,7 @@ static void destroyed_contexts_and_resources_leak_nothing(void **state)
 
 /* ---- resets ---- */
 
-/* Draws on both textures in turn, so that no driver can leave one out, with a fence each time. */
+/* Draws on both textures in turn, so that no driver can skip one, with a fence each time. */
 static void draw_with_fences(struct vmm *vmm, struct chain **ret_chains)
 {
 	static uint32_t object = 1000;
@@ -122,7 +122,7 @@ static void start_anew(struct vmm *vmm, bool reconnects)
 	vmm_start(vmm);
 }
 
-/* The answer to what came behind them is here, so all of them were taken. */
+/* The response to a later command is here, so all of them were taken. */
 static unsigned count_pending(struct vmm *vmm, struct chain **chains)
 {
 	unsigned n = 0;
@@ -133,7 +133,7 @@ static unsigned count_pending(struct vmm *vmm, struct chain **chains)
 	return n;
 }
 
-/* What is held in @count rounds from @first on. */
+/* What is held during @count rounds from @first on. */
 static void watch_usage(const struct daemon *d, struct usage *usage, unsigned round, unsigned first,
 			unsigned count)
 {
@@ -143,7 +143,7 @@ static void watch_usage(const struct daemon *d, struct usage *usage, unsigned ro
 		usage_look_again(usage, d);
 }
 
-/* Every third time the rings are stopped first, and all that waits is answered after that. */
+/* In every third round the rings are stopped first; pending commands are answered afterwards. */
 static void a_thousand_resets_with_fences_in_flight_leak_nothing(void **state)
 {
 	struct vmm_options options = { .args = gpu3d_args };

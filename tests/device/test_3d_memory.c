@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * However a guest goes about it, the daemon's own memory (RssAnon, without the guest's) stays below
- * what it has at its start, 64 MiB for the driver, and 5/4 of --max-hostmem; and it is all back
- * when the guest is gone.
+ * Whatever a guest does, the daemon's own memory (RssAnon, without guest memory) stays below its
+ * initial value, 64 MiB for the driver, and 5/4 of --max-hostmem. All of it is freed when the guest
+ * disconnects.
  */
 #include "memory3d.h"
 
 #define MAX_ROUNDS 4000
-/* It is the account that says no, long before it is measured that there is too much. */
+/* The account refuses commands long before the measurement would. */
 #define FEW_ROUNDS 300
 
 /* ---- what fills the memory ---- */
@@ -72,7 +72,7 @@ static uint32_t add_states(unsigned round)
 	return guest_submit(1);
 }
 
-/* What is said to be destroyed was never there. */
+/* Objects that the stream destroys never existed. */
 static uint32_t add_states_and_destroy_others(unsigned round)
 {
 	(void)round;
@@ -84,7 +84,7 @@ static uint32_t add_states_and_destroy_others(unsigned round)
 	return guest_submit(1);
 }
 
-/* A row of one pixel takes 64 bytes, and there are four at least. */
+/* A row of one pixel takes 64 bytes, and there are at least four rows. */
 static uint32_t add_thin_textures(unsigned round)
 {
 	create_3d_t texture = gpu_texture(100 + round, 1, 1);
@@ -111,7 +111,7 @@ static uint32_t add_small_buffers(unsigned round)
 	return type;
 }
 
-/* Returns in which round. */
+/* Returns the round in which it was refused. */
 static unsigned fill(void **state, const char *what, uint32_t (*more)(unsigned round), uint32_t due)
 {
 	unsigned round = 0;
@@ -125,7 +125,7 @@ static unsigned fill(void **state, const char *what, uint32_t (*more)(unsigned r
 		vmm_fail("%s: %#x in round %u, due is %#x", what, type, round, due);
 	guest_say(what);
 	assert_alive(g.vmm);
-	/* All of it is the context's, or can be freed: then there is room again. */
+	/* All of it belongs to the context or can be freed: then there is room again. */
 	assert_ok(gpu_ctx_destroy(g.vmm, 1));
 	assert_ok(gpu_ctx_create(g.vmm, 1, 0));
 	return round;
@@ -188,7 +188,7 @@ static void small_buffers_are_charged_as_the_driver_allocates_them(void **state)
 	fill(state, "buffers of a byte", add_small_buffers, RESP_OUT_OF_MEMORY);
 }
 
-/* ---- what comes back ---- */
+/* ---- what is released ---- */
 
 static void destroyed_objects_release_their_charge(void **state)
 {
@@ -200,7 +200,7 @@ static void destroyed_objects_release_their_charge(void **state)
 			ADD(DESTROY_OBJECT, ELEMENTS, i + 1);
 		}
 		assert_ok(guest_submit(1));
-		/* And those that another takes the number of. */
+		/* Also objects whose number is reused. */
 		ADD(CREATE_OBJECT, SAMPLER, 1, 0, 0, 0, 0, 0, 0, 0, 0);
 		ADD(CREATE_OBJECT, ELEMENTS, 1, 0, 0, 0, 31);
 		assert_ok(guest_submit(1));

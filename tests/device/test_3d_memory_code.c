@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Memory that nobody can reckon, what a driver compiles when it is drawn with; and all of it is
- * back when the guest is gone.
+ * Memory that cannot be estimated: what a driver compiles when it draws. All of it is freed when
+ * the guest disconnects.
  */
 #include "memory3d.h"
 
@@ -16,7 +16,7 @@
 #define BIG       512
 #define SHADERS   4
 
-/* ---- what is compiled when it is drawn with ---- */
+/* ---- compiled when drawn with ---- */
 
 static void make_state(void)
 {
@@ -53,7 +53,7 @@ static void draw_with_a_new_shader(uint32_t colour)
 	ADD(DRAW_VBO, 0, 0, 3, 4, 0, 1, 0, 0, 0, 0, 0, 2, 0);
 }
 
-/* A thousand kilobytes for each. */
+/* Assumes a thousand kilobytes for each. */
 static void code_that_a_driver_compiles_is_measured(void **state)
 {
 	uint32_t type = RESP_OK;
@@ -71,7 +71,7 @@ static void code_that_a_driver_compiles_is_measured(void **state)
 	guest_say("code");
 	assert_int_equal(type, RESP_OUT_OF_MEMORY);
 	assert_alive(g.vmm);
-	/* Without the context it goes on. */
+	/* After the context is destroyed it continues. */
 	assert_ok(gpu_ctx_destroy(g.vmm, 1));
 	assert_ok(gpu_ctx_create(g.vmm, 1, 0));
 }

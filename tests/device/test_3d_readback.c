@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What comes back from the GPU is what lies there, or nothing comes back. The daemon's malloc()
- * paints its blocks, so memory that nobody wrote to is seen, whatever the size: in the guest's
- * memory after a transfer, and in what the display is sent.
+ * A transfer from the GPU returns the texture's contents, or nothing. The daemon's malloc() paints
+ * its blocks, so memory that was never written is recognised: in guest memory after a transfer, and
+ * in what the display gets.
  */
 #include "fixture.h"
 #include "painted.h"
@@ -74,7 +74,7 @@ static void read_and_look(struct vmm *vmm, const struct room *room, transfer_3d_
 		tally->refused++;
 }
 
-/* The library may take more from where it gathers the guest's pieces than the guest gave. */
+/* The library may read more from the joined pieces than the guest gave. */
 static void write_layer(struct vmm *vmm, const struct room *room, transfer_3d_t t)
 {
 	memset(room->bytes, ROOM_BYTE, ROOM);
@@ -82,7 +82,7 @@ static void write_layer(struct vmm *vmm, const struct room *room, transfer_3d_t 
 	gpu_to_host_3d(vmm, t);
 }
 
-/* Drivers keep what is written of a new texture in memory of malloc(), with room for all of it. */
+/* Drivers keep writes to a new texture in memory of malloc(), with room for all of it. */
 static void write_part(struct vmm *vmm, const struct room *room, transfer_3d_t t)
 {
 	t.box.w = t.box.w < 8 ? t.box.w : 8;
@@ -141,11 +141,11 @@ static void transfers_return_no_unwritten_memory(void **state)
 		all.read += tally.read;
 		all.painted += tally.painted;
 	}
-	assert_true(all.made > 300 && all.read > 1000); /* it is not that nothing works */
+	assert_true(all.made > 300 && all.read > 1000); /* some transfers must succeed */
 	assert_int_equal(all.painted, 0);
 }
 
-/* What OpenGL does read back is not refused: what was written comes back, layer by layer. */
+/* What OpenGL can read back is not refused: written contents are read back, layer by layer. */
 static void written_textures_are_read_back(void **state)
 {
 	static const struct {
@@ -169,8 +169,8 @@ static void written_textures_are_read_back(void **state)
 	struct room room = room_new(vmm);
 
 	for (unsigned i = 0; i < sizeof(written); i++)
-		written[i] =
-			(uint8_t)(i / 4 * 7 % 61 + 1); /* one byte four times: no NaN, any order */
+		written[i] = (uint8_t)(i / 4 * 7 % 61 +
+				       1); /* one byte four times: no NaN, any byte order */
 	for (unsigned i = 0; i < ARRAY_LENGTH(cases); i++) {
 		create_3d_t args = painted_texture(cases[i].target, cases[i].format, 0);
 		transfer_3d_t t = whole_of(&args);
@@ -195,7 +195,7 @@ static void written_textures_are_read_back(void **state)
 
 /* ---- what the display is sent ---- */
 
-/* Which one it is depends on the driver: reading back failed, or the picture has no such format. */
+/* The driver decides which: reading back failed, or the picture has no such format. */
 static void assert_not_shown(uint32_t type)
 {
 	if (type != RESP_INVALID_PARAMETER)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Transfers from the GPU that are commands of a stream: as those outside of streams, they bring
- * what lies there or nothing, and they come in their turn.
+ * Transfers from the GPU within a stream: like other transfers they return the contents or nothing,
+ * and they keep their order.
  */
 #include "fixture.h"
 #include "painted.h"
@@ -13,7 +13,7 @@
 #define FROM_HOST           2
 #define FLAG_READ_FROM_HOST 2
 
-/* The library alone compares sizes here. */
+/* Only the library compares sizes here. */
 static void the_width_of_a_buffer_is_its_size_in_streams_too(void **state)
 {
 	struct vmm *vmm = painted_boot(state);
@@ -144,10 +144,10 @@ static void invalid_transfers_in_streams_are_refused(void **state)
 	assert_response(gpu_stream(vmm, 1, &s), RESP_INVALID_PARAMETER);
 	room_attach(vmm, 1, &room, 2);
 	memset(room.bytes, ROOM_BYTE, ROOM);
-	add_readback(&s, 9, 1, 0); /* there is no such resource */
+	add_readback(&s, 9, 1, 0); /* unknown resource */
 	assert_response(gpu_stream(vmm, 1, &s), RESP_INVALID_PARAMETER);
 	s.count = 0;
-	add_readback(&s, 2, 1, 0); /* from a buffer without any memory */
+	add_readback(&s, 2, 1, 0); /* from a buffer without memory */
 	s.words[9] = 4096;
 	s.words[10] = 1;
 	assert_response(gpu_stream(vmm, 1, &s), RESP_INVALID_PARAMETER);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Resources on the GPU: how they are made, what they may cost, and that the 2D commands, which a
- * guest's console uses beside 3D, do to them what they do on the CPU. A refusal has the response
- * that says why; where the library alone can know, any error will do.
+ * Resources on the GPU: their creation, their cost, and the 2D commands, which a guest's console
+ * uses beside 3D and which must work as on the CPU. A refusal has the response that says why; where
+ * only the library can know, any error is accepted.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -83,7 +83,7 @@ static void invalid_resources_are_refused(void **state)
 	assert_response(gpu_create_3d(vmm, good), RESP_INVALID_RESOURCE_ID);
 }
 
-/* What only the library knows to be wrong; it must leave nothing behind under that number. */
+/* What only the library can refuse; nothing must be left under that number. */
 static void resources_that_the_library_refuses_are_errors(void **state)
 {
 	struct vmm *vmm = boot(state, NULL, NULL);
@@ -110,7 +110,7 @@ static void resources_that_the_library_refuses_are_errors(void **state)
 	assert_ok(gpu_create_3d(vmm, gpu_texture(1, W, H)));
 }
 
-/* R8G8_R8B8: the library takes two bytes a pixel for it, and OpenGL four. */
+/* R8G8_R8B8: the library takes two bytes per pixel for it, and OpenGL four. */
 static void a_format_with_a_wrong_size_in_the_library_is_refused(void **state)
 {
 	struct vmm *vmm = boot(state, NULL, NULL);
@@ -190,8 +190,8 @@ static void memory_of_resources_is_limited(void **state)
 	assert_response(gpu_create_3d(vmm, args), RESP_OUT_OF_MEMORY);
 	args.array_size = 16384;
 	args.nr_samples = 32;
-	assert_refused(gpu_create_3d(vmm, args)); /* 2^63 bytes are nobody's */
-	/* So do large pixels, and smaller levels. */
+	assert_refused(gpu_create_3d(vmm, args)); /* 2^63 bytes are always too many */
+	/* Large pixels count, and so do smaller levels. */
 	args = gpu_texture(2, 256, 257);
 	args.format = FORMAT_RGBA32_FLOAT;
 	assert_response(gpu_create_3d(vmm, args), RESP_OUT_OF_MEMORY);
@@ -201,7 +201,7 @@ static void memory_of_resources_is_limited(void **state)
 	args = gpu_texture(2, 512, 512);
 	args.last_level = 1;
 	assert_response(gpu_create_3d(vmm, args), RESP_OUT_OF_MEMORY);
-	/* The copy that a screen needs is counted, and given back. */
+	/* The copy that a screen needs is charged, and released. */
 	for (unsigned k = 0; k < 4; k++) {
 		assert_ok(gpu_create_3d(vmm, gpu_texture(3, 512, 256)));
 		assert_ok(gpu_set_scanout(vmm, 0, 3, gpu_rect(0, 0, 512, 256)));
@@ -232,7 +232,7 @@ static void commands_of_2d_work_on_3d_resources(void **state)
 	assert_ok(gpu_detach(vmm, 1));
 	assert_response(gpu_detach(vmm, 1), RESP_UNSPEC);
 	assert_response(image_transfer(vmm, &i, image_rect(&i)), RESP_UNSPEC);
-	/* It is shown still, without any memory of the guest's. */
+	/* It is still shown, without any guest memory. */
 	assert_ok(gpu_flush(vmm, 1, image_rect(&i)));
 	image_wait_shown(vmm, &i, 0, image_rect(&i));
 }

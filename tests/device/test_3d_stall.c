@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * A guest that keeps the renderer busy for seconds with one command: hundreds of copies of a large
- * texture. The front-end and the person are served all the same.
+ * texture. The front-end and signals are served all the same.
  */
 #include "fixture.h"
 #include "gpu3d.h"

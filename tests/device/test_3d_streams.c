@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Command streams that killed virglrenderer, or that would have it count for days. The daemon
- * refuses each, says so, and draws on; the checks themselves are told one by one in the unit tests
- * virgl_streams and virgl_shaders.
+ * Command streams that crashed virglrenderer, or that would make it run for days. The daemon
+ * refuses each, logs it, and continues to draw. The unit tests virgl_streams and virgl_shaders test
+ * the single checks.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -31,7 +31,7 @@ static create_3d_t texture_of(uint32_t id, uint32_t format)
 	return texture;
 }
 
-/* Says that @words are refused as invalid, and that what comes next is drawn. */
+/* Asserts that @words are refused as invalid, and that the next stream is drawn. */
 static void refuse(struct vmm *vmm, const char *what, const uint32_t *words, uint32_t n)
 {
 	uint32_t type = gpu_stream_raw(vmm, 1, words, n * 4, n * 4);

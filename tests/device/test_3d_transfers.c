@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * TRANSFER_TO_HOST_3D and TRANSFER_FROM_HOST_3D. The box is the guest's word: it is compared with
- * the resource at its level, layer by layer, and its first byte with the backing, before the
- * library hears of it. Where its last byte is depends on the format, so the library refuses what
- * ends behind the backing; that it does is tested here too, whatever stride is claimed.
+ * TRANSFER_TO_HOST_3D and TRANSFER_FROM_HOST_3D. The guest chooses the box: it is compared with the
+ * resource at its level, layer by layer, and its first byte with the backing, before the library
+ * gets it. The place of its last byte depends on the format, so the library refuses what ends past
+ * the backing; this is tested here too, for every claimed stride.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -25,7 +25,7 @@ static void assert_refused(uint32_t type)
 	assert_in_range(type, VIRTIO_GPU_RESP_ERR_UNSPEC, RESP_INVALID_PARAMETER);
 }
 
-/* ---- good ones ---- */
+/* ---- valid transfers ---- */
 
 static void transfers_work_in_both_directions(void **state)
 {
@@ -47,7 +47,7 @@ static void transfers_work_in_both_directions(void **state)
 	assert_ok(gpu_to_host_3d(vmm, part));
 	image_check_host(vmm, &i, &due);
 
-	/* The other way only the part is written. */
+	/* In the other direction only the part is written. */
 	memset(i.bytes, 0x77, W * H * 4);
 	assert_ok(gpu_from_host_3d(vmm, part));
 	for (uint32_t k = 0; k < W * H; k++) {
@@ -57,7 +57,7 @@ static void transfers_work_in_both_directions(void **state)
 		if (is_in ? memcmp(p, due.bytes + k * 4, 4) : memcmp(p, "\x77\x77\x77\x77", 4))
 			vmm_fail("pixel %u,%u of the part is wrong", k % W, k / W);
 	}
-	/* In a context that knows the resource too. */
+	/* In a context that has the resource attached, too. */
 	assert_ok(gpu_ctx_create(vmm, 1, 0));
 	assert_ok(gpu_ctx_attach(vmm, 1, 1));
 	part.hdr.ctx_id = 1;
@@ -183,7 +183,7 @@ static void transfers_of_layers_are_limited_to_the_layers(void **state)
 	assert_both_refused(vmm, t, RESP_INVALID_PARAMETER);
 	t.box = (struct virtio_gpu_box){ 0, 0, 6, 16, 16, 1 };
 	assert_both_refused(vmm, t, RESP_INVALID_PARAMETER);
-	/* A solid has fewer layers at each level. */
+	/* A 3D texture has fewer layers at each level. */
 	t = (transfer_3d_t){ .resource_id = 2, .level = 1, .box = { 0, 0, 3, 8, 8, 1 } };
 	assert_ok(gpu_to_host_3d(vmm, t));
 	t.box.z = 4;
@@ -223,7 +223,7 @@ static void transfers_need_memory_a_resource_and_a_context(void **state)
 		t.offset = far[k];
 		assert_both_refused(vmm, t, RESP_INVALID_PARAMETER);
 	}
-	/* It begins in the memory and ends behind it. */
+	/* It begins inside the memory and ends past it. */
 	for (t.offset = size - 4; t.offset > 0; t.offset -= t.offset > 400 ? 400 : t.offset) {
 		assert_refused(gpu_to_host_3d(vmm, t));
 		assert_refused(gpu_from_host_3d(vmm, t));
@@ -236,7 +236,7 @@ static void transfers_need_memory_a_resource_and_a_context(void **state)
 	assert_alive(vmm);
 }
 
-/* Strides that lie: whatever the library makes of them, it stays within the backing. */
+/* Wrong strides: whatever the library does with them, it stays within the backing. */
 static void transfers_with_any_stride_do_no_harm(void **state)
 {
 	static const uint32_t strides[] = { 1,          3,          W,          W * 4 - 1,
@@ -244,8 +244,8 @@ static void transfers_with_any_stride_do_no_harm(void **state)
 					    0x80000000, 0xfffffffc, 0xffffffff, 1u << 30 };
 	struct vmm *vmm = boot(state);
 	struct image i = image_new_3d(vmm, gpu_texture(1, W, H));
-	/* The memory behind the backing, and behind the one entry that was sent, is not to be
-	 * touched. */
+	/* The memory after the backing, and after the one entry that was sent, must not be
+	 * accessed. */
 	uint64_t gpa = memory_alloc(&vmm->memory, MEMORY_MAIN, 65536, 16);
 	uint8_t *behind = memory_at(&vmm->memory, gpa, 65536);
 
@@ -290,7 +290,7 @@ static void transfers_of_buffers_move_bytes(void **state)
 		assert_int_equal(bytes[k], k >= 100 && k < 1100 ? (uint8_t)(k * 7) : 0);
 	t.box.w = 3997;
 	assert_both_refused(vmm, t, RESP_INVALID_PARAMETER);
-	/* It is no picture: whatever is said, nothing of it is shown. */
+	/* A buffer is no picture, so nothing of it is shown. */
 	gpu_set_scanout(vmm, 0, 1, gpu_rect(0, 0, 64, 1));
 	gpu_flush(vmm, 1, gpu_rect(0, 0, 64, 1));
 	assert_refused(gpu_update_cursor(vmm, 0, 0, 0, 1, 0, 0));
@@ -298,7 +298,7 @@ static void transfers_of_buffers_move_bytes(void **state)
 	assert_int_equal(vmm->display.counts[DISPLAY_UPDATE], 0);
 }
 
-/* The library keeps pointers to the backing: none may be left when the memory goes. */
+/* The library keeps pointers to the backing: none may be left when the memory is removed. */
 static void transfers_fail_until_removed_memory_is_back(void **state)
 {
 	struct vmm *vmm = boot(state);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Blobs of guest memory: what they are made of, what they cost and what other commands make of
- * them, on the CPU and again with OpenGL, where they must behave in the same way. A refusal leaves
- * nothing behind, neither the number nor what was counted. How they are shown: test_blob_scanout.
+ * Blobs of guest memory: their creation, their cost and other commands on them, on the CPU and
+ * again with OpenGL, where they must behave in the same way. A refusal leaves nothing behind,
+ * neither the id nor the charge. test_blob_scanout has blobs on screens.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -14,7 +14,7 @@
 #define H            50
 #define PAGE         4096u
 #define GUEST        VIRTIO_GPU_BLOB_MEM_GUEST
-#define KNOWN        7u /* all blob_flags that there are */
+#define KNOWN        7u /* all existing blob_flags */
 #define CURSOR_BYTES (CURSOR_SIDE * CURSOR_SIDE * 4)
 
 static const char *mode;
@@ -94,7 +94,7 @@ static void invalid_blobs_are_refused(void **state)
 	bad.blob_flags = KNOWN + 1;
 	assert_response(gpu_create_blob(vmm, bad, entries, sizeof(entries)),
 			RESP_INVALID_PARAMETER);
-	/* One byte less than was said; and memory that is not there. */
+	/* One byte less than claimed; and memory that does not exist. */
 	assert_response(gpu_create_blob(vmm, good, entries, sizeof(entries) - 1),
 			RESP_INVALID_PARAMETER);
 	bad = good;
@@ -114,7 +114,7 @@ static void invalid_blobs_are_refused(void **state)
 	assert_response(gpu_create_2d(vmm, 1, BGRX, 1, 1), RESP_INVALID_RESOURCE_ID);
 	bad = good;
 	bad.resource_id = 2;
-	bad.size = 1; /* it need not take all of its memory */
+	bad.size = 1; /* it need not use all of its memory */
 	bad.blob_flags = KNOWN;
 	assert_ok(gpu_create_blob(vmm, bad, entries, sizeof(entries)));
 	assert_ok(gpu_unref(vmm, 1));
@@ -134,7 +134,7 @@ static void blobs_need_their_feature(void **state)
 	assert_response(gpu_set_scanout_blob(vmm, shown(0)), RESP_UNSPEC);
 }
 
-/* The lists of pages are the daemon's memory, the pages are not. */
+/* Backing lists are the daemon's memory, the pages are not. */
 static void backing_lists_count_as_memory(void **state)
 {
 	enum { ENTRIES = 16384 };
@@ -161,7 +161,7 @@ static void backing_lists_count_as_memory(void **state)
 		assert_in_range(id, 2, 4);
 		assert_true(round == 0 || id == n); /* as many as the first time */
 		n = id;
-		/* Of what cannot be made nothing stays counted. */
+		/* A failed creation releases its charge. */
 		args.size++;
 		for (unsigned k = 0; k < 3; k++)
 			assert_int_not_equal(
@@ -189,7 +189,8 @@ static void other_commands_work_on_blobs_or_refuse_them(void **state)
 
 	blob_new(vmm, 1, W * H * 4, &gpa);
 	struct virtio_gpu_mem_entry entry = { gpa, PAGE, 0 };
-	/* Linux takes the memory of a blob back, and gives it again, if it is another driver's. */
+	/* Linux detaches the memory of a blob, and attaches it again, if it belongs to another
+	 * driver. */
 	assert_response(gpu_attach(vmm, 1, &entry, 1), RESP_UNSPEC);
 	assert_ok(gpu_detach(vmm, 1));
 	assert_response(gpu_detach(vmm, 1), RESP_UNSPEC);
@@ -199,11 +200,11 @@ static void other_commands_work_on_blobs_or_refuse_them(void **state)
 	/* It has no size in pixels. */
 	assert_response(gpu_set_scanout(vmm, 0, 1, gpu_rect(0, 0, W, H)), RESP_INVALID_PARAMETER);
 	assert_ok(gpu_flush(vmm, 1, gpu_rect(0, 0, W, H)));
-	/* Nothing is to be copied; Linux says this of its own pictures all the same. */
+	/* Nothing must be copied; Linux sends this for its own pictures all the same. */
 	assert_ok(gpu_transfer_2d(vmm, 1, gpu_rect(0, 0, W, H), 0));
 	assert_ok(gpu_transfer_2d(vmm, 1, gpu_rect(0xffffffff, 0, 0xffffffff, 1), UINT64_MAX));
 	assert_response(gpu_assign_uuid(vmm, 1, uuid), VIRTIO_GPU_RESP_OK_RESOURCE_UUID);
-	/* And what is no blob is not shown as one. */
+	/* A resource that is no blob is not shown as one. */
 	assert_ok(gpu_create_2d(vmm, 2, BGRX, W, H));
 	assert_response(gpu_set_scanout_blob(vmm, shown(2)), RESP_INVALID_RESOURCE_ID);
 	assert_response(gpu_set_scanout_blob(vmm, shown(3)), RESP_INVALID_RESOURCE_ID);
@@ -211,9 +212,9 @@ static void other_commands_work_on_blobs_or_refuse_them(void **state)
 	assert_int_equal(vmm->display.counts[DISPLAY_SCANOUT], 0);
 }
 
-/* ---- what blobs are for ---- */
+/* ---- uses of blobs ---- */
 
-/* Linux makes its cursors of blobs as soon as it has them. */
+/* Linux makes its cursors blobs as soon as the feature is there. */
 static void a_cursor_can_be_a_blob(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -246,7 +247,7 @@ static void blobs_can_be_attached_to_contexts(void **state)
 	memcpy(copy, blob, sizeof(copy));
 	assert_ok(gpu_ctx_create(vmm, 1, VIRTIO_GPU_CAPSET_VIRGL2));
 	assert_ok(gpu_ctx_attach(vmm, 1, 1));
-	/* There is nothing on the host to move it to; whatever is said of that, nothing moves. */
+	/* The host has no storage for it: whatever the box, nothing moves. */
 	for (t.hdr.ctx_id = 0; t.hdr.ctx_id < 2; t.hdr.ctx_id++) {
 		gpu_to_host_3d(vmm, t);
 		gpu_from_host_3d(vmm, t);
@@ -260,8 +261,7 @@ static void blobs_can_be_attached_to_contexts(void **state)
 	assert_alive(vmm);
 }
 
-/* There are no host blobs that could be mapped; a second mapping or a wild offset is none either.
- */
+/* There are no host blobs to map; a second mapping or a wrong offset fails too. */
 static void no_blob_can_be_mapped(void **state)
 {
 	struct vmm *vmm = boot(state);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Blobs of guest memory on a screen, on the CPU and again with OpenGL, where they must behave in
- * the same way. The screen reads a blob where the guest writes it: there is no transfer, and what
- * counts is what stands there when the flush is sent on. The layout is the guest's word, checked to
- * the last pixel of the last row.
+ * the same way. The screen reads the blob where the guest writes it, without a transfer, at the
+ * time at which the flush is sent. The guest chooses the layout, which is checked to the last pixel
+ * of the last row.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -25,7 +25,7 @@ static struct vmm *boot(void **state)
 	return fixture_boot(state, &options);
 }
 
-/* How an image lies in a blob. */
+/* The layout of an image in a blob. */
 struct layout {
 	uint32_t format, width, height, stride, offset;
 	struct virtio_gpu_rect r;
@@ -48,7 +48,7 @@ static struct layout plain(uint32_t w, uint32_t h)
 	return (struct layout){ BGRX, w, h, w * 4, 0, { 0, 0, w, h } };
 }
 
-/* Puts a picture into the blob, with dirt all around it. */
+/* Writes a picture into the blob, with other bytes all around it. */
 static struct image fill(struct vmm *vmm, uint8_t *blob, const struct layout *l, uint32_t seed)
 {
 	struct image i = image_due(vmm, l->width, l->height);
@@ -105,7 +105,7 @@ static void layouts_outside_the_blob_are_refused(void **state)
 	struct image i = fill(vmm, blob, &good, 1);
 	assert_ok(set(vmm, 0, 1, &good));
 	image_wait_shown(vmm, &i, 0, good.r);
-	/* A wrong one leaves it as it was; 0 switches it off. */
+	/* A wrong layout leaves the scanout unchanged; resource 0 switches it off. */
 	for (unsigned k = 0; k < ARRAY_LENGTH(bad); k++)
 		assert_response(set(vmm, 0, 1, &bad[k]), RESP_INVALID_PARAMETER);
 	i = fill(vmm, blob, &good, 2);
@@ -127,7 +127,7 @@ static void every_format_is_shown_exactly(void **state)
 	struct vmm *vmm = boot(state);
 
 	for (uint32_t k = 0; k < ARRAY_LENGTH(formats); k++) {
-		/* Rows with a gap or without, an offset that is odd in each way. */
+		/* Rows with and without a gap, and an odd offset. */
 		const uint32_t stride = W * 4 + (k % 3) * 12 + (k % 4 == 3);
 		const struct layout whole = { formats[k], W, H, stride, k * 37, { 0, 0, W, H } };
 		struct layout part = whole;
@@ -146,7 +146,7 @@ static void every_format_is_shown_exactly(void **state)
 	}
 }
 
-/* Pages in any order; then pieces so small that a row is more of them than one message takes. */
+/* Pages in any order; then pieces so small that a row has more of them than one message takes. */
 static void scattered_blobs_are_shown_exactly(void **state)
 {
 	static const uint32_t piece_sizes[] = { PAGE, 5, 4 };
@@ -209,7 +209,7 @@ static void flush_sends_the_damaged_box_only(void **state)
 		assert_alive(vmm);
 		display_forget(&vmm->display);
 
-		/* The guest changes all of it under the screen and says so of a part. */
+		/* The guest changes all of it under the screen and flushes a part. */
 		new = fill(vmm, blob, &l, 2);
 		assert_ok(gpu_flush(vmm, k + 1, gpu_rect(20, 30, 13, 5)));
 		for (uint32_t y = 30; y < 35; y++)
@@ -217,7 +217,7 @@ static void flush_sends_the_damaged_box_only(void **state)
 		image_wait_shown(vmm, &old, 0, l.r);
 		assert_alive(vmm);
 		assert_int_equal(updated_pixels(&vmm->display), 13 * 5);
-		/* Boxes beyond it are clipped, for a blob has no bounds of its own. */
+		/* Boxes beyond the scanout are clipped, because a blob has no bounds of its own. */
 		display_forget(&vmm->display);
 		assert_ok(gpu_flush(vmm, k + 1, gpu_rect(0xffffffff, 0, 0xffffffff, 0xffffffff)));
 		assert_ok(gpu_flush(vmm, k + 1, gpu_rect(W, 0, 1, 1)));
@@ -243,7 +243,7 @@ static void a_shown_blob_can_be_destroyed(void **state)
 		assert_ok(set(vmm, 0, 1, &l));
 		assert_ok(set(vmm, 3, 1, &l));
 		image_wait_shown(vmm, &i, 3, l.r);
-		vmm->display.is_paused = k == 1; /* with something still to be sent */
+		vmm->display.is_paused = k == 1; /* while a frame is still being sent */
 		assert_ok(gpu_flush(vmm, 1, l.r));
 		assert_ok(gpu_unref(vmm, 1));
 		vmm->display.is_paused = false;
@@ -271,7 +271,7 @@ static void a_scanout_changes_between_blob_and_resource(void **state)
 		assert_ok(gpu_set_scanout(vmm, 0, 2, image_rect(&flat)));
 		image_wait_shown(vmm, &flat, 0, l.r);
 	}
-	assert_int_equal(vmm->display.counts[DISPLAY_SCANOUT], 1); /* it is one size all along */
+	assert_int_equal(vmm->display.counts[DISPLAY_SCANOUT], 1); /* the size stays the same */
 }
 
 static void a_new_display_is_sent_the_picture(void **state)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * --check: each finding has a line, what is missing has a cure, and the exit status says how well
- * it works. What QEMU would say is said by a script here; what a bad driver does by
- * VMM_DYING_MODULE.
+ * --check: each finding has a line, a missing part has a cure, and the exit status says how well it
+ * works. A script acts as QEMU, and VMM_DYING_MODULE as a bad driver.
  */
 #include "fixture.h"
 
@@ -25,7 +24,7 @@
 static char directory[] = "/tmp/check-XXXXXX";
 static char qemu[64], egl[64];
 
-/* What it prints; heap. */
+/* Returns its output; heap. */
 static char *check(const char *const *args, int due)
 {
 	struct daemon d = { .pidfd = -1 };
@@ -238,7 +237,7 @@ static int run(void)
 	return cmocka_run_group_tests_name("check", tests, NULL, NULL);
 }
 
-/* What QEMU's program for this machine is called. */
+/* The name of QEMU's program for this machine. */
 static void name_qemu(void)
 {
 	struct utsname host;

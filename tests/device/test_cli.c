@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The command line: misuse ends with status 2, a wish that cannot be fulfilled with status 1, both
- * with one sentence on stderr and nothing on stdout, before any socket is there.
+ * The command line: misuse ends with status 2, options that cannot work with status 1, both with
+ * one sentence on stderr and nothing on stdout, before a socket exists.
  */
 #include "fixture.h"
 
@@ -109,7 +109,7 @@ static void invalid_values_end_with_status_2(void **state)
 	expect(ARGS(SOCKET, "--max-fences", "-1"), 2, "--max-fences");
 }
 
-/* QEMU ends if its window is no power of two. */
+/* QEMU exits if the window's size is no power of two. */
 static void a_window_size_that_qemu_refuses_is_refused(void **state)
 {
 	static const char *const wrong[] = { "1",       "4095", "4K",   "512K", "1048575",
@@ -136,7 +136,7 @@ static void impossible_options_end_with_status_1(void **state)
 	       "--gpu-mode virglrenderer has no capset gfxstream-vulkan");
 	expect(ARGS("--gpu-mode", "2d", "--trace", "/nonexistent/trace", OCCUPIED), 1, "--trace");
 	expect(ARGS("--gpu-mode", "2d", "--trace", "/dev/null", OCCUPIED), 1, "regular file");
-	/* Who asks for OpenGL gets it or a refusal, whichever option it was that asked. */
+	/* A request for OpenGL is fulfilled or refused, whichever option makes it. */
 	expect(ARGS("--virgl", "--use-egl", "false", OCCUPIED), 1, "EGL");
 	expect(ARGS("--gpu-device", "/dev/null", OCCUPIED), 1,
 	       "--gpu-device /dev/null cannot be used: not a DRM render node");
@@ -144,7 +144,7 @@ static void impossible_options_end_with_status_1(void **state)
 	       "descriptor 9");
 }
 
-/* Nothing is said before the sentence: no renderer was started. */
+/* Nothing is printed before the sentence: no renderer was started. */
 static void cheap_checks_run_before_a_driver_starts(void **state)
 {
 	const char *const *const faults[] = {
@@ -199,7 +199,7 @@ static void an_error_says_what_was_expected(void **state)
 static void a_limit_can_have_its_largest_value(void **state)
 {
 	(void)state;
-	/* What is wrong comes later: the descriptor. */
+	/* The later error is the descriptor. */
 	expect(ARGS("--gpu-mode", "null", "--max-hostmem", "8388607T", NO_SOCKET), 1,
 	       "descriptor 9");
 	expect(ARGS("--gpu-mode", "null", "--max-hostmem", "9223372036854775807", NO_SOCKET), 1,
@@ -223,7 +223,7 @@ static void gfxstream_needs_its_library(void **state)
 	expect(ARGS("-g", "gfxstream", "-g", "null", NO_SOCKET), 1, "descriptor 9");
 }
 
-/* White space becomes one space, as if it was one long line. */
+/* White space becomes one space, as if the help was one long line. */
 static void join_lines(char *text)
 {
 	char *to = text;
@@ -287,7 +287,7 @@ static void help_has_groups_examples_and_80_columns(void **state)
 	free(err);
 }
 
-/* A full disk, or a reader that is gone. */
+/* A full disk, or a closed reader. */
 static void unwritable_help_ends_with_status_1(void **state)
 {
 	static const char *const requests[] = { "--help", "--version", "--print-capabilities" };
@@ -340,19 +340,21 @@ static void help_and_version_go_to_standard_output(void **state)
 
 static void limits_are_obeyed(void **state)
 {
-	static const char *const args[] = { "--gpu-mode",
-					    "2d",
-					    "--max-hostmem",
-					    "1028K", /* with what each takes beside its pixels */
-					    "--max-resources",
-					    "3",
-					    "--max-dimension",
-					    "1024",
-					    "--max-outputs",
-					    "4",
-					    "--max-backing-entries",
-					    "2",
-					    NULL };
+	static const char *const args[] = {
+		"--gpu-mode",
+		"2d",
+		"--max-hostmem",
+		"1028K", /* with what each resource takes beside its pixels */
+		"--max-resources",
+		"3",
+		"--max-dimension",
+		"1024",
+		"--max-outputs",
+		"4",
+		"--max-backing-entries",
+		"2",
+		NULL
+	};
 	struct vmm_options options = { .args = args };
 	struct virtio_gpu_mem_entry e[3] = { { 0x100000, 4096, 0 },
 					     { 0x101000, 4096, 0 },

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What a frame and a command cost, in things that can be counted: system calls, interrupts,
- * allocations, bytes sent. Times depend on the machine; these do not, so a change that makes any
- * of them more is found here, exactly, and docs/performance.md says what each is worth.
- *
- * Each operation is done often enough to be steady before it is counted, and counted when the
- * daemon sleeps again. All that an operation sends fits into the socket, so that how often the
- * reader comes round does not matter.
+ * The cost of a frame and of a command in things that can be counted: system calls, interrupts,
+ * allocations, bytes sent. Times depend on the machine; counts do not, so a change that increases
+ * any of them is noticed, exactly. docs/performance.md says what each is worth. Each operation runs
+ * until its counts are steady, and is counted when the daemon sleeps again. Everything that an
+ * operation sends fits into the socket, so the reader's timing does not matter.
  */
 #include "counts.h"
 #include "fixture.h"
@@ -44,7 +42,8 @@ static void preload(void)
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fd);
 	setenv(COUNTS_ENV, path, 1);
 	setenv("LD_PRELOAD", module, 1);
-	setenv("G_SLICE", "always-malloc", 1); /* a GLib that pools small blocks shows them */
+	setenv("G_SLICE", "always-malloc",
+	       1); /* a GLib with its own pools for small blocks shows them as well */
 }
 
 static const char *const each_update[] = { "--gpu-mode", "2d", "--max-fps", "0", NULL };
@@ -66,7 +65,7 @@ static struct vmm *boot(void **state)
 	return boot_with(state, each_update);
 }
 
-/* Until the daemon sleeps and all that it sent is read. */
+/* Waits until the daemon sleeps and everything that it sent is read. */
 static struct counts settle(struct vmm *vmm)
 {
 	struct counts before;
@@ -91,7 +90,7 @@ static void check(const char *what, const char *name, uint64_t is, uint64_t due)
 			 (unsigned long long)is, TIMES, (unsigned long long)due);
 }
 
-/* What @once does costs exactly @due, every time. */
+/* Asserts that @once costs exactly @due, every time. */
 static void expect(struct vmm *vmm, const char *what, void (*once)(struct vmm *, unsigned i),
 		   struct expected due)
 {
@@ -245,7 +244,7 @@ static void scattered_stripes(struct vmm *vmm, unsigned i)
 	update(vmm, 64, r, PAIRS);
 }
 
-/* As wide as the picture, they lie in one piece, and could be sent from there. */
+/* They are as wide as the picture and in one piece, so they could be sent directly. */
 static void scattered_stripes_go_in_one_call_too(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -256,7 +255,7 @@ static void scattered_stripes_go_in_one_call_too(void **state)
 				    .write = 1,
 				    .sendmsg = 1,
 				    .bytes_sent = PAIRS * (UPDATE_BYTES + STRIPE_BYTES),
-				    /* each into the resource, and all but the last together */
+				    /* each into the resource, and all except the last together */
 				    .bytes_copied = (PAIRS + PAIRS - 1) * STRIPE_BYTES },
 				  1 });
 }
@@ -288,7 +287,8 @@ static void shown_again(struct vmm *vmm, unsigned i)
 {
 	struct virtio_gpu_rect r = gpu_rect(0, 0, 64, 64);
 
-	/* A page flip between two of the same size: no SCANOUT, for it would make a new surface. */
+	/* A page flip between two resources of the same size: no SCANOUT, because that would make a
+	 * new surface. */
 	assert_ok(gpu_set_scanout(vmm, 0, RESOURCE + i % 2, r));
 }
 
@@ -307,8 +307,8 @@ static void a_page_flip_sends_no_scanout(void **state)
 	assert_int_equal(vmm->display.counts[DISPLAY_SCANOUT], 1);
 }
 
-/* 250 flushes one after the other, as of a guest that draws as fast as it can. What of them leaves
- * depends on nothing but the time that they took. */
+/* 250 flushes one after the other, as of a guest that draws as fast as it can. The number of
+ * updates that are sent depends only on the elapsed time. */
 static void at_10_fps_250_flushes_send_10_updates_a_second(void **state)
 {
 	struct vmm *vmm = boot_with(state, ten_a_second);
@@ -325,7 +325,7 @@ static void at_10_fps_250_flushes_send_10_updates_a_second(void **state)
 	uint64_t sent = settle(vmm).sendmsg - before.sendmsg;
 	int64_t ms = vmm_now_ms() - start;
 
-	/* One at once, and one at the end; a late one makes room for an early one. */
+	/* One at once and one at the end; a late one allows an early one. */
 	if (sent < 1 || sent > (uint64_t)ms / 100 + 2)
 		vmm_fail("%llu updates of 250 flushes in %lld ms", (unsigned long long)sent,
 			 (long long)ms);
@@ -333,7 +333,7 @@ static void at_10_fps_250_flushes_send_10_updates_a_second(void **state)
 			 sent * (UPDATE_BYTES + 320 * 160 * 4));
 	before = *counts;
 	usleep(300000);
-	assert_memory_equal(&before, counts, sizeof(before)); /* and the timer is quiet again */
+	assert_memory_equal(&before, counts, sizeof(before)); /* and the timer is disarmed again */
 }
 
 static void cursor_moves(struct vmm *vmm, unsigned i)
@@ -364,7 +364,7 @@ static void a_request_of_the_front_end_allocates_nothing(void **state)
 {
 	struct vmm *vmm = boot(state);
 
-	/* Header and payload are read one after the other; the third finds nothing. */
+	/* Header and payload are read one after the other; the third read finds nothing. */
 	expect(vmm, "GET_CONFIG", asks_configuration,
 	       (struct expected){
 		       { .epoll_wait = 1, .recvmsg = 3, .send = 1, .bytes_sent = 12 + 12 + 16 },
@@ -387,7 +387,7 @@ static void an_unchanged_screen_causes_no_wake_up(void **state)
 	expect(vmm, "an idle screen", nothing, (struct expected){ { 0 }, 0 });
 	struct counts before = *counts;
 
-	sleep(3); /* past the time-outs of what was asked at the start */
+	sleep(3); /* past the time-outs of the requests at the start */
 	assert_memory_equal(&before, counts, sizeof(before));
 }
 

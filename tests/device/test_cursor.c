@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The cursor queue (VIRTIO 1.2, 5.7.6.10). The display takes images of 64x64 pixels, a8r8g8b8, and
- * nothing else: a smaller resource is put into the upper left corner of a transparent one.
+ * The cursor queue (VIRTIO 1.2, 5.7.6.10). The display accepts only images of 64x64 pixels,
+ * a8r8g8b8: a smaller resource is put into the upper left corner of a transparent image.
  */
 #include "fixture.h"
 
@@ -146,7 +146,7 @@ static void cursor_image_is_the_one_at_the_time_of_the_command(void **state)
 	assert_alive(vmm);
 	assert_int_equal(vmm->display.cursors[0].x, 19);
 	assert_cursor_shows(vmm, 0, &i);
-	/* The resource may go, the image stays. */
+	/* The resource may be destroyed; the image stays. */
 	assert_ok(gpu_unref(vmm, 1));
 	assert_alive(vmm);
 	assert_true(vmm->display.cursors[0].is_visible);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A VMM that cuts its memory file short behind our back. Each access to what is gone raises SIGBUS,
- * or EFAULT where the kernel makes it for us; the daemon has to outlive that wherever it happens:
- * in its rings, in a backing, in a picture that is sent. What is left of such a session is worth
- * nothing, so it ends, with one error line that says why, and the next VMM is served.
- *
- * All runs on the CPU, and again with OpenGL, whose library reads and writes backings by itself.
+ * A front-end that truncates its memory file while the daemon has it mapped. Each access to the
+ * missing pages raises SIGBUS, or EFAULT if the kernel accesses them for us. The daemon must
+ * survive that everywhere: in its rings, in a backing, in a picture that is sent. Such a session
+ * ends with one error line that says why, and the next front-end is served. All tests run on the
+ * CPU, and again with OpenGL, whose library accesses backings by itself.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -25,7 +24,7 @@ static const char *mode;
 
 struct machine {
 	struct vmm *vmm;
-	unsigned hot; /* the region that is cut */
+	unsigned hot; /* the region that is truncated */
 	struct image image;
 };
 
@@ -65,7 +64,7 @@ static unsigned count(const char *text, const char *what)
 	return n;
 }
 
-/* The session ends and says why, once; then there is nothing wrong with the next one. */
+/* The session ends with one error line; the next one has no error. */
 static void assert_ends(struct machine *m)
 {
 	static const uint64_t whole[] = { 256u << 20, 256u << 20, 66u << 20 };
@@ -101,7 +100,7 @@ static void attach(struct machine *m)
 	assert_ok(gpu_attach(m->vmm, 1, &e, 1));
 }
 
-/* A blob of W x H pixels over the region that is cut. @w of each row is shown. */
+/* A blob of W x H pixels in the truncated region. @w pixels of each row are shown. */
 static void show_blob(struct machine *m, uint32_t w)
 {
 	struct virtio_gpu_mem_entry e = { GPA, ROW * H, 0 };
@@ -174,7 +173,7 @@ static void truncated_memory_that_is_not_accessed_does_no_harm(void **state)
 
 static void a_request_or_response_in_truncated_memory_ends_the_session(void **state)
 {
-	/* One that asks the display nothing. */
+	/* One that sends the display no request. */
 	struct virtio_gpu_resource_unref c = { { .type = VIRTIO_GPU_CMD_RESOURCE_UNREF }, 9, 0 };
 
 	for (unsigned is_written = 0; is_written < 2; is_written++) {
@@ -197,7 +196,7 @@ static void rings_in_truncated_memory_end_the_session(void **state)
 	struct machine m = boot(state);
 
 	assert_alive(m.vmm);
-	/* Nothing of ours may look at it from here on. */
+	/* Our own processes must not access it from here on. */
 	cut(&m, MEMORY_MAIN, 0);
 	ring_kick_always(&m.vmm->rings[CONTROL]);
 	assert_ends(&m);
@@ -207,7 +206,7 @@ static void rings_in_truncated_memory_end_the_session(void **state)
 
 static void a_picture_in_truncated_memory_ends_the_session(void **state)
 {
-	/* Long rows are sent from where they are, short ones are copied first. */
+	/* Long rows are sent directly, short ones are copied first. */
 	static const uint32_t widths[] = { W, 32 };
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(widths); i++) {
@@ -236,7 +235,7 @@ static void memory_truncated_within_a_picture_ends_the_session(void **state)
 	assert_ends(&m);
 }
 
-/* The rest of what was begun is copied when its blob goes. */
+/* The rest of a started picture is copied when its blob is destroyed. */
 static void copying_the_rest_of_a_picture_from_truncated_memory_ends_the_session(void **state)
 {
 	struct machine m = boot(state);

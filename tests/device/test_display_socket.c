@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The display socket when it is slow, wrong or gone. QEMU reads it on its main loop, under its big
- * lock, whenever that loop comes round: a daemon that waits for room in this socket stops serving
- * the vhost-user socket, and a guest that reads its configuration then stops the whole VM.
+ * The display socket when it is slow, wrong or closed. QEMU reads it on its main loop, under its
+ * big lock. A daemon that waits for room in this socket stops serving the vhost-user socket, and a
+ * guest that then reads its configuration stops the whole VM.
  */
 #include "fixture.h"
 
@@ -42,7 +42,7 @@ static void draw(struct vmm *vmm, struct image *i, uint32_t seed)
 	assert_ok(gpu_flush(vmm, i->id, FRAME));
 }
 
-/* The display does not read any more, and a part of a frame is in its socket. */
+/* The display has stopped reading, with a part of a frame in its socket. */
 static void get_stuck(struct vmm *vmm, struct image *i)
 {
 	vmm->display.is_paused = true;
@@ -70,7 +70,7 @@ static void commands_go_on_while_a_frame_is_stuck(void **state)
 	for (uint32_t id = 100; id < 200; id++)
 		assert_ok(gpu_create_2d(vmm, id, BGRX, 64, 64));
 	assert_ok(gpu_move_cursor(vmm, 0, 1, 1, 0));
-	/* Far from the seconds that a blocked daemon would take. */
+	/* Far less than the seconds that a blocked daemon would take. */
 	assert_true(vmm_now_ms() - start < vmm->timeout_ms / 2);
 	go_on(vmm);
 	image_wait_shown(vmm, &i, 0, FRAME);
@@ -181,7 +181,7 @@ static void the_backing_can_be_detached_while_the_frame_is_stuck(void **state)
 	image_wait_shown(vmm, &i, 0, FRAME);
 }
 
-/* ---- a display that goes, or is replaced ---- */
+/* ---- a display that hangs up, or is replaced ---- */
 
 static void a_display_that_hangs_up_does_no_harm(void **state)
 {
@@ -217,7 +217,7 @@ static void a_second_socket_replaces_the_first(void **state)
 		assert_int_equal(vmm->display.log[0].request, DISPLAY_GET_PROTOCOL_FEATURES);
 		draw(vmm, &i, k);
 		image_wait_shown(vmm, &i, 0, FRAME);
-		/* The old one was closed, and everything on it before that. */
+		/* The old one was closed, and so is everything on it. */
 		do {
 			n = recv(old, buffer, sizeof(buffer), MSG_DONTWAIT);
 		} while (n > 0);
@@ -253,16 +253,16 @@ static void without_a_display_everything_else_works(void **state)
 	draw(vmm, &i, 3);
 	assert_response(gpu_edid(vmm, 0, &edid), VIRTIO_GPU_RESP_OK_EDID);
 	assert_alive(vmm);
-	vmm_open_display(vmm); /* better late than never */
+	vmm_open_display(vmm); /* a late one is accepted */
 	image_wait_shown(vmm, &i, 0, FRAME);
 }
 
-/* ---- a display that talks nonsense ---- */
+/* ---- a display that sends invalid messages ---- */
 
 struct nonsense {
 	const char *name;
 	struct vhost_user_header header;
-	uint32_t payload; /* bytes that really follow */
+	uint32_t payload; /* number of bytes that really follow */
 };
 
 static const struct nonsense nonsense[] = {
@@ -290,7 +290,7 @@ static void invalid_messages_of_the_display_do_no_harm(void **state)
 		send(vmm->display.fd, &nonsense[k].header, sizeof(nonsense[k].header),
 		     MSG_NOSIGNAL);
 		send(vmm->display.fd, zeros, nonsense[k].payload, MSG_NOSIGNAL);
-		/* It may be cut off for that: then the next one is as good. */
+		/* The daemon may close the socket for that: then the next one must work. */
 		assert_ok(gpu_flush(vmm, 1, FRAME));
 		assert_session_alive(vmm);
 		vmm_open_display(vmm);
@@ -304,7 +304,7 @@ static void flush_replies_without_a_request_are_ignored(void **state)
 	struct vmm *vmm = *state;
 	struct image i = shown(vmm, 1);
 
-	/* QEMU's leftovers of before the reset: they come on the new socket. */
+	/* QEMU's leftovers from before the reset: they come on the new socket. */
 	for (unsigned k = 0; k < 3; k++)
 		display_reply(&vmm->display, DISPLAY_DMABUF_UPDATE, NULL, 0);
 	assert_alive(vmm);

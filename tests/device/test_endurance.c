@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The same thing thousands of times, each time cut off in the middle of something else: sessions,
- * resets, displays, tables of memory. What was there at the beginning is there at the end, and no
- * more: descriptors, threads, mappings, and the daemon's own memory (RssAnon: the guest's, which it
- * maps, does not count). The first rounds do not count: a library keeps what it has once needed.
- *
- * A sanitizer's build does a tenth of it: it finds leaks by itself, and keeps what is freed.
+ * The same operation thousands of times, each time interrupted in the middle of another one:
+ * sessions, resets, displays, memory tables. The numbers of descriptors, threads and mappings, and
+ * the daemon's own memory (RssAnon, without mapped guest memory), must not grow. The first rounds
+ * do not count, because a library keeps what it once needed. A sanitizer's build does a tenth,
+ * because it finds leaks by itself and keeps freed memory.
  */
 #include "fixture.h"
 
@@ -15,19 +14,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* More than a socket takes. */
+/* More than a socket holds. */
 #define WIDTH   320u
 #define HEIGHT  240u
 #define FRAME   gpu_rect(0, 0, WIDTH, HEIGHT)
 #define WARM_UP 64u
-/* What the daemon asks its display socket to hold, and an UPDATE of it. */
+/* The size that the daemon requests for its display socket, and an UPDATE of that size. */
 #define SOCKET_BYTES (2u * 208 * 1024)
 #define BAND_BYTES   (200u * 1024)
 #define SPARE_KIB    256 /* less than one of these frames */
 
 struct endurance {
 	struct vmm *vmm;
-	uint64_t allocated; /* of the guest's memory, before anything */
+	uint64_t allocated; /* of guest memory, before anything else */
 	struct image image;
 	struct usage before;
 	unsigned rounds;
@@ -46,7 +45,7 @@ static struct endurance begin(struct vmm *vmm, unsigned rounds)
 				   .start = vmm_now_ms() };
 }
 
-/* At the top of each round, when all is quiet. */
+/* At the beginning of each round, when nothing is pending. */
 static void round_begins(struct endurance *e, unsigned k)
 {
 	if (k != WARM_UP)
@@ -67,7 +66,7 @@ static void end(struct endurance *e, const char *what)
 	assert_usage(&after, &e->before, SPARE_KIB, text);
 }
 
-/* ---- work that is cut off ---- */
+/* ---- interrupted work ---- */
 
 static void show(struct endurance *e, uint32_t seed)
 {
@@ -144,7 +143,7 @@ static void the_vmm_goes(struct endurance *e)
 	(void)e;
 }
 
-/* With a descriptor that nobody took yet. */
+/* With a descriptor that was not taken yet. */
 static void the_vmm_goes_in_a_message(struct endurance *e)
 {
 	struct vhost_user_header h = { VHOST_USER_ADD_MEM_REG, VHOST_USER_VERSION, 40 };
@@ -166,7 +165,7 @@ static void the_vmm_goes_in_a_message(struct endurance *e)
 static void the_display_goes_first(struct endurance *e)
 {
 	display_close(&e->vmm->display);
-	/* Nothing else would tell when it has seen that we are gone. */
+	/* Only this shows that the daemon has seen our hang-up. */
 	shutdown(e->vmm->socket, SHUT_WR);
 	if (!vhost_is_closed(e->vmm, e->vmm->timeout_ms))
 		vmm_fail("the session outlives its VMM");
@@ -240,7 +239,7 @@ static void a_thousand_resets_with_work_in_flight_leak_nothing(void **state)
 	end(&e, "resets");
 }
 
-/* In the middle of a message of the daemon's, of an answer of the display's, or of both. */
+/* In the middle of a message of the daemon, of a reply of the display, or of both. */
 static void a_thousand_displays_replaced_within_a_message_leak_nothing(void **state)
 {
 	static const struct vhost_user_header half = { DISPLAY_GET_DISPLAY_INFO, DISPLAY_REPLY,
@@ -305,7 +304,7 @@ static void a_thousand_memory_tables_under_a_live_backing_leak_nothing(void **st
 	end(&e, "tables");
 }
 
-/* Each of these once lost memory in QEMU's daemon (CVE-2021-3544) or in a driver's table. */
+/* Each of these leaked memory in QEMU's daemon (CVE-2021-3544) or in a driver's table. */
 static void refused_commands_leak_no_memory(void **state)
 {
 	struct endurance e = begin(*state, 3000);
@@ -331,7 +330,7 @@ static void refused_commands_leak_no_memory(void **state)
 	end(&e, "refusals");
 }
 
-/* ---- a display that sleeps ---- */
+/* ---- a display that does not read ---- */
 
 static void a_display_that_reads_nothing_for_ten_seconds_gets_the_last_frame(void **state)
 {
@@ -370,7 +369,8 @@ static void a_display_that_reads_nothing_for_ten_seconds_gets_the_last_frame(voi
 	assert_alive(vmm);
 	print_message("\t%llu bytes came after that\n",
 		      (unsigned long long)(vmm->display.bytes - bytes));
-	/* What was in the socket, the rest of what was begun, and that frame; of thousands. */
+	/* The contents of the socket, the rest of the started frame, and that frame; of thousands.
+	 */
 	assert_true(vmm->display.counts[DISPLAY_UPDATE] > sent);
 	assert_true(vmm->display.bytes - bytes <
 		    SOCKET_BYTES + BAND_BYTES + WIDTH * HEIGHT * 4 + 4096);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Front-ends that have no display socket, and of the protocol only a part: the guest has one
- * screen that nobody sees, and all else works. Each test runs as every such VMM that we know.
+ * Front-ends without a display socket and with only a part of the protocol: the guest has one
+ * screen that is not shown, and everything else works. Each test runs as every such front-end that
+ * we know.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -66,7 +67,7 @@ static void a_guest_without_a_display_works(void **state)
 	for_each_profile(state, headless, live_a_life);
 }
 
-/* The capset is there, and its memory is not: clients of it say that there is no device. */
+/* The capset exists, and its memory does not: its clients report that there is no device. */
 static void use_host_blobs(struct vmm *vmm)
 {
 	bool has_window = vmm->profile->has_window;

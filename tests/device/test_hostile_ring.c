@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Virtqueues that lie. A driver that breaks its ring may lose that ring until the next reset; it
- * must not stop the other ring, the session or the daemon, and after a reset all is as new. Where
- * the lie is only odd (VIRTIO 1.2 forbids it to drivers but a device can live with it) the chain
- * may also come back: what is not allowed is to follow it out of memory or round for ever.
+ * Virtqueues with invalid contents. A driver that breaks its ring may lose that ring until the next
+ * reset. It must not stop the other ring, the session or the daemon, and a reset restores
+ * everything. Where the contents are only odd (VIRTIO 1.2 forbids them to drivers, but a device can
+ * handle them), the chain may also be returned; the device must never follow it out of memory or
+ * for ever.
  */
 #include "fixture.h"
 
@@ -13,7 +14,8 @@
 #define F_WRITE    VRING_DESC_F_WRITE
 #define F_INDIRECT VRING_DESC_F_INDIRECT
 
-/* What is behind the rings, on all of these: the others live on, and the reset heals. */
+/* What follows in all of these: the other ring and the session work, and a reset repairs the ring.
+ */
 static void assert_survives(struct vmm *vmm)
 {
 	struct ring *r = &vmm->rings[CONTROL];
@@ -88,7 +90,7 @@ static void put_chain(struct vmm *vmm, const struct lie *lie)
 	uint64_t page = page_with_request(vmm);
 	uint16_t head = ring_reserve(r, lie->count);
 
-	/* A fresh ring: the descriptors are 0, 1, 2 ... */
+	/* A new ring: the descriptors are 0, 1, 2 ... */
 	for (unsigned i = 0; i < lie->count; i++) {
 		r->vring.desc[i] = lie->desc[i];
 		r->vring.desc[i].addr += page;
@@ -216,7 +218,7 @@ static void a_jumping_index_does_no_harm(void **state)
 	for (unsigned i = 0; i < ARRAY_LENGTH(jumps); i++) {
 		struct ring *r = &vmm->rings[CONTROL];
 
-		assert_alive(vmm); /* the ring stands at 1 */
+		assert_alive(vmm); /* the ring is at index 1 */
 		r->takes_any_head = true;
 		r->avail_idx = (uint16_t)(r->avail_idx + jumps[i]);
 		__atomic_store_n(&r->vring.avail->idx, r->avail_idx, __ATOMIC_RELEASE);
@@ -241,7 +243,7 @@ static void the_same_head_twice_does_no_harm(void **state)
 	assert_survives(vmm);
 }
 
-/* The same chain sixty times, each held until the display answers; then the display goes away. */
+/* The same chain sixty times, each held until the display replies; then the display hangs up. */
 static void one_head_in_flight_many_times_does_no_harm(void **state)
 {
 	struct vmm *vmm = *state;
@@ -263,7 +265,7 @@ static void one_head_in_flight_many_times_does_no_harm(void **state)
 	assert_survives(vmm);
 }
 
-/* ---- memory that changes under the device's eyes ---- */
+/* ---- memory that changes while the device reads it ---- */
 
 static void a_chain_rewritten_while_it_is_held_does_no_harm(void **state)
 {
@@ -285,7 +287,7 @@ static void a_chain_rewritten_while_it_is_held_does_no_harm(void **state)
 	assert_survives(vmm);
 }
 
-/* ---- the cursor ring can lie too ---- */
+/* ---- the cursor ring can be invalid too ---- */
 
 static void a_stopped_cursor_queue_does_not_affect_the_control_queue(void **state)
 {

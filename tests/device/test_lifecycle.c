@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Stops that are no death and starts that are no birth: `stop` and `cont`, resets with and without
- * RESET_DEVICE, reboots, hand-over from firmware to an operating system, one VMM after the other.
- * Each case runs as every VMM that we know, because they say goodbye in different orders.
+ * Starting or stopping a queue neither creates nor destroys device state: `stop` and `cont`, resets
+ * with and without RESET_DEVICE, reboots, hand-over from firmware to an operating system, one
+ * front-end after the other. Each case runs as every front-end that we know, because their last
+ * messages come in different orders.
  */
 #include "fixture.h"
 
@@ -74,7 +75,7 @@ static void stop_and_cont(struct vmm *vmm)
 	for (unsigned k = 0; k < 10; k++) {
 		vmm_stop(vmm);
 		vmm_start(vmm);
-		assert_scene(vmm, &s); /* without a word from the guest */
+		assert_scene(vmm, &s); /* without a command of the guest */
 		image_fill(&s.a, 100 + k);
 		assert_ok(image_transfer(vmm, &s.a, image_rect(&s.a)));
 		assert_ok(gpu_flush(vmm, 1, image_rect(&s.a)));
@@ -106,7 +107,7 @@ static void held_commands(struct vmm *vmm)
 	ring_kick(r);
 	vmm_wait_messages(vmm, DISPLAY_GET_DISPLAY_INFO, 1);
 	vmm_stop(vmm);
-	/* Nothing may be written to a ring that stands. */
+	/* Nothing may be written to a stopped ring. */
 	used = r->vring.used->idx;
 	for (unsigned i = 0; i < 20; i++)
 		assert_session_alive(vmm);
@@ -165,7 +166,7 @@ static void reset(struct vmm *vmm)
 		assert_alive(vmm);
 		if (k == 1)
 			fds = daemon_count_fds(&vmm->daemon);
-		/* The screen of before is not shown on the new display. */
+		/* The old screen is not shown on the new display. */
 		assert_int_equal(vmm->display.surfaces[0].width, 0);
 		assert_int_equal(vmm->display.surfaces[1].width, 0);
 		assert_false(vmm->display.cursors[0].is_visible);
@@ -210,7 +211,7 @@ static void held_commands_die_with_a_reset(struct vmm *vmm)
 	vmm_reset(vmm);
 	vmm->display.on_info = ANSWER;
 	vmm_start(vmm);
-	/* ring_collect fails at a used entry that the new driver has not asked for. */
+	/* ring_collect fails at a used entry that the new driver has not submitted. */
 	assert_alive(vmm);
 	assert_ok(gpu_create_2d(vmm, 1, BGRX, 64, 64));
 	assert_alive(vmm);
@@ -250,7 +251,7 @@ static void a_start_without_any_command_before_it_is_no_reset(void **state)
 	struct vmm *vmm = *state;
 	struct scene s;
 
-	/* Firmware starts the rings and never uses them; the base is 0 all along. */
+	/* Firmware starts the rings and never uses them; the base stays 0. */
 	for (unsigned k = 0; k < 3; k++) {
 		vmm_stop(vmm);
 		vmm_start(vmm);
@@ -264,7 +265,7 @@ static void rings_can_restart_with_another_size(void **state)
 	struct vmm *vmm = *state;
 	static const unsigned sizes[] = { 256, 16, 1024, 64 };
 
-	/* Firmware takes small rings, Linux the largest. */
+	/* Firmware uses small rings, Linux the largest. */
 	for (unsigned k = 0; k < ARRAY_LENGTH(sizes); k++) {
 		struct scene s = build_scene(vmm, k);
 
@@ -277,7 +278,7 @@ static void rings_can_restart_with_another_size(void **state)
 	}
 }
 
-/* No VMM does so; what is held has no place there then. */
+/* No known front-end does this; held commands have no place in the ring then. */
 static void held_commands_are_dropped_on_a_smaller_ring(void **state)
 {
 	struct virtio_gpu_ctrl_hdr h = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
@@ -298,7 +299,7 @@ static void held_commands_are_dropped_on_a_smaller_ring(void **state)
 	ring_init(r, vmm, CONTROL, 16);
 	r->base = r->avail_idx = r->kicked_idx = r->used_idx = base;
 	r->vring.avail->idx = r->vring.used->idx = base;
-	r->takes_any_head = true; /* those of the lower numbers do have one */
+	r->takes_any_head = true; /* those with lower heads have one */
 	vmm->display.on_info = ANSWER;
 	vmm_start(vmm);
 	assert_session_alive(vmm);
@@ -310,7 +311,7 @@ static void held_commands_are_dropped_on_a_smaller_ring(void **state)
 	assert_alive(vmm);
 }
 
-/* ---- one VMM after the other ---- */
+/* ---- one front-end after the other ---- */
 
 static void resources_die_with_the_session(struct vmm *vmm)
 {

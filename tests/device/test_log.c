@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Each line of the log says which scanout, resource, context or queue it is about. What a guest
- * does wrong is there at --log-level debug only.
+ * Each log line names the scanout, resource, context or queue. Errors of the guest appear only at
+ * --log-level debug.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -24,7 +24,7 @@ static struct vmm *boot(void **state, const char *mode)
 	return fixture_boot(state, &options);
 }
 
-/* The daemon has said one line with all of @line in it. */
+/* The daemon has logged one line that contains all of @line. */
 static void assert_said(struct vmm *vmm, const char *line)
 {
 	char *text = daemon_text(vmm->daemon.err_fd);
@@ -130,7 +130,7 @@ static void a_missing_edid_is_logged_with_its_scanout(void **state)
 	assert_said(vmm, "scanout 3: the display did not answer in time (EDID)");
 }
 
-/* Connected, with @features besides those of the profile; nothing runs yet. */
+/* Connected, with @features in addition to those of the profile; no ring runs yet. */
 static struct vmm *agree(void **state, uint64_t features)
 {
 	struct vmm *vmm = fixture_new(state, NULL);
@@ -151,7 +151,7 @@ static void start_rings(struct vmm *vmm)
 	assert_session_alive(vmm);
 }
 
-/* As with QEMU where no memory backend is named, or with share=off. */
+/* As in QEMU without a memory backend, or with share=off. */
 static void unshared_memory_is_an_error_with_a_cure(void **state)
 {
 	struct vmm *vmm = agree(state, 0);
@@ -168,7 +168,8 @@ static void a_viommu_is_an_error_with_a_cure(void **state)
 
 	vhost_send_memory(vmm);
 	for (unsigned i = 0; i < vmm->memory.count; i++)
-		vmm->memory.regions[i].wire.user_addr = i << 30; /* what a vIOMMU would hand out */
+		vmm->memory.regions[i].wire.user_addr =
+			i << 30; /* addresses that a vIOMMU would use */
 	start_rings(vmm);
 	assert_said_once(vmm, "error session: the guest's addresses go through a vIOMMU");
 }
@@ -185,7 +186,7 @@ static void without_a_viommu_iommu_platform_works(void **state)
 	free(text);
 }
 
-/* Waits until the daemon says @line. */
+/* Waits until the daemon logs @line. */
 static void await_line(struct vmm *vmm, const char *line)
 {
 	int64_t deadline = vmm_now_ms() + vmm->timeout_ms;

@@ -16,7 +16,7 @@
 #define HOT_GPA  0x200000000ull
 #define HOT_SIZE 0x100000ull
 
-/* In a region of its own, which can go; every row is the same. */
+/* In its own region, which can be removed; every row is the same. */
 struct large {
 	struct vmm *vmm;
 	unsigned region;
@@ -66,7 +66,7 @@ static void ask(struct vmm *vmm)
 	assert_true(vhost_get_config(vmm, 0, sizeof(config), config));
 }
 
-/* It is under way: that the front-end is answered says so. */
+/* The transfer is in progress, because the front-end is answered. */
 static void begin(struct large *l)
 {
 	l->transfer = submit_transfer(l->vmm);
@@ -87,7 +87,7 @@ static void the_front_end_is_answered_during_a_long_transfer(void **state)
 	assert_alive(l.vmm);
 }
 
-/* The lowest rows, of a scanout that is not too large to be read. */
+/* The lowest rows, of a scanout that is small enough to be read. */
 static bool has_colour(struct vmm *vmm, const void *arg)
 {
 	const struct display_surface *s = &vmm->display.surfaces[0];
@@ -146,7 +146,7 @@ static void a_reset_drops_a_long_transfer(void **state)
 	vmm_reset(l.vmm);
 	vmm_start(l.vmm);
 	assert_alive(l.vmm);
-	/* Its room is there again. */
+	/* Its memory is free again. */
 	assert_ok(gpu_create_2d(l.vmm, 1, BGRX, WIDTH, HEIGHT));
 	assert_alive(l.vmm);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The memory table: what a daemon may map, and what becomes of live backings and rings when the
- * table changes. Guest memory is shared with a hostile party but described by the VMM, which may
- * be wrong: a region that its file does not hold must be refused, not found out by SIGBUS.
+ * The memory table: what a daemon may map, and what happens to backings and rings in use when the
+ * table changes. Guest memory is shared with a hostile party but described by the front-end, which
+ * may be wrong: a region that its file does not contain must be refused, not discovered by SIGBUS.
  */
 #include "fixture.h"
 
@@ -46,7 +46,7 @@ static void restart(struct vmm *vmm)
 	assert_alive(vmm);
 }
 
-/* ---- what is refused ---- */
+/* ---- refusals ---- */
 
 static void tables_beyond_eight_regions_are_refused(void **state)
 {
@@ -91,7 +91,7 @@ static void impossible_regions_are_refused(void **state)
 	static const struct vhost_user_memory_region bad[] = {
 		{ 0, 0, 0x10000000, 0 },                    /* empty */
 		{ 0, 2 * MIB, 0x10000000, 0 },              /* beyond the file */
-		{ 0, MIB, 0x10000000, 4096 },               /* the same, by its offset */
+		{ 0, MIB, 0x10000000, 4096 },               /* the same file, by its offset */
 		{ 0, MIB, 0x10000000, 0xfffffffffffff000 }, /* the offset wraps */
 		{ 0xfffffffffff80000, MIB, 0x10000000, 0 }, /* the address wraps */
 		{ 0, MIB, 0xfffffffffff80000, 0 },          /* so does QEMU's */
@@ -138,7 +138,7 @@ static void an_empty_table_stops_only_the_rings(void **state)
 	restart(vmm);
 }
 
-/* ---- a table that changes under live resources ---- */
+/* ---- a table that changes under resources in use ---- */
 
 static struct image shown_image(struct vmm *vmm, uint32_t id, uint32_t w, uint32_t h)
 {
@@ -195,7 +195,7 @@ static void a_backing_in_a_removed_region_fails_until_it_is_back(void **state)
 
 	vhost_remove_region(vmm, hot);
 	assert_int_not_equal(image_transfer(vmm, &i, image_rect(&i)), RESP_OK);
-	assert_ok(gpu_flush(vmm, 1, image_rect(&i))); /* what it has, it can show */
+	assert_ok(gpu_flush(vmm, 1, image_rect(&i))); /* transferred pixels can still be shown */
 	assert_alive(vmm);
 	assert_response(gpu_attach(vmm, 1, &e, 1), RESP_UNSPEC);
 
@@ -219,7 +219,7 @@ static void a_table_sent_again_moves_no_pixel(void **state)
 	}
 }
 
-/* As memory hotplug does it where there are no slots. */
+/* As memory hotplug does without memory slots. */
 static void a_table_can_grow_while_the_rings_run(void **state)
 {
 	struct vmm_options options = { .profile = &vmm_qemu_11_1 };
@@ -244,7 +244,7 @@ static void the_region_of_a_running_ring_can_be_removed(void **state)
 {
 	struct vmm *vmm = *state;
 
-	vhost_remove_region(vmm, MEMORY_LOW); /* the rings are in there */
+	vhost_remove_region(vmm, MEMORY_LOW); /* the rings are in that region */
 	ring_kick_always(&vmm->rings[CONTROL]);
 	ring_kick_always(&vmm->rings[CURSOR]);
 	assert_session_alive(vmm);

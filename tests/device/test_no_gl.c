@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Hosts that lack a piece of OpenGL. Who asked for OpenGL is told in one sentence what to install
- * or to change; who left it to the daemon gets a 2D screen and one warning. A library is taken away
- * by an empty file of its name that the loader finds first.
+ * Hosts that lack a part of OpenGL. If the options ask for OpenGL, one sentence says what to
+ * install or to change; in auto mode the guest gets 2D and there is one warning. An empty file that
+ * the loader finds first hides a library.
  */
 #include "fixture.h"
 
@@ -17,8 +17,8 @@
 #define STATUS_SKIPPED 77
 #define MESA           "/usr/share/glvnd/egl_vendor.d/50_mesa.json"
 
-/* No socket: if OpenGL starts after all, the daemon ends with a sentence about this, for there is a
- * file already that is none. */
+/* No socket: if OpenGL starts after all, the daemon exits with a sentence about this path, where a
+ * file already exists. */
 #define GL "--gpu-mode", "virglrenderer", "--socket-path", occupied
 #define ARGS(...)                                                                                  \
 	(const char *const[])                                                                      \
@@ -63,7 +63,7 @@ static int teardown(void **state)
 	return fixture_teardown(state);
 }
 
-/* What a daemon says that has no socket to live on; heap. */
+/* Returns the output of a daemon that has no usable socket; heap. */
 static char *say(const char *const *args)
 {
 	struct daemon d = { .pidfd = -1 };

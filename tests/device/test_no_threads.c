@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Hosts where threads cannot be made, or few: a service's TasksMax and a user's RLIMIT_NPROC, and
+ * Hosts where no or few threads can be created: a service's TasksMax, a user's RLIMIT_NPROC, and
  * containers whose filter answers EPERM to clone3, after which libc does not try clone. Mesa's
- * llvmpipe waits for threads that it could not make, for ever. What is drawn has to be right, in
- * time, and the daemon has to end.
+ * llvmpipe waits for ever for threads that it could not create. Drawings must be right, in time,
+ * and the daemon must exit.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -25,10 +25,10 @@
 #define W 96
 #define H 64
 
-/* Of nobody else, so that RLIMIT_NPROC counts nothing but the daemon. */
+/* A user without other processes, so that RLIMIT_NPROC counts only the daemon. */
 #define USER 54321
 
-/* clone3 hides its flags in memory, so it is refused whatever it is to make, as in containers. */
+/* The filter cannot read the flags of clone3, so it refuses every clone3, as in containers. */
 static void refuse_threads(void)
 {
 	static struct sock_filter filter[] = {
@@ -78,7 +78,7 @@ static bool has_said(const struct vmm *vmm, const char *words)
 	return has;
 }
 
-/* A colour that OpenGL paints, and the same read back. */
+/* Paints a colour with OpenGL, and reads it back. */
 static void check_painting(struct vmm *vmm)
 {
 	struct image due = image_due(vmm, W, H);
@@ -95,7 +95,7 @@ static void check_painting(struct vmm *vmm)
 	}
 }
 
-/* @words: of the warning; NULL: there is none. */
+/* @words: of the warning; NULL: no warning. */
 static void check_drawing(void **state, const char *mode, void (*adjust)(struct vmm *),
 			  const char *words)
 {
@@ -148,7 +148,7 @@ static int run(void)
 
 	if (!gpu3d_works())
 		return EXIT_SKIPPED;
-	/* Four CPUs, whatever this host has: llvmpipe then makes eight threads. */
+	/* Four CPUs, whatever this host has: llvmpipe then creates eight threads. */
 	setenv("LP_NUM_THREADS", "4", 1);
 	return cmocka_run_group_tests_name("no threads", tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The renderer that does nothing: a guest cannot tell it from another one by the answers. What is
- * wrong is refused as ever, for that is the device's affair, and a screen stays unpainted.
+ * The null renderer: its responses do not differ from another renderer's. Errors are refused as
+ * usual, because the device does that, and a screen stays empty.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -37,7 +37,7 @@ static void every_2d_command_succeeds(void **state)
 		assert_ok(gpu_update_cursor(vmm, 0, 1, 2, 2, 3, 4));
 		assert_ok(gpu_move_cursor(vmm, 0, 5, 6, 2));
 		assert_ok(gpu_update_cursor(vmm, 0, 1, 2, 0, 0, 0));
-		/* Stopped and continued it is as before. */
+		/* After stop and cont it works as before. */
 		vmm_stop(vmm);
 		vmm_start(vmm);
 		assert_ok(gpu_flush(vmm, 1, image_rect(&i)));
@@ -45,7 +45,7 @@ static void every_2d_command_succeeds(void **state)
 	}
 	assert_ok(gpu_detach(vmm, 1));
 	assert_ok(gpu_set_scanout(vmm, 0, 0, gpu_rect(0, 0, 0, 0)));
-	assert_ok(gpu_unref(vmm, 1)); /* it is on scanout 1 still */
+	assert_ok(gpu_unref(vmm, 1)); /* it is still on scanout 1 */
 	assert_ok(gpu_unref(vmm, 2));
 	assert_alive(vmm);
 	assert_int_equal(vmm->display.counts[DISPLAY_UPDATE], 0);
@@ -69,7 +69,7 @@ static void invalid_commands_are_refused_in_null_mode(void **state)
 	assert_response(image_transfer(vmm, &i, image_rect(&i)), RESP_UNSPEC);
 }
 
-/* It promises no 3D, so there is none; its blobs are the guest's own memory, and are shown. */
+/* It offers no 3D; its blobs are the guest's own memory, and are shown. */
 static void blobs_are_offered_and_3d_is_not(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -120,8 +120,8 @@ static void limits_apply_without_real_memory(void **state)
 	}
 }
 
-/* Work has passed when it is answered, so a fence holds nothing: one kick, one interrupt, all in
- * the order in which they came. So it is on the CPU. */
+/* Work is complete when it is answered, so a fence never waits: one kick, one interrupt, all in
+ * order. The same holds on the CPU. */
 static void fences_complete_with_their_commands(void **state)
 {
 	static const char *const modes[] = { "null", "2d" };
@@ -134,7 +134,7 @@ static void fences_complete_with_their_commands(void **state)
 		struct ring *r = &vmm->rings[CONTROL];
 		struct chain *chains[30];
 
-		assert_alive(vmm); /* the interrupt of the start is over */
+		assert_alive(vmm); /* the interrupt of the start has come */
 		uint64_t before = r->interrupts;
 		uint16_t start = r->used_idx;
 		for (unsigned k = 0; k < 30; k++) {

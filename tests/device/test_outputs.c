@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * GET_DISPLAY_INFO and GET_EDID: the guest hears what the display says now, and a display that
- * says nothing costs it nothing. The display answers only when its main loop comes round, so a
- * command that waits for it must hold up no other command (VIRTIO 1.2, 5.7.6.7).
+ * GET_DISPLAY_INFO and GET_EDID: the guest gets the display's current reply, and a display that
+ * does not reply does not block it. The display replies only when its main loop runs, so a command
+ * that waits for it must delay no other command (VIRTIO 1.2, 5.7.6.7).
  */
 #include "fixture.h"
 
@@ -11,7 +11,7 @@
 #define RESP_DISPLAY_INFO VIRTIO_GPU_RESP_OK_DISPLAY_INFO
 #define RESP_EDID         VIRTIO_GPU_RESP_OK_EDID
 
-/* How long the daemon may take until it gives up on the display. */
+/* The longest time after which the daemon must give up on the display. */
 #define GIVE_UP_MS 10000
 
 static struct chain *submit_info(struct vmm *vmm)
@@ -73,10 +73,10 @@ static void an_edid_that_the_display_never_sends_is_made_here(void **state)
 	struct virtio_gpu_resp_edid r;
 	struct vmm *vmm = *state;
 
-	/* QEMU has one output and never answers for a second one. */
+	/* QEMU has one output and never replies for a second one. */
 	assert_response(gpu_edid(vmm, 1, &r), RESP_EDID);
 	assert_is_edid(&r, 1280, 800);
-	/* The next question is answered as ever. */
+	/* The next request is answered as usual. */
 	assert_response(gpu_edid(vmm, 0, &r), RESP_EDID);
 	assert_int_equal(r.size, vmm->display.edid_size);
 	assert_alive(vmm);
@@ -217,7 +217,7 @@ static void a_reply_after_the_time_out_does_no_harm(void **state)
 	vmm->timeout_ms = GIVE_UP_MS;
 	assert_response(gpu_display_info(vmm, &r), RESP_DISPLAY_INFO);
 	vmm->display.on_info = ANSWER;
-	display_answer_held(&vmm->display); /* nobody waits for this one any more */
+	display_answer_held(&vmm->display); /* this request has ended */
 	vmm->display.outputs[0].r.width = 1234;
 	assert_response(gpu_display_info(vmm, &r), RESP_DISPLAY_INFO);
 	assert_response(gpu_display_info(vmm, &r), RESP_DISPLAY_INFO);

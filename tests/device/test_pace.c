@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * No frame that cannot be seen is sent, and the guest never waits for one: a flush is answered
- * whatever the display does. What is counted here is bounded by the time that was measured around
- * it, so a slow machine changes nothing.
+ * Frames that no screen would show are not sent, and the guest never waits for one: a flush is
+ * answered whatever the display does. The expected counts are bounded by the elapsed time, so a
+ * slow machine changes nothing.
  */
 #include "fixture.h"
 
@@ -33,7 +33,7 @@ static struct image show(struct vmm *vmm)
 	return image;
 }
 
-/* Pixels that came, in frames. */
+/* Pixels that were received, in frames. */
 static double frames(const struct vmm *vmm)
 {
 	return (double)vmm->display.bytes / (WIDTH * HEIGHT * 4);
@@ -51,7 +51,7 @@ static void flushes_faster_than_the_refresh_rate_are_merged(void **state)
 		draw(vmm, &image, 2 + i);
 	image_wait_shown(vmm, &image, 0, image_rect(&image));
 
-	/* The first frame may go at once; headers are less than a hundredth. */
+	/* The first frame may be sent at once; headers are less than a hundredth. */
 	double due = (double)(vmm_now_ms() - start) / 200 + 2.1;
 
 	if (frames(vmm) > due)
@@ -81,8 +81,7 @@ static void page_flips_faster_than_the_refresh_rate_are_merged(void **state)
 		vmm_fail("%.1f frames came, due are %.1f", frames(vmm), due);
 }
 
-/* Nothing is read from the moment at which it is paused: were one flush to wait for that, the test
- * would not end. */
+/* Nothing is read after the pause: if a flush waited for that, the test would not end. */
 static void a_display_that_does_not_read_delays_no_flush(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, NULL);

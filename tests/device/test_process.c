@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The daemon as a process: how it starts, where it listens, how it ends. What starts it is a
- * person, a service manager or libvirt, and all they have is exit statuses, one sentence on
- * stderr and a socket file that is there or not.
+ * The daemon as a process: how it starts, where it listens, how it ends. A user, a service manager
+ * or libvirt starts it, and sees only exit statuses, one sentence on stderr, and a socket file that
+ * exists or not.
  */
 #include "fixture.h"
 
@@ -27,7 +27,7 @@ static bool socket_exists(const struct vmm *vmm)
 	return lstat(vmm->daemon.socket_path, &s) == 0;
 }
 
-/* Another daemon on @path; its exit status, and what it said in *@ret_text (heap). */
+/* Starts another daemon on @path; returns its exit status, and its output in *@ret_text (heap). */
 static int run_another(const char *const *args, int keep_fd, char **ret_text)
 {
 	struct daemon d = { .pidfd = -1 };
@@ -63,7 +63,7 @@ static void assert_ends_on(struct vmm *vmm, int signal)
 {
 	assert_true(socket_exists(vmm));
 	assert_int_equal(daemon_stop(&vmm->daemon, signal), 0);
-	/* Its keeper removes the file when the daemon is gone. */
+	/* Its keeper removes the file when the daemon has ended. */
 	for (unsigned i = 0; i < 500 && socket_exists(vmm); i++)
 		usleep(10000);
 	assert_false(socket_exists(vmm));
@@ -220,7 +220,7 @@ static void a_descriptor_that_is_no_connection_is_refused(void **state)
 	}
 }
 
-/* A descriptor that the daemon opens itself gets no number that it was told to serve. */
+/* A descriptor that the daemon opens itself never gets the number that it was told to serve. */
 static void a_closed_descriptor_number_is_refused(void **state)
 {
 	const char *args[] = { "--gpu-mode", "2d", "--fd", "3", NULL };
@@ -336,7 +336,7 @@ static void a_socket_file_of_another_process_is_not_removed(void **state)
 	close(fd);
 }
 
-/* The process that has the daemon for a parent, or 0. */
+/* The child process of the daemon, or 0. */
 static pid_t find_keeper(const struct vmm *vmm)
 {
 	char path[64], text[32] = "";
@@ -419,7 +419,7 @@ static void give_directory_away(struct vmm *vmm)
 	assert_int_equal(chown(vmm->daemon.dir, 65534, 65534), 0);
 }
 
-/* Only because root may do everything: the daemon may not, once it serves. */
+/* Only because root may do everything; the daemon may not, once it serves. */
 static void root_can_serve_in_another_users_directory(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "2d", "--sandbox", "strict", NULL };
@@ -427,13 +427,13 @@ static void root_can_serve_in_another_users_directory(void **state)
 	struct vmm *vmm;
 
 	if (geteuid() != 0 || getenv("ASAN_OPTIONS") || getenv("TSAN_OPTIONS"))
-		skip(); /* such a build has no file tree, which strict wants */
+		skip(); /* such a build has no file tree, which strict needs */
 	vmm = fixture_boot(state, &options);
 	assert_alive(vmm);
 	assert_ends_on(vmm, SIGTERM);
 }
 
-/* ---- what a parent leaves open ---- */
+/* ---- descriptors that a parent leaves open ---- */
 
 /* How often @d has the file @name open. */
 static unsigned count_open(const struct daemon *d, const char *name)
@@ -455,7 +455,8 @@ static unsigned count_open(const struct daemon *d, const char *name)
 	return n;
 }
 
-/* A daemon that got @fd, a descriptor of @name, from its parent: how often it has it open. */
+/* Starts a daemon that inherits @fd, a descriptor of @name; returns how often it has the file open.
+ */
 static unsigned leave_open(const char *level, int fd, const char *name)
 {
 	struct daemon d = { .pidfd = -1 };

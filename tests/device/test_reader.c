@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Who reads the log of a daemon that a service started, in its sandbox: systemd's journal by
- * standard error, syslog's socket where libvirt gave /dev/null. That socket's place in the file
- * tree is /dev/log, so the daemon gets a /dev of its own, in a mount namespace.
+ * The reader of the log of a daemon that runs as a service, in its sandbox: systemd's journal
+ * through standard error, or syslog's socket if standard error is /dev/null, as with libvirt. That
+ * socket's path is /dev/log, so the daemon gets its own /dev in a mount namespace.
  */
 #include "fixture.h"
 
@@ -23,7 +23,7 @@
 static const char *const debug_2d[] = { "--gpu-mode", "2d", "--log-level", "debug", NULL };
 static const char *const wrong[] = { "--no-such-option", NULL };
 
-/* What is read: the journal's end of standard error, or syslog's. */
+/* The end that is read: the journal's end of standard error, or syslog's. */
 static int reader = -1;
 
 static int teardown(void **state)
@@ -59,7 +59,7 @@ static void give_a_journal(struct vmm *vmm)
 	reader = pair[0];
 }
 
-/* Up to the end of the daemon, whose descriptor is the last. Heap. */
+/* Reads up to the end of the daemon, whose descriptor is the last. Heap. */
 static char *read_journal(void)
 {
 	size_t size = 1 << 20, used = 0;
@@ -98,7 +98,7 @@ static void every_line_for_the_journal_begins_with_its_level(void **state)
 
 /* ---- syslog ---- */
 
-/* The daemon's /dev has what is needed, and "log" if there is one. */
+/* Gives the daemon a /dev with the needed nodes, and "log" if there is one. */
 static char new_dev[96], syslog_path[96];
 
 static void bind_device(const char *name)
@@ -123,7 +123,7 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
-/* With the same number there, for who is not root here. */
+/* With the same user id inside, for a user who is not root here. */
 static void enter_namespaces(void)
 {
 	const unsigned uid = geteuid(), gid = getegid();
@@ -158,7 +158,7 @@ static void enter_own_dev(void)
 		_exit(125);
 }
 
-/* Whether the kernel lets us; the answer is that of a child. */
+/* Whether the kernel allows it, found out in a child. */
 static void skip_without_own_dev(void)
 {
 	int status = -1;
@@ -208,7 +208,7 @@ static void forget_own_dev(void)
 	rmdir(new_dev);
 }
 
-/* The first datagram that has @words in it, with @pid, or none in time. */
+/* The first datagram that contains all @words and @pid, or none before the time-out. */
 static void expect_syslog(int severity, pid_t pid, const char *words)
 {
 	char text[2048], head[64];
@@ -242,7 +242,7 @@ static void a_daemon_on_dev_null_logs_to_syslog_from_its_sandbox(void **state)
 	forget_own_dev();
 }
 
-/* Nobody reads the datagrams, of which the kernel keeps ten. */
+/* The datagrams are not read; the kernel keeps ten of them. */
 static void a_full_syslog_delays_nothing(void **state)
 {
 	struct vmm_options options = { .args = debug_2d, .adjust = give_null_and_syslog };

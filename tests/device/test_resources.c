@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Resources: made, backed, named and freed (VIRTIO 1.2, 5.7.6.8). The rule behind every case is
- * that a refused command changes nothing: the test after a refusal uses what must still be there.
+ * Resources: created, backed, named and freed (VIRTIO 1.2, 5.7.6.8). A refused command changes
+ * nothing: the test after a refusal uses what must still exist.
  */
 #include "fixture.h"
 
@@ -72,7 +72,7 @@ static void memory_has_a_limit_and_unref_gives_it_back(void **state)
 	struct vmm *vmm = *state;
 	uint32_t n = 0, type;
 
-	/* 64 MiB each, never touched. */
+	/* 64 MiB each, never accessed. */
 	do {
 		n++;
 		type = gpu_create_2d(vmm, n, BGRX, 4096, 4096);
@@ -248,7 +248,7 @@ static void limit_memory(struct vmm *vmm, uint64_t left)
 	assert_int_equal(prlimit(vmm->daemon.pid, RLIMIT_AS, &limit, NULL), 0);
 }
 
-/* As many of each size as there is memory for, and then smaller ones. Returns the last id. */
+/* Creates as many of each size as there is memory for, then smaller ones. Returns the last id. */
 static uint32_t fill_with_resources(struct vmm *vmm)
 {
 	uint32_t id = 1;
@@ -278,7 +278,7 @@ static void if_the_host_has_no_memory_the_guest_gets_an_error(void **state)
 		(void)gpu_create_2d(vmm, 1u << 21 | side, BGRX, side, side);
 	last = fill_with_resources(vmm);
 	print_message("%u small resources\n", last);
-	/* What is there goes on. */
+	/* Existing resources still work. */
 	assert_ok(image_transfer(vmm, &image, image_rect(&image)));
 	assert_ok(gpu_set_scanout(vmm, 0, image.id, image_rect(&image)));
 	assert_ok(gpu_flush(vmm, image.id, image_rect(&image)));

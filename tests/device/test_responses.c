@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The form of commands and responses, whatever they are about: fences, unknown types, truncated
- * requests, too little room for the answer. One thing is always due: the chain comes back, and the
- * next command is served.
+ * The form of commands and responses: fences, unknown types, truncated requests, short response
+ * buffers. In every case the chain is returned and the next command is served.
  */
 #include "fixture.h"
 
@@ -15,7 +14,7 @@ static void assert_unspec(struct vmm *vmm, unsigned queue, const void *request, 
 	assert_response(gpu_call(vmm, queue, request, size, &h, sizeof(h)), RESP_UNSPEC);
 }
 
-/* ---- what is not understood ---- */
+/* ---- invalid commands ---- */
 
 static void unknown_commands_are_refused_with_their_fence(void **state)
 {
@@ -35,7 +34,7 @@ static void unknown_commands_are_refused_with_their_fence(void **state)
 	assert_alive(vmm);
 }
 
-/* Well formed, but in 2d mode nobody has accepted the features they belong to. */
+/* Well formed, but in 2D mode their features are not accepted. */
 static void commands_of_features_not_accepted_are_refused(void **state)
 {
 	static const uint32_t types[] = {
@@ -201,7 +200,7 @@ static void unknown_flags_are_not_echoed(void **state)
 	struct virtio_gpu_ctrl_hdr h;
 	struct vmm *vmm = *state;
 
-	/* gpu_finish checks that no flag and no fence comes back. */
+	/* gpu_finish checks that no flag and no fence is returned. */
 	assert_response(gpu_call(vmm, CONTROL, &c, sizeof(c), &h, sizeof(h)), RESP_UNSPEC);
 }
 
@@ -228,7 +227,7 @@ static void commands_without_room_for_a_response_are_carried_out(void **state)
 	assert_ok(gpu_unref(vmm, 2));
 }
 
-/* As Linux sends cursor commands: one readable descriptor and nothing else. */
+/* As Linux sends cursor commands: one readable descriptor only. */
 static void cursor_commands_without_a_response_work(void **state)
 {
 	struct vmm *vmm = *state;
@@ -261,7 +260,7 @@ static void a_short_response_buffer_gets_a_part_or_nothing(void **state)
 			ring_kick(&vmm->rings[CONTROL]);
 			gpu_finish(vmm, chain, NULL, 0);
 			assert_true(chain->used_len <= room);
-			/* Nothing was written behind the buffer. */
+			/* Nothing was written past the buffer. */
 			assert_int_equal(chain->response[room], GPU_UNTOUCHED);
 		}
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Virtqueues that tell the truth (VIRTIO 1.2, 2.7): sizes, wrap-around, indirect tables,
- * notifications with and without EVENT_IDX, and the moments at which a ring starts. The driver in
- * ring.c relies on every notification that is due, so a lost one is a time-out here.
+ * Valid virtqueues (VIRTIO 1.2, 2.7): sizes, wrap-around, indirect tables, notifications with and
+ * without EVENT_IDX, and the moments at which a ring starts. The driver in ring.c relies on every
+ * required notification, so a lost one is a time-out here.
  */
 #include "fixture.h"
 
@@ -88,8 +88,8 @@ static void a_batch_costs_one_interrupt(void **state)
 	before = r->interrupts;
 	for (unsigned k = 0; k < 50; k++)
 		run_batch(vmm, 100);
-	/* 5000 commands. An interrupt in the middle of a batch may move used_event and thus cost
-	 * a few more; one a command would be far off. */
+	/* 5000 commands. An interrupt within a batch may move used_event and cause a few more; one
+	 * for each command would be far off. */
 	assert_in_range(r->interrupts - before, 1, 50 * 5);
 }
 
@@ -101,7 +101,7 @@ static void no_interrupt_is_sent_while_the_driver_wants_none(void **state)
 
 	run_batch(vmm, 8);
 	ring_read_interrupt(r);
-	/* Ask for an interrupt at the eighth completion from here. */
+	/* Request an interrupt at the eighth completion from here. */
 	for (unsigned i = 0; i < 8; i++)
 		c[i] = submit_flush(vmm);
 	vring_used_event(&r->vring) = (uint16_t)(r->used_idx + 7);
@@ -110,7 +110,7 @@ static void no_interrupt_is_sent_while_the_driver_wants_none(void **state)
 	for (unsigned i = 0; i < 8; i++)
 		gpu_finish(vmm, c[i], NULL, 0);
 
-	/* Ask for one far away: the commands are done, the eventfd stays silent. */
+	/* Request one far away: the commands complete, and the eventfd is not signalled. */
 	assert_alive(vmm);
 	ring_read_interrupt(r);
 	c[0] = submit_flush(vmm);
@@ -154,8 +154,7 @@ static void kicks_without_work_do_no_harm(void **state)
 	assert_alive(vmm);
 }
 
-/* Writes one command into descriptors 0 and 1, and says in every place of the ring that it is
- * there. */
+/* Writes one command into descriptors 0 and 1, and puts it into every entry of the ring. */
 static void fill_with_one_command(struct vmm *vmm, struct ring *r)
 {
 	struct virtio_gpu_resource_unref c = { { .type = VIRTIO_GPU_CMD_RESOURCE_UNREF }, 99, 0 };
@@ -177,9 +176,9 @@ static void publish(struct ring *r)
 
 /*
  * A driver on another CPU adds commands at any moment, also in the instant at which the device has
- * found the ring empty and is about to ask for kicks again. So: one command to wake the device, and
- * a second one at about the moment when the first is done. How long that takes is learnt on the
- * way: a little less than last time if it was too late, a little more if it was too early.
+ * found the ring empty and is about to request kicks again. So one command wakes the device, and a
+ * second one comes at about the moment when the first is done. The delay adapts: a little shorter
+ * than last time if it was too late, a little longer if it was too early.
  */
 static void add_at_any_moment(struct vmm *vmm)
 {
@@ -207,7 +206,7 @@ static void add_at_any_moment(struct vmm *vmm)
 					 k);
 		}
 	}
-	r->used_idx = (uint16_t)(r->avail_idx - 1); /* the last one tells the device where we are */
+	r->used_idx = (uint16_t)(r->avail_idx - 1); /* the last one shows the device's index */
 	ring_collect(r);
 	assert_alive(vmm);
 }
@@ -247,7 +246,7 @@ static void available_chains_are_served_at_enable(void **state)
 	struct chain *c;
 
 	start_but_enable(vmm);
-	c = submit_flush(vmm); /* and no kick at all */
+	c = submit_flush(vmm); /* without any kick */
 	vhost_enable_ring(vmm, CONTROL, true);
 	assert_response(gpu_finish(vmm, c, NULL, 0), RESP_INVALID_RESOURCE_ID);
 }
@@ -275,7 +274,7 @@ static void a_disabled_ring_pauses_and_continues(void **state)
 	run_batch(vmm, 3);
 	for (unsigned i = 0; i < 3; i++) {
 		vhost_enable_ring(vmm, CONTROL, false);
-		assert_session_alive(vmm); /* it has heard of it, also without an ack */
+		assert_session_alive(vmm); /* the daemon has read it, also without a reply */
 		c = submit_flush(vmm);
 		ring_kick_always(&vmm->rings[CONTROL]);
 		assert_false(gpu_wait_ms(vmm, c, 20));
@@ -285,7 +284,7 @@ static void a_disabled_ring_pauses_and_continues(void **state)
 	}
 }
 
-/* Without an interrupt there is nothing to poll: the session's answers are the clock. */
+/* Without an interrupt there is nothing to poll: the session's replies are the clock. */
 static void wait_used(struct vmm *vmm, const struct ring *r)
 {
 	int64_t deadline = vmm_now_ms() + vmm->timeout_ms;
@@ -305,7 +304,7 @@ static void a_new_call_descriptor_is_signalled_for_pending_completions(void **st
 
 	ring_kick(r);
 	wait_used(vmm, r);
-	/* The completion was signalled on a descriptor that nobody reads any more. */
+	/* The completion was signalled on the old descriptor. */
 	close(r->call_fd);
 	r->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	vhost_set_ring_fd(vmm, VHOST_USER_SET_VRING_CALL, CONTROL, r->call_fd);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The sandbox from inside of the daemon that serves: what an attacker in its process would try, in
- * the place of one of its own calls. That the whole suite runs in the sandbox is checked at the end
- * of each test of it (fixture.c).
+ * The sandbox from inside the serving daemon: what an attacker in its process would try, in place
+ * of one of its own calls. fixture.c checks at the end of each test that the whole suite runs in
+ * the sandbox.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -18,7 +18,7 @@
 
 struct deed {
 	const char *what;
-	const char *result; /* NULL: none, for the daemon ends */
+	const char *result; /* NULL: none, because the daemon ends */
 };
 
 static void setup_module(const char *what)
@@ -107,7 +107,8 @@ static void every_forbidden_operation_fails_with_opengl(void **state)
 		check(state, gpu3d_args, &deeds[i]);
 }
 
-/* Without it the same deed is done: what the others see is the sandbox, not the machine. */
+/* Without the sandbox the same operation succeeds, so the sandbox and not the machine prevents it.
+ */
 static void without_the_sandbox_these_operations_succeed(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "2d", "--sandbox", "off", NULL };
@@ -119,7 +120,7 @@ static void without_the_sandbox_these_operations_succeed(void **state)
 		check(state, args, &deeds[i]);
 }
 
-/* Whether all of it can be had here: strict says so. */
+/* Whether this host allows all of it, which strict finds out. */
 static bool sandbox_works(void)
 {
 	static const char *const args[] = { "--gpu-mode", "2d", "--sandbox", "strict", NULL };

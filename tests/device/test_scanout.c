@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * SET_SCANOUT and RESOURCE_FLUSH: which part of which resource is on which screen, and that no
- * more is sent than has changed. The display socket's own checks (display.c) run along: an UPDATE
- * outside the live scanout fails every one of these tests.
+ * SET_SCANOUT and RESOURCE_FLUSH: which part of which resource is on which screen, and that only
+ * changed pixels are sent. The checks of display.c run along: an UPDATE outside the live scanout
+ * fails every one of these tests.
  */
 #include "fixture.h"
 
 #include <string.h>
 
-/* Everything that the daemon had to say before now has been read. */
+/* Everything that the daemon sent before now has been read. */
 static void settle(struct vmm *vmm)
 {
 	assert_alive(vmm);
@@ -105,7 +105,7 @@ static void resource_zero_switches_the_scanout_off(void **state)
 	assert_ok(gpu_set_scanout(vmm, 0, 1, image_rect(&i)));
 	assert_ok(gpu_flush(vmm, 1, image_rect(&i)));
 	image_wait_shown(vmm, &i, 0, image_rect(&i));
-	/* Off, and again: there is nothing to say any more. */
+	/* Off, and off again: no message is sent. */
 	assert_ok(gpu_set_scanout(vmm, 0, 0, gpu_rect(0, 0, 64, 64)));
 	assert_ok(gpu_set_scanout(vmm, 0, 0, gpu_rect(0, 0, 64, 64)));
 }
@@ -238,7 +238,7 @@ static void flush_clips_the_box_to_the_scanout(void **state)
 	for (uint32_t seed = 1; seed < 4; seed++) {
 		image_fill(&i, seed);
 		assert_ok(image_transfer(vmm, &i, image_rect(&i)));
-		/* Half of it before the scanout, then the rest with room to spare. */
+		/* Half of it before the scanout, then the rest and more. */
 		assert_ok(gpu_flush(vmm, 1, gpu_rect(0, 0, 200, 100)));
 		assert_ok(gpu_flush(vmm, 1, gpu_rect(40, 100, 160, 100)));
 		image_wait_shown(vmm, &i, 0, part);

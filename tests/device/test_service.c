@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The daemon as services start it: libvirt, which asks first and then hands over a connection, and
- * systemd, which listens for it and is told how it is. What libvirt hands down is a socket pair of
- * libvirt's, and the environment of libvirtd.
+ * The daemon as services start it: libvirt, which asks for capabilities and then passes a
+ * connection, and systemd, which listens and gets states. libvirt passes one end of its socket
+ * pair, and libvirtd's environment.
  */
 #include "fixture.h"
 
@@ -19,7 +19,7 @@ static const char *const no_args[] = { NULL };
 
 /* ---- libvirt ---- */
 
-/* What the daemon prints; heap. */
+/* Returns the daemon's output; heap. */
 static char *ask_for_capabilities(const char *const *args)
 {
 	struct daemon d = { .pidfd = -1 };
@@ -54,7 +54,7 @@ static void capabilities_are_printed_with_any_other_arguments(void **state)
 		setenv("VHOST_DEVICE_GPU_OPTIONS", "--no-such-option", 1);
 	}
 	unsetenv("VHOST_DEVICE_GPU_OPTIONS");
-	/* What libvirt cannot pass, it must not be asked for. */
+	/* libvirt must not be told to pass what it cannot pass. */
 	if (access("/dev/dri", F_OK) < 0)
 		assert_null(strstr(out, "render-node"));
 	free(out);
@@ -92,7 +92,7 @@ static void the_environment_overrides_libvirts_arguments(void **state)
 
 /* ---- systemd ---- */
 
-static int manager = -1; /* the socket that states are sent to */
+static int manager = -1; /* the socket to which states are sent */
 
 static void listen_for_states(struct vmm *vmm)
 {
@@ -124,7 +124,7 @@ static void expect_state(const char *due)
 		vmm_fail("the service manager is told \"%s\", due is \"%s\"", text, due);
 }
 
-/* Inside of the sandbox the front-end's name cannot be read. */
+/* Inside the sandbox the front-end's name cannot be read. */
 static void expect_serving(void)
 {
 	char text[256] = "", due[64];
@@ -186,7 +186,8 @@ static void a_socket_of_the_service_manager_serves_several_connections(void **st
 		ring_clear(&vmm->rings[CURSOR]);
 	}
 	assert_int_equal(daemon_stop(&vmm->daemon, SIGTERM), 0);
-	assert_int_equal(lstat(vmm->daemon.socket_path, &s), 0); /* it is the service manager's */
+	assert_int_equal(lstat(vmm->daemon.socket_path, &s),
+			 0); /* it belongs to the service manager */
 }
 
 static void once_ends_a_daemon_with_a_listening_socket_too(void **state)

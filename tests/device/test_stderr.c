@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Standard error: nobody who reads it, or does not, holds the daemon up; what libraries print comes
- * out within the limits of the log, and the last words of a daemon that ends are not lost.
+ * Standard error: no reader, and no lack of one, delays the daemon; output of libraries is logged
+ * within the limits of the log; and the last output of a daemon that ends is printed.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -63,7 +63,7 @@ static unsigned count_words(const struct vmm *vmm, const char *words)
 
 /* ---- a reader that does not read ---- */
 
-/* A pipe without any room; the end to read from, which has to stay open. */
+/* A full pipe; its read end must stay open. */
 static int full_pipe(int *ret_write_fd)
 {
 	static const char nothing[4096];
@@ -114,7 +114,7 @@ static void an_unread_flood_of_a_library_delays_nothing(void **state)
 	check_nobody_reads(state, debug_2d);
 }
 
-/* ---- what libraries print ---- */
+/* ---- output of libraries ---- */
 
 static void output_of_a_library_is_not_logged_by_default(void **state)
 {
@@ -145,7 +145,7 @@ static void a_flood_of_a_library_is_limited_and_reported(void **state)
 	assert_int_equal(count_words(vmm, "wrong"), n);
 }
 
-/* ---- last words ---- */
+/* ---- last output ---- */
 
 static void check_last_words(void **state, const char *const *args, const char *what, int due)
 {
@@ -205,7 +205,7 @@ static void a_daemon_without_descriptors_0_to_2_opens_its_own(void **state)
 
 /* ---- OpenGL ---- */
 
-/* What libvirglrenderer prints of a shader that names a register file that is none. */
+/* libvirglrenderer's message about a shader that names an unknown register file. */
 #define COMPLAINT "Unknown register file"
 
 /* CREATE_OBJECT of a fragment shader. */

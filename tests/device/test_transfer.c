@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * TRANSFER_TO_HOST_2D, seen on the screen: which bytes of a scattered backing end up in which
- * pixel. The rows of a backing are as wide as the resource, whatever box is transferred, and the
- * offset is that of the box's first pixel (VIRTIO 1.2, 5.7.6.8).
+ * TRANSFER_TO_HOST_2D, seen on the screen: which bytes of a scattered backing become which pixel.
+ * The rows of a backing are as wide as the resource, for any box, and the offset is that of the
+ * box's first pixel (VIRTIO 1.2, 5.7.6.8).
  */
 #include "fixture.h"
 
@@ -65,7 +65,7 @@ static void transfer_beyond_the_backing_is_refused(void **state)
 			RESP_INVALID_PARAMETER);
 	assert_ok(gpu_transfer_2d(vmm, 1, corner, 64 * 32 * 4 - 4));
 
-	/* One byte is missing: the whole does not fit, all but the last pixel does. */
+	/* One byte is missing: the whole does not fit, everything except the last pixel does. */
 	assert_ok(gpu_create_2d(vmm, 2, BGRX, 64, 32));
 	assert_ok(gpu_attach(vmm, 2, &e, 1));
 	assert_response(gpu_transfer_2d(vmm, 2, whole, 0), RESP_INVALID_PARAMETER);
@@ -101,7 +101,7 @@ static void every_format_arrives_as_x8r8g8b8(void **state)
 	}
 }
 
-/* What the screen shows must be @due: the image after the transfers so far. */
+/* The screen must show @due: the image after the transfers so far. */
 static void show(struct vmm *vmm, const struct image *due)
 {
 	assert_ok(gpu_flush(vmm, due->id, image_rect(due)));
@@ -147,8 +147,7 @@ static void the_box_begins_at_the_offset(void **state)
 	struct image i = image_new(vmm, 1, BGRX, 16, 32), due = i;
 	static uint8_t shadow[16 * 32 * 4];
 
-	/* The rows 8 to 11 of the backing go to the rows 20 to 23, the columns 1 to 5 to 9 to 13.
-	 */
+	/* Rows 8 to 11 of the backing become rows 20 to 23, columns 1 to 5 become 9 to 13. */
 	due.bytes = shadow;
 	image_fill(&i, 2);
 	memcpy(shadow, i.bytes, sizeof(shadow));
@@ -160,7 +159,7 @@ static void the_box_begins_at_the_offset(void **state)
 	show(vmm, &due);
 }
 
-/* A backing in pieces of odd sizes, in no order, over all three regions of guest memory. */
+/* A backing in pieces of odd sizes, in random order, over all three regions of guest memory. */
 static void scatter(struct vmm *vmm, struct image *i, uint8_t **pieces,
 		    struct virtio_gpu_mem_entry *entries, const uint32_t *sizes, uint32_t count)
 {
@@ -246,7 +245,7 @@ static void empty_entries_do_no_harm(void **state)
 	memcpy(memory_at(&vmm->memory, gpa, 256), shadow, 256);
 	assert_ok(gpu_create_2d(vmm, 1, BGRX, 8, 8));
 	if (gpu_attach(vmm, 1, e, 3) != RESP_OK)
-		return; /* to refuse it is as good */
+		return; /* refusing it is accepted too */
 	assert_ok(image_transfer(vmm, &i, image_rect(&i)));
 	assert_ok(gpu_set_scanout(vmm, 0, 1, image_rect(&i)));
 	show(vmm, &i);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Things that happen in the middle of other things. A daemon with one loop does a little at a time
- * and keeps the rest for later: commands of a long batch, questions to the display, half a frame.
- * Whatever ends or replaces what they are about (a stop, a reset, the VMM's death, memory that
- * goes, another display) must end them too. Each kind of unfinished business meets each kind of
- * event, and after that they meet in random order; a sanitizer's build sees what nobody else does.
+ * Events in the middle of operations. A daemon with one loop does a little at a time and keeps the
+ * rest for later: commands of a long batch, display requests, half a frame. A stop, a reset, the
+ * end of the front-end, removed memory or another display must end these too. Each kind of
+ * unfinished operation meets each kind of event, and then they meet in random order; a sanitizer's
+ * build finds faults that have no other effect.
  */
 #include "fixture.h"
 
@@ -20,7 +20,7 @@ struct turmoil {
 	unsigned hot; /* the region of the backing */
 };
 
-/* ---- unfinished business ---- */
+/* ---- unfinished operations ---- */
 
 static void submit_transfer(struct turmoil *t)
 {
@@ -192,7 +192,7 @@ static bool ring_is_idle(struct vmm *vmm, const void *arg)
 	return r->used_idx == r->avail_idx;
 }
 
-/* Everything that was asked has been answered, and the screen shows the image. */
+/* Every command has been answered, and the screen shows the image. */
 static void settle(struct turmoil *t)
 {
 	struct vmm *vmm = t->vmm;
@@ -214,7 +214,7 @@ static void show(struct turmoil *t, uint32_t seed)
 	struct vmm *vmm = t->vmm;
 	struct virtio_gpu_mem_entry e = { t->image.gpa, SIDE * SIDE * 4, 0 };
 
-	/* Reset or not: it is there, or it can be made. */
+	/* Reset or not: it exists, or it can be created. */
 	if (gpu_create_2d(vmm, 1, BGRX, SIDE, SIDE) == RESP_OK) {
 		assert_ok(gpu_attach(vmm, 1, &e, 1));
 		assert_ok(gpu_set_scanout(vmm, 0, 1, image_rect(&t->image)));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * vhost-user messages, good ones and bad ones. A VMM that breaks the protocol loses its session,
- * or hears a non-zero answer where it asked for one; the daemon itself is there for the next
- * connection, with as many open descriptors as before.
+ * Valid and invalid vhost-user messages. A front-end that breaks the protocol loses its session, or
+ * gets a non-zero reply if it asked for one. The daemon serves the next connection, with as many
+ * open descriptors as before.
  */
 #include "fixture.h"
 
@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A session that has agreed on protocol features and has no more than that. */
+/* A session that has negotiated protocol features, and nothing more. */
 static struct vmm *realized(void **state)
 {
 	struct vmm *vmm = *state;
@@ -38,7 +38,7 @@ static void assert_serves_the_next_session(struct vmm *vmm)
 	assert_alive(vmm);
 }
 
-/* ---- messages out of form ---- */
+/* ---- malformed messages ---- */
 
 static void bad_version_flags_end_the_session(void **state)
 {
@@ -97,7 +97,7 @@ static void wrong_payload_sizes_end_the_session(void **state)
 		send(vmm->socket, &h, sizeof(h), MSG_NOSIGNAL);
 		send(vmm->socket, zeros, h.size < sizeof(zeros) ? h.size : sizeof(zeros),
 		     MSG_NOSIGNAL);
-		/* Refused in words is good too, for a size that could be read. */
+		/* A refusal is accepted too, for a size that could be read. */
 		if (h.size <= sizeof(zeros) &&
 		    vhost_recv(vmm, bad[i].request, &value, sizeof(value), NULL)) {
 			if (value == 0)
@@ -149,8 +149,8 @@ static void a_queue_beyond_the_second_is_refused(void **state)
 }
 
 /*
- * Sizes and addresses of rings are the guest's words in the VMM's mouth: it is not the session's
- * fault if they are nonsense. They may be refused, or the ring may stand still; it may not run.
+ * The front-end passes on the guest's sizes and addresses of rings, so it is not at fault if they
+ * are invalid. They may be refused, or the ring may be stopped; it must not run.
  */
 static void enable(struct vmm *vmm, uint32_t index)
 {
@@ -396,7 +396,7 @@ static void a_message_may_come_byte_by_byte(void **state)
 	m.value = vmm->features;
 	for (size_t i = 0; i < sizeof(m); i++) {
 		assert_int_equal(send(vmm->socket, (uint8_t *)&m + i, 1, MSG_NOSIGNAL), 1);
-		usleep(200); /* so that they really come one by one */
+		usleep(200); /* so that they really arrive one by one */
 	}
 	assert_true(vhost_recv(vmm, VHOST_USER_SET_FEATURES, &value, sizeof(value), NULL));
 	assert_int_equal(value, 0);

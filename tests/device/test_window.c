@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Host blobs in the front-end's window: what is offered to whom, what a guest sees through it, what
- * is refused, and what it costs. The renderer is the one that does nothing: each host blob of its
- * is a memfd. What goes wrong on the way: test_window_states.
+ * Host blobs in the front-end's window: who is offered one, what a guest sees through it, what is
+ * refused, and what is charged. The null renderer is used: each of its host blobs is a memfd.
+ * test_window_states has the errors.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -34,7 +34,7 @@ static struct vmm *boot(void **state)
 	return vmm;
 }
 
-/* ---- who gets a window ---- */
+/* ---- front-ends with a window ---- */
 
 static uint32_t read_alignment(struct vmm *vmm)
 {
@@ -66,7 +66,7 @@ static void a_window_is_offered_with_a_capset_that_needs_it(void **state)
 	assert_false(vmm->offered & BIT64(F_BLOB_ALIGNMENT));
 }
 
-/* QEMU 11.1's vhost-user-gpu-pci takes the feature, and has no window. */
+/* QEMU 11.1's vhost-user-gpu-pci accepts the feature, and has no window. */
 static void a_front_end_that_sends_no_get_shmem_config_has_no_window(void **state)
 {
 	struct vmm *vmm = boot_with(state, &vmm_qemu_11_1, NULL, NULL);
@@ -91,7 +91,7 @@ static void get_shmem_config_can_be_sent_again(void **state)
 	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED);
 }
 
-/* ---- what a guest does ---- */
+/* ---- a guest's commands ---- */
 
 static void a_blob_is_seen_through_the_window(void **state)
 {
@@ -105,7 +105,7 @@ static void a_blob_is_seen_through_the_window(void **state)
 	assert_int_equal(window_find(vmm, WINDOW - 1)->size, PAGE);
 	window_poke(vmm, 18 * PAGE, 0x42);
 	assert_int_equal(window_peek(vmm, WINDOW - 1), 0);
-	/* The same memory is there when it is mapped again, elsewhere. */
+	/* The same memory is visible when it is mapped again, elsewhere. */
 	assert_ok(gpu_unmap_blob(vmm, 1));
 	assert_null(window_find(vmm, 16 * PAGE));
 	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED);
@@ -123,7 +123,7 @@ static void a_blob_is_seen_through_the_window(void **state)
 	assert_int_equal(vmm->window.n_unmaps, 3);
 }
 
-/* An answer to a map says nothing; one barrier does for all that were under way. */
+/* A reply to a map proves nothing; one barrier is enough for all maps in flight. */
 static void a_guest_is_answered_after_the_barrier(void **state)
 {
 	enum { MAPS = 8 };
@@ -166,7 +166,7 @@ static void thousands_of_maps_come_and_go(void **state)
 	assert_int_equal(vmm->window.count, 0);
 }
 
-/* QEMU 11.1 ends at 512 regions of memory. */
+/* QEMU 11.1 aborts at 512 regions of memory. */
 static void maps_are_limited(void **state)
 {
 	enum { MOST = 448 };
@@ -209,12 +209,12 @@ static void invalid_maps_are_refused(void **state)
 	assert_response(gpu_map_blob(vmm, 3, 0), RESP_INVALID_RESOURCE_ID);
 	assert_response(gpu_unmap_blob(vmm, 3), RESP_INVALID_RESOURCE_ID);
 	assert_int_equal(vmm->window.n_maps, 0);
-	/* Two in one place, by a page, from either side; and one in two places. */
+	/* Two overlap by a page, from either side; and one blob in two places. */
 	assert_response(gpu_map_blob(vmm, 1, 4 * PAGE), MAPPED);
 	for (uint64_t at = 3; at < 6; at++)
 		assert_response(gpu_map_blob(vmm, 2, at * PAGE), RESP_INVALID_PARAMETER);
 	assert_response(gpu_map_blob(vmm, 1, 8 * PAGE), RESP_INVALID_PARAMETER);
-	assert_response(gpu_map_blob(vmm, 1, 4 * PAGE), MAPPED); /* it is so already */
+	assert_response(gpu_map_blob(vmm, 1, 4 * PAGE), MAPPED); /* it is mapped there already */
 	assert_int_equal(vmm->window.n_maps, 1);
 	assert_response(gpu_map_blob(vmm, 2, 6 * PAGE), MAPPED);
 }
@@ -227,7 +227,7 @@ static void blobs_that_cannot_be_mapped_are_refused(void **state)
 			       .blob_mem = VIRTIO_GPU_BLOB_MEM_HOST3D,
 			       .size = PAGE };
 
-	assert_ok(gpu_create_blob(vmm, args, NULL, 0)); /* not said to be mapped */
+	assert_ok(gpu_create_blob(vmm, args, NULL, 0)); /* not created as mappable */
 	assert_response(gpu_map_blob(vmm, 1, 0), RESP_UNSPEC);
 	assert_ok(gpu_unref(vmm, 1));
 	blob_new(vmm, 1, PAGE, NULL); /* of the guest's own memory */
@@ -299,7 +299,7 @@ static void host_blobs_count_as_memory(void **state)
 	}
 }
 
-/* A guest that knows of it is held to it. */
+/* A guest that accepted the feature must keep to it. */
 static void blobs_must_be_aligned_if_the_feature_is_accepted(void **state)
 {
 	const char *const args[] = { VMM_BLOB_ARGS, NULL };
@@ -311,7 +311,7 @@ static void blobs_must_be_aligned_if_the_feature_is_accepted(void **state)
 	assert_ok(gpu_create_host_blob(vmm, 1, 1, PAGE));
 }
 
-/* ---- own memory that comes back ---- */
+/* ---- our own memory that comes back ---- */
 
 /* gfxstream's library maps its own. */
 static bool is_mapped_by_us(struct vmm *vmm)
@@ -327,7 +327,8 @@ static void a_map_sent_back_as_memory_is_refused_while_the_rings_run(void **stat
 	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED);
 	vmm_serve(vmm, 0);
 	assert_int_equal(vmm->window.n_refused_regions, 1);
-	/* A start takes them, into no table of ours; and gives them back one by one. */
+	/* A start accepts them, without adding them to our table, and a later one removes them one
+	 * by one. */
 	vmm_stop(vmm);
 	vmm_start(vmm);
 	assert_true(window_find(vmm, 0)->is_known);
@@ -339,7 +340,7 @@ static void a_map_sent_back_as_memory_is_refused_while_the_rings_run(void **stat
 	assert_alive(vmm);
 }
 
-/* Without slots for memory it is the whole table that comes. */
+/* Without memory slots the whole table is sent. */
 static void a_memory_table_may_contain_maps(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -377,7 +378,7 @@ static void poke_pixel(struct vmm *vmm, uint64_t offset, uint32_t rgb)
 		window_poke(vmm, offset + i, (uint8_t)(rgb >> 8 * i));
 }
 
-/* What the guest has written through the window; the display has a copy of it. */
+/* Pixels that the guest wrote through the window; the display has a copy. */
 static void a_host_blob_is_shown_as_pixels(void **state)
 {
 	enum { W = 70, H = 50, STRIDE = 320, OFFSET = 4 * STRIDE };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What goes wrong between a map and its answer: the front-end answers late, in pieces, with no, or
- * never; it hangs up; the rings stop, the guest is reset, or takes away what is being mapped. The
- * guest is answered every time, and no part of the window is used twice. What works:
- * test_window.c; each state by itself: tests/unit/test_shmem.c.
+ * Errors between a map and its reply: the front-end replies late, in pieces, with a refusal, or
+ * never; it hangs up; the rings stop; the guest is reset, or destroys what is being mapped. The
+ * guest is answered every time, and no part of the window is used twice. Successes: test_window.c;
+ * single states: tests/unit/test_shmem.c.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -19,7 +19,7 @@ static const uint32_t map_request = VHOST_USER_BACKEND_SHMEM_MAP;
 static const uint32_t unmap_request = VHOST_USER_BACKEND_SHMEM_UNMAP;
 static const uint32_t barrier_request = VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP;
 
-/* With a context, and a blob of a page for each id up to 4. */
+/* A context, and a blob of a page for each id up to 4. */
 static struct vmm *boot(void **state)
 {
 	const char *const args[] = { VMM_BLOB_ARGS, "--headless", NULL };
@@ -40,7 +40,7 @@ static struct chain *submit_unref(struct vmm *vmm, uint32_t id)
 	return gpu_submit(vmm, CONTROL, &c, sizeof(c), sizeof(c.hdr), NULL, 0);
 }
 
-/* Blob @id's map at @offset is on its way: the front-end has the request @request in its hands. */
+/* Starts the map of blob @id at @offset: the front-end has received request @request. */
 static struct chain *map_until(struct vmm *vmm, uint32_t id, uint64_t offset, uint32_t request)
 {
 	struct chain *c = gpu_submit_map(vmm, id, offset);
@@ -55,7 +55,7 @@ static struct chain *map_until(struct vmm *vmm, uint32_t id, uint64_t offset, ui
 	return c;
 }
 
-/* The same for the end of a map, by @c. */
+/* The same for an unmap, by @c. */
 static void unmap_until_held(struct vmm *vmm)
 {
 	vmm->window.on_unmap = WINDOW_HOLD;
@@ -150,7 +150,7 @@ static void a_map_without_a_reply_fails(void **state)
 	assert_answered(vmm, next, RESP_UNSPEC);
 	assert_response(gpu_map_blob(vmm, 3, 2 * PAGE), RESP_UNSPEC);
 	assert_alive(vmm);
-	/* It comes after all: what nobody wants is unmapped, and then all is well. */
+	/* The map succeeds late: it is unmapped, and then everything works. */
 	window_answer_held(vmm);
 	while (vmm->window.n_unmaps == 0)
 		vmm_serve(vmm, vmm->timeout_ms);
@@ -278,7 +278,7 @@ static void a_reset_drops_all_maps_without_a_message(void **state)
 	assert_int_equal(window_peek(vmm, 0), 0);
 }
 
-/* Carried out before the reset, which dropped it then; nobody can tell. */
+/* Carried out before the reset, which dropped it then; the daemon cannot tell. */
 static void a_map_in_flight_over_a_reset_is_unmapped_afterwards(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -292,7 +292,7 @@ static void a_map_in_flight_over_a_reset_is_unmapped_afterwards(void **state)
 	assert_int_equal(vmm->window.count, 1);
 }
 
-/* With and without an answer before the next start. */
+/* With and without a reply before the next start. */
 static void a_map_that_succeeds_after_a_reset_is_unmapped(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -302,7 +302,8 @@ static void a_map_that_succeeds_after_a_reset_is_unmapped(void **state)
 
 		gpu_submit_map(vmm, 1, 0);
 		ring_kick(&vmm->rings[CONTROL]);
-		assert_int_equal(poll(&p, 1, vmm->timeout_ms), 1); /* it is there, and not read */
+		assert_int_equal(poll(&p, 1, vmm->timeout_ms),
+				 1); /* the reply is there, and not read */
 		vmm_reset(vmm);
 		vmm->window.on_map = round == 0 ? WINDOW_ANSWER : WINDOW_HOLD;
 		assert_true(window_serve(vmm));
@@ -334,7 +335,7 @@ static void an_unmap_in_flight_over_a_reset_is_dropped(void **state)
 	assert_int_equal(vmm->window.n_unmaps, 1);
 }
 
-/* Each waits with a descriptor of its own, beside those of the blobs. */
+/* Each pending map holds its own descriptor, in addition to those of the blobs. */
 static void all_allowed_maps_can_be_pending_at_once(void **state)
 {
 	enum { MOST = 448 };
@@ -349,7 +350,7 @@ static void all_allowed_maps_can_be_pending_at_once(void **state)
 	assert_ok(gpu_ctx_create(vmm, 1, VMM_BLOB_CAPSET));
 	for (uint32_t i = 0; i < MOST; i++)
 		assert_ok(gpu_create_host_blob(vmm, 1, i + 1, PAGE));
-	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED); /* what is made once is made */
+	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED); /* a blob is created once */
 	assert_ok(gpu_unmap_blob(vmm, 1));
 	unsigned before = daemon_count_fds(&vmm->daemon);
 
@@ -357,7 +358,7 @@ static void all_allowed_maps_can_be_pending_at_once(void **state)
 	for (uint32_t i = 1; i < MOST; i++)
 		chains[i] = gpu_submit_map(vmm, i + 1, i * PAGE);
 	ring_kick(&vmm->rings[CONTROL]);
-	assert_waits(vmm, chains[MOST - 1]); /* all before it were seen */
+	assert_waits(vmm, chains[MOST - 1]); /* all before it were handled */
 	assert_int_equal(daemon_count_fds(&vmm->daemon), before + MOST - 1);
 	window_answer_held(vmm);
 	for (uint32_t i = 0; i < MOST; i++)
@@ -366,7 +367,7 @@ static void all_allowed_maps_can_be_pending_at_once(void **state)
 	assert_int_equal(daemon_count_fds(&vmm->daemon), before);
 }
 
-/* ---- what is mapped goes ---- */
+/* ---- mapped objects that are destroyed ---- */
 
 static void an_unref_waits_for_the_map_and_then_unmaps(void **state)
 {
@@ -427,7 +428,7 @@ static void a_context_can_be_destroyed_while_its_blob_is_being_mapped(void **sta
 	assert_int_equal(vmm->window.count, 0);
 }
 
-/* A fence of a map is passed when it is mapped. */
+/* The fence of a map completes when it is mapped. */
 static void fences_wait_for_the_map(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -441,7 +442,7 @@ static void fences_wait_for_the_map(void **state)
 	assert_ok(gpu_unref(vmm, 1));
 }
 
-/* ---- front-ends that go ---- */
+/* ---- front-ends that disconnect ---- */
 
 static void a_front_end_that_disconnects_leaves_nothing(void **state)
 {

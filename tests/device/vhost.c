@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The vhost-user socket, front-end side.
- *
- * A reply is awaited with nothing else being served, because that is what QEMU does under its big
- * lock; the time-out of vhost_recv is thus the test for "the daemon never blocks". Replies are
- * held to the letter: the request's number, flags exactly 5 (version 1, reply), the due size.
- *
- * Which messages ask for an acknowledgement is the profile's business (vmm.c): 7.2 asks on the
- * memory messages only, 10.0 on SET_VRING_ENABLE too, 11.1 also on the messages with eventfds.
+ * The front-end's side of the vhost-user socket. While it waits for a reply it serves nothing else,
+ * because QEMU does the same under its big lock; so the time-out of vhost_recv tests that the
+ * daemon never blocks. Replies are checked strictly: the request's number, flags exactly 5 (version
+ * 1, reply), the expected size. The profile (vmm.c) decides which messages ask for an
+ * acknowledgement: 7.2 asks on the memory messages only, 10.0 also on SET_VRING_ENABLE, 11.1 also
+ * on the messages with eventfds.
  */
 #include "vmm.h"
 
@@ -121,7 +119,7 @@ bool vhost_is_refused(struct vmm *vmm, uint32_t request, const void *payload, si
 
 	if (!vhost_send(vmm, request, acked ? VHOST_USER_NEED_REPLY : 0, payload, size, fds, count))
 		return true;
-	/* Without acknowledgements all that can be seen is whether the session goes on. */
+	/* Without acknowledgements only the end of the session can be seen. */
 	if (!acked && !vhost_send(vmm, asked, 0, NULL, 0, NULL, 0))
 		return true;
 	return !vhost_recv(vmm, asked, &value, sizeof(value), NULL) || (acked && value != 0);
@@ -160,7 +158,7 @@ bool vhost_get_config(struct vmm *vmm, uint32_t offset, uint32_t size, void *dat
 	return true;
 }
 
-/* A region counts from its acknowledgement on; without that, from the next reply on. */
+/* A region is valid from its acknowledgement on; without that, from the next reply on. */
 static void send_region(struct vmm *vmm, uint32_t request, const struct vhost_user_mem_reg *m,
 			int fd)
 {
@@ -208,7 +206,7 @@ static void send_mem_table(struct vmm *vmm)
 		vmm_fail("SET_MEM_TABLE was refused");
 }
 
-/* With memory slots only what is new, without them all of it, every time. */
+/* With memory slots only new regions, without them the whole table, every time. */
 void vhost_send_memory(struct vmm *vmm)
 {
 	if (!(vmm->protocol & BIT64(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))) {
@@ -249,7 +247,7 @@ void vhost_start_ring(struct vmm *vmm, unsigned index)
 		.desc = memory_user_addr(&vmm->memory, r->desc_gpa),
 		.used = memory_user_addr(&vmm->memory, r->used_gpa),
 		.avail = memory_user_addr(&vmm->memory, r->avail_gpa),
-		.log = r->used_gpa, /* QEMU fills it in; flags say that it does not count */
+		.log = r->used_gpa, /* QEMU fills it in; flags say that it is not used */
 	};
 
 	set_ring_state(vmm, VHOST_USER_SET_VRING_NUM, index, r->size, false);

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The machine: what a VMM says to a GPU daemon when a device is created, when the guest's driver
- * is ready, at `stop` and `cont`, at a reset and at the end; message by message in the order in
- * which QEMU 7.2, 10.0 and 11.1 say it (they differ in what they acknowledge and in the order of
- * the goodbyes, which is all that a profile holds).
- *
- * vmm_wait() is the only place where the two rings and the display are served. It polls every
- * descriptor that can bring news, the daemon's end and the session's end among them, so that a
- * daemon which died is reported as such and not as a time-out.
+ * The machine: the messages of a front-end to a GPU daemon when a device is created, when the
+ * guest's driver is ready, at `stop` and `cont`, at a reset and at the end, in the order in which
+ * QEMU 7.2, 10.0 and 11.1 send them. (These differ only in what they acknowledge and in the order
+ * of the last messages; a profile holds these differences.) Only vmm_wait() serves the two rings
+ * and the display. It polls every descriptor, including the ends of the daemon and of the session,
+ * so the end of a daemon is reported as such and not as a time-out.
  */
 #include "vmm.h"
 
@@ -149,7 +147,8 @@ int vmm_default_timeout_ms(void)
 
 /* ---- life ---- */
 
-/* Has a shell tell its own pid, which will be the daemon's. The listening descriptor. */
+/* Runs a shell that prints its own pid, which becomes the daemon's. Returns the listening
+ * descriptor. */
 static int activate_socket(struct daemon *d)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -220,7 +219,7 @@ static void start_daemon(struct vmm *vmm)
 		close(pair[1]);
 }
 
-/* $VMM_PROFILE runs a whole test program as another VMM. */
+/* $VMM_PROFILE runs a whole test program as another front-end. */
 static const struct vmm_profile *default_profile(void)
 {
 	static const struct {
@@ -311,7 +310,7 @@ void vmm_disconnect(struct vmm *vmm)
 	for (unsigned i = 0; i < vmm->memory.count; i++)
 		vmm->memory.regions[i].is_known = false;
 	vmm->rings[CONTROL].is_running = vmm->rings[CURSOR].is_running = false;
-	/* What was still under way is read and checked; then the daemon has to hang up. */
+	/* Pending chains are read and checked; then the daemon must hang up. */
 	vmm->display.is_paused = false;
 	vmm_drain_display(vmm);
 }
@@ -387,7 +386,7 @@ void vmm_open_display(struct vmm *vmm)
 
 static void set_features(struct vmm *vmm)
 {
-	/* QEMU does not mask these three with what was offered, and it hands bit 30 back. */
+	/* QEMU does not mask these three with the offered features, and it returns bit 30. */
 	vmm->features = vmm->offered | BIT64(VIRTIO_RING_F_INDIRECT_DESC) |
 			BIT64(VIRTIO_RING_F_EVENT_IDX) | BIT64(VIRTIO_F_RING_RESET);
 	vmm->features |= vmm->options.features_on;
@@ -439,7 +438,7 @@ void vmm_reset(struct vmm *vmm)
 	reset_device(vmm);
 	ring_clear(&vmm->rings[CONTROL]);
 	ring_clear(&vmm->rings[CURSOR]);
-	reset_device(vmm); /* QEMU says it two or three times a reboot */
+	reset_device(vmm); /* QEMU sends it two or three times during a reboot */
 }
 
 struct vmm *vmm_boot(const struct vmm_options *options)

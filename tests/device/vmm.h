@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A fake VMM: guest memory, the driver's side of two virtqueues, a vhost-user front-end and the
- * far end of the display socket, in one process beside the real daemon binary.
- *
- * It behaves as QEMU does, also where that hurts the daemon: while it waits for a reply on the
- * vhost-user socket it reads nothing else, because QEMU then holds its big lock. A daemon that
- * blocks on the display socket therefore hangs here as it would hang a virtual machine.
- *
- * Everything waits with poll() and gives up after vmm->timeout_ms; what was awaited is then said
- * through vmm_on_failure, which tests point at cmocka and programs leave alone (message, exit 1).
+ * A fake front-end: guest memory, the driver's side of two virtqueues, a vhost-user front-end and
+ * the far end of the display socket, in one process beside the real daemon binary. It behaves like
+ * QEMU, also where that is hard for the daemon: while it waits for a reply on the vhost-user socket
+ * it reads nothing else, because QEMU then holds its big lock. So a daemon that blocks on the
+ * display socket hangs here as it would hang a virtual machine. Every wait uses poll() and ends
+ * after vmm->timeout_ms. A failure is reported through vmm_on_failure, which tests connect to
+ * cmocka; other programs print it and exit with status 1.
  */
 #pragma once
 
@@ -24,7 +22,7 @@ struct vmm;
 
 /* ---- failure and time (vmm.c) ---- */
 
-/* Called with the finished sentence; must not return. */
+/* Called with the complete sentence; must not return. */
 extern void (*vmm_on_failure)(const char *text);
 _Noreturn void vmm_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int64_t vmm_now_ms(void);
@@ -48,12 +46,12 @@ const char *vmm_renderer(const char *usual);
 struct daemon {
 	pid_t pid;
 	int pidfd;
-	int out_fd, err_fd; /* memfds that hold what it printed; err_fd may be given, if > 0 */
-	/* Called in its process just before the program is run; may be NULL. */
+	int out_fd, err_fd; /* memfds with its output; err_fd may be given, if > 0 */
+	/* Called in the daemon's process just before the program is run; may be NULL. */
 	void (*before_exec)(void);
-	pid_t guardian; /* kills it when this process is gone */
+	pid_t guardian; /* ends the daemon when this process has ended */
 	int guard_fd;
-	char script[128]; /* of a shell that then becomes the daemon; empty: there is none */
+	char script[128]; /* the pid of a shell that becomes the daemon; empty: none */
 	char dir[64];     /* private, removed at the end */
 	char socket_path[96];
 };
@@ -62,22 +60,22 @@ struct daemon {
  */
 void daemon_start(struct daemon *d, const char *const *args, int keep_fd);
 void daemon_make_dir(struct daemon *d); /* fills dir and socket_path; daemon_finish removes them */
-/* What a failure says to a person: one line, after whatever log lines, from the program. NULL if
- * it says anything else. */
+/* The one line that tells a user about a failure, without log lines before it. NULL if the daemon
+ * printed anything else. */
 const char *daemon_sentence(const char *text);
 /* Exit status, 128 + signal, or -1 if it still runs after @ms. */
 int daemon_wait(struct daemon *d, int ms);
-/* Sends @signal and waits; kills at the time-out and then returns -1. */
+/* Sends @signal and waits; kills the daemon at the time-out and then returns -1. */
 int daemon_stop(struct daemon *d, int signal);
 void daemon_finish(struct daemon *d);
-char *daemon_text(int fd); /* what was printed so far, heap */
+char *daemon_text(int fd); /* its output so far, heap */
 unsigned daemon_count_fds(const struct daemon *d);
 unsigned daemon_count_threads(const struct daemon *d);
 unsigned daemon_count_mappings(const struct daemon *d);
 /* Whether the daemon maps the file that @fd is open on. */
 bool daemon_maps_file(const struct daemon *d, int fd);
 long daemon_rss_kib(const struct daemon *d);
-long daemon_size_kib(const struct daemon *d);   /* of its address space */
+long daemon_size_kib(const struct daemon *d);   /* size of its address space */
 bool daemon_has_filter(const struct daemon *d); /* of system calls */
 bool daemon_has_sanitizer(const struct daemon *d);
 int daemon_connect(struct daemon *d); /* waits until it listens */
@@ -88,9 +86,9 @@ int daemon_connect(struct daemon *d); /* waits until it listens */
 struct guest_region {
 	struct vhost_user_memory_region wire;
 	int fd;
-	uint8_t *host;      /* where gpa lies in this process */
-	uint64_t allocated; /* bytes given out from the start of the region */
-	bool is_known;      /* the daemon was told */
+	uint8_t *host;      /* the address of gpa in this process */
+	uint64_t allocated; /* bytes allocated from the start of the region */
+	bool is_known;      /* the daemon knows the region */
 };
 
 struct guest_memory {
@@ -98,12 +96,12 @@ struct guest_memory {
 	unsigned count;
 };
 
-/* Below 1 MiB, the big one, above 4 GiB: two of them in one file, all with non-zero mmap offsets
- * but the first. */
+/* Below 1 MiB, the main one, above 4 GiB: two of them are in one file, and all except the first
+ * have an mmap offset. */
 enum { MEMORY_LOW, MEMORY_MAIN, MEMORY_HIGH };
 void memory_init(struct guest_memory *m);
 void memory_finish(struct guest_memory *m);
-/* Creates a region in a file of its own, unknown to the daemon yet; returns its index. */
+/* Creates a region in its own file, unknown to the daemon; returns its index. */
 unsigned memory_add(struct guest_memory *m, uint64_t gpa, uint64_t size, uint64_t mmap_offset);
 void memory_remove(struct guest_memory *m, unsigned index); /* later indices move down */
 uint64_t memory_alloc(struct guest_memory *m, unsigned region, uint64_t size, uint64_t align);
@@ -139,30 +137,30 @@ struct ring {
 	unsigned index, size;
 	bool uses_event_idx, uses_indirect;
 	bool is_running;
-	struct vring vring; /* in guest memory: tests may write lies into it */
+	struct vring vring; /* in guest memory: tests may write invalid values into it */
 	uint64_t desc_gpa, avail_gpa, used_gpa, slots_gpa;
 	int kick_fd, call_fd, error_fd;
 	uint16_t avail_idx, kicked_idx, used_idx, base;
 	uint16_t free_head, free_count;
-	uint16_t next[RING_MAX]; /* our own links: the table is the guest's */
+	uint16_t next[RING_MAX]; /* our own links, because the guest can change the table */
 	struct chain chains[RING_MAX];
 	uint64_t interrupts; /* sum of what call_fd counted */
 	uint64_t kicks;
-	bool exposes_on_kick; /* the device sees new chains at the next kick, all at once */
-	bool takes_any_head;  /* a lie is in the ring: used entries are not checked */
+	bool exposes_on_kick; /* new chains become visible at the next kick, all at once */
+	bool takes_any_head;  /* the ring has invalid values: used entries are not checked */
 };
 
 void ring_init(struct ring *r, struct vmm *vmm, unsigned index, unsigned size);
 void ring_finish(struct ring *r);
 void ring_clear(struct ring *r);                             /* what a driver does after a reset */
 uint16_t ring_reserve(struct ring *r, unsigned descriptors); /* linked in r->next, not filled */
-void ring_expose(struct ring *r, uint16_t head);             /* into the avail ring, as in flight */
-void ring_expose_raw(struct ring *r, uint16_t value);        /* any number, no bookkeeping */
+void ring_expose(struct ring *r, uint16_t head); /* puts it into the avail ring, as in flight */
+void ring_expose_raw(struct ring *r, uint16_t value); /* any head, without bookkeeping */
 struct chain *ring_add(struct ring *r, const struct guest_buf *bufs, unsigned count);
-void ring_kick(struct ring *r); /* if the device wants it */
+void ring_kick(struct ring *r); /* kicks if the device wants it */
 void ring_kick_always(struct ring *r);
-void ring_release(struct ring *r, struct chain *c); /* its slot and descriptors are free again */
-void ring_collect(struct ring *r);                  /* takes what is in the used ring, checks it */
+void ring_release(struct ring *r, struct chain *c); /* frees its slot and descriptors */
+void ring_collect(struct ring *r); /* takes and checks the entries of the used ring */
 void ring_read_interrupt(struct ring *r);
 struct guest_buf ring_slot(struct ring *r, uint16_t head, uint32_t offset, uint32_t len,
 			   bool is_written);
@@ -184,7 +182,7 @@ struct display_surface {
 	bool has_dmabuf;
 	int dmabuf_fd;
 	struct display_dmabuf_scanout2 dmabuf;
-	unsigned dmabuf_pending; /* DMABUF_UPDATEs without an answer */
+	unsigned dmabuf_pending; /* DMABUF_UPDATEs without a reply */
 };
 
 struct display_cursor {
@@ -195,7 +193,7 @@ struct display_cursor {
 
 struct display {
 	int fd;
-	bool is_paused;             /* QEMU's main loop does not come round */
+	bool is_paused;             /* the display does not read */
 	bool is_silent_on_features; /* not even GET_PROTOCOL_FEATURES is answered */
 	enum display_answer on_info, on_edid, on_dmabuf;
 	uint64_t features, acked;
@@ -222,7 +220,7 @@ struct display {
 };
 
 void display_init(struct display *d);
-void display_open(struct display *d, int fd); /* takes; a new socket knows no scanout */
+void display_open(struct display *d, int fd); /* takes @fd; a new socket has no scanout */
 void display_close(struct display *d);
 void display_finish(struct display *d);
 /* Reads what is there; a message that would crash or confuse QEMU is a failure. False at EOF. */
@@ -230,23 +228,23 @@ bool display_serve(struct display *d);
 void display_answer_held(struct display *d); /* all, in order */
 void display_reply(struct display *d, uint32_t request, const void *payload, uint32_t size);
 const struct display_message *display_last(const struct display *d, uint32_t request);
-void display_forget(struct display *d); /* the log and the counts, not the surfaces */
+void display_forget(struct display *d); /* clears the log and the counts, not the surfaces */
 const char *display_name(uint32_t request);
 
 /* ---- the vhost-user socket (vhost.c) ---- */
 
-/* False when the daemon has closed the session. Descriptors stay the caller's. */
+/* False when the daemon has closed the session. The caller keeps the descriptors. */
 bool vhost_send(struct vmm *vmm, uint32_t request, uint32_t flags, const void *payload, size_t size,
 		const int *fds, unsigned count);
 /* Reads one reply and checks its header. False at EOF. @ret_size may be NULL: then exactly @size.
  */
 bool vhost_recv(struct vmm *vmm, uint32_t request, void *payload, size_t size, size_t *ret_size);
 uint64_t vhost_get_u64(struct vmm *vmm, uint32_t request);
-/* Sends, with NEED_REPLY if @acked and REPLY_ACK was agreed, and fails unless the answer is 0. */
+/* Sends, with NEED_REPLY if @acked and REPLY_ACK was negotiated, and fails unless the reply is 0.
+ */
 void vhost_set(struct vmm *vmm, uint32_t request, const void *payload, size_t size, int fd,
 	       bool acked);
-/* True if a request with NEED_REPLY is answered by a non-zero value or by the end of the session.
- */
+/* True if a request with NEED_REPLY gets a non-zero reply or ends the session. */
 bool vhost_is_refused(struct vmm *vmm, uint32_t request, const void *payload, size_t size,
 		      const int *fds, unsigned count);
 bool vhost_is_closed(struct vmm *vmm, int ms); /* waits for EOF */
@@ -275,7 +273,7 @@ enum window_answer {
 struct window_map {
 	uint64_t offset, size;
 	int fd;
-	bool is_known; /* the daemon was told of it as a region of memory, and took it */
+	bool is_known; /* the daemon got it as a memory region, and accepted it */
 };
 
 struct window {
@@ -284,32 +282,32 @@ struct window {
 	unsigned count;
 	enum window_answer on_map, on_unmap, on_barrier;
 	uint64_t n_maps, n_unmaps, n_barriers; /* that came */
-	unsigned n_refused_regions;            /* of the regions that it was told while rings run */
-	bool hides_regions;                    /* it is not told of any */
+	unsigned n_refused_regions;            /* of the regions that were sent while rings run */
+	bool hides_regions;                    /* no regions are sent */
 	struct vhost_user_header held;
 	uint64_t held_value;
 	bool has_held;
 };
 
-/* GET_SHMEM_CONFIG, and from then on what comes over the back-end channel is answered. */
+/* Sends GET_SHMEM_CONFIG; from then on requests on the back-end channel are answered. */
 void window_ask(struct vmm *vmm);
-/* One request that is there. False at EOF. */
+/* Handles one available request. False at EOF. */
 bool window_serve(struct vmm *vmm);
-void window_answer_held(struct vmm *vmm); /* waits until one is held */
+void window_answer_held(struct vmm *vmm); /* waits until a request is held */
 void window_wait_held(struct vmm *vmm, uint32_t request);
-/* The map that holds the byte at @offset; NULL if there is none. */
+/* The map that contains the byte at @offset; NULL if there is none. */
 struct window_map *window_find(struct vmm *vmm, uint64_t offset);
-/* A byte in the guest's eyes. */
+/* A byte as the guest sees it. */
 uint8_t window_peek(struct vmm *vmm, uint64_t offset);
 void window_poke(struct vmm *vmm, uint64_t offset, uint8_t value);
-/* ADD_MEM_REG or REM_MEM_REG of what is mapped there. False: refused. */
+/* Sends ADD_MEM_REG or REM_MEM_REG for what is mapped there. False: refused. */
 bool window_tell_region(struct vmm *vmm, const struct window_map *map, uint32_t request);
-void window_tell_all(struct vmm *vmm); /* at a start: every one has to be taken */
-void window_forget(struct vmm *vmm);   /* at a reset: without a word */
+void window_tell_all(struct vmm *vmm); /* at a start: every region must be accepted */
+void window_forget(struct vmm *vmm);   /* at a reset: without a message */
 
 /* ---- the whole machine (vmm.c) ---- */
 
-/* What tells one VMM from another on the wire. */
+/* The differences between front-ends on the wire. */
 struct vmm_profile {
 	const char *name;
 	uint64_t protocol_features; /* that it knows */
@@ -323,10 +321,11 @@ struct vmm_profile {
 };
 
 extern const struct vmm_profile vmm_qemu_7_2, vmm_qemu_10_0, vmm_qemu_11_1;
-extern const struct vmm_profile vmm_strict;     /* NEED_REPLY on every message */
-extern const struct vmm_profile vmm_minimal;    /* CONFIG only: no REPLY_ACK, one memory table */
-extern const struct vmm_profile vmm_generic;    /* 11.1's generic device: no display socket */
-extern const struct vmm_profile vmm_later_qemu; /* a display and a window: none is released yet */
+extern const struct vmm_profile vmm_strict;  /* NEED_REPLY on every message */
+extern const struct vmm_profile vmm_minimal; /* CONFIG only: no REPLY_ACK, one memory table */
+extern const struct vmm_profile vmm_generic; /* 11.1's generic device: no display socket */
+extern const struct vmm_profile
+	vmm_later_qemu; /* a display and a window: no released front-end has both */
 /* By their protocol features; neither was run. */
 extern const struct vmm_profile vmm_cloud_hypervisor, vmm_libkrun;
 
@@ -334,7 +333,7 @@ struct vmm_options {
 	const struct vmm_profile *profile; /* NULL: 11.1, or $VMM_PROFILE */
 	const char *const *args;           /* more options for the daemon, NULL-ended */
 	bool hands_over_fd;                /* --fd instead of --socket-path */
-	bool hands_over_listening_fd;      /* LISTEN_FDS, as systemd does it */
+	bool hands_over_listening_fd;      /* LISTEN_FDS, as systemd passes it */
 	uint64_t features_off, features_on;
 	unsigned control_size, cursor_size; /* 0: 64 and 16 */
 	void (*adjust)(struct vmm *vmm);    /* called before the daemon is started, may be NULL */
@@ -357,21 +356,21 @@ struct vmm {
 	struct display display;
 	struct window window;
 
-	bool fences_all; /* typed commands ask for a fence and check the echo */
+	bool fences_all; /* typed commands have a fence and check its echo */
 	uint64_t next_fence;
 };
 
 struct vmm *vmm_new(const struct vmm_options *options); /* memory, rings, daemon; not connected */
-void vmm_free(struct vmm *vmm); /* ends the daemon by force if need be; NULL is fine */
-int vmm_end(struct vmm *vmm);   /* disconnect, SIGTERM: the daemon's exit status */
+void vmm_free(struct vmm *vmm); /* ends the daemon, by force if necessary; NULL is fine */
+int vmm_end(struct vmm *vmm); /* disconnects and sends SIGTERM; returns the daemon's exit status */
 
 void vmm_connect(struct vmm *vmm);
 void vmm_disconnect(struct vmm *vmm);
-void vmm_realize(struct vmm *vmm);      /* what QEMU says when the device is created */
+void vmm_realize(struct vmm *vmm);      /* QEMU's messages when the device is created */
 void vmm_open_display(struct vmm *vmm); /* GPU_SET_SOCKET with a new socket */
-void vmm_start(struct vmm *vmm);        /* what it says at DRIVER_OK, and at `cont` */
-void vmm_stop(struct vmm *vmm);         /* at `stop`, and first of all at a reset */
-void vmm_reset(struct vmm *vmm);        /* stop, RESET_DEVICE if the VMM has it, empty rings */
+void vmm_start(struct vmm *vmm);        /* QEMU's messages at DRIVER_OK, and at `cont` */
+void vmm_stop(struct vmm *vmm);         /* at `stop`, and at the beginning of a reset */
+void vmm_reset(struct vmm *vmm); /* stop, RESET_DEVICE if the front-end has it, empty rings */
 struct vmm *vmm_boot(const struct vmm_options *options); /* new, connect, realize, start */
 
 /* Serves all sockets and rings until @done; fails with @what at the time-out. */
@@ -381,5 +380,5 @@ bool vmm_wait_ms(struct vmm *vmm, bool (*done)(struct vmm *, const void *), cons
 		 int ms);
 _Noreturn void vmm_fail_waiting(struct vmm *vmm, const char *what);
 void vmm_serve(struct vmm *vmm, int ms); /* one round of poll() */
-void vmm_drain_display(struct vmm *vmm); /* until the daemon hangs up; then it is closed */
+void vmm_drain_display(struct vmm *vmm); /* until the daemon hangs up; then closes the session */
 void vmm_wait_messages(struct vmm *vmm, uint32_t request, uint64_t count);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The fake VMM's main loop, such as it is: one poll() over everything that can bring news.
- *
- * It runs only while a test waits for something, as QEMU's main loop runs only when nobody holds
- * the big lock. The daemon's death and the end of the session are news too: they end the wait at
- * once with a sentence that says so, where a plain time-out would leave one guessing.
+ * The main loop of the fake front-end: one poll() over every descriptor. It runs only while a test
+ * waits for something, as QEMU's main loop runs only while its big lock is free. The ends of the
+ * daemon and of the session also end the wait, with a sentence that says so, so that no one has to
+ * guess after a plain time-out.
  */
 #include "vmm.h"
 

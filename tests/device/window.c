@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The window of host memory, as QEMU 11.1 has it: requests are checked as QEMU checks them, maps
- * and unmaps are exact, an answer comes before the map is in place, and then the map comes back
- * over the main socket as a region of the guest's memory.
+ * The window of host memory, as in QEMU 11.1: requests are checked as QEMU checks them, unmaps must
+ * equal maps, and a reply comes before the map is in place. Then the map comes back over the main
+ * socket as a region of guest memory.
  */
 #include "vmm.h"
 
@@ -124,7 +124,7 @@ static bool is_free(struct vmm *vmm, const struct vhost_user_shmem_map *m)
 	return true;
 }
 
-/* What QEMU refuses, and what it does not refuse but ought to. */
+/* Requests that QEMU refuses, and those that it does not refuse but should. */
 static bool can_map(struct vmm *vmm, const struct request *r)
 {
 	const struct vhost_user_shmem_map *m = &r->payload.map;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What travels on the two sockets between a VMM and the daemon. The vhost-user half is the header
- * that the daemon has too. The vhost-user-gpu half is written down a second time, from its
+ * The messages on the two sockets between a front-end and the daemon. The vhost-user half is the
+ * header that the daemon also uses. The vhost-user-gpu half is written down a second time, from its
  * specification.
  */
 #pragma once
@@ -14,7 +14,7 @@
 #include "base/bits.h"
 #include "vhost/vhost_user.h"
 
-/* Messages of vhost-user with room for more than is allowed. */
+/* vhost-user messages with room for more than is allowed. */
 struct long_mem_table {
 	uint32_t n_regions, padding;
 	struct vhost_user_memory_region regions[2 * VHOST_USER_MAX_MEM_TABLE];
@@ -25,7 +25,7 @@ struct long_config {
 	uint8_t data[VHOST_USER_MAX_CONFIG + 64];
 };
 
-/* vhost-user-gpu: the daemon asks here. */
+/* vhost-user-gpu: the daemon sends the requests. */
 enum display_request {
 	DISPLAY_GET_PROTOCOL_FEATURES = 1,
 	DISPLAY_SET_PROTOCOL_FEATURES = 2,
@@ -72,7 +72,7 @@ struct display_dmabuf_scanout {
 	int32_t fd_drm_fourcc;
 };
 
-/* DMABUF_SCANOUT2 is the same and a modifier, 48 bytes without padding. */
+/* DMABUF_SCANOUT2 is the same with a modifier, 48 bytes without padding. */
 struct display_dmabuf_scanout2 {
 	struct display_dmabuf_scanout base;
 	uint32_t modifier_lo, modifier_hi;
