@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * One run of one case against one contender. A contender is a daemon, or the bare limit: a process
- * that does the least that the case needs (copy, write, signal) and nothing else.
- *
- * What counts is the CPU time of the contender's process, of all its threads, because machines are
- * shared and wall clocks lie; the time to the last byte at the reader is told too.
+ * One run of one case on one contender. A contender is a daemon, or the bare limit: a process that
+ * does the least that the case needs (copy, write, signal) and nothing else. The main figure is the
+ * CPU time of all threads of the contender's process, because other programs share the machine and
+ * change elapsed times. The time until the reader has the last byte is printed too.
  */
 #pragma once
 
@@ -22,11 +21,11 @@ struct contender {
 	const char *path; /* of the daemon; NULL for the bare limit */
 };
 
-/* Per operation, where that makes sense. */
+/* Per operation, where that applies. */
 enum metric {
 	CPU_NS,
 	WALL_NS,
-	SYSCALLS, /* from a run of its own, under a tracer */
+	SYSCALLS, /* from a separate run, under a tracer */
 	INTERRUPTS,
 	BYTES, /* over the display socket */
 	READY_MS,
@@ -45,7 +44,7 @@ enum metric {
 
 extern const struct metric_type {
 	const char *name, *key;
-	double divisor; /* from the value to what is printed */
+	double divisor; /* factor from the value to the printed figure */
 	const char *format;
 } metric_types[METRICS];
 
@@ -55,7 +54,7 @@ struct run {
 	unsigned variant; /* of the bare limit: which size of a band */
 	struct vmm *vmm;  /* NULL for the bare limit */
 
-	bool is_missing; /* this contender cannot do this case */
+	bool is_missing; /* this contender cannot run this case */
 	double values[METRICS];
 	bool has_value[METRICS];
 
@@ -73,7 +72,7 @@ struct run {
 struct bench_case {
 	const char *name, *title;
 	const char *goal;
-	enum metric primary; /* what ratios are made of */
+	enum metric primary; /* the basis of ratios */
 	unsigned parameter;
 	void (*run)(struct run *r, const struct bench_case *c);
 	/* The same for the bare limit; NULL: there is none. */
@@ -86,37 +85,37 @@ extern const struct bench_case cases_2d[], cases_control[], cases_worst[], cases
 
 extern const char *gl_kmscube_path; /* gl_script.c */
 
-/* Boots the contender's daemon for 2D. False if it is not to be measured. */
+/* Boots the contender's daemon for 2D. False if it cannot be measured. */
 void run_boot(struct run *r, struct vmm_options options);
 extern unsigned driver_cpu, contender_cpu;
-/* From here on the processes that are made run on the contender's processor, or on ours. */
+/* From here on, new processes run on the contender's processor, or on ours. */
 void pin_contender(void);
 void pin_driver(void);
-/* The measured part. @pid: whose CPU time counts. @display may be NULL. */
+/* The measured part. @pid: the process whose CPU time counts. @display may be NULL. */
 void run_begin(struct run *r, pid_t pid, const struct display *display);
 void run_end(struct run *r, uint64_t operations, const struct display *display);
 void run_set(struct run *r, enum metric metric, double value);
-/* How many operations a run has: @operations times --scale, and fewer under the tracer, which makes
- * each slow. A scale of 0 is for runs that nobody measures. */
+/* The number of operations of a run: @operations times --scale, and fewer under the tracer, which
+ * slows each down. A scale of 0 is for runs that are not measured. */
 extern unsigned operations_scale;
 unsigned run_count(const struct run *r, unsigned operations);
-/* After each operation. Under the tracer it lets the contender go to sleep: there each of its calls
- * takes so long that it would find the next operation before it looks, and never sleep. */
+/* Called after each operation. Under the tracer it lets the contender go to sleep: its calls take
+ * so long there that it would always find the next operation and never sleep. */
 void run_pause(const struct run *r);
-/* Until the display is sent nothing more: what is still under way of an earlier picture must not be
- * taken for the next one. */
+/* Waits until the display gets nothing more, so that the rest of an earlier picture is not taken
+ * for the next one. */
 void run_settle(struct vmm *vmm);
 #define RESOURCE 1
 /* A 2D image of that size as RESOURCE, on the first scanout. A daemon that shows none fails here,
- * before anything waits for a picture. */
+ * before a wait for a picture. */
 struct image run_show(struct vmm *vmm, uint32_t width, uint32_t height);
 
-/* CPU time of all threads of a process, those that have ended too. */
+/* CPU time of all threads of a process, including ended ones. */
 uint64_t process_cpu_ns(pid_t pid);
 uint64_t now_ns(void);
-/* What a process has in memory of its own or of files, without the guest's memory. */
+/* A process's own memory and that of its files, without guest memory. */
 long process_rss_kib(pid_t pid);
-/* The same, with its part only of what it shares with other processes. */
+/* The same, with a proportional share of memory that it shares with other processes. */
 long process_pss_kib(pid_t pid);
 /* How often its threads went to sleep. */
 long process_sleeps(pid_t pid);
@@ -125,15 +124,15 @@ long process_sleeps(pid_t pid);
 pid_t tracer_start(pid_t pid, int *ret_pipe);
 uint64_t tracer_stop(pid_t tracer, int pipe);
 
-/* limit.c: a process that answers kicks by the least work. */
+/* limit.c: a process that answers kicks with the least work. */
 struct limit;
 
 struct limit_work {
-	/* What it does in its process, with the far end of the display socket; NULL: copies and
-	 * sends, as the rest here says. */
+	/* Runs in the process, with the far end of the display socket; NULL: copies and sends, as
+	 * the fields below say. */
 	void (*serve)(const struct limit *l, int fd, const struct limit_work *work);
-	const uint8_t *source;  /* NULL: there is nothing to show, only to answer */
-	bool is_copied;         /* to a host copy, which is then what is written */
+	const uint8_t *source;  /* NULL: nothing is shown, kicks are only answered */
+	bool is_copied;         /* to a host copy, which is then sent */
 	uint32_t width, height; /* of the whole picture */
 	struct virtio_gpu_rect rects[16];
 	unsigned n_rects;
@@ -151,7 +150,8 @@ extern const unsigned n_limit_bands;
 
 void limit_start(struct limit *l, const struct limit_work *work);
 void limit_kick(struct limit *l);
-/* Until it has answered and @is_done says that all has come; it may be NULL. */
+/* Waits until it has answered and @is_done reports that everything has arrived; @is_done may be
+ * NULL. */
 void limit_wait(struct limit *l, bool (*is_done)(const void *arg), const void *arg);
 void limit_finish(struct limit *l);
 /* Sends @r, whose pixels begin at @row, in bands. */

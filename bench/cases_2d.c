@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Pictures that a guest draws with its processor. An operation is what a driver does for one update
- * of the screen: it writes the new pixels, queues a transfer and a flush for each rectangle, kicks
- * once, and is over when the reader of the display socket has the last pixel and the driver has
- * every response. The new pixels are one colour, which the reader looks for in each row, so that a
- * contender that sends too little never comes to the end.
+ * Pictures that a guest draws with its processor. An operation is one update of the screen by a
+ * driver: it writes the new pixels, queues a transfer and a flush for each rectangle, and kicks
+ * once. It ends when the reader of the display socket has the last pixel and the driver has every
+ * response. The new pixels are one colour, which the reader looks for in each row, so a contender
+ * that sends too little never ends.
  */
 #include "bench.h"
 
@@ -43,7 +43,7 @@ static const struct scene scenes[] = {
 	[BLOB_1080] = { 1920, 1080, 1, { { 0, 0, 1920, 1080 } }, true, 60 },
 };
 
-/* What an operation waits for. */
+/* What ends an operation. */
 struct update {
 	const struct scene *scene;
 	const struct display *display;
@@ -53,7 +53,8 @@ struct update {
 	unsigned n_chains;
 };
 
-/* Every row: one that is drawn while it is sent would be whole at its ends before its middle is. */
+/* Every row: a picture that is drawn while it is sent would be complete at its ends before its
+ * middle. */
 static bool has_arrived(const void *arg)
 {
 	const struct update *u = arg;
@@ -139,7 +140,7 @@ static void update_by_guest(struct vmm *vmm, struct update *u, uint32_t *pixels,
 	}
 }
 
-/* Guest memory as a blob that is shown. */
+/* Guest memory that is shown as a blob. */
 static uint32_t *show_blob(struct vmm *vmm, const struct scene *s)
 {
 	struct virtio_gpu_resource_create_blob create = {

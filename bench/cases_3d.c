@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Streams that a guest draws with, and what they drew on the screen.
- *
- * A stream is over when its fence is. With many under way at once, a kick brings them all and the
- * operation is over with the last. A flush shows a texture that lies still, so that nothing but the
- * way of its pixels to the reader is measured; the reader counts them, and at the end the texture
- * gets another colour, which the screen must have too.
+ * Streams that a guest draws with, and what they drew on the screen. A stream ends with its fence.
+ * With many in flight, one kick submits them all and the operation ends with the last. A flush
+ * shows an unchanged texture, so that only the way of its pixels to the reader is measured. The
+ * reader counts them, and at the end the texture gets another colour, which the screen must show
+ * too.
  */
 #include "gl.h"
 
@@ -28,7 +27,7 @@ static const char *const *const args_of[] = {
 	[RUST] = rust_args,
 };
 
-/* ---- the scripts, by way of a guest ---- */
+/* ---- the scripts, through a guest ---- */
 
 struct player {
 	struct vmm *vmm;
@@ -115,7 +114,7 @@ static void finish_streams(struct player *p, unsigned depth)
 	}
 }
 
-/* False if it has no OpenGL for the guest. */
+/* False if the contender has no OpenGL for the guest. */
 static bool boot(struct run *r)
 {
 	struct vmm_options options = { .args = args_of[r->contender->kind], .control_size = 256 };
@@ -141,7 +140,7 @@ static const struct {
 	[KMSCUBE_32] = { gl_script_kmscube, GL_DEPTH, 2, 1 },
 };
 
-/* False if there is no such script, or nobody to play it. */
+/* False if there is no such script, or no renderer to run it. */
 static bool begin(struct run *r, struct player *p, const struct bench_case *c)
 {
 	p->script = streams[c->parameter].script();
@@ -195,7 +194,8 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* How long the VMM, with its big lock held, waits for a daemon that has a second's work queued. */
+/* How long the front-end, with its big lock held, waits for a daemon that has a second's work
+ * queued. */
 static void run_config(struct run *r, const struct bench_case *c)
 {
 	struct player p = { 0 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Commands that move no pixels, so that all there is to measure is the way of a command: alone in
- * its kick, in company, and among many resources; and how long the VMM, which holds its big lock
+ * Commands that move no pixels, so that only the way of a command is measured: alone in its kick,
+ * with others, and among many resources. Also how long the front-end, which holds its big lock
  * meanwhile, waits for the configuration space of a daemon that is busy sending.
  */
 #include "bench.h"
@@ -20,7 +20,7 @@ static void create(struct vmm *vmm, uint32_t id)
 		vmm_fail("resource %u was refused", id);
 }
 
-/* A flush of a resource that is shown nowhere: right, and nothing is to be done. */
+/* A flush of a resource that is not shown: valid, and without any work. */
 static void kick_flushes(struct vmm *vmm, unsigned n)
 {
 	struct virtio_gpu_resource_flush c = {
@@ -108,7 +108,7 @@ static void run_resources(struct run *r, const struct bench_case *c)
 	unsigned n = run_count(r, 2000);
 	struct virtio_gpu_mem_entry *entry;
 
-	/* A list that is searched from its start takes minutes to grow so long. */
+	/* A list that is searched from its start takes minutes to grow this long. */
 	if (c->parameter > 10000 && r->contender->kind != OURS) {
 		r->is_missing = true;
 		return;
@@ -140,7 +140,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* A reader that takes a little now and then, as a VMM does that has better things to do. */
+/* A reader that reads a little now and then, like a busy front-end. */
 static void read_slowly(struct vmm *vmm)
 {
 	static char buffer[16384];
@@ -154,7 +154,7 @@ static void run_config(struct run *r, const struct bench_case *c)
 	uint8_t config[16];
 
 	(void)c;
-	/* With their sockets full the others wait for the reader, and do not answer before. */
+	/* With their sockets full the other daemons wait for the reader before they answer. */
 	r->is_missing = r->contender->kind != OURS;
 	if (r->is_missing || r->is_traced)
 		return;
@@ -166,7 +166,7 @@ static void run_config(struct run *r, const struct bench_case *c)
 	gpu_transfer_2d(vmm, RESOURCE, all, 0);
 	vmm->display.is_paused = true;
 	for (unsigned i = 0; i < ASKED; i++) {
-		gpu_flush(vmm, RESOURCE, all); /* all of it again, wherever it had come to */
+		gpu_flush(vmm, RESOURCE, all); /* all of it again, from any position */
 		read_slowly(vmm);
 		usleep(i * 37 % 1000);
 		uint64_t start = now_ns();
@@ -178,7 +178,7 @@ static void run_config(struct run *r, const struct bench_case *c)
 	qsort(us, ASKED, sizeof(us[0]), compare);
 	run_set(r, P50_US, us[ASKED / 2]);
 	run_set(r, P99_US, us[ASKED * 99 / 100]);
-	/* What the display socket holds is cut off in a message. */
+	/* The contents of the display socket end within a message. */
 	display_close(&vmm->display);
 }
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What a daemon costs before it does anything, and while it has nothing to do: the time from exec
- * to a socket that takes connections, to the first pixel of a first frame, its memory at both, and
- * ten seconds of a screen that does not change.
- *
- * Memory is its own and that of its libraries (RssAnon and RssFile); the guest's pages that it has
- * mapped are not.
+ * The cost of a daemon before it does anything and while it is idle: the time from exec to a socket
+ * that accepts connections and to the first pixel of a first frame, its memory at both, and ten
+ * seconds of an unchanged screen. Memory is its own and that of its libraries (RssAnon and
+ * RssFile), without mapped guest memory.
  */
 #include "bench.h"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Many guests on one host, each with a daemon of its own, as a host of desktops has them: all of
- * them lit, and each with a small update of its screen 30 times a second, in turn and spread over
- * time. An operation is one update; what a daemon costs a second, and what it has in memory, is
- * told for one of them on average. PSS divides what they share, which are the libraries.
+ * Many guests on one host, each with its own daemon, as on a host of desktops: all screens are lit,
+ * and each has a small update 30 times a second, in turn and spread over time. An operation is one
+ * update. CPU time per second and memory are averages for one daemon. PSS divides the memory that
+ * they share, which is that of the libraries.
  */
 #include "bench.h"
 
@@ -26,7 +26,7 @@ static bool is_shown(struct vmm *vmm, const void *arg)
 	return vmm->display.counts[DISPLAY_UPDATE] >= *(const uint64_t *)arg;
 }
 
-/* What a driver does: both at once, and one kick. */
+/* As a driver does: both at once, and one kick. */
 static void update(struct guest *g, struct virtio_gpu_rect r)
 {
 	struct virtio_gpu_transfer_to_host_2d transfer = {
@@ -80,7 +80,7 @@ static void run_guests(struct run *r, const struct bench_case *c)
 
 	if (r->is_traced)
 		return;
-	setrlimit(RLIMIT_NOFILE, &files); /* if it may; it says so if it has too few */
+	setrlimit(RLIMIT_NOFILE, &files); /* if allowed; it reports if it has too few */
 	for (unsigned i = 0; i < n; i++)
 		boot(r, &guests[i]);
 	for (unsigned i = 0; i < n; i++)
@@ -106,7 +106,7 @@ static void run_guests(struct run *r, const struct bench_case *c)
 	run_set(r, GUEST_CPU_US, cpu / 1000 / seconds / n);
 	run_set(r, RSS_FRAME_KIB, rss / n);
 	run_set(r, PSS_FRAME_KIB, pss / n);
-	for (unsigned i = 0; i + 1 < n; i++) /* the last one is ended as always */
+	for (unsigned i = 0; i + 1 < n; i++) /* the last one is ended as in other cases */
 		vmm_free(guests[i].vmm);
 }
 

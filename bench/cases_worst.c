@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * How long the VMM, which holds its big lock meanwhile, waits for the configuration space while the
- * daemon does the most that one command can ask of it. A backing that names the same pages again
- * and again makes a gigabyte of some of the guest's memory.
+ * How long the front-end, which holds its big lock meanwhile, waits for the configuration space
+ * while the daemon runs the most expensive single command. A backing that names the same pages
+ * again and again makes a gigabyte of some of the guest's memory.
  */
 #include "bench.h"
 
@@ -89,7 +89,7 @@ static void attach(struct vmm *vmm, uint32_t id, const struct guest_buf *list)
 	check(gpu_finish(vmm, chain, NULL, 0), "a backing");
 }
 
-/* All of the largest image, and then it is freed. */
+/* All of the largest resource, which is then freed. */
 static void ask_during_transfer(struct vmm *vmm, struct samples *s, const struct guest_buf *list)
 {
 	struct virtio_gpu_transfer_to_host_2d transfer = {
@@ -139,8 +139,7 @@ static void read_some(struct vmm *vmm)
 		(void)!recv(vmm->display.fd, buffer, sizeof(buffer), MSG_DONTWAIT);
 }
 
-/* The largest blob whose pixels have to be converted, shown anew as soon as a little of it was
- * read.
+/* The largest blob whose pixels must be converted, shown again as soon as a little of it was read.
  */
 static void run_blob(struct vmm *vmm, struct samples *s)
 {
@@ -177,11 +176,11 @@ static void run_blob(struct vmm *vmm, struct samples *s)
 		read_some(vmm);
 		ask(vmm, s);
 	}
-	/* What the display socket holds is cut off in a message. */
+	/* The contents of the display socket end within a message. */
 	display_close(&vmm->display);
 }
 
-/* A region comes or goes while there are as many backings as there may be. */
+/* A region is removed or added while there are as many backings as allowed. */
 static void run_memory(struct vmm *vmm, struct samples *s)
 {
 	struct guest_buf list = new_list(vmm);
@@ -216,7 +215,7 @@ static void run_worst(struct run *r, const struct bench_case *c)
 	};
 	struct samples s = { .max = run_count(r, ASKED) };
 
-	/* The others do all of it before they answer. */
+	/* The other daemons do all of it before they answer. */
 	r->is_missing = r->contender->kind != OURS;
 	if (r->is_missing || r->is_traced)
 		return;

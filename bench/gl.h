@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What is asked of a GPU in a case of 3D, written down once as virtio-gpu commands, so that the
- * daemon (by way of the fake VMM) and the bare limit (by the library's own calls) do the same.
+ * The work for the GPU in a 3D case, written once as virtio-gpu commands, so that the daemon
+ * (through the fake front-end) and the bare limit (through the library's own calls) do the same.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 
 struct gl_step {
 	union {
-		struct virtio_gpu_ctrl_hdr hdr; /* with FENCE in it: is over when the GPU is done */
+		struct virtio_gpu_ctrl_hdr hdr; /* with FENCE in it: ends when the GPU is done */
 		struct virtio_gpu_ctx_create ctx_create;
 		struct virtio_gpu_ctx_resource ctx_resource;
 		struct virtio_gpu_resource_create_3d create_3d;
@@ -23,18 +23,18 @@ struct gl_step {
 		struct virtio_gpu_cmd_submit submit;
 	};
 	uint32_t data_size;
-	const void *data; /* of a stream; of a backing, what is in it: NULL for zeroes */
+	const void *data; /* of a stream; of a backing: its contents, NULL for zeros */
 };
 
 struct gl_script {
 	unsigned n_setup, n_streams;
 	struct gl_step setup[GL_MAX_SETUP];     /* once, without a fence */
-	struct gl_step streams[GL_MAX_STREAMS]; /* take turns: one is an operation */
+	struct gl_step streams[GL_MAX_STREAMS]; /* run in turn: one is an operation */
 };
 
 /* gl_script.c. Nothing of a script is freed. */
 struct gl_script *gl_script_empty(void);
-/* A cube that turns, as recorded in gl_kmscube_path; NULL if that is not there. */
+/* A turning cube, as recorded in gl_kmscube_path; NULL if that is missing. */
 struct gl_script *gl_script_kmscube(void);
 /* A texture with the number GL_TEXTURE, all of one colour, and no stream. */
 #define GL_CONTEXT 1
@@ -46,5 +46,5 @@ void limit_submit(struct run *r, const struct gl_script *script, unsigned depth,
 		  unsigned n);
 void limit_flush(struct run *r, const struct gl_script *script, uint32_t width, uint32_t height,
 		 struct virtio_gpu_rect damage, unsigned n);
-/* How many pixels have come since display_forget(). */
+/* The number of pixels received since display_forget(). */
 uint64_t gl_pixels_shown(const struct display *d);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The scripts. An empty stream is one word that tells the library to do nothing: with no word at
- * all the daemon would not call it, and what is to be measured is the way to it and back.
- *
- * kmscube is what a guest sent (fuzz/session_to_stream.py says how it lies in the file), without
- * its screens and without the end: all up to its third frame is setup, and the third and the
- * fourth, which are to two pictures in turn, go on for ever. Its backings were scattered pages and
- * are one piece here, for the daemon and for the limit: once they are uploaded nobody reads them.
+ * The scripts. An empty stream is one word that makes the library do nothing: without any word the
+ * daemon would not call it, and the call is what is measured. kmscube is a recorded guest
+ * (fuzz/session_to_stream.py says how the file is laid out), without its screens and its end.
+ * Everything up to its third frame is setup; the third and the fourth frame, which draw to two
+ * pictures in turn, are repeated. Its backings were scattered pages and are one piece here, for the
+ * daemon and for the limit; after the upload they are not read again.
  */
 #include "gl.h"
 
@@ -89,7 +88,7 @@ struct gl_script *gl_script_texture(uint32_t width, uint32_t height)
 
 #define MAGIC     "VGPUSTRM\x01\0\0" /* with the version */
 #define HEADER    16
-#define STEADY    3 /* the first frame that is like all that follow */
+#define STEADY    3 /* the first frame that equals all that follow */
 #define MAX_BYTES (16u << 20)
 
 enum { RECORD_COMMAND = 1, RECORD_MEMORY, RECORD_FRAME };
@@ -97,7 +96,7 @@ enum { RECORD_COMMAND = 1, RECORD_MEMORY, RECORD_FRAME };
 struct recording {
 	uint8_t *bytes;
 	size_t size;
-	uint8_t *memory; /* the guest's, as it was when the program had started */
+	uint8_t *memory; /* the guest's memory, as it was when the program had started */
 	uint32_t memory_size;
 };
 
@@ -156,7 +155,7 @@ static void fill_memory(struct recording *rec)
 	}
 }
 
-/* Its pieces become one. */
+/* Its pieces are joined. */
 static void add_backing(struct gl_script *s, const struct recording *rec,
 			const struct virtio_gpu_resource_attach_backing *attach)
 {
@@ -199,7 +198,7 @@ static void add_command(struct gl_script *s, const struct recording *rec, const 
 		step = add_setup(s, hdr->type);
 		memcpy(&step->hdr, request, size);
 		break;
-	default: /* what shows it and what ends it */
+	default: /* the commands that show and end it */
 		return;
 	}
 	step->hdr.flags = is_steady ? VIRTIO_GPU_FLAG_FENCE : 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The bare limit: a process that waits on an eventfd with epoll, copies what the guest would have
- * transferred, writes what the display has to get, in bands, and signals another eventfd. No ring,
- * no command, no check; no daemon can do with less.
+ * transferred, writes what the display must get, in bands, and signals another eventfd. It has no
+ * ring, no command and no check; no daemon can do less.
  */
 #include "bench.h"
 
@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define MAX_ROWS        1000
-#define SHORT_ROW_BYTES 1024u /* from here on the kernel gathers them for less than we do */
+#define SHORT_ROW_BYTES 1024u /* from this size on the kernel gathers them faster than we copy */
 
 struct update {
 	struct vhost_user_header header;

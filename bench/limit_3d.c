@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The bare limits of 3D: a process that starts the library as the daemon does, does what the script
- * says by the library's own calls, and waits for kicks and for the library's descriptor with one
- * epoll. A fence is over when the library has called back, and all that was kicked at once is
- * answered at once. Streams are not copied, nothing is looked up and nothing is checked.
+ * The bare limits of 3D: a process that starts the library as the daemon does, runs the script by
+ * the library's own calls, and waits for kicks and for the library's descriptor with one epoll. A
+ * fence ends when the library has called back, and everything that was kicked at once is answered
+ * at once. Streams are not copied, nothing is looked up and nothing is checked.
  */
 #include "gl.h"
 
@@ -27,7 +27,7 @@ struct work {
 	unsigned depth;
 };
 
-/* struct virgl_box, which the library's header only names. */
+/* struct virgl_box, which the library's header only declares. */
 struct box {
 	uint32_t x, y, z, w, h, d;
 };
@@ -58,7 +58,7 @@ static void start_library(void)
 
 	if (access("/dev/dri/renderD128", R_OK | W_OK) < 0)
 		flags |= VIRGL_RENDERER_USE_SURFACELESS;
-	/* It tells its version each time. */
+	/* The library prints its version each time. */
 	dup2(nothing, STDERR_FILENO);
 	int r = virgl_renderer_init(&callbacks, flags, &callbacks);
 	dup2(kept, STDERR_FILENO);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Stands in for limit_3d.c in a build without virglrenderer.
+ * Replaces limit_3d.c in a build without virglrenderer.
  */
 #include "gl.h"
 

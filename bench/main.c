@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Runs each case on each contender in turn, round after round, so that what disturbs the machine
- * for a while disturbs all of them, and prints medians. A ratio is the median of the ratios of
- * single rounds, not the ratio of the medians. Each run has a process of its own: a contender that
- * dies or hangs costs one figure and not the whole table.
+ * Runs each case on each contender in turn, round after round, so that a disturbance of the machine
+ * affects all of them, and prints medians. A ratio is the median of the ratios of single rounds,
+ * not the ratio of the medians. Each run has its own process, so a contender that crashes or hangs
+ * costs one figure and not the whole table.
  */
 #include "bench.h"
 #include "gpu3d.h"
@@ -57,7 +57,7 @@ struct column {
 	unsigned counts[METRICS];
 };
 
-/* In a process of its own; @r is shared with it. */
+/* In its own process; @r is shared with it. */
 static void run_once(struct run *r, const struct bench_case *c)
 {
 	void (*fn)(struct run *, const struct bench_case *) =
@@ -144,7 +144,7 @@ static double median(const double *values, unsigned n)
 	return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 }
 
-/* What the first column takes of what @other takes. */
+/* The first column's figure divided by @other's. */
 static double ratio(const struct column *ours, const struct column *other, enum metric m)
 {
 	double ratios[MAX_ROUNDS];
@@ -216,7 +216,7 @@ static void run_case(const struct bench_case *c)
 	struct run *r = run_new();
 	unsigned variant = 0;
 
-	/* One more round than is told, under the tracer. */
+	/* One more round than is printed, under the tracer. */
 	for (unsigned round = 0; round < rounds + !is_smoke; round++) {
 		for (unsigned i = 0; i < n_contenders; i++) {
 			const struct contender *who = &contenders[i];

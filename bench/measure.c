@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What is measured, and around what. Everything that a case does before run_begin() and after
- * run_end() is free; between them stand the operations and nothing else, as often as their cost
- * needs to be well above that of reading a clock.
- *
- * The contender and we run on one processor, unless --cpus says two: what it costs to wake another
- * processor is the machine's, is many times what is to be measured where that machine is a virtual
- * one, and varies with whatever else it does.
+ * What is measured, and around what. Work before run_begin() and after run_end() is not measured.
+ * Between them are only the operations, as many as needed to be well above the cost of reading a
+ * clock. The contender and we run on one processor, unless --cpus gives two: waking another
+ * processor costs many times what is measured on a virtual machine, and that cost varies with the
+ * machine's other work.
  */
 #include "bench.h"
 
@@ -50,7 +48,7 @@ const struct metric_type metric_types[METRICS] = {
 	[P99_US] = { "p99 us", "p99_us", 1, "%.1f" },
 };
 
-/* Nothing happens if there is no such processor. */
+/* Without such a processor it does nothing. */
 static void pin(unsigned cpu)
 {
 	cpu_set_t set;
@@ -89,7 +87,7 @@ void run_boot(struct run *r, struct vmm_options options)
 	setenv("VHOST_DEVICE_GPU", c->path, 1);
 	if (!options.args)
 		options.args = args_of[c->kind];
-	/* QEMU's older daemon and the Rust one know a configuration of 16 bytes only. */
+	/* QEMU's older daemon and the Rust one know only a configuration of 16 bytes. */
 	options.profile = c->kind == OURS ? &vmm_qemu_11_1 : &vmm_qemu_10_0;
 	options.adjust = note_start;
 	pin_contender();
@@ -125,7 +123,7 @@ uint64_t process_cpu_ns(pid_t pid)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* The number behind @key in a file of /proc; 0 if it is not there. */
+/* The number after @key in a file of /proc; 0 if it is missing. */
 static long read_key(const char *path, const char *key)
 {
 	FILE *f = fopen(path, "re");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * For QEMU's daemon, which asks virglrenderer for OpenGL on a render node only: where there is no
- * node it would end. Loaded before it, this lets the library do without one, as ours does.
+ * For QEMU's daemon, which starts OpenGL only on a render node and would otherwise exit. Preloaded
+ * into it, this lets virglrenderer run without a node, as in our daemon.
  */
 #include <dlfcn.h>
 

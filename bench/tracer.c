@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Counts system calls by ptrace, from a process of its own, so that the program under test and its
- * driver go on as they are, only slower. Entries are counted, of every thread, also of those that
- * start meanwhile.
+ * Counts system calls by ptrace, from its own process, so that the program under test and its
+ * driver run unchanged, only slower. It counts entries of every thread, including threads that
+ * start later.
  */
 #include "bench.h"
 
@@ -96,7 +96,7 @@ pid_t tracer_start(pid_t pid, int *ret_pipe)
 		uint64_t n = count();
 		if (write(ends[1], &n, sizeof(n)) != sizeof(n))
 			_exit(1);
-		_exit(0); /* the kernel detaches what is left */
+		_exit(0); /* the kernel detaches the remaining threads */
 	}
 	close(ends[1]);
 	if (read(ends[0], &ready, 1) != 1)

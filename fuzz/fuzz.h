@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* What every fuzzer has: its entry, and the way it says that the code under test is wrong. */
+/* The parts of every fuzzer: its entry point, and the report of a fault in the code under test. */
 
 #include <signal.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 /* libFuzzer's entry; replay.c calls it too. Returns 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-/* Like assert(), but of the code under test: always there. */
+/* Like assert(), but about the code under test: never compiled out. */
 #define CHECK(condition)                                                                           \
 	do {                                                                                       \
 		if (!(condition)) {                                                                \

@@ -24,7 +24,7 @@
 #include "picture.h"
 #include "qemu_display.h"
 
-#define N_SCREENS  3 /* that are used, the last one being the last there is */
+#define N_SCREENS  3 /* outputs that are used; the last one is the highest possible */
 #define N_PICTURES 3
 #define N_REQUESTS 8
 #define MAX_STEPS  128
@@ -117,7 +117,7 @@ static void show_dmabuf(struct input *in)
 	display_scanout_dmabuf(scene.display, scanout, &dmabuf, &shown);
 }
 
-/* Changes pixels, and says so of every scanout that shows the picture. */
+/* Changes pixels, and reports the damage to every scanout that shows the picture. */
 static void draw(struct input *in)
 {
 	struct picture *picture = &scene.pictures[input_below(in, N_PICTURES)];
@@ -142,7 +142,7 @@ static void move_memory(struct input *in)
 	picture_move(picture);
 }
 
-/* What no scanout shows any more the display has let go of. */
+/* The display must not read a picture that no scanout shows any more. */
 static void let_go(void)
 {
 	for (unsigned i = 0; i < N_PICTURES; i++) {
@@ -216,7 +216,7 @@ static void connect_qemu(struct input *in)
 	      0);
 }
 
-/* Time passes: for everybody, or only for the requests. */
+/* Time passes: for everything, or only for the requests. */
 static void expire(struct input *in)
 {
 	struct socket_display *sd = socket_display();
@@ -230,7 +230,7 @@ static void expire(struct input *in)
 	for (unsigned i = 0; i < sd->flush_order_len; i++)
 		if (what & 4)
 			sd->scanouts[sd->flush_order[i]].flush_deadline = 0;
-	/* An answer that comes late is, for the display, one that nobody asked for. */
+	/* For the display, a late reply is a reply without a request. */
 	scene.qemu.has_broken_protocol = true;
 	CHECK(socket_request_expire(&sd->timer) == 0);
 }
@@ -381,7 +381,7 @@ static void settle(void)
 		return;
 	CHECK(!scene.qemu.is_hung_up && scene.qemu.len == 0 && scene.qemu.n_fds == 0);
 	for (const struct display_request *r = sd->requests; r; r = r->next)
-		CHECK(!r); /* nobody can be waiting */
+		CHECK(!r); /* no request can be pending */
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
 		check_screen(&sd->scanouts[i], &scene.qemu.screens[i]);
 }

@@ -62,11 +62,11 @@ static struct {
 	uint8_t replies[4096];
 	size_t n_replies;
 	uint8_t message[sizeof(struct vhost_user_header) + MAX_PAYLOAD];
-	bool runs[VHOST_MAX_QUEUES]; /* as the watching back-end was told */
+	bool runs[VHOST_MAX_QUEUES]; /* as the recording back-end was told */
 	bool is_open;
 } scene;
 
-/* ---- the back-end that watches ---- */
+/* ---- the back-end that checks its calls ---- */
 
 static uint64_t watch_features(struct vhost_backend *backend)
 {
@@ -453,7 +453,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < MAX_STEPS && !input_is_empty(&in) && scene.session; i++)
 		step(&in);
 	fd_close(&scene.vmm);
-	/* What the guest had is freed after the session. */
+	/* The guest's objects are freed after the session. */
 	for (unsigned i = 0; i < 20 && (scene.session || !g_queue_is_empty(&scene.loop.tasks)); i++)
 		turn();
 	CHECK(!scene.session && !scene.is_open);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Sessions of OpenGL (streams/session.h has their form) in the real library. Its corpus is what
- * once killed it: libFuzzer knows nothing of the grammar, and streams/hunt.c, which does, finds
- * more. The library is not instrumented, and OpenGL leaks what it likes: run it with
- * detect_leaks=0. Where it cannot start, the replay is skipped.
+ * Sessions of OpenGL (streams/session.h has their form) in the real library. The corpus has
+ * sessions that crashed it. libFuzzer does not know the grammar; streams/hunt.c does, and finds
+ * more. The library is not instrumented, and OpenGL leaks: run it with detect_leaks=0. The replay
+ * is skipped where OpenGL cannot start.
  */
 #include <glib.h>
 
@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct renderer *renderer;
 	struct session_counts counts = { 0 };
-	/* Words, which the input need not be aligned for. */
+	/* Words; the input may be unaligned. */
 	g_autofree uint32_t *words = g_memdup2(data, size);
 
 	if (!renderer)

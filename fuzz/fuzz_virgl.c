@@ -2,11 +2,9 @@
 /*
  * The scenarios of fuzz_command.c with virglrenderer on the host's OpenGL, which is slow on the
  * CPU: some hundred inputs a second. It tests our side: resources, backings, contexts, fences and
- * read-backs. To test what the library does with a command stream is the library's part, so streams
- * are mostly well formed.
- *
- * The library is not instrumented, and OpenGL leaks what it likes: run it with detect_leaks=0.
- * Where it cannot start, the replay is skipped.
+ * read-backs. It does not test how the library handles command streams, so streams are mostly well
+ * formed. The library is not instrumented, and OpenGL leaks: run it with detect_leaks=0. The replay
+ * is skipped where OpenGL cannot start.
  */
 #include <glib.h>
 

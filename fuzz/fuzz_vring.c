@@ -35,12 +35,12 @@
 
 static const struct vhost_user_memory_region specs[N_REGIONS] = {
 	{ 0x1000, 0x8000, UINT64_C(0x7f0000000000), 0 },
-	{ 0x9000, 0x4000, UINT64_C(0x7f1000000000), 0x8000 }, /* behind the first, for the guest */
+	{ 0x9000, 0x4000, UINT64_C(0x7f1000000000), 0x8000 }, /* after the first, for the guest */
 	{ UINT64_MAX - 0xfff, 0x1000, UINT64_C(0x7f2000000000), 0xc000 },
 };
 
 struct scene {
-	struct guest_memory memory; /* stays from input to input, for speed */
+	struct guest_memory memory; /* kept from input to input, for speed */
 	bool is_there[N_REGIONS];
 	struct vring vring;
 	uint16_t flight[MAX_FLIGHT]; /* heads that were popped and not pushed */
@@ -50,9 +50,9 @@ struct scene {
 
 static struct scene scene;
 static int file = -1, call_fd = -1;
-static uint8_t *bytes; /* the file as the guest sees it */
+static uint8_t *bytes; /* the file at its guest address */
 
-/* Whether it lies in one region that is mapped now. */
+/* Whether it is in one region that is mapped now. */
 static bool is_guest(const uint8_t *at, size_t size)
 {
 	for (unsigned i = 0; i < N_REGIONS; i++) {
@@ -115,7 +115,7 @@ static uint16_t get16(uint32_t at)
 	return value;
 }
 
-/* Of the memory that is there, mostly. */
+/* An address, mostly of mapped memory. */
 static uint64_t take_address(struct input *in)
 {
 	static const uint64_t bases[8] = {
@@ -162,7 +162,7 @@ static void publish(uint16_t head)
 	put16(AVAIL_AT + 2, (uint16_t)(index + 1));
 }
 
-/* A chain of good descriptors, in the ring or in an indirect table. */
+/* A chain of valid descriptors, in the ring or in an indirect table. */
 static void put_chain(struct input *in)
 {
 	uint8_t shape = input_u8(in);
@@ -250,7 +250,7 @@ static void start_or_stop(void)
 	}
 	int r = vring_start(&scene.vring);
 	CHECK((r == 0) == scene.vring.is_running && (r == 0) == !scene.vring.is_broken);
-	/* What the guest's used index says to be done is done. */
+	/* Chains that the guest's used index reports as done are done. */
 	uint16_t in_flight = (uint16_t)(scene.vring.last_avail - scene.vring.next_used);
 
 	if (r == 0 && scene.n_flight > in_flight)
@@ -324,7 +324,7 @@ static void step(struct input *in)
 	check_ring();
 }
 
-/* Where the ring is: good, unless the input says otherwise. */
+/* The ring's addresses: valid, unless the input says otherwise. */
 static void take_setup(struct input *in)
 {
 	uint8_t flags = input_u8(in);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What keeps track of the front-end's window (vhost/shmem.c), between owners that map, unmap and go
- * at any time and a front-end that answers at once, late, in pieces, with a refusal, never or with
- * any bytes, stops the rings, resets the guest, hangs up and connects again.
- *
- * Each owner hears once of each request. Who hears that its map is done finds its own file in place
- * at the front-end; nothing is mapped over it; nothing is mapped or unmapped while the rings are
- * stopped. When a front-end that kept to the protocol has answered everything, nobody waits, and
- * exactly those that are mapped for us are so at the front-end. No descriptor is left.
+ * The maps in the front-end's window (vhost/shmem.c). Owners map, unmap and are freed at any time.
+ * The front-end replies at once, late, in pieces, with a refusal, never or with any bytes, stops
+ * the rings, resets the guest, hangs up and connects again. Each owner is called back once for each
+ * request. When a map is reported, the owner's own file is in place at the front-end; nothing is
+ * mapped over it; nothing is mapped or unmapped while the rings are stopped. When a front-end that
+ * kept to the protocol has replied to everything, no owner waits, and the front-end has exactly our
+ * maps. No descriptor leaks.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +44,7 @@ static struct {
 	struct owner owners[N_OWNERS];
 	bool has_dropped; /* the front-end has reset the guest; we do not know yet */
 	bool has_lost;    /* a channel ended: parts may be closed */
-	bool is_ticking;  /* what is not proven in time counts as proven */
+	bool is_ticking;  /* maps without a barrier in time count as in place */
 	bool is_ready;
 } scene;
 
@@ -199,13 +198,13 @@ static void front_end_step(struct input *in, unsigned op)
 	case 6:
 		tick(1);
 		break;
-	default: /* as often as a request needs to be given up */
+	default: /* as often as a request needs to time out */
 		tick(SHMEM_REQUEST_MS / SHMEM_TICK_MS + 1);
 	}
 }
 
-/* Bits 0 to 2 which owner or what of the front-end, 3 to 5 what, 6 and 7 turns of the loop after
- * it. */
+/* Bits 0 to 2: which owner or property of the front-end; 3 to 5: what happens; 6 and 7: turns of
+ * the loop after it. */
 static void step(struct input *in)
 {
 	uint8_t op = input_u8(in);
@@ -248,7 +247,7 @@ static void settle(void)
 		window_front_end_answer(&scene.front_end, SIZE_MAX);
 		turn();
 	}
-	scene.front_end.is_last_in_place = true; /* without another request too, in the end */
+	scene.front_end.is_last_in_place = true; /* also without another request, in the end */
 }
 
 static void check_settled(void)

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A command is built by a table: for each type the size of its request and who fills it in, with
- * numbers that are mostly of the size that makes sense, so that commands refer to each other. Its
- * chain is two descriptors, unless the input wants it otherwise: cut at an odd place, in an
- * indirect table, with too little room for the response, or none.
- *
- * A slot of descriptors is used again when the guest comes round, whether the device is done with
- * it or not: the device must live with a held command whose chain has become another one.
+ * A table builds commands: for each type the size of its request and the function that fills it in,
+ * with numbers that mostly make sense, so that commands refer to each other. A chain has two
+ * descriptors, unless the input wants it otherwise: cut at an odd place, in an indirect table, with
+ * too little room for the response, or none. A slot of descriptors is reused when the guest comes
+ * round, even if the device is not done with it: the device must handle a held command whose chain
+ * has become another one.
  */
 #include "guest.h"
 
@@ -67,7 +66,7 @@ static struct virtio_gpu_rect take_rect(struct input *in)
 	return r;
 }
 
-/* Where a rectangle that fits into anything begins; the whole of it without more bytes. */
+/* The start of a rectangle that fits into any resource; without more bytes, the whole of it. */
 static struct virtio_gpu_rect take_small_rect(struct input *in)
 {
 	uint8_t shape = input_u8(in);
@@ -97,7 +96,7 @@ static uint32_t take_format(struct input *in)
 	return shape < 0xf0 ? formats[shape & 7] : input_number(in);
 }
 
-/* Entries of a backing behind the request; returns how many, or any number. */
+/* Backing entries after the request; returns how many, or any number. */
 static uint32_t put_entries(struct draft *draft, struct input *in)
 {
 	static const uint64_t bases[4] = { HARNESS_DATA_AT, 0x10000, 0xff00, HARNESS_HIGH };
@@ -134,7 +133,7 @@ static void fill_create_2d(struct draft *draft, struct input *in)
 	draft->create_2d.height = take_size(in);
 }
 
-/* Those that begin with a resource's id and need no more. */
+/* Commands that begin with a resource's id and need no more. */
 static void fill_id(struct draft *draft, struct input *in)
 {
 	draft->unref.resource_id = take_id(in);
@@ -291,7 +290,7 @@ static void fill_submit(struct draft *draft, struct input *in)
 	draft->size += words * 4;
 }
 
-/* Words of a command stream of virgl's: opcode, object and length, then that many. */
+/* Words of a virgl command stream: opcode, object and length, then that many words. */
 static const struct stream_command {
 	uint8_t op, object, n_words;
 	uint32_t first; /* that makes sense */
@@ -327,7 +326,7 @@ static void fill_stream(struct draft *draft, struct input *in)
 	draft->submit.size = draft->size - (uint32_t)sizeof(draft->submit);
 }
 
-/* Where a page of the window begins, or anywhere. */
+/* The offset of a page in the window, or any number. */
 static void fill_map_blob(struct draft *draft, struct input *in)
 {
 	uint8_t page;
@@ -337,7 +336,7 @@ static void fill_map_blob(struct draft *draft, struct input *in)
 	draft->map_blob.offset = page < 0xc0 ? (page & 63) * 0x1000u : input_number64(in);
 }
 
-/* One that a window is for. */
+/* A blob that the window is for. */
 static void fill_create_host_blob(struct draft *draft, struct input *in)
 {
 	uint8_t shape;
@@ -471,7 +470,7 @@ static const struct kind {
 #undef KIND
 };
 
-/* What the input wants of the chain. */
+/* The chain that the input asks for. */
 enum {
 	SHAPE_KICK = 1,
 	SHAPE_FENCE = 2,
@@ -480,7 +479,7 @@ enum {
 	SHAPE_CUT = 0x10,        /* the request is in two pieces; where follows */
 	SHAPE_REPLY = 0x20,      /* another size of response follows */
 	SHAPE_CONTEXT = 0x40,    /* which context follows */
-	SHAPE_OTHER_QUEUE = 0x80 /* the one where it does not belong */
+	SHAPE_OTHER_QUEUE = 0x80 /* on the queue to which it does not belong */
 };
 
 static uint16_t get16(const uint8_t *at)

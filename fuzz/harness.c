@@ -179,7 +179,7 @@ void harness_tick_window(struct harness *harness, unsigned n)
 		shmem_on_tick(&harness->session->shmem->timer);
 }
 
-/* What is mapped, or in flight, is the input's. */
+/* The input decides what is mapped or in flight. */
 static void renew_window(struct harness *harness)
 {
 	if (!harness->session->shmem && harness->window.fd >= 0)
@@ -223,7 +223,7 @@ void harness_reconnect(struct harness *harness)
 	for (unsigned i = 0; i < 8 && harness->session; i++)
 		harness_turn(harness, 1);
 	CHECK(!harness->session && !harness->device->session);
-	/* A fence may pass while no front-end is connected. */
+	/* A fence may complete while no front-end is connected. */
 	if (harness->is_strict)
 		strict_renderer_pass(1);
 	harness_turn(harness, 2);

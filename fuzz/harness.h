@@ -83,7 +83,7 @@ void harness_set_up_ring(struct harness *harness, unsigned queue, uint32_t size,
 void harness_toggle_region(struct harness *harness, unsigned region);
 /* A new back-end channel, if there is a window. */
 void harness_connect_window(struct harness *harness);
-/* Time passes for the window's requests. */
+/* Lets time pass for the window's requests. */
 void harness_tick_window(struct harness *harness, unsigned n);
 /* The front-end disconnects, and a new one connects. */
 void harness_reconnect(struct harness *harness);

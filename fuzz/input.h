@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Turns an input into operations and numbers. Whatever is read past its end is 0, so that every
- * input means something, and a short one is a short scenario.
+ * Turns an input into operations and numbers. Reads past its end give 0, so that every input is
+ * valid, and a short one is a short scenario.
  */
 
 #include <stdbool.h>
@@ -16,7 +16,7 @@ struct input {
 	size_t left;
 };
 
-/* One that is at its end. */
+/* An input at its end. */
 static inline struct input input_none(void)
 {
 	return (struct input){ (const uint8_t *)"", 0 };
@@ -39,7 +39,7 @@ static inline void input_copy(struct input *in, void *to, size_t size)
 	in->left -= n;
 }
 
-/* At most @max bytes that lie in the input itself; returns how many. */
+/* At most @max bytes, in place in the input; returns how many. */
 static inline size_t input_take(struct input *in, size_t max, const uint8_t **ret)
 {
 	size_t n = max < in->left ? max : in->left;

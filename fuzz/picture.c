@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What a display may do with a source: ask for pixels that are within it, and that were prepared
- * where that is needed, and hold on to them for no longer than it may. That is checked here, the
- * last by moving the pixels and poisoning where they were.
+ * What a display may do with pixels: read rows that are inside the picture, and that were prepared
+ * where that is needed, and keep pointers no longer than allowed. The last rule is checked by
+ * moving the pixels and poisoning their old place.
  */
 #include "picture.h"
 
@@ -18,9 +18,9 @@
 #define N_SLOTS 8 /* for the memory of wide ones */
 
 /*
- * Memory of a picture. The wide ones would be mapped and unmapped each time, at a price above all
- * else here: they have places of their own, and one that was given back is poisoned until the
- * others have had their turn. Only one picture is wide at a time: two would meet.
+ * Memory of a picture. Mapping and unmapping the wide ones each time would cost more than
+ * everything else here, so they have fixed places; a released place is poisoned until the others
+ * have been used. Only one picture is wide at a time: two would collide.
  */
 static uint32_t *pixels_new(size_t size)
 {

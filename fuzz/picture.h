@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* Pictures that a display is shown, and that watch how it reads them. */
+/* Pictures that a display shows, and that check how it reads them. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,7 +10,7 @@
 #include "display/display.h"
 
 #define PICTURE_SIDE 48   /* pixels */
-#define PICTURE_WIDE 1400 /* of the one that takes more than one message */
+#define PICTURE_WIDE 1400 /* width of the one that takes more than one message */
 #define PICTURE_TALL 60
 
 struct picture {
@@ -21,13 +21,13 @@ struct picture {
 	uint32_t piece; /* pixels in one piece; 0: rows */
 	bool fails;     /* to be prepared, or to give rows */
 	bool is_shown;  /* on any scanout */
-	bool is_dirty;  /* something was lost because it failed */
+	bool is_dirty;  /* updates were lost because it failed */
 };
 
 /* Makes @picture (zeroed, or started before) black and of that size. Not freed: the next start
  * takes its memory. */
 void picture_start(struct picture *picture, uint32_t width, uint32_t height);
-/* From now on its pixels can only be read once they were prepared. */
+/* From now on its pixels can be read only after they were prepared. */
 void picture_wants_preparing(struct picture *picture);
-/* Other memory with the same pixels; whoever still reads the old one is found out. */
+/* Moves the pixels to other memory; a later read of the old memory is detected. */
 void picture_move(struct picture *picture);

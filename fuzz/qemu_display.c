@@ -100,7 +100,7 @@ static void on_scanout(struct qemu_screen *screen, const uint32_t *words, bool k
 	uint64_t pixels = (uint64_t)words[1] * words[2];
 
 	CHECK((words[1] > 0) == (words[2] > 0));
-	/* QEMU frees a surface that it has shown; one that it has not is lost. */
+	/* QEMU frees a surface that it has shown; one that it has not shown leaks. */
 	CHECK(!screen->is_live || screen->is_used);
 	screen->width = words[1];
 	screen->height = words[2];
@@ -294,7 +294,7 @@ bool qemu_display_read(struct qemu_display *qemu, size_t max)
 
 static void say(struct qemu_display *qemu, const void *bytes, size_t size)
 {
-	/* What the display does not take it has hung up on, or it is busy: QEMU would wait. */
+	/* If the display does not read, it has hung up or is busy: QEMU would wait. */
 	if (qemu->fd >= 0 && size > 0)
 		(void)!send(qemu->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 }

@@ -42,7 +42,7 @@
 #define MAX_REQUEST   (256u << 10)
 #define SMALL_BACKING (2u << 20) /* a larger one is a screen, which the guest's GPU fills */
 
-/* Declares what the linker calls the function that is between, and the one behind it. */
+/* Declares the linker's names of the wrapper and of the wrapped function. */
 #define WRAP(type, name, ...)                                                                      \
 	type __real_##name(__VA_ARGS__);                                                           \
 	type __wrap_##name(__VA_ARGS__);                                                           \
@@ -50,7 +50,7 @@
 
 static FILE *out;
 static GHashTable *backings; /* resource id -> GArray of struct virtio_gpu_mem_entry */
-static GHashTable *pages;    /* of guest memory, by number -> its bytes as written down last */
+static GHashTable *pages;    /* of guest memory, by number -> its bytes as last recorded */
 
 /* Before the sandbox and the change of the working directory. */
 static void __attribute__((constructor)) start(void)
@@ -83,7 +83,7 @@ static void write_hex(const void *bytes, size_t size)
 
 /* ---- guest memory ---- */
 
-/* Writes down from the first byte that changed to the last, of one page. */
+/* Records from the first changed byte to the last, of one page. */
 static void record_page(const uint8_t *now, uint64_t number)
 {
 	uint8_t *before = g_hash_table_lookup(pages, GSIZE_TO_POINTER(number));
@@ -135,7 +135,7 @@ static void remember_backing(const uint8_t *request, size_t size)
 	g_hash_table_insert(backings, GUINT_TO_POINTER(attach.resource_id), entries);
 }
 
-/* What the command may read besides its own bytes. */
+/* Memory that the command may read besides its own bytes. */
 static void record_memory(const struct vring *vring, const uint8_t *request, size_t size)
 {
 	GHashTableIter iter;

@@ -29,7 +29,7 @@ struct progress {
 	bool is_complete;
 };
 
-/* In a copy that ends where the input ends, for the sanitizer to see what is read behind it. */
+/* In a copy that ends where the input ends, so that the sanitizer notices a read past it. */
 static void run_input(struct bytes input)
 {
 	g_autofree uint8_t *copy = g_malloc(input.size + !input.size);
@@ -39,7 +39,7 @@ static void run_input(struct bytes input)
 	LLVMFuzzerTestOneInput(copy, input.size);
 }
 
-/* Takes the next input off the corpus. False at its end, and where it is cut off. */
+/* Takes the next input of the corpus. False at its end, and if it is cut off. */
 static bool next_input(struct bytes *corpus, struct bytes *ret_input)
 {
 	uint32_t size;

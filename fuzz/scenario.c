@@ -183,8 +183,8 @@ static void check_limits(const struct gpu_device *device)
 	CHECK(device->n_fences <= limits->max_fences);
 }
 
-/* The first byte: bits 0 to 3 what, 4 and 5 turns of the loop after it, 6 both queues are kicked.
- */
+/* The first byte: bits 0 to 3 what happens, 4 and 5 turns of the loop after it, 6 both queues are
+ * kicked. */
 static void step(struct harness *harness, struct input *in)
 {
 	uint8_t op = input_u8(in);

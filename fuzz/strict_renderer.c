@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What a real renderer relies on, as checks: ids are new when something is made and alive when it
- * is named; a backing's pieces stay readable from attach to detach (each call here reads all of
- * them, as a GPU would at any time); a box lies in its resource; a fence is of a context that
- * lives; after a reset nothing is left.
- *
- * Fences pass when the input says so and are reported from poll(), behind a descriptor, as a thread
- * of a real renderer would do it.
+ * What a real renderer relies on, as checks: ids are new when an object is created and alive when
+ * it is named; a backing's pieces stay readable from attach to detach (each call here reads all of
+ * them, as a GPU may at any time); a box is inside its resource; a fence belongs to a live context;
+ * after a reset nothing is left. Fences complete when the input says so and are reported from
+ * poll(), behind a descriptor, as by a thread of a real renderer.
  */
 #include "strict_renderer.h"
 
@@ -33,12 +31,12 @@ struct strict_resource {
 	uint64_t blob_size;                 /* 0: not a blob */
 	const struct iovec *iov;            /* borrowed; NULL: nothing is attached */
 	int n_iov;
-	GHashTable *contexts; /* ids of those it is attached to */
+	GHashTable *contexts; /* ids of the contexts to which it is attached */
 };
 
 static struct {
 	struct renderer base;
-	GHashTable *resources; /* of those that live, as a set */
+	GHashTable *resources; /* ids of live contexts, as a set */
 	GHashTable *contexts;  /* ids, as a set */
 	struct renderer_fence fences[MAX_FENCES];
 	unsigned n_fences, n_passing;
@@ -199,7 +197,7 @@ static int transfer(struct renderer_resource *handle, const struct renderer_tran
 	CHECK(resource->iov && !t->iov);
 	CHECK(t->ctx_id == 0 || has_context(t->ctx_id));
 	if (resource->blob_size)
-		return 0; /* what a box of it is, is the renderer's to know */
+		return 0; /* only the renderer knows the layout of a box in it */
 	CHECK(t->level <= args->last_level && t->level < 32);
 	CHECK(rect_is_within(&r, MAX(args->width >> t->level, 1),
 			     MAX(args->height >> t->level, 1)));
@@ -319,7 +317,7 @@ static void strict_context_detach(struct renderer *renderer, uint32_t ctx_id,
 	g_hash_table_remove(resource->contexts, GUINT_TO_POINTER(ctx_id));
 }
 
-/* A word that no input has, and that a stream therefore has only if it is an old one's. */
+/* A word that no input contains; a stream has it only if the stream is an old one. */
 static uint32_t stale_word(size_t i)
 {
 	return 0xe51a1ed0u ^ (uint32_t)i * 0x9e3779b9u;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* A renderer of the fuzzer's own, with every hook there is, that takes the device at its word and
- * checks that it keeps it. */
+/* A renderer of the fuzzer with every hook. It relies on the device's promises and checks that the
+ * device keeps them. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,11 +13,11 @@ struct strict_knobs {
 	bool create_fails, attach_fails, submit_fails, fence_fails, export_fails, read_fails;
 };
 
-/* The one there is. */
+/* The only instance. */
 struct renderer *strict_renderer_new(void);
-/* What is to go wrong from now on. */
+/* Selects what fails from now on. */
 void strict_renderer_set_knobs(const struct strict_knobs *knobs);
-/* Lets the oldest @n fences of any timeline pass, at the next poll. */
+/* Completes the oldest @n fences of any timeline, at the next poll. */
 void strict_renderer_pass(unsigned n);
-/* Whether the device holds nothing of it any more. */
+/* Whether the device holds no object of it. */
 bool strict_renderer_is_empty(void);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The numbers of a payload come from the input: near the memory and rings that exist, or any
+ * The numbers of a payload come from the input: close to the existing memory and rings, or any
  * number.
  */
 #include "vhost_payload.h"

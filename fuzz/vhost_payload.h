@@ -7,7 +7,7 @@
 
 #include "input.h"
 
-/* Where the guest's memory is: guest address, and the front-end's address. */
+/* Guest memory: its guest address, and the front-end's address. */
 #define VHOST_PAYLOAD_GPA  UINT64_C(0x10000)
 #define VHOST_PAYLOAD_USER UINT64_C(0x7f0000000000)
 

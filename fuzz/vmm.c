@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What a VMM may count on in the other direction: a reply has the flags 5 and no others (QEMU takes
- * any other bit for an error), it is no longer than the longest that there is, and bytes that are
- * no reply never come.
+ * What a front-end relies on: a reply has the flags 5 and no others (QEMU takes any other bit for
+ * an error), is no longer than the longest reply, and no other bytes come.
  */
 #include "vmm.h"
 

@@ -15,7 +15,7 @@
 
 #define VMM_MAX_FDS 16
 
-/* All that we offer. */
+/* All features that we offer. */
 #define VMM_PROTOCOL_FEATURES                                                                      \
 	(BIT64(VHOST_USER_PROTOCOL_F_MQ) | BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK) |                \
 	 BIT64(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT64(VHOST_USER_PROTOCOL_F_CONFIG) |          \
@@ -23,9 +23,9 @@
 	 BIT64(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |                                               \
 	 BIT64(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
 
-/* Sends bytes, and @fds (borrowed) with them. False if nobody is there, or the socket is full. */
+/* Sends bytes, and @fds (borrowed) with them. False if the other end is closed, or the socket is
+ * full. */
 bool vmm_send(int fd, const void *bytes, size_t size, const int *fds, unsigned n_fds);
-/* Reads what there is and checks that it is replies; @len bytes of one that is not whole are kept
- * in
- * @buffer, of @room bytes. Returns how many replies came. */
+/* Reads what is there and checks that it is replies; @len bytes of an incomplete one are kept in
+ * @buffer, of @room bytes. Returns the number of replies. */
 unsigned vmm_read(int fd, uint8_t *buffer, size_t room, size_t *len);

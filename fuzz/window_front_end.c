@@ -97,7 +97,7 @@ static bool do_map(struct window_front_end *front_end, const struct request *r, 
 	CHECK(fd >= 0 && fstat(fd, &st) == 0 && (uint64_t)st.st_size >= r->map.size);
 	if (is_refused)
 		return false;
-	/* Who was lied to may believe that a part is free. */
+	/* After a wrong reply the daemon may believe that a part is free. */
 	if (!front_end->is_liar)
 		check_is_free(front_end, r->map.shm_offset, r->map.size);
 	if (front_end->n_maps == WINDOW_FRONT_END_MAPS)
@@ -113,7 +113,7 @@ static bool do_unmap(struct window_front_end *front_end, const struct request *r
 {
 	check_part(front_end, r);
 	CHECK(fd < 0 && r->map.flags == 0);
-	/* After a reset a refusal says that nothing is there. */
+	/* After a reset a refusal means that nothing is mapped there. */
 	is_refused = is_refused && !front_end->was_reset;
 	for (unsigned i = 0; i < front_end->n_maps; i++) {
 		struct window_front_end_map *map = &front_end->maps[i];
@@ -205,7 +205,7 @@ int window_front_end_connect(struct window_front_end *front_end)
 
 void window_front_end_hang_up(struct window_front_end *front_end)
 {
-	/* An answer that is cut short is none. */
+	/* A truncated reply is invalid. */
 	front_end->is_liar |= front_end->reply_left % sizeof(front_end->reply) != 0;
 	fd_close(&front_end->fd);
 	front_end->reply_left = 0;

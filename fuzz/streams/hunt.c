@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * hunt [-j JOBS] [-t SECONDS] [-n STREAMS] [-s SEED] [-o DIR] [FILE]...: plays sessions that follow
- * from numbers in the real library until the time or the streams are over, and keeps each session
- * that kills, once for each place where a death happens. With FILEs: plays those, and no others.
+ * hunt [-j JOBS] [-t SECONDS] [-n STREAMS] [-s SEED] [-o DIR] [FILE]...: runs generated sessions in
+ * the real library until the time or the number of streams is over, and keeps one crashing session
+ * for each place at which a crash happens. With FILEs it runs only those.
  *
- * OpenGL starts once, here, on one thread (LP_NUM_THREADS=0); each job is a fork of that, so that a
- * death costs next to nothing. What the kinds of death have in common is the top of the stack,
- * which a handler writes to the job's standard error; so does the library with what it asserts.
+ * OpenGL starts once, here, on one thread (LP_NUM_THREADS=0). Each job is a fork of that, so a
+ * crash costs next to nothing. Crashes of one kind have the same top of the stack, which a handler
+ * writes to the job's standard error; so does the library with a failed assertion.
  */
 #include <errno.h>
 #include <execinfo.h>
@@ -35,7 +35,7 @@
 #define EXIT_SKIPPED    77
 #define MEMORY_LIMIT    (UINT64_C(6) << 30)
 
-/* What a job says of itself, in memory that outlives it. */
+/* The state of a job, in memory that outlives it. */
 struct slot {
 	volatile uint64_t seed;
 	volatile int64_t since;
@@ -50,10 +50,11 @@ struct hunt {
 	uint64_t first_seed, max_streams;
 	int64_t end;
 	const char *dir;
-	GHashTable *deaths; /* what happened -> how often */
+	GHashTable *deaths; /* kind of crash -> how often */
 };
 
-/* libglvnd forgets OpenGL's context in a process with another id: all have the first one's. */
+/* libglvnd forgets OpenGL's context in a process with another id, so all jobs have the first one's.
+ */
 pid_t getpid(void)
 {
 	static pid_t first;
@@ -137,7 +138,7 @@ static void start_job(struct hunt *hunt, unsigned job, uint64_t seed)
 		run_job(hunt, job, seed);
 }
 
-/* How a job ended, from its last words: the assertion that failed, or the top of the stack. */
+/* How a job ended, from its last output: the failed assertion, or the top of the stack. */
 static char *name_death(const char *errors, int status)
 {
 	g_auto(GStrv) lines = g_strsplit(errors, "\n", -1);

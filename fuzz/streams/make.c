@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A session: resources of each target, a setup with which a draw draws, and streams that go on from
- * there, half of them with something wrong in them.
+ * Generates a session: resources of each target, a setup with which a draw works, and streams that
+ * continue from there, half of them with an error.
  */
 #include "make.h"
 
@@ -9,7 +9,7 @@
 
 #define MAX_STREAMS 24
 
-/* What queries write to: one of the library's own memory. */
+/* The target of queries: memory of the library. */
 #define QUERY_MEMORY 21
 
 /* target, format, bind, width, height, depth, layers, last level, samples */
@@ -45,7 +45,7 @@ static bool is_as_listed(const uint32_t *words, unsigned i)
 	return true;
 }
 
-/* Returns those that are as in the table: bit n for resource n. */
+/* Returns the resources that are as in the table: bit n for resource n. */
 static uint32_t add_resources(struct random *random, GArray *session)
 {
 	uint32_t intact = 0;
@@ -86,7 +86,8 @@ static void append(GArray *stream, const uint32_t *words, unsigned n)
 #define ALL_COLORS (15u << 27)
 #define OBJECT(n)  ((n)*HANDLES_OF_A_KIND + 1)
 
-/* One that fails ends the setup: what needs a resource that is not as listed is left out. */
+/* A failing command would end the setup, so commands whose resource is not as listed are left out.
+ */
 #define HAS(n) (intact >> (n)&1)
 
 static void add_objects(uint32_t intact, GArray *stream)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* What makes a right stream wrong: a word, a length, a command; one thing at a time. */
+/* Puts an error into a valid stream: a word, a length or a command; one at a time. */
 #include "make.h"
 
 /* The places of the headers in @stream: array of unsigned, the caller's. */
@@ -38,7 +38,7 @@ static uint32_t make_bad_word(struct random *random, uint32_t old)
 	}
 }
 
-/* In the command at @at, which has words. */
+/* Changes a word of the command at @at, which has words. */
 static void change_word(struct random *random, GArray *stream, unsigned at, unsigned n)
 {
 	unsigned which = random_one_in(random, 3) ? random_below(random, n)
@@ -58,7 +58,7 @@ static void change_header(struct random *random, GArray *stream, unsigned at)
 		*header = (*header & 0xffff00ff) | random_below(random, 14) << 8;
 }
 
-/* The command at @at has more or fewer words. */
+/* Gives the command at @at more or fewer words. */
 static void change_length(struct random *random, GArray *stream, unsigned at, unsigned n)
 {
 	unsigned longer = 1 + random_below(random, random_one_in(random, 4) ? 300 : 6);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* Numbers that follow from a seed, so that a session can be made again from its number. */
+/* Pseudo-random numbers from a seed, so that a session can be generated again from its number. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Makes a session that kills small: fewer records, then fewer commands in each stream, then zeros
+ * Reduces a crashing session: first fewer records, then fewer commands in each stream, then zeros
  * in place of words. A piece is left out if the session still ends by the same signal without it.
  */
 #include <glib.h>
@@ -157,7 +157,7 @@ static char *copy_text(const struct reduction *reduction, unsigned at)
 			 (end - text) * 4);
 }
 
-/* Puts @text in place of that of the shader at @at in the record at @record. */
+/* Replaces the text of the shader at @at in the record at @record by @text. */
 static bool try_text(struct reduction *reduction, unsigned record, unsigned at, const char *text)
 {
 	unsigned end = at + 1 + (word_at(reduction, at) >> 16);

@@ -93,7 +93,7 @@ unsigned make_n_rules(void)
 	return G_N_ELEMENTS(rules);
 }
 
-/* Mostly that of the setup. */
+/* Mostly the one of the setup. */
 uint32_t make_handle(struct random *random, unsigned object)
 {
 	if (random_below(random, 3) > 0)
@@ -110,7 +110,7 @@ static uint32_t make_float(struct random *random)
 	return word;
 }
 
-/* Mostly what most OpenGLs have, of the same sizes as the resources of setup.c. */
+/* Mostly formats that most OpenGLs have, of the same sizes as the resources of the setup. */
 uint32_t make_format(struct random *random)
 {
 	static const uint16_t common[] = {
@@ -262,7 +262,7 @@ static void make_draw(struct random *random, GArray *stream)
 		append(stream, make_word(random, letters[i]));
 }
 
-/* Those whose words belong together. */
+/* Commands whose words depend on each other. */
 static bool make_special(struct random *random, const struct rule *rule, GArray *stream)
 {
 	uint32_t type = random_below(random, N_SHADER_TYPES);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Plays sessions through the renderer's hooks, as the device would: resources have ids and backings
+ * Runs sessions through the renderer's hooks, as the device does: resources have ids and backings
  * before a context sees them, and boxes of transfers are inside. A stream that the library refuses
- * breaks its context, as it would a guest's; here the context is made anew, so that the rest of the
- * session is not lost.
+ * disables its context, as a guest's. Here the context is then created again, so that the rest of
+ * the session still runs.
  */
 #include "session.h"
 
@@ -29,7 +29,7 @@ struct player {
 	struct session_counts *counts;
 };
 
-/* One for all: what is read from it is of no interest here. */
+/* One backing for all: the tests never look at what is read into it. */
 static uint8_t backing[BACKING_BYTES];
 
 static struct renderer_resource *find_resource(const struct player *player, uint32_t id)
@@ -89,7 +89,7 @@ static void create_resource(struct player *player, const uint32_t *words)
 	player->ops->context_attach(player->renderer, CTX, player->resources[args.id]);
 }
 
-/* A copy, since the stream may be overwritten; its end is the end of a heap block. */
+/* A copy, because the stream may be overwritten; its end is the end of a heap block. */
 static int submit_copy(struct player *player, const uint32_t *words, size_t n_words)
 {
 	g_autofree uint32_t *stream = g_memdup2(words, n_words * sizeof(*words));
@@ -113,7 +113,7 @@ static void recreate_context(struct player *player)
 	create_context(player);
 }
 
-/* A context that is broken refuses even nothing. */
+/* A disabled context refuses even an empty stream. */
 static bool is_broken(struct player *player)
 {
 	uint32_t nop[] = { 0 };

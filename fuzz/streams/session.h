@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What one guest does with OpenGL, as 32-bit words: records of a head (kind in the low byte, above
- * it how many words follow) and words. The words of SETUP and SUBMIT are virgl's command streams.
+ * The OpenGL session of one guest, as 32-bit words: records of a head (kind in the low byte, the
+ * number of following words above it) and words. The words of SETUP and SUBMIT are virgl's command
+ * streams.
  */
 
 #include <glib.h>
@@ -14,7 +15,7 @@ struct renderer;
 
 enum session_kind {
 	SESSION_RESOURCE = 1, /* the eleven words of RESOURCE_CREATE_3D; gets a backing */
-	SESSION_SETUP,        /* a stream that each new context is given */
+	SESSION_SETUP,        /* a stream that each new context gets */
 	SESSION_SUBMIT,       /* a stream */
 	SESSION_TRANSFER,     /* resource, direction, level, strides, offset, box: 12 words */
 	SESSION_FREE,         /* a resource */
@@ -36,9 +37,9 @@ struct session_counts {
 	uint64_t failed;  /* by the library */
 };
 
-/* Plays a session, then frees all that it made. @words may be anything. */
+/* Runs a session, then frees everything that it created. @words may be any words. */
 void session_play(struct renderer *renderer, const uint32_t *words, size_t n_words,
 		  struct session_counts *counts);
 
-/* A session that follows from @seed: array of uint32_t, the caller's. */
+/* Generates a session from @seed: array of uint32_t, owned by the caller. */
 GArray *session_make(uint64_t seed);

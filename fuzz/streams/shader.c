@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Shaders in TGSI's text form: some that compile and link with one another, and such with lines of
- * any opcode, any register and any declaration mixed in, and with numbers that are too large.
+ * Shaders in TGSI's text form: some that compile and link with one another, and some mixed with
+ * lines of any opcode, register and declaration, and with numbers that are too large.
  */
 #include <string.h>
 
@@ -171,7 +171,7 @@ static void add_declaration(struct random *random, GString *text)
 	}
 }
 
-/* Lines of its own among those of @base. */
+/* Inserts lines of its own among those of @base. */
 static void mix_lines(struct random *random, GString *text, const char *base)
 {
 	g_auto(GStrv) lines = g_strsplit(base, "\n", -1);
@@ -192,7 +192,7 @@ static void mix_lines(struct random *random, GString *text, const char *base)
 	}
 }
 
-/* A number of the text becomes another. */
+/* Changes a number of the text. */
 static void change_number(struct random *random, GString *text)
 {
 	unsigned at = random_below(random, (uint32_t)text->len);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* Words of TGSI's text form, each as likely as the others of its kind. */
+/* Words of TGSI's text form, equally likely within their kind. */
 
 #include <glib.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Blobs of the stand-in. Blob id 0 is shared memory for a context's ring; another id is a colour
- * buffer that a command announced, or memory that the guest's Vulkan allocated, of which there is
- * none here. Creation says nothing of its failure, and a descriptor is given away once.
+ * Blobs of the stand-in. Blob id 0 is shared memory for a context's ring. Another id is a colour
+ * buffer that a command announced, or memory that the guest's Vulkan allocated, which the stand-in
+ * never has. Creation does not report its failure, and each descriptor is given away once.
  */
 #include "standin.h"
 
@@ -36,7 +36,7 @@ static bool make_ring_blob(struct standin_resource *r, uint64_t size)
 	return true;
 }
 
-/* Whoever maps this one sees the driver's own bytes before the pixels. */
+/* A map of this memory shows the driver's own bytes before the pixels. */
 static bool make_color_blob(struct standin_resource *r)
 {
 	r->blob_fd = standin_has_word("image-blobs-fail") ? -1 : dup(r->fds[0]);
@@ -70,7 +70,7 @@ static void create_blob(uint32_t ctx, uint32_t res, const struct stream_blob *bl
 		standin_resource_replace(res);
 }
 
-/* 0, whatever came of it. */
+/* 0, also after a failure. */
 int stream_renderer_create_blob(uint32_t ctx, uint32_t res, const struct stream_blob *blob,
 				const struct iovec *iov, uint32_t n_iov,
 				const struct stream_handle *handle)
@@ -124,7 +124,7 @@ int stream_renderer_resource_map_info(uint32_t res, uint32_t *map_info)
 	return 0;
 }
 
-/* Only memory that the guest's Vulkan allocated has it. */
+/* Only memory that the guest's Vulkan allocated has map information. */
 int stream_renderer_vulkan_info(uint32_t res, struct stream_vulkan_info *info)
 {
 	STANDIN_CALL();

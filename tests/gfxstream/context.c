@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Contexts of the stand-in: capability sets, and the commands that a guest submits. Nobody decodes
- * the streams in their rings. A command is read as a whole struct, however few bytes were given:
- * AddressSanitizer sees that if the caller did not add zeros.
+ * Contexts of the stand-in: capability sets, and the commands that a guest submits. The streams in
+ * their rings are not decoded. A command is read as a whole struct, however few bytes were given,
+ * so AddressSanitizer notices a caller that did not add zeros.
  */
 #include "standin.h"
 
@@ -73,7 +73,7 @@ void standin_context_free_all(void)
 		remove_context(contexts->id);
 }
 
-/* One that exists is replaced. */
+/* An existing context is replaced. */
 int stream_renderer_context_create(uint32_t ctx, uint32_t length, const char *name,
 				   uint32_t context_init)
 {
@@ -93,7 +93,7 @@ int stream_renderer_context_create(uint32_t ctx, uint32_t length, const char *na
 	return 0;
 }
 
-/* Waits for the thread of each ring that is attached, so for the guest; the rest is done later. */
+/* Waits for the thread of each attached ring, and so for the guest; the rest is done later. */
 void stream_renderer_context_destroy(uint32_t ctx)
 {
 	STANDIN_CALL();
@@ -171,7 +171,7 @@ static int make_ring(struct context *c, uint32_t res)
 	return 0;
 }
 
-/* The blob id loses its upper half. */
+/* The upper half of the blob id is ignored. */
 static int announce_blob(struct context *c, const uint8_t *cmd)
 {
 	struct create_3d create;
@@ -229,14 +229,14 @@ static int run_on_context(struct context *c, uint32_t op, const uint8_t *cmd)
 		return ping(c, words[1]);
 	case STREAM_OP_RESOURCE_CREATE_3D:
 		return announce_blob(c, cmd);
-	case STREAM_OP_ACQUIRE_SYNC: /* no stream makes one here */
+	case STREAM_OP_ACQUIRE_SYNC: /* no stream creates one here */
 		return -EINVAL;
 	default:
 		return 0;
 	}
 }
 
-/* The work that the guest's fence is to wait for. */
+/* The work for which the guest's fence waits. */
 static int add_work(uint32_t ctx, const uint8_t *cmd, size_t size)
 {
 	uint8_t whole[20];
@@ -274,7 +274,7 @@ int stream_renderer_submit_cmd(struct stream_command *command)
 	}
 }
 
-/* The version is not written, nor is the size of one that it does not know. Init is not needed. */
+/* The version is not written, nor is the size of an unknown capset. It works without init. */
 void stream_renderer_get_cap_set(uint32_t set, uint32_t *max_ver, uint32_t *max_size)
 {
 	if (set == STREAM_CAPSET_VULKAN)

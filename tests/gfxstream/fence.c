@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Timelines of the stand-in: the global one, and one for each ring of a context. A fence whose
- * timeline is idle passes inside create_fence(), on the caller's thread; behind work it passes
- * later on the library's. The callback is called with the lock of the timelines, as the library
- * does.
+ * Timelines of the stand-in: the global one, and one for each ring of a context. A fence on an idle
+ * timeline completes inside create_fence(), on the caller's thread; after work it completes later
+ * on the library's thread. The callback runs with the lock of the timelines held, as in the
+ * library.
  */
 #include "standin.h"
 
@@ -23,9 +23,9 @@ struct item {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t has_work = PTHREAD_COND_INITIALIZER;
-static struct item *items, **last = &items; /* in the order in which they came */
+static struct item *items, **last = &items; /* in their order of creation */
 static pthread_t worker;
-static pid_t worker_pid; /* 0: no worker; a child that was forked has none */
+static pid_t worker_pid; /* 0: no worker; a forked child has none */
 static bool is_stopping;
 static _Thread_local bool is_in_callback;
 
@@ -55,7 +55,7 @@ static void report(const struct item *item)
 	is_in_callback = false;
 }
 
-/* Reports what this timeline has done, up to its first work that is not. */
+/* Reports what this timeline has completed, up to its first unfinished work. */
 static void retire(struct standin_ring ring)
 {
 	struct item **at = &items;
@@ -136,8 +136,8 @@ void standin_fence_stop(void)
 	worker_pid = 0;
 }
 
-/* At exit without a teardown. gcc 12's LeakSanitizer does not survive a thread that uses the
- * thread-local storage of a library that was opened with dlopen(). */
+/* Ends the thread at an exit without a teardown: LeakSanitizer of gcc 12 crashes on a thread that
+ * uses the thread-local storage of a library opened with dlopen(). */
 __attribute__((destructor)) static void end_worker(void)
 {
 	if (worker_pid == getpid())
@@ -158,7 +158,7 @@ int stream_renderer_create_fence(const struct stream_fence *fence)
 	STANDIN_CALL();
 	struct standin_ring ring = { .is_global = true };
 
-	if (fence->flags & STREAM_FENCE_SHARED) /* no stream makes what it would export */
+	if (fence->flags & STREAM_FENCE_SHARED) /* no stream creates what it would export */
 		return -EINVAL;
 	if (fence->flags & STREAM_FENCE_RING_IDX)
 		ring = (struct standin_ring){ .ctx_id = fence->ctx_id,
@@ -179,7 +179,7 @@ int stream_renderer_export_fence(uint64_t fence_id, struct stream_handle *handle
 	return -EINVAL;
 }
 
-/* There is no window: the picture is as good as shown. */
+/* There is no window, so the picture counts as shown. */
 void stream_renderer_flush(uint32_t res)
 {
 	STANDIN_CALL();

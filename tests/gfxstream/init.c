@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The start and the end of the stand-in, and what guards every call. The library can be initialised
- * once in a process; an init that lacked a parameter does not count.
+ * The start and the end of the stand-in, and the check around every call. The library can be
+ * initialised once in a process; an init without a required parameter does not count.
  */
 #include "standin.h"
 
@@ -79,7 +79,7 @@ void standin_leave(const char *const *function)
 	atomic_fetch_sub(&n_inside, 1);
 }
 
-/* What the library of 2025-06 knows, of those that one might want to set. */
+/* The features of the library of 2025-06 that a user may want to set. */
 static const char *const feature_names[] = {
 	"BypassVulkanDeviceFeatureOverrides",
 	"ExternalBlob",
@@ -183,7 +183,7 @@ static _Noreturn void hang(void)
 		pause();
 }
 
-/* OpenGL of a machine without a screen. */
+/* OpenGL on a machine without a screen. */
 static void start_gles(uint32_t flags)
 {
 	const char *platform = getenv("EGL_PLATFORM");

@@ -104,7 +104,7 @@ struct library_fences library_wait_fences(unsigned n)
 	return result;
 }
 
-/* cmocka's handlers would go on with the tests, in the child. */
+/* cmocka's handlers would continue the tests in the child. */
 static void die_of_signals(void)
 {
 	const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A library with the interface of stream.h, opened by its path, for the conformance test. What it
- * does once in a process is tried in children.
+ * A library with the interface of stream.h, opened by its path, for the conformance test.
+ * Operations that it allows once in a process run in children.
  */
 #pragma once
 
@@ -45,26 +45,27 @@ struct library {
 
 extern struct library lib;
 
-/* Of the environment, with a default: $GFXSTREAM_LIBRARY, $GFXSTREAM_FLAGS. Ends the process if a
+/* From the environment, with defaults: $GFXSTREAM_LIBRARY, $GFXSTREAM_FLAGS. Ends the process if a
  * function is missing. */
 void library_open(void);
 uint32_t library_flags(void);
-/* With the three parameters that are required, and quiet. */
+/* With the three required parameters, and without log output. */
 int library_init(uint32_t flags);
 
-/* What the fence callback was given, in order. */
+/* The arguments of the fence callback, in order. */
 struct library_fences {
 	unsigned n;
 	struct stream_fence fences[32];
 	bool is_on_caller[32]; /* on the thread that called library_init() */
 };
 extern void *library_user_data;
-/* Waits until @n fences have passed, for five seconds; returns what has, and forgets it. */
+/* Waits for @n completed fences, for five seconds; returns the number that completed, and resets
+ * it. */
 struct library_fences library_wait_fences(unsigned n);
 
 enum library_end { ENDS_WELL, ENDS_BADLY, CRASHES, HANGS };
-/* What becomes of a child that opens and initialises the library and calls @step: BADLY is if that
- * returns false. One that does nothing for two seconds hangs. */
+/* The end of a child that opens and initialises the library and calls @step; BADLY if @step returns
+ * false. A child that does nothing for two seconds hangs. */
 enum library_end library_try(bool (*step)(void));
 /* The same without the init. */
 enum library_end library_try_cold(bool (*step)(void));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Resources of the stand-in. A colour buffer has pixels, and three descriptors as with Mesa 26; the
- * iovecs that are attached are copied, and a private shadow of their size (linear) is between them
- * and the pixels.
+ * Resources of the stand-in. A colour buffer has pixels, and three descriptors as with Mesa 26.
+ * Attached iovecs are copied, and a private linear shadow of their size is between them and the
+ * pixels.
  */
 #include "standin.h"
 
@@ -228,7 +228,7 @@ void stream_renderer_resource_unref(uint32_t res)
 	free_resource(r);
 }
 
-/* Positive, as the library has it. */
+/* Positive, as in the library. */
 int stream_renderer_resource_attach_iov(int res, struct iovec *iov, int n_iov)
 {
 	STANDIN_CALL();
@@ -240,7 +240,7 @@ int stream_renderer_resource_attach_iov(int res, struct iovec *iov, int n_iov)
 	return 0;
 }
 
-/* What the pointers point to is not written. */
+/* The targets of the pointers are not written. */
 void stream_renderer_resource_detach_iov(int res, struct iovec **iov, int *n_iov)
 {
 	STANDIN_CALL();
@@ -274,7 +274,7 @@ int stream_renderer_resource_get_info(int res, struct stream_info *info)
 	return 0;
 }
 
-/* Of the library's kinds of handles none makes sense here. */
+/* None of the library's kinds of handles is possible here. */
 int stream_renderer_import_resource(uint32_t res, const struct stream_handle *handle,
 				    const void *data)
 {

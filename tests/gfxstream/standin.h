@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the parts of the stand-in share. It is libgfxstream_backend.so.0 without a GPU: pixels in
- * memory, and of a guest's streams only what concerns resources, contexts and fences. What the
- * library was seen to do (shared facts, 2025-06) it does too, wrong signs and ignored arguments
- * included. Where the library crashes, hangs or corrupts memory the stand-in prints the reason and
- * aborts, so that a test shows that the daemon never calls it so.
+ * Shared parts of the stand-in, which is libgfxstream_backend.so.0 without a GPU: pixels in memory,
+ * and of a guest's streams only what concerns resources, contexts and fences. It behaves as the
+ * library did in 2025-06, including wrong signs and ignored arguments. Where the library crashes,
+ * hangs or corrupts memory, the stand-in prints the reason and aborts, so that a test shows that
+ * the daemon never makes such a call.
  *
  * $GFXSTREAM_STANDIN is a list of words, separated by commas:
  *   init-fails, init-crashes, init-hangs   what stream_renderer_init() does
@@ -26,16 +26,16 @@ struct standin_resource {
 	struct standin_resource *next;
 	uint32_t id;
 	enum standin_kind kind;
-	bool is_replaced; /* create_blob() took its id: it is found no more, and never freed */
+	bool is_replaced; /* create_blob() used its id: it is not found any more, and never freed */
 	bool has_args;
 	struct stream_args args;
-	uint8_t *pixels; /* of a colour buffer or a buffer; tight rows */
+	uint8_t *pixels; /* of a colour buffer or a buffer; rows without gaps */
 	size_t size;     /* of pixels */
-	int fds[3];      /* what one holds of the library's descriptors; -1: none */
+	int fds[3];      /* what this resource holds of the library's descriptors; -1: none */
 
-	struct iovec *iov; /* a copy; what it points to is the caller's */
+	struct iovec *iov; /* a copy; the caller owns the memory that it names */
 	unsigned n_iov;
-	uint8_t *linear; /* as large as the iovecs together */
+	uint8_t *linear; /* as large as all iovecs together */
 	size_t linear_size;
 	bool has_been_written;
 	bool is_attached; /* to a context, whose pipe it then has */
@@ -50,9 +50,9 @@ struct standin_resource {
 
 /* ---- init.c ---- */
 
-/* Says why, and aborts. */
+/* Prints the reason and aborts. */
 _Noreturn void standin_crash(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* By the debug callback, if there is one. */
+/* Logs through the debug callback, if there is one. */
 void standin_say(uint32_t type, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Whether the word is in $GFXSTREAM_STANDIN. */
 bool standin_has_word(const char *word);
@@ -60,8 +60,8 @@ extern uint32_t standin_flags; /* STREAM_USE_* */
 extern stream_fence_fn standin_fence_fn;
 extern void *standin_user_data;
 
-/* At the start and the end of every call: one thread at a time, not from the callback, and after
- * init. */
+/* Called at the start and the end of every call; checks that one thread calls at a time, after
+ * init, and not from the callback. */
 void standin_enter(const char *function);
 void standin_leave(const char *const *function);
 #define STANDIN_CALL()                                                                             \
@@ -76,15 +76,15 @@ struct standin_resource *standin_resource_new(const struct stream_args *args);
 void standin_resource_replace(uint32_t id);
 struct standin_resource *standin_resource_new_blob(uint32_t id);
 void standin_resource_free_all(void);
-/* Bytes a pixel; 0: the library does not transfer this format. */
+/* Bytes per pixel; 0: the library does not transfer this format. */
 unsigned standin_bytes_per_pixel(uint32_t format);
 
 /* ---- context.c ---- */
 
 bool standin_context_exists(uint32_t id);
-/* What a command announced for this blob id. False: nothing. */
+/* What a command announced for this blob id. False if nothing was. */
 bool standin_context_take_pending(uint32_t ctx, uint32_t blob_id, struct stream_args *ret);
-/* Ends the ring of each context whose ring this resource is. False: it was none's. */
+/* Ends the ring of each context that uses this resource. False if there is none. */
 bool standin_context_forget_ring(uint32_t res);
 void standin_context_free_all(void);
 
@@ -95,7 +95,7 @@ struct standin_ring {
 	uint32_t ctx_id;
 	uint8_t ring_idx;
 };
-/* Work that ends a moment later on another thread: fences of this timeline wait for it. */
+/* Work that ends later on another thread: fences of this timeline wait for it. */
 void standin_fence_add_work(struct standin_ring ring);
 void standin_fence_start(void);
 void standin_fence_stop(void);

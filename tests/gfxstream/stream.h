@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The C interface of libgfxstream_backend.so.0, written down a second time: the daemon's own
- * declarations are in src/render/gfxstream/. A slip in one of the two makes tests fail that run the
- * daemon on the stand-in; a slip in both, the conformance test on the real library.
- *
- * Functions that return int return 0, and anything but 0 if they failed: the sign differs.
+ * declarations are in src/render/gfxstream/. A mistake in one of the two makes the tests of the
+ * daemon on the stand-in fail; the same mistake in both makes the conformance test on the real
+ * library fail. Functions that return int return 0, and anything else after a failure: the sign
+ * differs.
  */
 #pragma once
 
@@ -123,7 +123,7 @@ _Static_assert(sizeof(struct stream_info) == 36, "stream_renderer_resource_info"
 
 enum { STREAM_CAPSET_VULKAN = 3, STREAM_CAPSET_GLES = 8, STREAM_CAPSET_COMPOSER = 9 };
 
-/* A blob that a context makes its streams' ring of is at least this large. */
+/* A blob that becomes the ring of a context's streams has at least this size. */
 #define STREAM_RING_BYTES  1060864u
 #define STREAM_BLOCK_BYTES (16u << 20)
 #define STREAM_PAGE_BYTES  4096

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the daemon must not do, each in a child of its own: here it is seen that the library does
- * crash, hang or refuse. Under a sanitizer an abort is a crash too.
+ * Calls that the daemon must not make, each in its own child: the tests show that the library does
+ * crash, hang or refuse. Under a sanitizer an abort counts as a crash.
  */
 #include "library.h"
 
@@ -99,7 +99,7 @@ static bool read_without_backing(void)
 	return lib.transfer_read_iov(7, 0, 0, 0, 0, &box, 0, &iov, 1) == 0;
 }
 
-/* Enough is read beyond the shadow to leave its heap. */
+/* Reads far enough beyond the shadow to leave its heap. */
 static bool write_short_backing(void)
 {
 	struct stream_box box = { 0, 0, 0, 16, 1, 1 };
@@ -141,7 +141,7 @@ static bool make_small_ring(void)
 	return lib.submit_cmd(&command) == 0;
 }
 
-/* A size that only the guest's command gives. */
+/* A size that only a guest's command can give. */
 static bool create_too_large_blob(void)
 {
 	struct stream_blob blob = { STREAM_BLOB_HOST3D, 1, 9, 4096 };
@@ -235,7 +235,7 @@ static void a_small_ring_crashes(void **state)
 	assert_int_equal(library_try(make_small_ring), CRASHES);
 }
 
-/* The library waits for itself; the stand-in says so. */
+/* The library waits for itself; the stand-in reports that. */
 static void a_fence_created_in_the_callback_hangs(void **state)
 {
 	enum library_end end = library_try_cold(fence_in_callback);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the daemon builds upon, of a library that is initialised once: pixels, blobs, fences, and
- * the signs of what goes wrong.
+ * What the daemon relies on in a library that is initialised once: pixels, blobs, fences, and the
+ * signs of errors.
  */
 #include "library.h"
 
@@ -78,7 +78,7 @@ static void written_pixels_are_read_unchanged(void **state)
 	}
 }
 
-/* Three iovecs; strides, level and offset are lies. */
+/* Three iovecs; strides, level and offset have wrong values. */
 static void a_backing_may_be_in_pieces(void **state)
 {
 	static uint8_t data[BYTES], before[BYTES];
@@ -115,7 +115,7 @@ static void an_iovec_of_the_call_replaces_the_backing(void **state)
 	lib.resource_unref(id);
 }
 
-/* From the first byte of the box to its last one, with what lies between its rows. */
+/* From the first byte of the box to its last one, including the bytes between its rows. */
 static void a_box_is_one_span(void **state)
 {
 	const struct stream_box box = { 4, 2, 0, 3, 3, 1 };
@@ -234,7 +234,7 @@ static void capsets_are_known_by_number(void **state)
 	assert_int_equal(caps[3], 4096);
 }
 
-/* The context of the test. An id that comes again soon meets the library's cleanup of the last one.
+/* The context of the test. An id that is reused soon meets the library's cleanup of its last owner.
  */
 static uint32_t context;
 
@@ -399,7 +399,7 @@ static void fences_behind_a_flush_complete_in_order(void **state)
 		assert_int_equal(got.fences[i].fence_id, 10 + i);
 	print_message("\tthe first one passed on %s\n",
 		      got.is_on_caller[0] ? "this thread" : "another thread");
-	/* Whether the real library has shown the picture by then is a matter of time. */
+	/* Whether the real library has shown the picture by then depends on time. */
 	if (getenv("GFXSTREAM_IS_STANDIN"))
 		assert_false(got.is_on_caller[0]);
 	lib.resource_unref(id);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The DRM device below the orders: buffers, what is painted into them, modes.
+ * The DRM device for the commands of kms.c: buffers, what is painted into them, modes. A buffer is
+ * always complete (created, wrapped into a framebuffer and mapped) or all zero, so buffer_finish()
+ * is right for both and is the only clean-up.
  *
- * A buffer here is always whole (made, wrapped into a framebuffer and mapped) or all zero, so
- * buffer_finish() is right for both and is the only clean-up. The picture is a formula of the
- * place, the size and a seed, the same as in tests/e2e/picture.py: every corner, edge and block
- * differs, so a shifted, mirrored, cropped or stale picture never equals the right one.
+ * The picture is computed from place, size and seed, as in tests/e2e/picture.py: every corner, edge
+ * and block differs, so a shifted, mirrored, cropped or stale picture never equals the right one.
  */
 #include "card.h"
 
@@ -36,7 +36,7 @@ static uint32_t rgb(uint32_t r, uint32_t g, uint32_t b)
 	return (r & 255) << 16 | (g & 255) << 8 | (b & 255);
 }
 
-/* The pattern; each later rule hides the earlier ones. */
+/* The pattern; each later rule overrides the earlier ones. */
 uint32_t pattern_pixel(uint32_t x, uint32_t y, uint32_t w, uint32_t h, uint32_t seed)
 {
 	static const uint32_t corners[] = { 0xffffff, 0x00ffff, 0xff00ff, 0xff8000 };
@@ -137,7 +137,7 @@ int modes_of(uint32_t connector, struct drm_mode_get_connector *conn,
 	int ret;
 
 	*conn = (struct drm_mode_get_connector){ .connector_id = connector };
-	ret = drm(DRM_IOCTL_MODE_GETCONNECTOR, conn); /* with no room for modes this probes */
+	ret = drm(DRM_IOCTL_MODE_GETCONNECTOR, conn); /* without room for modes this call probes */
 	if (ret < 0)
 		return ret;
 	if (conn->count_modes > room)

@@ -27,7 +27,7 @@ void buffer_finish(struct buffer *buf);
 uint32_t pattern_pixel(uint32_t x, uint32_t y, uint32_t w, uint32_t h, uint32_t seed);
 uint32_t cursor_pixel(uint32_t x, uint32_t y, uint32_t seed);
 
-/* Both paint only what lies inside the buffer. */
+/* Both paint only inside the buffer. */
 void paint_rows(struct buffer *buf, uint32_t from, uint32_t rows, uint32_t seed);
 void fill_rect(struct buffer *buf, uint32_t x, uint32_t y, uint32_t w, uint32_t h, uint32_t colour);
 

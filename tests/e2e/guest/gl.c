@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * gl CARD SEED: draws one picture by OpenGL ES, shows it on the first connected output in its
- * preferred mode, says "shown WxH by RENDERER" and waits to be killed.
+ * preferred mode, prints "shown WxH by RENDERER" and waits until it is killed.
  *
- * The picture is made so that a test can tell every way in which it may come out wrong. Cells of
- * 32 by 32 pixels are cleared, each to a colour that follows from its place and the seed: clears
- * are exact on every driver, so each pixel has one right value, and a picture upside down, shifted,
- * with red and blue swapped or of an older seed has none of them right. Above them is one white
- * triangle, point up, drawn by shaders from a buffer of vertices.
+ * The picture shows every way in which it can be wrong. Cells of 32 by 32 pixels are cleared, each
+ * to a colour that depends on its place and the seed. Clears are exact on every driver, so each
+ * pixel has one right value, and a picture that is upside down, shifted, with red and blue swapped
+ * or of an older seed has no right pixel. Above them is one white triangle, point up, drawn by
+ * shaders from a buffer of vertices.
  */
 #include <EGL/egl.h>
 #include <EGL/eglext.h>
@@ -99,7 +99,7 @@ static drmModeConnector *first_connected(int card, const drmModeRes *res)
 	return NULL;
 }
 
-/* Makes a context that draws on the surface current. */
+/* Creates a context that draws on the current surface. */
 static EGLSurface start_egl(EGLDisplay display, struct gbm_surface *surface)
 {
 	static const EGLint config_wish[] = {

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The guest's hands: takes one order a line from the test and carries it out on the DRM device.
+ * The guest's side of the tests: reads one command a line from the test and carries it out on the
+ * DRM device.
  *
- * An order is "NUMBER COMMAND ARGUMENTS"; it is answered by any number of lines "NUMBER|TEXT" and
- * then exactly one of "NUMBER ok" and "NUMBER error TEXT", so the test never has to guess where an
- * answer ends, and an answer to an order that it gave up on cannot be taken for another's. "hello"
- * is said once at the start: the test learns from it that the guest is up, or up again.
+ * A command is "NUMBER COMMAND ARGUMENTS". The answer is any number of lines "NUMBER|TEXT" and then
+ * exactly one of "NUMBER ok" and "NUMBER error TEXT", so the test knows where an answer ends, and
+ * never takes the answer to a timed-out command for another's. "hello" is printed once at the
+ * start: it tells the test that the guest is up, or up again.
  *
- * Each command does what its name says and nothing else, so what arrives at the device follows
- * from the order alone; card.c has the buffers and the pattern that they are filled with.
+ * Each command does only what its name says, so the device receives what the commands say. card.c
+ * has the buffers and their pattern.
  */
 #include "card.h"
 
@@ -78,7 +79,7 @@ static uint32_t move_bar(struct output *out, struct buffer *buf)
 	return out->bar;
 }
 
-/* One frame of the animation: the bar moves on, and only the rows that changed are sent. */
+/* One frame of the animation: the bar moves, and only the changed rows are flushed. */
 static int animate(struct output *out)
 {
 	struct buffer *buf = &out->buffers[out->front];
@@ -246,7 +247,7 @@ static int do_off(char **args)
 	return drm(DRM_IOCTL_MODE_SETCRTC, &crtc);
 }
 
-/* rect OUT X Y W H COLOUR: paints, and tells the device of exactly this rectangle. */
+/* rect OUT X Y W H COLOUR: paints a rectangle, and flushes exactly that. */
 static int do_rect(char **args)
 {
 	struct output *out = output_of(args);
@@ -281,7 +282,7 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* updates OUT N: N small updates as fast as they go; says how many a second. */
+/* updates OUT N: N small updates as fast as possible; prints how many per second. */
 static int do_updates(char **args)
 {
 	struct output *out = output_of(args);
@@ -319,7 +320,7 @@ static int flip(struct output *out, unsigned int to)
 	return 0;
 }
 
-/* flips OUT N: N whole-picture page flips as fast as they go; ends with the plain pattern. */
+/* flips OUT N: N whole-picture page flips as fast as possible; ends with the plain pattern. */
 static int do_flips(char **args)
 {
 	struct output *out = output_of(args);
