@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 """record_sessions.py RECORDER DIR [NAME]...: records real sessions, each to DIR/NAME.session.
-
-RECORDER is build/fuzz/record (-Drecorder=enabled). The guests are those of tests/e2e: a Linux boot with its console, a
-cursor and a change of mode; OVMF, then Linux; and kmscube for a few frames with OpenGL. session_to_seeds.py makes seeds
-of them.
+RECORDER is build/fuzz/record (-Drecorder=enabled). The guests are those of tests/e2e: a Linux
+boot with its console, a cursor and a change of mode; OVMF, then Linux; and kmscube for a few
+frames with OpenGL. session_to_seeds.py makes seeds of them.
 """
 import os
 import pathlib

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""seeds.py NAME DIR: writes what real VMMs and guests say, in the language of the fuzzer NAME, to files in DIR.
-
-The sequences here are those of QEMU 7.2 to 11.1 with Linux and OVMF as guests, and what is worth a try between them;
-fuzz_NAME.c says what the bytes mean. Those in fuzz/recorded/NAME were recorded, and are written too.
+"""seeds.py NAME DIR: writes inputs of the fuzzer NAME to files in DIR. They are the sequences of
+real front-ends and guests (QEMU 7.2 to 11.1 with Linux and OVMF) and promising variations;
+fuzz_NAME.c says what the bytes mean. The recorded ones in fuzz/recorded/NAME are written too.
 """
 import hashlib
 import pathlib
@@ -18,7 +17,7 @@ import session
  UPDATE_CURSOR, MOVE_CURSOR, RAW, STREAM, WORDS, HOST_BLOB, MAP, UNMAP, GFXSTREAM, GFXSTREAM_BLOB) = range(32)
 KICK, FENCE, RING, INDIRECT, CUT, REPLY, CONTEXT, OTHER_QUEUE = (1 << i for i in range(8))
 TURN = 0x10
-READ_AND_ANSWER = bytes([10 | TURN, 1])  # an answer takes its numbers from what follows
+READ_AND_ANSWER = bytes([10 | TURN, 1])  # a reply takes its numbers from what follows
 NEW_DISPLAY = bytes([10 | TURN, 5, 0x0c])
 
 
@@ -73,7 +72,7 @@ TOO_MANY = [
     [command(CREATE_2D, i, 1, 0x80, 0xdf, 0x80, 0xdf) for i in range(1, 8)],
     [command(CTX_CREATE, 4, 0)] + [command(CREATE_3D, i, 2, 1, 0x80, 0xdf, 0x80, 0xdf, 0) for i in range(1, 8)],
 ]
-# Each lies about one size, place or number, after what it lies about was made.
+# Each has one wrong size, place or number, after the object that it refers to was created.
 LIES = [
     [command(CTX_CREATE, 4, 0), command(WORDS, 40, *range(160)), command(SUBMIT, 0x88, 100)],
     LINUX + [command(TRANSFER_2D, 1, 0x80, 60, 60, 63, 63, 0)], LINUX + [command(TRANSFER_2D, 1, 15, 0xf0, 0, 0x40)],
@@ -86,7 +85,7 @@ LIES = [
     [command(CREATE_2D, 2, 0, 63, 63), command(UPDATE_CURSOR, 2, 0xf8, 16, 10, 10, 3),
      command(MOVE_CURSOR, 2, 0xf8, 0xef, 10, 10, 3)],
 ]
-# A picture that lies over the rings, and so changes while its flush is answered.
+# A picture that overlaps the rings, and so changes while its flush is answered.
 OVER_RINGS = [command(BLOB, 5, 1, 0x40, 0, 0xa0, 0), command(SCANOUT_BLOB, 5, 0, 7, 1, 31, 31, 32, 0), command(FLUSH, 5, 7)]
 STOP_AND_CONT = [vmm(1, 0, 0x10), vmm(1, 1, 0x10), NEW_DISPLAY, vmm(1, 0, 0x11), vmm(1, 1, 0x11), READ_AND_ANSWER]
 FULL_STOP = [vmm(1, 0, 0), vmm(1, 1, 0), NEW_DISPLAY, READ_AND_ANSWER]
@@ -122,7 +121,7 @@ def command_seeds():
                VENUS[:4] + [SERVE_LATER] + RESET + [WINDOW_ANSWER] + MAPPED]
     for harness in range(4):
         for scenario in scenarios:
-            if harness == 1:  # nobody there to answer
+            if harness == 1:  # nothing there that could answer
                 scenario = [READ_AND_ANSWER if part.startswith(READ_AND_ANSWER) else part for part in scenario]
             yield bytes([harness | 0x28] + [0x1c] * (harness != 1)) + b''.join(scenario)
 
@@ -190,13 +189,13 @@ def session_seeds():
                       REALIZE + START + STOP + [say(34)] + START + WORK, REALIZE + START + [ask(38, 2 << 3)],
                       REALIZE + [say(25, 0, 4, 1, 2, 3, 4), ask(24, 0, 20)]):
             yield bytes([backend]) + b''.join(scenario)
-        # How large its window is, of who may have one and of who may not.
+        # The size of the window, for front-ends with and without one.
         yield bytes([backend]) + b''.join([ask(1), say(16, 3), ask(21), ask(44), *START, ask(44), *STOP])
         yield bytes([backend]) + say(16, 1) + ask(44)
-        # Configuration space from where there is none.
+        # Configuration space from beyond its end.
         yield bytes([backend]) + ask(24, 200, 100) + ask(24, 0xe0, 1)
         yield bytes([backend]) + say(25, 200, 60, *range(60))
-        # A size that is too large, and the bytes that it promises.
+        # A size that is too large, and as many bytes.
         for size in (0xe2, 0xe6, 0xeb, 0xef):
             yield bytes([backend]) + say(1) + bytes([0, 2, size]) + bytes([0x87]) * 3
         # In two pieces, with a byte too many, with other descriptors.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""Reads a recorded session: what the daemon fuzz/record wrote, whose essay (record.c) has the format."""
+"""Reads a recorded session: the output of the daemon fuzz/record, whose essay (record.c) has the
+format."""
 import pathlib
 import re
 import struct
@@ -31,7 +32,7 @@ class Event:
         return struct.unpack_from('<I', self.bytes)[0] if self.word == 'pop' else None
 
     def words(self, offset=HEADER_SIZE):
-        """The request behind its header, as 32-bit numbers."""
+        """The request after its header, as 32-bit numbers."""
         return struct.unpack_from('<%dI' % ((len(self.bytes) - offset) // 4), self.bytes, offset)
 
     @property

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""session_to_seeds.py DIR SESSION...: translates recorded sessions into inputs of each fuzzer, DIR/FUZZER/NAME-N.
+"""session_to_seeds.py DIR SESSION...: translates recorded sessions into inputs of each fuzzer,
+DIR/FUZZER/NAME-N.
 
-A fuzzer's harness has less memory than a guest, so screens are scaled down, a backing has four pieces instead of a
-thousand, and a session becomes as many inputs as its length needs. Each input after the first begins by creating again
-what existed at that point. Order, shapes of chains, ids, and who waits for whom are kept.
+A fuzzer's harness has less memory than a guest, so screens are scaled down, a backing has four
+pieces instead of a thousand, and a session becomes as many inputs as its length needs. Each input
+after the first begins by creating again what existed at that point. Order, shapes of chains, ids,
+and the waits between commands are kept.
 """
 import pathlib
 import struct
@@ -15,7 +17,7 @@ from seeds import (ATTACH, CAPSET, CAPSET_INFO, CONTEXT, CREATE_2D, CREATE_3D, C
                    CTX_DETACH, CUT, DETACH, DISPLAY_INFO, EDID, FENCE, FLUSH, INDIRECT, KICK, MOVE_CURSOR, PASS_FENCES,
                    REPLY, SET_SCANOUT, TRANSFER_2D, TURN, UNREF, UPDATE_CURSOR, UUID, WORDS, ask, command, say, vmm)
 
-# The vhost-user messages that are looked at here.
+# The vhost-user messages that are used here.
 GET_VRING_BASE, SET_VRING_ENABLE, GPU_SET_SOCKET, RESET_DEVICE = map(
     session.vhost_user, ('GET_VRING_BASE', 'SET_VRING_ENABLE', 'GPU_SET_SOCKET', 'RESET_DEVICE'))
 HEADER_OF_SUBMIT = session.HEADER_SIZE + 8
@@ -39,9 +41,9 @@ def number64(value):
     return number(value) if value < 0xfffffffe else struct.pack('<BQ', 0xff, value)
 
 
-# ---- what is asked of the display ----
+# ---- requests to the display ----
 def answers(event, outputs):
-    """The numbers that fill_reply() in qemu_display.c takes for what this answer answered, in its order."""
+    """The numbers that fill_reply() in qemu_display.c takes for this reply, in its order."""
     at, taken = 0, b''
     while at + 12 <= len(event.bytes):
         request, _flags, size = struct.unpack_from('<III', event.bytes, at)
@@ -92,7 +94,7 @@ class Scenario:
                                   for piece in range(4))
 
     def fields(self, event):
-        """The kind and the fields of a request, or None for one that the scenario cannot tell."""
+        """The kind and the fields of a request, or None for one that the scenario cannot express."""
         w, kind = event.words(), event.type
         if kind in (session.UNREF, session.DETACH, session.CTX_ATTACH, session.CTX_DETACH, session.ASSIGN_UUID):
             return {session.UNREF: UNREF, session.DETACH: DETACH, session.CTX_ATTACH: CTX_ATTACH, session.CTX_DETACH: CTX_DETACH,
@@ -144,8 +146,8 @@ class Scenario:
         return command(kind, *fields, shape=shape, extra=extra)
 
     def stream_parts(self, event):
-        """The commands of a stream, as many together as one request has room for; the filling of END_TRANSFERS (44) is
-        left out."""
+        """The commands of a stream, as many together as one request has room for; the padding
+        END_TRANSFERS (44) is left out."""
         words, at, part, parts = event.words(HEADER_OF_SUBMIT), 0, [], []
         while at < len(words):
             one = words[at:at + 1 + (words[at] >> 16)]
@@ -159,7 +161,8 @@ class Scenario:
         return parts + [part]
 
     def steps(self):
-        """Each as (how it is said, what it makes or ends): chains go in the batch in which the device took them."""
+        """Each as (its bytes, what it creates or destroys): chains are in the batch in which the
+        device took them."""
         for i, event in enumerate(self.events):
             if event.word == 'answer':
                 yield bytes([10 | TURN, 1]) + answers(event, 1), None
@@ -180,7 +183,7 @@ class Scenario:
                 yield bytes([10 | TURN, 1]) + (PASS_FENCES if self.has_contexts else b''), None
 
     def is_followed(self, i):
-        """Whether the device took another chain of the same queue in the same go."""
+        """Whether the device took another chain of the same queue in the same batch."""
         for event in self.events[i + 1:]:
             if event.word == 'pop' and event.numbers[0] == self.events[i].numbers[0]:
                 return True
@@ -209,7 +212,8 @@ class Scenario:
 
 
 def cut(begin, steps, length, max_steps=MAX_STEPS):
-    """Inputs of at most that length. What is alive at a cut is made again in the next one."""
+    """Inputs of at most that length. Objects that are alive at a cut are created again in the next
+    one."""
     alive, told, n, is_new = [], begin, 0, False
     for step, effect in steps:
         if is_new and (len(told) + len(step) > length or n >= max_steps):
@@ -231,7 +235,7 @@ def cut(begin, steps, length, max_steps=MAX_STEPS):
 
 def command_seeds(events):
     scenario = Scenario(events, 12)
-    # The renderer on the CPU knows no contexts: then the null one, and the fuzzer's own.
+    # The renderer on the CPU has no contexts: then the null renderer, and the strict one.
     for harness in (2, 3) if scenario.has_contexts else (0, 3):
         yield from cut(bytes([harness | 0x28, 0x1c]), list(scenario.steps()), LENGTHS['command'])
 
@@ -262,7 +266,7 @@ def session_payload(event, regions):
 
 
 def session_words(event):
-    """The numbers behind the header for write_chain(), for a screen of 64 x 40."""
+    """The numbers after the header for write_chain(), for a screen of 64 x 40."""
     w = list((event.words() + (0,) * 12)[:12])
     if event.type == session.CREATE_2D:
         w[2:4] = [w[2] // 20, w[3] // 20]
@@ -294,7 +298,7 @@ def session_seeds(events):
 
 # ---- fuzz_display.c ----
 def display_seeds(events):
-    """The calls of the device, with reads and answers of the display where QEMU had them."""
+    """The calls of the device, with reads and replies of the display where QEMU had them."""
     turn, read, picture, steps = 0x20, 0x40, 0, []
     for event in events:
         n = event.numbers

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 # shellcheck disable=SC2034 # the scripts that source this use its variables
 #
-# What scripts/rig, scripts/test and scripts/demo share: progress lines, the cache, packages.
-# Sourced, never run. Nothing here changes this machine's apt sources, and no package host is named:
-# the private Debian 13 root takes its mirror and its keyring from the sources that this machine has.
+# Functions that scripts/rig, scripts/test and scripts/demo share: progress lines, the cache,
+# packages. Sourced, never run. Nothing here changes this machine's apt sources, and no package host
+# is named: the private Debian 13 root uses the mirror and keyring of this machine's sources.
 
 set -euo pipefail
 
@@ -22,7 +22,7 @@ die() {
 	exit 1
 }
 
-# Root runs it as it is, anybody else through sudo.
+# Root runs it directly, others through sudo.
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then
 		"$@"
@@ -33,7 +33,7 @@ as_root() {
 	fi
 }
 
-# Runs quietly; what it printed is shown only when it fails.
+# Runs quietly; the output is shown only after a failure.
 quietly() {
 	local out status=0
 	out=$(mktemp)
@@ -55,7 +55,7 @@ section_packages() {
 	done
 }
 
-# missing_packages PACKAGE...: those that are not installed on this machine.
+# missing_packages PACKAGE...: prints those that are not installed on this machine.
 missing_packages() {
 	local package
 	for package in "$@"; do
@@ -64,8 +64,8 @@ missing_packages() {
 	done
 }
 
-# install_sections NAME...: installs what is missing of these sections; asks no one, and is quick
-# when nothing is. The package lists are fetched only when apt does not know a package.
+# install_sections NAME...: installs the missing packages of these sections without questions, and
+# is quick if none is missing. Package lists are fetched only if apt does not know a package.
 install_sections() {
 	local wanted missing
 	mapfile -t wanted < <(section_packages "$@" | sort -u)
@@ -82,8 +82,8 @@ install_packages() {
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
 }
 
-# Prints "URI KEYRING" of this machine's own Debian main archive, whichever format its sources
-# have: apt itself reads them. The keyring is Debian's unless the source names a file.
+# Prints "URI KEYRING" of this machine's Debian main archive, for any format of its sources, because
+# apt itself reads them. The keyring is Debian's unless the source names a file.
 debian_mirror() {
 	local codename keyring=/usr/share/keyrings/debian-archive-keyring.gpg uri signed
 	# shellcheck disable=SC1091
@@ -96,8 +96,8 @@ debian_mirror() {
 	echo "${uri%/} $keyring"
 }
 
-# lend_archive TREE SOURCE...: apt in the root TREE has these lines as its sources and reaches them as
-# apt does on this machine (a proxy, a clock, names).
+# lend_archive TREE SOURCE...: gives apt in the root TREE these lines as sources, and this machine's
+# way to them (a proxy, a clock, names).
 lend_archive() {
 	local tree=$1
 	shift
@@ -119,7 +119,7 @@ is_set_up() {
 	done
 }
 
-# set_up DIR -DNAME=VALUE...: configures the build directory, anew if it has other options.
+# set_up DIR -DNAME=VALUE...: configures the build directory, again if it has other options.
 set_up() {
 	local dir=$1
 	local -a again=()

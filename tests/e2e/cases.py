@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""What real guests see: each scenario boots once and checks many things, each named by a sentence.
+"""Real guests in 2D: each scenario boots once and makes many checks, each named by a sentence.
 
-A scenario is given t, which has t.rig, t.check(sentence) and t.daemon(): see run. Checks of one
-scenario build on each other only where a machine has to be in some state.
+A scenario gets t, which has t.rig, t.check(sentence) and t.daemon(): see run. Checks of one
+scenario depend on each other only where a machine must be in some state.
 """
 
 import time
@@ -11,9 +11,10 @@ from picture import cursor_pixels, pattern
 from rig import Failure, Machine, wait_for
 
 GLYPH = b"\xaa\xaa\xaa"      # Linux's console text
-VGA_GLYPH = b"\xa8\xa8\xa8"  # the BIOS's, in a VGA text mode
+VGA_GLYPH = b"\xa8\xa8\xa8"  # of the BIOS, in a VGA text mode
 BLACK = b"\x00\x00\x00"
-# A leak of one 1280x800 picture is 4000 KiB. Below that malloc's own caches and log buffers play.
+# A leak of one 1280x800 picture is 4000 KiB. Smaller changes come from malloc's caches and log
+# buffers.
 MEMORY_TOLERANCE_KIB = 2048
 
 scenarios = []
@@ -32,7 +33,7 @@ def expect(condition, reason):
 
 
 def shows_console(shot):
-    """The four lines that the guest's init wrote: two of them equal, one not, all in one colour."""
+    """The four lines that the guest's init writes: two of them equal, one not, all in one colour."""
     lines = [shot.rows(16 * n, 16) for n in range(5)]
     return (set(shot.colours()) == {BLACK, GLYPH} and lines[1] == lines[2] and lines[1] != lines[3]
             and GLYPH in lines[0] and GLYPH in lines[3] and GLYPH not in lines[4])
@@ -49,7 +50,8 @@ def show(vm, seed, width=1280, height=800, output=0):
 
 
 def probe_seconds(vm):
-    """From the first line of the guest's driver to its last: Linux waits 5 s for what is missing."""
+    """The time from the first line of the guest's driver to its last: Linux waits 5 s for a missing
+    reply."""
     times = {}
     for line in vm.guest.do("sh dmesg"):
         for what in ("virtio-gpu-pci detected", "Initialized virtio_gpu"):
@@ -150,7 +152,7 @@ def cursor_and_two_outputs(t):
 
 
 def check_traffic_of_one_change(vm):
-    """Linux 6.12 flushes the whole picture once its buffer was flipped, so no less is expected."""
+    """Linux 6.12 flushes the whole picture after a buffer flip, so nothing less is expected."""
     mark = vm.spy.mark()
     vm.guest.do("rect 0 64 64 32 32 0x0000aa")
     wait_for("an update", 5, lambda: vm.spy.since(mark, "UPDATE"))
@@ -224,7 +226,8 @@ def ovmf(t):
 
 @scenario("2d", "lasting")
 def reset_and_return(t):
-    """One daemon through all that ends or pauses a device; its fds and memory must not grow."""
+    """One daemon through every event that ends or pauses a device; its descriptors and memory must
+    not grow."""
     with t.daemon() as daemon:
         idle = daemon.fds()
         with Machine(t.rig, daemon) as vm:
@@ -234,7 +237,8 @@ def reset_and_return(t):
             held, memory = daemon.fd_names(), daemon.memory_kib()
 
             def same_state(seed):
-                """The same picture is shown in the same way: nothing may be left of before."""
+                """The same picture must be shown in the same way: nothing of the old state may be
+                left."""
                 show(vm, seed)
                 vm.guest.do("flips 0 20")
                 vm.qemu.wait_picture(pattern(1280, 800, seed))

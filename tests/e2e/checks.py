@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""Checks that say "ok" or "not ok" of themselves, and what the logs had to say after a failure."""
+"""Checks that print "ok" or "not ok", and the ends of the logs after a failure."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from rig import Failure
 
 
 class Checks:
-    """log_names: of the files in run_dir whose ends are shown after a failure."""
+    """log_names: files in run_dir whose ends are shown after a failure."""
 
     def __init__(self, scenario, run_dir, log_names):
         self.scenario, self.run_dir, self.log_names = scenario, run_dir, log_names
@@ -47,7 +47,7 @@ class Checks:
         start = time.monotonic()
         try:
             yield
-        except Exception as error:  # a check that breaks is a check that fails
+        except Exception as error:  # an exception in a check is a failed check
             self.not_ok(name, error if isinstance(error, Failure) else repr(error))
             self.show_logs()
         else:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""The end of scripts/demo: one guest, its console, kmscube, and how fast it goes.
-
-Where the daemon has no OpenGL, the picture is the test pattern. --vulkan: a picture that the guest
-drew by Vulkan; the device that gives it Vulkan has no screen, so the guest sends the picture itself.
+"""The last step of scripts/demo: one guest, its console, kmscube, and its frame rate. If the daemon
+has no OpenGL, the picture is the test pattern. --vulkan: a picture that the guest draws by
+Vulkan; the device that gives it Vulkan has no screen, so the guest sends the picture itself.
 """
 
 import argparse
@@ -19,7 +18,7 @@ import venus_cases
 
 
 def draw(shot, columns, lines):
-    """The picture in the terminal: each character cell is two pixels, one above the other."""
+    """Prints the picture in the terminal: each character cell is two pixels, one above the other."""
     for line in range(lines):
         cells = []
         for column in range(columns):
@@ -42,7 +41,7 @@ def has_gl(vm):
 
 
 def show_cube(vm):
-    """Returns the renderer's name and frames a second."""
+    """Returns the renderer's name and the frame rate."""
     name, _seconds = gl_cases.renderer(vm)
     pid = gl_cases.cube(vm)
     show(gl_cases.wait_turning_cube(vm, 60), "demo.png", "kmscube in the guest")

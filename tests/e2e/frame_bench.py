@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""scripts/bench frames: what a real guest's OpenGL makes of the daemon, as it is shown.
-
-The same load runs in a fresh guest on each contender in turn: on the daemon as it is, with --max-fps 0
-(each frame is sent), with --headless (none is), and on QEMU's own device. Frames a second are the
-guest's; CPU is that of the daemon and of QEMU, which under TCG is mostly the guest's own. Figures are
-medians of the rounds, and ratios the medians of the rounds' ratios.
+"""scripts/bench frames: the frame rate of a real guest's OpenGL as it is shown. The same load runs
+in a new guest on each contender in turn: on the daemon with its defaults, with --max-fps 0 (each
+frame is sent), with --headless (none is sent), and on QEMU's own device. Frames per second are
+the guest's; CPU is that of the daemon and of QEMU, which under TCG is mostly the guest's own.
+Figures are medians of the rounds, and ratios the medians of the rounds' ratios.
 """
 
 import argparse
@@ -96,7 +95,7 @@ def main():
     args = parser.parse_args()
     with rig.Rig(os.path.abspath(args.daemon), args.in_root) as the_rig:
         for load in args.load or LOADS:
-            # A screen that nobody shows has 1280x800.
+            # A screen without a display has 1280x800.
             wanted = [Contender(also, also.split()) for also in args.also]
             wanted += [c for c in CONTENDERS if not args.contender or c.name in args.contender
                        if c.name != "headless" or LOADS[load] == (1280, 800)]

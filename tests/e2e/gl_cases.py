@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""What real guests see of OpenGL. They boot with the disk that has Mesa; see cases.py and guest/gl.c.
-
-The label gl is for every build of the daemon; root13 for that in the Debian 13 root, which has the
-same virglrenderer and Mesa as the QEMU there, so that the two can be compared.
+"""OpenGL in real guests. They boot with the disk that has Mesa; see cases.py and guest/gl.c. The
+label gl is for every build of the daemon; root13 is for the build in the Debian 13 root, which
+uses the same virglrenderer and Mesa as the QEMU there, so that the two can be compared.
 """
 
 import os
@@ -22,27 +21,27 @@ GUEST_TESTS = ("device_3d_dmabuf",)
 
 
 def disk_sh(vm, command, seconds=60):
-    """Has the guest's disk run a command; returns its lines."""
+    """Runs a command on the guest's disk; returns its lines."""
     return vm.guest.do("sh chroot /disk sh -c '%s' 2>&1" % command, seconds)
 
 
 def start(vm, command, log):
-    """Starts it and leaves it running; returns its process id. Its input never ends."""
+    """Starts a command and leaves it running; returns its process id. Its input never ends."""
     vm.guest.do("sh [ -p /disk/tmp/in ] || mkfifo /disk/tmp/in")
     return int(vm.guest.do("sh chroot /disk sh -c 'exec stdbuf -oL %s <>/tmp/in' "
                            ">/disk/tmp/%s 2>&1 & echo $!" % (command, log))[0])
 
 
 def stop(vm, pid, signal="TERM"):
-    """Until it is gone: the screen is its own as long as it still ends."""
+    """Waits for its end: it owns the screen until then."""
     vm.guest.do("sh kill -%s %d; while kill -0 %d 2>/dev/null; do sleep 0.1; done" %
                 (signal, pid, pid))
 
 
 def renderer(vm):
-    """The renderer's name as the guest's eglinfo says, and how long that took."""
+    """Returns the renderer's name from the guest's eglinfo, and how long that took."""
     begin = time.monotonic()
-    # It fails, after it has said all, because it has looked for other ways to OpenGL too.
+    # eglinfo fails after its output, because it also tries other ways to OpenGL.
     said = disk_sh(vm, "eglinfo.x86_64-linux-gnu -B -p gbm || true")
     found = [line.split(":", 1)[1].strip() for line in said if "profile renderer" in line]
     expect(found, "eglinfo named no renderer: %s" % said)
@@ -50,7 +49,7 @@ def renderer(vm):
 
 
 def wait_gl_picture(vm, seed, seconds=20):
-    """gl.c's picture: each pixel of the cells, and the triangle with its point up."""
+    """Checks gl.c's picture: each pixel of the cells, and the triangle with its point up."""
     wanted = gl_cells(1280, 800, seed)
     difference, shot = "no screenshot", None
 
@@ -88,7 +87,7 @@ def wait_gl_picture(vm, seed, seconds=20):
 
 
 def show_gl(vm, seed):
-    """Draws the picture of that seed, and checks it; gl is gone afterwards."""
+    """Draws the picture of that seed and checks it; gl has ended afterwards."""
     pid = start(vm, "/rig/gl /dev/dri/card0 %d" % seed, "gl.log")
     try:
         wait_for("gl", 30, lambda: "shown" in "".join(vm.guest.do("sh cat /disk/tmp/gl.log")))
@@ -102,7 +101,8 @@ def show_gl(vm, seed):
 
 
 def is_cube(shot):
-    """kmscube's smooth cube: grey all around, in the middle many colours and hardly any grey."""
+    """Recognises kmscube's smooth cube: grey all around, in the middle many colours and hardly any
+    grey."""
     edge = {shot.pixel(x, y) for x in (2, 1277) for y in range(2, 800, 49)} | {
         shot.pixel(x, y) for x in range(2, 1280, 49) for y in (2, 797)}
     middle = {shot.pixel(x, y) for x in range(560, 720, 8) for y in range(320, 480, 8)}
@@ -113,7 +113,7 @@ def is_cube(shot):
 
 
 def wait_turning_cube(vm, seconds=30):
-    """Two different pictures of a cube; returns the second."""
+    """Waits for two different pictures of a cube; returns the second."""
     first = vm.qemu.wait_screen("a cube", is_cube, seconds=seconds)
     return vm.qemu.wait_screen("a cube that turns",
                                lambda shot: is_cube(shot) and shot.rgb != first.rgb, seconds=10)
@@ -193,8 +193,8 @@ def glmark2(t, vm):
 
 @scenario("gl")
 def gl_reboots(t):
-    """Compared with the state after five reboots: OpenGL on the CPU keeps buffers for reuse. A lost
-    picture of 1280x800 at each of the others would be 60000 KiB."""
+    """Compared with the state after five reboots, because OpenGL on the CPU keeps buffers for
+    reuse. A lost picture of 1280x800 at each of the others would be 60000 KiB."""
     with t.daemon() as daemon, Machine(t.rig, daemon, **GL_MACHINE) as vm:
         with t.check("%d reboots with OpenGL running: each time it works again" % N_REBOOTS):
             for number in range(1 + N_REBOOTS):
@@ -223,7 +223,7 @@ def gl_reboots(t):
 
 
 def piglit(vm):
-    """Runs the list; returns test -> result."""
+    """Runs the list; returns a dictionary test -> result."""
     begin = time.monotonic()
     lines = vm.guest.do("sh chroot /disk /rig/piglit /rig/piglit.txt", 200)
     return dict(line.rsplit(" ", 1) for line in lines if " " in line), time.monotonic() - begin
@@ -254,8 +254,8 @@ def gl_piglit(t):
 
 @scenario("root13")
 def gl_dmabuf(t):
-    """The daemon runs in the guest: there a render node gives dma-bufs that the CPU can read. The
-    VMM is that of the device tests, which maps what it gets."""
+    """The daemon runs in the guest, where a render node gives dma-bufs that the CPU can read. The
+    front-end is that of the device tests, which maps them."""
     build = os.path.join(TOP, "build-root13")
     job = os.path.join(t.rig.run_dir, "job.tar")
     with tarfile.open(job, "w") as tar:

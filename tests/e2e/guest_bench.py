@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""scripts/bench guest: Vulkan in a real guest on the daemon, beside QEMU's own device.
-
-Rounds alternate between the two, each in a fresh guest; both draw by the same Vulkan on the CPU under
-the same layer. What is shown is the best of all rounds, for what else the machine does only ever
-slows one down.
+"""scripts/bench guest: Vulkan in a real guest on the daemon, and on QEMU's own device. Rounds
+alternate between the two, each in a new guest; both draw by the same Vulkan on the CPU under the
+same layer. The best of all rounds is printed, because other work of the machine only slows a
+round down.
 """
 
 import argparse
@@ -18,13 +17,13 @@ from gl_cases import boot
 MODES = ("clear 640 480 %d - clear 64 64 %d - draw %d - deep 2000 - churn 65536 %d - copy 1048576 30 "
          "- latency 500")
 FRAMES = 400
-# Name in the table -> the least that ours may be of QEMU's own.
+# Name in the table -> the least ratio of ours to QEMU's own.
 FLOORS = {"clear 640x480": 0.8, "draw 256x256": 0.8, "deep": 0.8, "churn": 1.5,
           "vkmark vertex": 0.8, "vkmark cube": 0.8, "vkmark shading": 0.8}
 
 
 def figures(lines):
-    """What vk said -> name: value; a rate a second, or microseconds."""
+    """Reads vk's output as name: value; rates per second, or microseconds."""
     found = {}
     for line in lines:
         rate = re.match(r"PASS (\w+(?: \d+x\d+)?).* rate=([0-9.]+)", line)

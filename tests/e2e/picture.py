@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""Pictures: the guest's test pattern by formula, PPM in, PNG out, and what differs between two.
+"""Pictures: the guest's computed test pattern, PPM input, PNG output, and the difference of two.
 
-A picture is its width, its height and its RGB bytes row after row. pattern() and
-cursor_pixels() are the same formulas as pattern_pixel() and cursor_pixel() in guest/kms.c.
+A picture is its width, its height and its RGB bytes row after row. pattern() and cursor_pixels()
+compute the same as pattern_pixel() and cursor_pixel() in guest/kms.c.
 """
 
 import functools
@@ -34,7 +34,7 @@ class Picture:
         return self.rgb[at:at + 3]
 
     def colours(self):
-        """How many pixels there are of each colour."""
+        """Returns the number of pixels of each colour."""
         count = {}
         for at in range(0, len(self.rgb), 3):
             pixel = self.rgb[at:at + 3]
@@ -49,7 +49,7 @@ class Picture:
         return Picture(self.width, self.height, bytes(rgb))
 
     def difference(self, wanted):
-        """Says how this picture is not the wanted one, or returns None."""
+        """Says how this picture differs from the expected one, or returns None."""
         if self.size != wanted.size:
             return "the picture is %s, not %s" % (self.size, wanted.size)
         if self.rgb == wanted.rgb:
@@ -79,7 +79,7 @@ def read_ppm(path):
     if magic != b"P6" or depth != b"255":
         raise ValueError("not a PPM that QEMU writes")
     width, height = map(int, size.split())
-    stride = (width * 3 + 3) & ~3  # QEMU pads each row, which the format does not know
+    stride = (width * 3 + 3) & ~3  # QEMU pads each row, which the format does not allow
     if len(rgb) == stride * height:
         rgb = b"".join(rgb[at:at + width * 3] for at in range(0, len(rgb), stride))
     if len(rgb) != width * height * 3:
@@ -97,7 +97,7 @@ def pattern(width, height, seed):
         row[0::3] = red
         row[1::3] = bytes([(y * 5 + seed * 17) & 255]) * width
         row[2::3] = blues[y & 511]
-        # Later rules hide earlier ones, in the order of the guest's if chain read backwards.
+        # Later rules override earlier ones, in the order of the guest's if chain read backwards.
         for block in range(-(y // 32) % 5, (width + 31) // 32, 5):
             colour = bytes(((block * 7 + seed * 31) & 255, (y // 32 * 11 + seed * 3) & 255,
                             (block * 3 + y // 32 * 5) & 255))

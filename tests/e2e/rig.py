@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""The parts of one end-to-end run: the daemon, QEMU and the guest, as processes of this one.
+"""The parts of one end-to-end run: the daemon, QEMU and the guest, as child processes.
 
-Every wait has an end, and every process dies with the test: each is killed when its with block is
-left, and by the kernel if the test itself is killed. Files of a run lie in one short-lived
+Every wait has a deadline, and every process ends with the test: each is killed when its with block
+is left, and by the kernel if the test itself is killed. The files of a run are in a temporary
 directory, which QEMU sees as /rig/run inside its root.
 """
 
@@ -34,7 +34,7 @@ libc = ctypes.CDLL(None)
 
 
 class Failure(Exception):
-    """What a test says when it fails: the reason, for a person."""
+    """A failed check: the reason, as a sentence."""
 
 
 def wait_for(what, seconds, condition, pause=0.05):
@@ -77,7 +77,7 @@ class Process:
             return f.read().decode(errors="replace")
 
     def cpu_seconds(self):
-        """Of the process and of its descendants that live."""
+        """Process ids of the process and its live descendants."""
         pids, ticks = [self.pid], 0
         while pids:
             pid = pids.pop()
@@ -130,7 +130,7 @@ class Daemon(Process):
         return sorted(names)
 
     def memory_kib(self):
-        """Memory of its own. The guest's memory, which it maps, counts as shared and not here."""
+        """The daemon's own memory. Mapped guest memory is shared and does not count."""
         with open("/proc/%d/status" % self.pid) as f:
             return next(int(line.split()[1]) for line in f if line.startswith("RssAnon:"))
 
@@ -195,7 +195,7 @@ class Qemu(Process):
         return sock
 
     def qmp(self, command, **arguments):
-        """Returns what the command returns; raises Failure with QEMU's own words."""
+        """Returns what the command returns; raises Failure with QEMU's message."""
         order = {"execute": command, "arguments": arguments}
         try:
             self.qmp_lines.write(json.dumps(order).encode() + b"\n")
@@ -214,7 +214,7 @@ class Qemu(Process):
             raise Failure("QEMU's monitor: %s" % error) from None
 
     def state(self):
-        """What the machine does, for a report: its status, and where its processors are."""
+        """Describes the machine for a report: its status, and where its processors are."""
         try:
             registers = self.qmp("human-monitor-command", **{"command-line": "info registers -a"})
             places = re.findall(r"RIP=\w+|HLT=\d", registers)
@@ -223,7 +223,7 @@ class Qemu(Process):
             return str(failure)
 
     def screenshot(self, head=0):
-        """The picture that QEMU shows of this output."""
+        """Returns the picture that QEMU shows on this output."""
         self.shots += 1
         name = "shot-%d.ppm" % self.shots
         path = os.path.join(self.run_dir, name)
@@ -251,7 +251,7 @@ class Qemu(Process):
             time.sleep(0.1)
 
     def wait_screen(self, what, holds, head=0, seconds=30):
-        """Waits until holds(picture) is true of what is shown, and returns the picture."""
+        """Waits until holds(picture) is true of the shown picture, and returns the picture."""
         wrong = None
 
         def look():
@@ -272,7 +272,7 @@ class Qemu(Process):
 
 
 class Guest:
-    """The other end of kms, the guest's program (guest/kms.c has the protocol)."""
+    """The test's end of kms, the guest's program (guest/kms.c has the protocol)."""
 
     def __init__(self, sock):
         self.sock, self.buffer, self.order_number = sock, b"", 0
@@ -303,7 +303,7 @@ class Guest:
         self.sock.sendall(b"%d %s\n" % (self.order_number, order.encode()))
 
     def do(self, order, seconds=30):
-        """Has the guest carry out an order; returns the lines that it answers."""
+        """Sends a command to the guest; returns the lines of its answer."""
         self.send(order)
         end, answer = time.monotonic() + seconds, []
         number = str(self.order_number)
@@ -323,7 +323,7 @@ class Guest:
 
 
 class Rig:
-    """What all runs share: where things are, and how the daemon is started."""
+    """What all runs share: paths, and how the daemon is started."""
 
     def __init__(self, daemon, is_in_root=False, accel="tcg"):
         self.daemon, self.is_in_root, self.accel = daemon, is_in_root, accel
@@ -346,7 +346,7 @@ class Rig:
         else:
             where = ["--bind", os.path.dirname(self.daemon), "/rig/daemon"]
             program = "/rig/daemon/" + os.path.basename(self.daemon)
-        # Under --pivot the daemon may make a file tree of its own out of the root.
+        # With --pivot the daemon can create its own file tree inside the root.
         return [IN_ROOT, *(["--pivot"] if self.daemon_env else []), self.root,
                 "--bind", self.run_dir, "/rig/run", "--bind", self.layer, "/rig/layer", *where,
                 "--", "env", *self.daemon_env, program,
@@ -402,8 +402,8 @@ class Rig:
 
 
 class Machine:
-    """with Machine(rig, daemon, ...) as vm: a QEMU on the daemon, through the spy if asked for.
-    Without a daemon it is a device of QEMU's own."""
+    """with Machine(rig, daemon, ...) as vm: a QEMU on the daemon, through the spy if requested.
+    Without a daemon it uses a device of QEMU's own."""
 
     def __init__(self, rig, daemon, with_spy=False, record=None, **qemu_arguments):
         self.rig, self.daemon, self.qemu_arguments = rig, daemon, qemu_arguments
@@ -423,7 +423,7 @@ class Machine:
         return self
 
     def wait_up(self, seconds=90):
-        """Until the guest has booted; if it does not, what it is at instead."""
+        """Waits until the guest has booted; a failure says what it is doing instead."""
         try:
             self.guest.wait_up(seconds)
         except Failure as failure:

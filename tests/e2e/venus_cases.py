@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""Vulkan in real guests, by Venus: guest/vk is the load, which looks at every byte that came back.
+"""Vulkan in real guests, by Venus: guest/vk is the load, which checks every byte that it reads
+back.
 
 The daemon runs in the Debian 13 root, on lavapipe under the layer of vulkan_layer, in the strict
-sandbox, for the generic device of QEMU, the only one with a window. --in-process runs the scenarios
-that need no daemon of ours on QEMU's own device. The label venus-long is by hand.
+sandbox, for QEMU's generic device, the only one with a window. --in-process runs the scenarios that
+do not need our daemon on QEMU's own device. The label venus-long is by hand.
 """
 
 import contextlib
@@ -32,7 +33,7 @@ def environment(with_layer=True):
 
 @contextlib.contextmanager
 def daemon_of(t, with_layer=True):
-    """A daemon for Vulkan, or None where QEMU's own device is asked for."""
+    """A daemon for Vulkan, or None if QEMU's own device is used."""
     t.rig.daemon_env = environment(with_layer)
     if "--gpu-mode" in t.rig.daemon_args:
         t.rig.daemon_args = DAEMON_ARGS
@@ -59,7 +60,7 @@ def driver(mesa="26.1"):
 
 
 def vk(vm, modes, seconds=120, mesa="26.1"):
-    """Runs the modes; returns what vk said of each. Raises Failure with its reason."""
+    """Runs the modes; returns vk's output of each. Raises Failure with its reason."""
     lines = disk_sh(vm, driver(mesa) + "/rig/vk %s || true" % modes, seconds)
     passes = [line for line in lines if line.startswith("PASS ")]
     wanted = len(re.findall("latency", modes)) + len(modes.split(" - "))
@@ -68,7 +69,7 @@ def vk(vm, modes, seconds=120, mesa="26.1"):
 
 
 def no_errors(vm):
-    """The guest's driver complained of nothing."""
+    """Asserts that the guest's driver logged no error."""
     lines = [line for line in vm.guest.do("sh dmesg") if "*ERROR*" in line]
     expect(not lines, "the guest's log: %s" % "; ".join(lines[:4]))
 
@@ -88,7 +89,7 @@ def hold(vm, name="hold", n=N_HELD, size=HELD_BYTES, mesa="26.1"):
 
 
 def still_holds(vm, name="hold"):
-    """What is held is what was written, as the guest and as the GPU see it."""
+    """Checks that the held memory has its contents, for the guest and for the GPU."""
     before = len(log_of(vm, name))
     vm.guest.do("sh echo > /disk/tmp/in")
     wait_for("an answer of what holds memory", 60, lambda: len(log_of(vm, name)) > before, pause=0.3)
@@ -97,7 +98,7 @@ def still_holds(vm, name="hold"):
 
 
 def processes_of(parent):
-    """The render server's processes below this one: process id -> command line."""
+    """The processes of the render server below this one: process id -> command line."""
     found, parents = {}, {parent}
     while parents:
         below = set()
@@ -313,7 +314,7 @@ def venus_deaths(t):
 
 @scenario("venus-long", "daemon")
 def venus_stop_churn(t):
-    """QEMU 11.1 itself may die here: that is said, and is no failure of the daemon's."""
+    """QEMU 11.1 itself may crash here: that is reported, and is no failure of the daemon."""
     with daemon_of(t) as daemon, machine(t.rig, daemon) as vm:
         boot(vm)
         with t.check("stop and cont while maps come and go: no wrong byte, no error"):
