@@ -38,7 +38,7 @@ struct vring_avail;
 struct vring_used;
 
 struct vring_addresses {
-	uint64_t desc, used, avail; /* in the VMM's address space */
+	uint64_t desc, used, avail; /* in the front-end's address space */
 };
 
 struct vring {

@@ -84,7 +84,7 @@ size_t command_read(const struct gpu_command *command, size_t offset, void *buf,
  * for which the guest left no room becomes RESP_ERR_UNSPEC. Returns 0. */
 int command_reply(struct gpu_command *command, uint32_t type, void *response, size_t size);
 
-/* Keeps a command that now waits for the display or for the VMM's window; its handler returns
+/* Keeps a command that now waits for the display or for the front-end's window; its handler returns
  * COMMAND_HELD. */
 void command_hold(struct gpu_command *command);
 /* The display has answered. True if the command can continue: then call command_complete() or

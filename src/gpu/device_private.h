@@ -118,7 +118,7 @@ struct gpu_device {
 	struct report report;
 	struct report_shown shown[VIRTIO_GPU_MAX_SCANOUTS];
 
-	GQueue held;          /* gpu_command::link; waiting for the display or the VMM's window */
+	GQueue held; /* gpu_command::link; waiting for the display or the front-end's window */
 	GQueue free_commands; /* gpu_command::link */
 	unsigned n_commands;  /* that exist, free or not */
 };

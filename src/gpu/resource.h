@@ -38,7 +38,7 @@ struct resource {
 	bool has_dmabuf;
 	struct dmabuf dmabuf; /* owned; set when it was exported */
 	bool is_mappable;     /* a host blob created with VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE */
-	struct blob_map *map; /* owned; NULL: no part of the VMM's window holds it */
+	struct blob_map *map; /* owned; NULL: no part of the window holds it */
 };
 
 /* A blob has a size in bytes; width, height and format come with SET_SCANOUT_BLOB. */

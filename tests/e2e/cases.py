@@ -73,7 +73,7 @@ def basic_picture(t, vm):
         show(vm, 1)
     with t.check("a change to 800x600 changes the screen's size and every pixel"):
         show(vm, 2, 800, 600)
-    with t.check("a change back to 1280x800 does too"):
+    with t.check("a change back to 1280x800 changes the screen's size and every pixel"):
         show(vm, 3)
 
 

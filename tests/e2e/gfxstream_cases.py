@@ -96,7 +96,7 @@ def gfxstream_stop_and_kill(t):
         fds = daemon.fd_names()
         with machine(t, daemon) as vm:
             boot(vm)
-            with t.check("stop and cont leave what 40 maps hold"):
+            with t.check("the contents of 40 maps survive stop and cont"):
                 hold(vm, mesa=MESA)
                 for _ in range(3):
                     vm.qemu.qmp("stop")

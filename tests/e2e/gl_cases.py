@@ -211,13 +211,13 @@ def gl_reboots(t):
                     t.note("reboot %d: %d fds, %d KiB" % (number, daemon.fds(), daemon.memory_kib()))
                 if number < N_REBOOTS:
                     vm.guest.send("sh reboot -f")
-        with t.check("no descriptor is left of them"):
+        with t.check("the reboots leave no descriptor"):
             same_fds(daemon, fds)
         with t.check("the daemon's own memory does not grow"):
             now = daemon.memory_kib()
             if t.memory_counts:
                 expect(now < memory + GL_TOLERANCE_KIB, "%d KiB, %d before" % (now, memory))
-        with t.check("the picture is right after them"):
+        with t.check("the picture is right after the reboots"):
             stop(vm, pid, "KILL")
             show_gl(vm, 7)
 

@@ -210,14 +210,14 @@ def venus_stop_and_kill(t):
         fds = daemon.fd_names()
         with machine(t.rig, daemon) as vm:
             boot(vm)
-            with t.check("stop and cont leave what 40 maps hold"):
+            with t.check("the contents of 40 maps survive stop and cont"):
                 hold(vm)
                 for _ in range(3):
                     vm.qemu.qmp("stop")
                     time.sleep(0.3)
                     vm.qemu.qmp("cont")
                     still_holds(vm)
-            with t.check("work goes on after them"):
+            with t.check("work goes on after that"):
                 vk(vm, "clear 64 64 50 - churn 4096 50")
         for number in (2, 3):
             with machine(t.rig, daemon) as vm, t.check(
@@ -259,7 +259,7 @@ def venus_gl_beside(t):
             expect("FAIL" not in " ".join(log_of(vm, "draw")), "vk: %s" % log_of(vm, "draw"))
             expect(vm.guest.do("sh kill -0 %d && echo there" % pid) == ["there"], "vk had ended")
             stop(vm, pid)
-        with t.check("what Vulkan held meanwhile is right"):
+        with t.check("the contents that Vulkan held meanwhile are right"):
             still_holds(vm)
 
 
@@ -270,7 +270,7 @@ def venus_without_layer(t):
         with t.check("a host driver without dma-bufs: vulkaninfo works"):
             said = vulkaninfo(vm)
             expect("Virtio-GPU Venus" in said, "it says: " + said[-400:])
-        with t.check("its memory is refused when it is mapped, with an error to the guest"):
+        with t.check("a map of its memory fails with an error to the guest"):
             lines = disk_sh(vm, driver() + "/rig/vk copy 65536 1 || true")
             expect(lines and re.match("FAIL: .*: result -", lines[-1]), "; ".join(lines))
             daemon.must_live()
