@@ -35,7 +35,7 @@ static struct standin_resource *resources;
 static const struct format {
 	uint32_t format;
 	unsigned bytes;
-	char fourcc[4];
+	char fourcc[5];
 } formats[] = {
 	{ FORMAT_BGRA, 4, "AR24" }, { FORMAT_BGRX, 4, "XR24" }, { FORMAT_BGR565, 2, "RG16" },
 	{ FORMAT_R8, 1, "R8  " },   { FORMAT_RGBA, 4, "AB24" }, { FORMAT_RGBX, 4, "XB24" },
