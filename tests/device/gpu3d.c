@@ -28,12 +28,20 @@ const char *const gpu3d_args[] = { "--gpu-mode", "virglrenderer", NULL };
 
 bool gpu3d_works(void)
 {
+	return gpu3d_works_with(NULL);
+}
+
+bool gpu3d_works_with(const char *capset)
+{
 	struct daemon d = { .pidfd = -1, .out_fd = -1, .err_fd = -1 };
-	const char *args[] = { "--socket-path", d.socket_path, gpu3d_args[0], gpu3d_args[1], NULL };
+	const char *args[] = { "--socket-path", d.socket_path, gpu3d_args[0], gpu3d_args[1],
+			       "--capset",      capset,        NULL };
 	int64_t deadline = vmm_now_ms() + vmm_default_timeout_ms();
 	bool works = false;
 	int status = -1;
 
+	if (!capset)
+		args[4] = NULL;
 	daemon_make_dir(&d);
 	daemon_start(&d, args, -1);
 	while (!works && status < 0 && vmm_now_ms() < deadline) {

@@ -21,6 +21,7 @@ extern const char *const gpu3d_args[];
 /* Whether the daemon starts with these options; prints the reason if not. It must exit properly in
  * both cases. */
 bool gpu3d_works(void);
+bool gpu3d_works_with(const char *capset);
 
 /* Capability sets. */
 uint32_t gpu_capset_info(struct vmm *vmm, uint32_t index, struct virtio_gpu_resp_capset_info *ret);

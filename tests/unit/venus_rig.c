@@ -12,40 +12,14 @@
 #include "base/needs.h"
 #include "render/trial_private.h"
 #include "sandbox/sandbox.h"
+#include "venus_stream.h"
 
 #define EXIT_SKIPPED 77
 
 #define OPENGL (NEEDS_FILES | NEEDS_THREADS | NEEDS_GENERATED_CODE)
 
-/* Numbers of Vulkan and of Venus's protocol. */
-#define CREATE_INSTANCE            0
-#define ENUMERATE_PHYSICAL_DEVICES 2
-#define CREATE_DEVICE              11
-#define QUEUE_SUBMIT               18
-#define CREATE_SEMAPHORE           40
-#define GET_DEVICE_QUEUE2          155
-
-#define TYPE_INSTANCE     1
-#define TYPE_DEVICE_QUEUE 2
-#define TYPE_DEVICE       3
-#define TYPE_SUBMIT       4
-#define TYPE_SEMAPHORE    9
-#define TYPE_QUEUE_INFO2  1000145003
-#define TYPE_TIMELINE_SEM 1000207002
-#define TYPE_TIMELINE_SUB 1000207003
-#define TYPE_TIMELINE     1000384005
-
 #define MAX_PROCESSES 64
 #define PROCESSES_MS  10000
-
-#define STAGE_ALL (1 << 16)
-
-/* Object ids, which the guest chooses. */
-#define INSTANCE  1
-#define GPU       2
-#define DEVICE    3
-#define QUEUE     4
-#define SEMAPHORE 5
 
 struct render_server venus_rig_server;
 
@@ -178,161 +152,25 @@ struct renderer_resource *venus_rig_new_shm(uint32_t ctx, uint32_t id, uint64_t 
 		       : NULL;
 }
 
-/* ---- Venus's protocol: a missing pointer is a 64-bit zero ---- */
-
-static void put32(GByteArray *stream, uint32_t word)
+static int submit(uint32_t ctx, struct venus_stream *stream)
 {
-	g_byte_array_append(stream, (const guint8 *)&word, sizeof(word));
-}
-
-static void put64(GByteArray *stream, uint64_t word)
-{
-	g_byte_array_append(stream, (const guint8 *)&word, sizeof(word));
-}
-
-static void put_command(GByteArray *stream, uint32_t command)
-{
-	put32(stream, command);
-	put32(stream, 0); /* without a reply */
-}
-
-/* A pointer to a struct, up to its flags. */
-static void put_struct(GByteArray *stream, uint32_t type)
-{
-	put64(stream, 1);
-	put32(stream, type);
-	put64(stream, 0);
-	put32(stream, 0);
-}
-
-static void put_empty_array(GByteArray *stream)
-{
-	put32(stream, 0);
-	put64(stream, 0);
-}
-
-/* No allocator, then the id of the new object. */
-static void put_new(GByteArray *stream, uint64_t name)
-{
-	put64(stream, 0);
-	put64(stream, 1);
-	put64(stream, name);
-}
-
-static void put_instance(GByteArray *stream)
-{
-	put_command(stream, CREATE_INSTANCE);
-	put_struct(stream, TYPE_INSTANCE);
-	put64(stream, 0); /* application */
-	put_empty_array(stream);
-	put_empty_array(stream);
-	put_new(stream, INSTANCE);
-}
-
-static void put_gpu(GByteArray *stream)
-{
-	put_command(stream, ENUMERATE_PHYSICAL_DEVICES);
-	put64(stream, INSTANCE);
-	put64(stream, 1);
-	put32(stream, 1);
-	put64(stream, 1);
-	put64(stream, GPU);
-}
-
-static void put_device(GByteArray *stream)
-{
-	const float priority = 1;
-
-	put_command(stream, CREATE_DEVICE);
-	put64(stream, GPU);
-	put_struct(stream, TYPE_DEVICE);
-	put32(stream, 1);
-	put64(stream, 1);
-	put32(stream, TYPE_DEVICE_QUEUE);
-	put64(stream, 0);
-	put32(stream, 0);
-	put32(stream, 0); /* family */
-	put32(stream, 1);
-	put64(stream, 1);
-	g_byte_array_append(stream, (const guint8 *)&priority, sizeof(priority));
-	put_empty_array(stream);
-	put_empty_array(stream);
-	put64(stream, 0); /* features */
-	put_new(stream, DEVICE);
-}
-
-static void put_queue(GByteArray *stream, uint32_t ring)
-{
-	put_command(stream, GET_DEVICE_QUEUE2);
-	put64(stream, DEVICE);
-	put64(stream, 1);
-	put32(stream, TYPE_QUEUE_INFO2);
-	put64(stream, 1);
-	put32(stream, TYPE_TIMELINE);
-	put64(stream, 0);
-	put32(stream, ring);
-	put32(stream, 0); /* flags, family, index */
-	put32(stream, 0);
-	put32(stream, 0);
-	put64(stream, 1);
-	put64(stream, QUEUE);
-}
-
-static int submit(uint32_t ctx, GByteArray *stream)
-{
-	int r = virgl_rig.ops->submit(virgl_rig.renderer, ctx, stream->data, stream->len);
-
-	g_byte_array_unref(stream);
-	return r;
+	return virgl_rig.ops->submit(virgl_rig.renderer, ctx, stream->words, stream->size);
 }
 
 int venus_rig_make_queue(uint32_t ctx, uint32_t ring)
 {
-	GByteArray *stream = g_byte_array_new();
+	struct venus_stream stream = { .size = 0 };
 
-	put_instance(stream);
-	put_gpu(stream);
-	put_device(stream);
-	put_queue(stream, ring);
-	return submit(ctx, stream);
+	venus_stream_make_queue(&stream, ring);
+	return submit(ctx, &stream);
 }
 
 int venus_rig_block_queue(uint32_t ctx)
 {
-	GByteArray *stream = g_byte_array_new();
+	struct venus_stream stream = { .size = 0 };
 
-	put_command(stream, CREATE_SEMAPHORE);
-	put64(stream, DEVICE);
-	put64(stream, 1);
-	put32(stream, TYPE_SEMAPHORE);
-	put64(stream, 1);
-	put32(stream, TYPE_TIMELINE_SEM);
-	put64(stream, 0);
-	put32(stream, 1); /* counts */
-	put64(stream, 0); /* from here */
-	put32(stream, 0);
-	put_new(stream, SEMAPHORE);
-	put_command(stream, QUEUE_SUBMIT);
-	put64(stream, QUEUE);
-	put32(stream, 1);
-	put64(stream, 1);
-	put32(stream, TYPE_SUBMIT);
-	put64(stream, 1);
-	put32(stream, TYPE_TIMELINE_SUB);
-	put64(stream, 0);
-	put32(stream, 1);
-	put64(stream, 1);
-	put64(stream, 1); /* what the queue waits for */
-	put_empty_array(stream);
-	put32(stream, 1);
-	put64(stream, 1);
-	put64(stream, SEMAPHORE);
-	put64(stream, 1);
-	put32(stream, STAGE_ALL);
-	put_empty_array(stream);
-	put_empty_array(stream);
-	put64(stream, 0); /* fence */
-	return submit(ctx, stream);
+	venus_stream_block_queue(&stream);
+	return submit(ctx, &stream);
 }
 
 /* ---- processes ---- */

@@ -3,7 +3,7 @@
 
 /*
  * Real Venus: the render server in its jail, on any Vulkan driver of this host, also on the CPU.
- * Used together with virgl_rig.h. It has the few commands of Venus's protocol that create a queue.
+ * Used together with virgl_rig.h and venus_stream.h.
  */
 #include "virgl_rig.h"
 
