@@ -9,7 +9,8 @@ import contextlib
 import re
 
 from cases import expect, same_fds, scenario
-from gl_cases import boot, stop
+from gl_cases import boot, disk_sh, start, stop
+from picture import smpte_bars
 from rig import GFXSTREAM, Machine
 from venus_cases import DEVICE, DRIVERS, WORK, hold, still_holds, vk, vulkaninfo
 
@@ -37,6 +38,20 @@ def gfxstream_interface(t):
             status, said = t.rig.run_program("tests/gfxstream/gfxstream_" + name,
                                              "GFXSTREAM_LIBRARY=" + GFXSTREAM)
             expect(status == 0, said[-1500:])
+
+
+@scenario("gfxstream")
+def gfxstream_smpte(t):
+    for device in "vhost-user-gpu-pci", "vhost-user-vga":
+        with t.daemon() as daemon, Machine(t.rig, daemon, device=device, disk=True) as vm:
+            boot(vm)
+            with t.check("every pixel of modetest's SMPTE bars is on %s's screen" % device):
+                said = disk_sh(vm, "modetest -M virtio_gpu -c")
+                found = re.search(r"^(\d+)\s+\d+\s+connected", "\n".join(said), re.M)
+                expect(found, "modetest finds no screen: %s" % said)
+                pid = start(vm, "modetest -M virtio_gpu -s %s:1280x800" % found[1], "modetest")
+                vm.qemu.wait_picture(smpte_bars(1280, 800))
+                stop(vm, pid)
 
 
 @scenario("gfxstream")

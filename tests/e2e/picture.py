@@ -73,6 +73,26 @@ class Picture:
                       + chunk(b"IDAT", zlib.compress(raw, 6)) + chunk(b"IEND", b""))
 
 
+
+# The bars of SMPTE as modetest draws them (libdrm's tests/util/pattern.c).
+SMPTE_TOP = "c0c0c0 c0c000 00c0c0 00c000 c000c0 c00000 0000c0".split()
+SMPTE_MIDDLE = "0000c0 131313 c000c0 131313 00c0c0 131313 c0c0c0".split()
+SMPTE_BOTTOM = "00214c ffffff 32006a 131313 090909 131313 1d1d1d 131313".split()
+
+
+def smpte_bars(width, height):
+    """What "modetest -s" shows."""
+    five, six, seventh = width * 5 // 7, width * 6 // 7, width // 7
+    bottom = ([SMPTE_BOTTOM[x * 4 // five] for x in range(five)] +
+              [SMPTE_BOTTOM[(x - five) * 3 // seventh + 4] for x in range(five, six)] +
+              [SMPTE_BOTTOM[7]] * (width - six))
+    first, second = height * 6 // 9, height * 7 // 9
+    rows = ([[SMPTE_TOP[x * 7 // width] for x in range(width)]] * first +
+            [[SMPTE_MIDDLE[x * 7 // width] for x in range(width)]] * (second - first) +
+            [bottom] * (height - second))
+    return Picture(width, height, b"".join(bytes.fromhex("".join(row)) for row in rows))
+
+
 def read_ppm(path):
     with open(path, "rb") as f:
         magic, size, depth, rgb = f.read().split(b"\n", 3)
