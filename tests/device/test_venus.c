@@ -233,7 +233,7 @@ static void a_fence_of_a_ring_comes_back_with_all_its_64_bits(void **state)
 	assert_true(answers(vmm, 1, 5));
 }
 
-static void a_ring_that_waits_holds_no_other(void **state)
+static void a_waiting_ring_does_not_delay_others(void **state)
 {
 	struct vmm *vmm = boot(state, NULL, NULL);
 
@@ -251,7 +251,7 @@ static void a_ring_that_waits_holds_no_other(void **state)
 	assert_true(answers(vmm, 2, 5));
 }
 
-static void a_context_goes_with_fences_in_flight(void **state)
+static void a_context_with_pending_fences_can_be_destroyed(void **state)
 {
 	struct vmm *vmm = boot(state, NULL, NULL);
 	struct chain *chains[20];
@@ -320,7 +320,7 @@ static void contexts_are_limited(void **state)
 	assert_true(answers(vmm, 3, 5));
 }
 
-static void a_worker_that_is_killed_costs_its_context_only(void **state)
+static void a_killed_worker_fails_only_its_context(void **state)
 {
 	struct vmm *vmm = boot(state, NULL, NULL);
 
@@ -349,7 +349,7 @@ static bool has_logged_the_end(struct vmm *vmm, const void *arg)
 	return is_there;
 }
 
-static void a_server_that_is_killed_costs_vulkan_only(void **state)
+static void a_killed_server_ends_only_vulkan(void **state)
 {
 	struct vmm *vmm = boot(state, NULL, NULL);
 
@@ -374,13 +374,13 @@ static int run(void)
 		DEVICE_TEST(the_capset_is_offered_beside_opengl),
 		DEVICE_TEST(memory_of_a_worker_is_seen_through_the_window),
 		DEVICE_TEST(a_fence_of_a_ring_comes_back_with_all_its_64_bits),
-		DEVICE_TEST(a_ring_that_waits_holds_no_other),
-		DEVICE_TEST(a_context_goes_with_fences_in_flight),
+		DEVICE_TEST(a_waiting_ring_does_not_delay_others),
+		DEVICE_TEST(a_context_with_pending_fences_can_be_destroyed),
 		DEVICE_TEST(a_reset_ends_all_that_is_in_flight),
 		DEVICE_TEST(maps_and_fences_live_through_a_stop),
 		DEVICE_TEST(contexts_are_limited),
-		DEVICE_TEST(a_worker_that_is_killed_costs_its_context_only),
-		DEVICE_TEST(a_server_that_is_killed_costs_vulkan_only),
+		DEVICE_TEST(a_killed_worker_fails_only_its_context),
+		DEVICE_TEST(a_killed_server_ends_only_vulkan),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
