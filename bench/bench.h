@@ -39,6 +39,9 @@ enum metric {
 	IDLE_CPU_US,
 	P50_US,
 	P99_US,
+	ALL_LIT_MS,     /* from the start of the first to the picture of the last */
+	RSS_KIB,        /* when the operations are done */
+	PSS_HELPER_KIB, /* of the processes beside the daemons */
 	METRICS
 };
 
@@ -81,7 +84,7 @@ struct bench_case {
 };
 
 extern const struct bench_case cases_2d[], cases_control[], cases_worst[], cases_life[], cases_3d[],
-	cases_many[];
+	cases_many[], cases_scale[];
 
 extern const char *gl_kmscube_path; /* gl_script.c */
 

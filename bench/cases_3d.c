@@ -173,6 +173,8 @@ static void run_stream(struct run *r, const struct bench_case *c)
 		run_pause(r);
 	}
 	run_end(r, (uint64_t)n * depth, NULL);
+	if (!r->is_traced)
+		run_set(r, RSS_KIB, (double)process_rss_kib(r->vmm->daemon.pid));
 }
 
 static void limit_stream(struct run *r, const struct bench_case *c)

@@ -244,6 +244,8 @@ void limit_submit(struct run *r, const struct gl_script *script, unsigned depth,
 		run_pause(r);
 	}
 	run_end(r, (uint64_t)n * depth, NULL);
+	if (!r->is_traced)
+		run_set(r, RSS_KIB, (double)process_rss_kib(l.pid));
 	limit_finish(&l);
 }
 

@@ -46,6 +46,9 @@ const struct metric_type metric_types[METRICS] = {
 	[IDLE_CPU_US] = { "CPU us", "idle_cpu_us", 1, "%.1f" },
 	[P50_US] = { "p50 us", "p50_us", 1, "%.1f" },
 	[P99_US] = { "p99 us", "p99_us", 1, "%.1f" },
+	[ALL_LIT_MS] = { "all lit ms", "all_lit_ms", 1, "%.0f" },
+	[RSS_KIB] = { "RSS MiB", "rss_kib", 1024, "%.1f" },
+	[PSS_HELPER_KIB] = { "of it helper", "pss_helper_kib", 1024, "%.2f" },
 };
 
 /* Without such a processor it does nothing. */
