@@ -37,7 +37,7 @@ def figures(lines):
 
 
 def measure(the_rig, daemon):
-    with venus_cases.machine(the_rig, daemon) as vm:
+    with venus_cases.machine(the_rig, daemon, append="") as vm:
         boot(vm)
         found = figures(venus_cases.vk(vm, MODES % (FRAMES, FRAMES, FRAMES, FRAMES), 300))
         if daemon:

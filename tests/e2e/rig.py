@@ -140,7 +140,7 @@ class Qemu(Process):
 
     def __init__(self, rig, socket_path, device="vhost-user-gpu-pci", version="11.1", firmware=None,
                  kernel=True, disk=False, tar=None, display="none", extra=(), memory="512M",
-                 env=()):
+                 env=(), append=""):
         self.run_dir = rig.run_dir
         self.shots = 0
         for name in ("qmp.sock", "orders.sock"):
@@ -174,7 +174,8 @@ class Qemu(Process):
         if firmware:
             argv += ["-bios", firmware]
         if kernel:
-            argv += ["-kernel", "/rig/run/vmlinuz", "-initrd", "/rig/run/initrd", "-append", APPEND]
+            argv += ["-kernel", "/rig/run/vmlinuz", "-initrd", "/rig/run/initrd", "-append",
+                     APPEND + append]
         super().__init__("QEMU " + version, argv + list(extra),
                          os.path.join(self.run_dir, "qemu.log"))
         try:

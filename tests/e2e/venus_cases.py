@@ -21,6 +21,10 @@ IN_PROCESS = "virtio-gpu-gl-pci,venus=on,blob=on,hostmem=256M"
 DRIVERS = {"25.0": "/usr/share/vulkan/icd.d/virtio_icd.json", "26.1": "/opt/newer/virtio_icd.json"}
 MESAS = ("25.0", "26.1")  # whose drivers know Venus; gfxstream_cases.py adds another to the table
 SERVER = "virgl_render_server"
+# A TCG guest that boots on a busy machine may calibrate its TSC wrongly, so that its clock is slow.
+# Mesa wakes the host's idle ring once a millisecond of the guest's clock at most, so on a slow clock a
+# wake-up is lost, and the client waits for ever.
+STEADY_CLOCK = " clocksource=hpet"
 DAEMON_ARGS = ["--gpu-mode", "virglrenderer", "--headless", "--sandbox", "strict"]
 N_HELD, HELD_BYTES = 40, 65536
 WORK = ("clear 64 64 200 - clear 640 480 100 - draw 60 - compute 16384 60 - copy 1048576 20 - "
@@ -47,12 +51,12 @@ def daemon_of(t, with_layer=True):
         t.rig.daemon_env = []
 
 
-def machine(the_rig, daemon, with_layer=True):
+def machine(the_rig, daemon, with_layer=True, append=STEADY_CLOCK):
     """Without a daemon: QEMU's own device."""
     if daemon:
-        return Machine(the_rig, daemon, device=DEVICE, disk=True, memory="1G")
+        return Machine(the_rig, daemon, device=DEVICE, disk=True, memory="1G", append=append)
     return Machine(the_rig, None, device=IN_PROCESS, display="sdl,gl=on", disk=True, memory="1G",
-                   env=environment(with_layer))
+                   env=environment(with_layer), append=append)
 
 
 def driver(mesa="26.1"):
