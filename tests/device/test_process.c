@@ -153,7 +153,7 @@ static void a_front_end_that_disconnects_does_not_end_the_daemon(void **state)
 
 static void once_serves_one_connection(void **state)
 {
-	static const char *const args[] = { "--gpu-mode", "2d", "--once", NULL };
+	const char *const args[] = { "--gpu-mode", vmm_renderer("2d"), "--once", NULL };
 	struct vmm_options options = { .args = args };
 	struct vmm *vmm = fixture_boot(state, &options);
 
@@ -165,7 +165,7 @@ static void once_serves_one_connection(void **state)
 
 static void once_exits_with_0_after_an_invalid_message(void **state)
 {
-	static const char *const args[] = { "--gpu-mode", "2d", "--once", NULL };
+	const char *const args[] = { "--gpu-mode", vmm_renderer("2d"), "--once", NULL };
 	struct vmm_options options = { .args = args };
 	struct vmm *vmm = fixture_boot(state, &options);
 	static const uint8_t rubbish[64] = { 0xff, 0xff, 0xff, 0xff, 0xff };

@@ -136,7 +136,7 @@ static void expect_serving(void)
 
 static void the_service_manager_is_notified_of_each_state(void **state)
 {
-	static const char *const args[] = { "--gpu-mode", "2d", NULL };
+	const char *const args[] = { "--gpu-mode", vmm_renderer("2d"), NULL };
 	struct vmm_options options = { .args = args,
 				       .hands_over_listening_fd = true,
 				       .adjust = listen_for_states };
@@ -192,7 +192,7 @@ static void a_socket_of_the_service_manager_serves_several_connections(void **st
 
 static void once_ends_a_daemon_with_a_listening_socket_too(void **state)
 {
-	static const char *const args[] = { "--gpu-mode", "2d", "--once", NULL };
+	const char *const args[] = { "--gpu-mode", vmm_renderer("2d"), "--once", NULL };
 	struct vmm_options options = { .args = args, .hands_over_listening_fd = true };
 	struct vmm *vmm = fixture_boot(state, &options);
 
