@@ -42,7 +42,7 @@ static void remove_program(char *path)
 	unsetenv("RENDER_SERVER_EXEC_PATH");
 }
 
-static void test_sleeps_of_the_server_are_not_prolonged(void **state)
+static void sleeps_of_the_server_are_not_prolonged(void **state)
 {
 	const struct render_server_options options = { .level = SANDBOX_OFF };
 	struct render_server server;
@@ -66,7 +66,7 @@ static void test_sleeps_of_the_server_are_not_prolonged(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sleeps_of_the_server_are_not_prolonged),
+		cmocka_unit_test(sleeps_of_the_server_are_not_prolonged),
 	};
 
 	return cmocka_run_group_tests_name("render server", tests, NULL, NULL);
