@@ -25,7 +25,7 @@
 #define PAGE      4096u
 #define N_PAGES   16u
 #define N_OWNERS  8u
-#define FILE_SIZE (4 * PAGE)
+#define FILE_SIZE (N_PAGES * PAGE)
 #define MAX_STEPS 128
 
 enum owner_state { OWNER_IDLE, OWNER_MAPS, OWNER_MAPPED, OWNER_UNMAPS };
