@@ -37,6 +37,7 @@ static struct {
 	struct display_request requests[N_REQUESTS];
 	bool is_pending[N_REQUESTS]; /* made, and neither called back nor cancelled */
 	int dmabuf;
+	bool is_paced; /* frames wait until an input ends their intervals */
 } scene;
 
 static const unsigned screen_ids[N_SCREENS] = { 0, 1, DISPLAY_MAX_SCANOUTS - 1 };
@@ -235,6 +236,17 @@ static void expire(struct input *in)
 	CHECK(socket_request_expire(&sd->timer) == 0);
 }
 
+/* No damage is forgotten. */
+static void check_pace(void)
+{
+	const struct socket_display *sd = socket_display();
+
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
+		CHECK(sd->scanouts[i].waiting.count == 0 ||
+		      (scene.is_paced && (sd->fd < 0 || sd->is_full || sd->pace_timer.is_armed ||
+					  ((sd->awake | sd->drawn) >> i & 1))));
+}
+
 static void spoil(struct input *in)
 {
 	struct picture *picture = &scene.pictures[input_below(in, N_PICTURES)];
@@ -320,6 +332,9 @@ static void qemu_step(struct input *in, unsigned op)
 	case 7:
 		expire(in);
 		break;
+	case 8:
+		qemu_display_end_intervals(socket_display());
+		break;
 	default:
 		turn(1);
 	}
@@ -339,6 +354,9 @@ static void step(struct input *in)
 	if (op & 0x40)
 		qemu_display_read(&scene.qemu, SIZE_MAX);
 	CHECK(!(socket_display()->fd < 0) || !socket_display()->output.message);
+	if (scene.is_paced) /* an answer may have had an EDID */
+		qemu_display_stretch_intervals(socket_display());
+	check_pace();
 }
 
 static void check_screen(const struct socket_scanout *s, const struct qemu_screen *screen)
@@ -375,6 +393,7 @@ static void settle(void)
 		while (qemu_display_answer(&scene.qemu, &none))
 			is_idle = false;
 		idle = is_idle ? idle + 1 : 0;
+		qemu_display_end_intervals(socket_display());
 		turn(1);
 	}
 	if (scene.qemu.has_broken_protocol || sd->fd < 0 || scene.qemu.fd < 0)
@@ -392,6 +411,9 @@ static void scene_start(struct input *in)
 	bool is_big = (flags & 0xc0) == 0xc0;
 
 	scene.qemu.offered = flags & 3;
+	scene.is_paced = socket_display()->paces_by_edid = flags >> 3 & 1;
+	if (scene.is_paced)
+		qemu_display_stretch_intervals(socket_display());
 	scene.qemu.n_outputs = 1 + (flags >> 2 & 1) * 15;
 	picture_start(&scene.pictures[0], PICTURE_SIDE, PICTURE_SIDE);
 	picture_start(&scene.pictures[1], PICTURE_SIDE, PICTURE_SIDE / 2);

@@ -10,7 +10,7 @@
 #include "display/display.h"
 
 #define PICTURE_SIDE 48   /* pixels */
-#define PICTURE_WIDE 1400 /* width of the one that takes more than one message */
+#define PICTURE_WIDE 1400 /* of the one that takes more than one band */
 #define PICTURE_TALL 60
 
 struct picture {

@@ -17,6 +17,8 @@
 #include "base/fd.h"
 #include "fuzz.h"
 
+#define HOUR_NS UINT64_C(3600000000000)
+
 #define WORDS(payload) ((const uint32_t *)(const void *)(payload))
 
 /* Of a message; UPDATE has its pixels behind it. */
@@ -382,15 +384,32 @@ void qemu_display_send_invalid(struct qemu_display *qemu, struct input *in)
 	}
 }
 
+void qemu_display_stretch_intervals(struct socket_display *sd)
+{
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
+		sd->scanouts[i].interval = HOUR_NS;
+}
+
+void qemu_display_end_intervals(struct socket_display *sd)
+{
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
+		sd->scanouts[i].next_frame = 0;
+	loop_timer_disarm(&sd->pace_timer);
+	CHECK(socket_pace_expire(&sd->pace_timer) == 0);
+}
+
 void qemu_display_renew(struct socket_display *sd)
 {
 	CHECK(!sd->requests && sd->fd < 0 && !sd->output.message && !sd->task.loop);
 	loop_timer_disarm(&sd->timer);
+	sd->paces_by_edid = false;
 	sd->next_scanout = 0;
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
 		struct socket_scanout *s = &sd->scanouts[i];
 
 		CHECK(s->kind == SCANOUT_OFF && !s->pixels && s->damage.count == 0);
+		CHECK(s->waiting.count == 0 && !sd->pace_timer.is_armed);
+		s->interval = s->next_frame = 0;
 		CHECK(s->dmabuf.fd < 0 && rect_is_empty(&s->sending));
 		s->peer_width = s->peer_height = 0;
 		s->peer_has_surface = s->peer_has_dmabuf = s->peer_surface_is_unused = false;

@@ -17,6 +17,9 @@
 #define QEMU_DISPLAY_MAX_ASKED 64
 #define QEMU_DISPLAY_MAX_FDS   64
 
+/* Of one UPDATE; more than the fuzzers' screens have. */
+#define QEMU_DISPLAY_MAX_PIXELS (512 * 512)
+
 struct qemu_screen {
 	bool is_live; /* SCANOUT, not of 0x0, came over this socket */
 	bool is_used; /* and an UPDATE after it */
@@ -48,8 +51,7 @@ struct qemu_display {
 	unsigned n_fds;
 	struct qemu_screen screens[DISPLAY_MAX_SCANOUTS];
 	size_t len; /* bytes in the buffer, which stays last */
-	_Alignas(8) uint8_t buffer[sizeof(struct vhost_user_gpu_header) +
-				   sizeof(struct vhost_user_gpu_update) + SOCKET_BAND_BYTES];
+	_Alignas(8) uint8_t buffer[SOCKET_HEADER_BYTES + QEMU_DISPLAY_MAX_PIXELS * 4];
 };
 
 /* Closes the socket and resets the model; the memory of the surfaces stays allocated. */
@@ -68,6 +70,11 @@ bool qemu_display_read(struct qemu_display *qemu, size_t max);
 bool qemu_display_answer(struct qemu_display *qemu, struct input *in);
 /* Sends what @in says: an answer that is wrong, cut off or to no request, or arbitrary bytes. */
 void qemu_display_send_invalid(struct qemu_display *qemu, struct input *in);
+
+/* From now on a frame waits, where another was sent before it, until the next call of
+ * qemu_display_end_intervals(); whatever an EDID says. */
+void qemu_display_stretch_intervals(struct socket_display *sd);
+void qemu_display_end_intervals(struct socket_display *sd);
 
 /* Brings @sd, which was reset and has no socket, to the state of a new one, for the next input: to
  * free it and make another costs more than most inputs. */

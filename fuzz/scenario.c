@@ -14,6 +14,7 @@
 #include <linux/virtio_gpu.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "display/display.h"
 #include "fuzz.h"
 #include "gpu/device_private.h"
@@ -53,6 +54,11 @@ static void connect_display(struct harness *harness, struct input *in)
 					  qemu_display_connect(&harness->qemu, buffers[how & 3]));
 }
 
+static struct socket_display *socket_display(struct harness *harness)
+{
+	return container_of(harness->display, struct socket_display, base);
+}
+
 static void display_step(struct harness *harness, struct input *in, unsigned op)
 {
 	switch (op) {
@@ -60,6 +66,8 @@ static void display_step(struct harness *harness, struct input *in, unsigned op)
 		qemu_display_read(&harness->qemu, input_number(in));
 		break;
 	case 1:
+		if (harness->has_socket_display)
+			qemu_display_end_intervals(socket_display(harness));
 		qemu_display_read(&harness->qemu, SIZE_MAX);
 		while (qemu_display_answer(&harness->qemu, in))
 			;
@@ -261,6 +269,8 @@ static void show_all(struct harness *harness)
 		while (qemu_display_answer(&harness->qemu, &none))
 			is_idle = false;
 		idle = is_idle ? idle + 1 : 0;
+		if (harness->has_socket_display)
+			qemu_display_end_intervals(socket_display(harness));
 		harness_turn(harness, 1);
 	}
 }
@@ -313,6 +323,8 @@ void scenario_run(struct harness *harness, uint8_t setup, struct input *in)
 				       : FEATURES_ALL | (setup & SCENARIO_EVENT_IDX
 								 ? BIT64(VIRTIO_RING_F_EVENT_IDX)
 								 : 0));
+	if (harness->has_socket_display && (setup & SCENARIO_PACED))
+		qemu_display_stretch_intervals(socket_display(harness));
 	if (harness->has_socket_display && !(setup & SCENARIO_WITHOUT_DISPLAY))
 		connect_display(harness, in);
 	for (unsigned i = 0; i < MAX_STEPS && !input_is_empty(in); i++)

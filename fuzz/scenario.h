@@ -14,6 +14,7 @@ enum {
 	SCENARIO_EVENT_IDX = 8,
 	SCENARIO_WITHOUT_DISPLAY = 0x10, /* at first */
 	SCENARIO_SETTLES = 0x20,
+	SCENARIO_PACED = 0x40, /* frames wait for their interval to end */
 };
 
 /* Runs one input: from harness_start() to harness_end(). */

@@ -23,6 +23,7 @@
 struct loop_source;
 struct loop_task;
 struct loop_timer;
+struct loop_writer;
 
 /* @events: EPOLLIN and so on, as epoll reported them. */
 typedef int (*loop_source_fn)(struct loop_source *source, uint32_t events);
@@ -33,9 +34,13 @@ struct loop {
 	int epoll_fd;
 	struct epoll_event batch[LOOP_BATCH];
 	int batch_len;
-	GQueue tasks;           /* loop_task::link */
-	atomic_uint turns;      /* odd while callbacks run */
-	atomic_bool is_to_turn; /* another thread asks for the end of this turn */
+	GQueue tasks;                  /* loop_task::link */
+	atomic_uint turns;             /* odd while callbacks run */
+	atomic_bool is_to_turn;        /* another thread asks for the end of this turn */
+	struct loop_writer *writer;    /* NULL: no message is partly sent */
+	atomic_int writer_fd;          /* of writer; -1: there is none */
+	atomic_bool is_writer_watched; /* another thread looks at writer now and then */
+	int watcher_fd; /* borrowed: an eventfd that wakes that thread; -1: there is none */
 };
 
 struct loop_source {
@@ -50,6 +55,13 @@ struct loop_task {
 	struct loop *loop; /* NULL while it is not queued */
 	loop_task_fn fn;
 	GList link; /* loop::tasks */
+};
+
+/* Sends the rest of a message that is partly sent. Its peer may wait for the rest and do nothing
+ * else. So another thread may call fn, under the state lock, while the main thread is in a call
+ * that takes long. */
+struct loop_writer {
+	void (*fn)(struct loop_writer *writer); /* sends what the socket has room for */
 };
 
 /* A deadline on a timerfd. */
@@ -84,6 +96,20 @@ void loop_timer_arm(struct loop_timer *timer, uint32_t milliseconds);
 /* The same, @nanoseconds (> 0) from now. */
 void loop_timer_arm_ns(struct loop_timer *timer, uint64_t nanoseconds);
 void loop_timer_disarm(struct loop_timer *timer);
+
+/* A message on @fd (borrowed) is partly sent; @writer sends the rest. NULL: it has been sent, or
+ * will never be. */
+void loop_set_writer(struct loop *loop, struct loop_writer *writer, int fd);
+
+/* For the other thread: the socket of a message that is partly sent, or -1. After -1, that thread
+ * is woken when there is one. */
+int loop_find_writer(struct loop *loop);
+/* For the other thread, under the state lock. */
+static inline void loop_write(struct loop *loop)
+{
+	if (loop->writer)
+		loop->writer->fn(loop->writer);
+}
 
 /* From any thread: changes when callbacks begin, and when they have ended. */
 static inline unsigned loop_turns(struct loop *loop)

@@ -108,6 +108,7 @@ struct display_ops {
 			    unsigned scanout, const struct rect *r); /* optional */
 	void (*pixels_changed)(struct display *display,
 			       struct display_pixels *pixels); /* optional */
+	bool (*is_awaited)(struct display *display);           /* optional: without it, never */
 	void (*log_state)(struct display *display);            /* optional */
 	void (*cursor_set)(struct display *display, unsigned scanout,
 			   const struct display_cursor *cursor);
@@ -144,9 +145,9 @@ int display_request_edid(struct display *display, struct display_request *reques
 void display_cancel(struct display_request *request);
 
 /* Shows @pixels (borrowed until replaced) and marks the whole scanout as damaged; @width and
- * @height must then be more than 0. @pixels NULL turns the scanout off. If part of the old pixels
- * is in a partly sent message, the display copies it in this call. If @pixels and the size are the
- * same as before, a rectangle that was already prepared stays valid, unless
+ * @height must then be more than 0. @pixels NULL turns the scanout off. The rest of a partly sent
+ * message comes from the new pixels if the size is the same as before, and is 0 otherwise. If
+ * @pixels is the same too, a rectangle that was already prepared stays valid, unless
  * display_pixels_changed() was called before. */
 void display_scanout_pixels(struct display *display, unsigned scanout, uint32_t width,
 			    uint32_t height, struct display_pixels *pixels);
@@ -165,9 +166,13 @@ void display_damage(struct display *display, unsigned scanout, const struct rect
  * scanout is in flight; later ones wait and are merged. */
 int display_flush_dmabuf(struct display *display, struct display_request *request, unsigned scanout,
 			 const struct rect *r);
-/* The memory behind @pixels is about to be unmapped or moved: the display copies the part of it
- * that a partly sent message still refers to. */
+/* The memory behind @pixels is about to be unmapped or moved: what the display still needs of it
+ * is looked up again. */
 void display_pixels_changed(struct display *display, struct display_pixels *pixels);
+
+/* Whether the peer waits for the rest of a message that is partly sent: then the loop should turn
+ * soon. Not true for long while the peer does not read. */
+bool display_is_awaited(struct display *display);
 
 /* Logs the state of the display at level info. */
 void display_log_state(struct display *display);

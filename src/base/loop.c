@@ -20,7 +20,8 @@
 
 int loop_init(struct loop *loop)
 {
-	*loop = (struct loop){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
+	*loop = (struct loop){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC), .watcher_fd = -1 };
+	atomic_init(&loop->writer_fd, -1);
 	g_queue_init(&loop->tasks);
 	return loop->epoll_fd < 0 ? -errno : 0;
 }
@@ -152,6 +153,29 @@ void loop_timer_disarm(struct loop_timer *timer)
 		return;
 	set_timer(timer, 0);
 	timer->is_armed = false;
+}
+
+void loop_set_writer(struct loop *loop, struct loop_writer *writer, int fd)
+{
+	const uint64_t one = 1;
+
+	if (loop->writer == writer)
+		return;
+	loop->writer = writer;
+	atomic_store(&loop->writer_fd, writer ? fd : -1);
+	if (writer && loop->watcher_fd >= 0 && !atomic_exchange(&loop->is_writer_watched, true))
+		(void)!write(loop->watcher_fd, &one, sizeof(one));
+}
+
+int loop_find_writer(struct loop *loop)
+{
+	int fd = atomic_load(&loop->writer_fd);
+
+	if (fd >= 0)
+		return fd;
+	atomic_store(&loop->is_writer_watched, false);
+	/* One that came just before found a watcher, and woke nobody. */
+	return atomic_load(&loop->writer_fd);
 }
 
 static int run_tasks(struct loop *loop)

@@ -73,6 +73,11 @@ void display_scanout_pixels(struct display *display, unsigned scanout, uint32_t 
 	display->ops->scanout_pixels(display, scanout, width, height, pixels);
 }
 
+bool display_is_awaited(struct display *display)
+{
+	return display->ops->is_awaited && display->ops->is_awaited(display);
+}
+
 bool display_shows_dmabufs(struct display *display)
 {
 	return display->ops->shows_dmabufs && display->ops->scanout_dmabuf &&

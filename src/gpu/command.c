@@ -57,7 +57,8 @@ static struct vring *command_vring(const struct gpu_command *command)
 
 static void begin_turn(struct gpu_device *device)
 {
-	device->turn = (struct turn){ .budget = TURN_BUDGET };
+	device->turn = (struct turn){ .budget = TURN_BUDGET,
+				      .is_hurried = display_is_awaited(device->display) };
 }
 
 static bool is_turn_over(struct turn *turn)
@@ -78,7 +79,10 @@ void command_charge(struct gpu_device *device, uint64_t bytes)
 
 	turn->bytes += bytes;
 	turn->is_over = is_turn_over(turn);
-	uint64_t units = turn->is_over ? TURN_BUDGET : turn->bytes / BYTES_PER_UNIT - before;
+	uint64_t units = turn->bytes / BYTES_PER_UNIT - before;
+
+	if (turn->is_over || (turn->is_hurried && units > 0))
+		units = TURN_BUDGET;
 
 	/* Always leave one unit, so that the flush after a large transfer runs in the same turn and
 	 * shares its interrupt. */

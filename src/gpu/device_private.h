@@ -63,10 +63,11 @@ struct queue {
 
 /* The work that may still be done in this turn of the loop (command.c). */
 struct turn {
-	int budget;     /* units of work that are left */
-	uint64_t bytes; /* of work done */
-	int64_t end;    /* microseconds of g_get_monotonic_time(); 0: the clock was not read yet */
-	bool is_over;   /* long work continues in the next turn */
+	int budget;      /* units of work that are left */
+	uint64_t bytes;  /* of work done */
+	int64_t end;     /* microseconds of g_get_monotonic_time(); 0: the clock was not read yet */
+	bool is_over;    /* long work continues in the next turn */
+	bool is_hurried; /* ends with the first command that is some work: the display is awaited */
 };
 
 /* The state of a cursor command that waits for the control queue (order.c). */

@@ -164,8 +164,8 @@ static int show_scanout(struct gpu_device *device, unsigned i, struct scanout *n
 		trim_dmabufs(device, next->resource);
 		return r;
 	}
-	/* The display must copy the old pixels that it still needs before their source is replaced;
-	 * or, if both are read back, it sends the copy that was read back already. */
+	/* The display must forget the addresses of the old pixels before their source is replaced.
+	 * If both are read back, it sends the rest of what was read back already. */
 	if (!scanout_pixels_take_over(next, scanout))
 		display_pixels_changed(device->display, &scanout->pixels);
 	leave_resource(device, i);

@@ -8,8 +8,8 @@ struct resource;
 void scanout_init_all(struct gpu_device *device);
 /* @resource is about to be freed: turns off every scanout that shows it. */
 void scanout_forget(struct gpu_device *device, struct resource *resource);
-/* The memory behind @resource (NULL: all guest memory) is about to change: the display copies the
- * old pixels that it still needs. */
+/* The memory behind @resource (NULL: all guest memory) is about to change: the display forgets its
+ * addresses. */
 void scanout_memory_changes(struct gpu_device *device, const struct resource *resource);
 
 /* Command handlers (VIRTIO 1.2, 5.7.6.8). */

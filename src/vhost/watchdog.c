@@ -8,8 +8,11 @@
  * loop has not begun its next turn by then, this thread asks it to end its turn (a turn may hold
  * many short calls), takes the lock and answers the messages that do not need the renderer. If a
  * message waits longer than max_stall_ms, the session ends; after the same time again, the process
- * exits. Both times start again whenever the main loop begins a turn: what was served before the
- * call does not wait for its end.
+ * exits. Both times start again whenever the main loop begins a turn.
+ *
+ * The front-end may also wait for the rest of a message on the display socket (struct loop_writer),
+ * and can send no message then. If that socket has room and the main loop does not turn, this
+ * thread sends the rest. That ends no session.
  */
 #include "vhost/watchdog.h"
 
@@ -41,6 +44,15 @@
  * the front-end does not read its replies. */
 #define IDLE_LOOK_MS 1000
 
+/* How long the main thread has to send the rest of a message itself. */
+#define WRITER_GRACE_MS 20
+
+/* While the peer reads, its socket has room again within this time. */
+#define WRITER_ROOM_MS 1
+
+/* Calls of a writer in a row, of which each sends all that the socket has room for. */
+#define MAX_WRITES 64
+
 /* Makes a blocked write() fail with EINTR. */
 #define INTERRUPT_SIGNAL SIGRTMIN
 
@@ -60,6 +72,8 @@ struct vhost_watchdog {
 	unsigned stalled_turn;   /* the main loop's turn then */
 	uint64_t stalled_at;     /* since when it waits */
 	bool has_closed_session; /* in the current stall */
+	bool is_writer_late;     /* its socket has, or had room in this turn of the main loop */
+	unsigned writer_turn;    /* the main loop's turn then */
 };
 
 static uint64_t now_ms(void)
@@ -80,14 +94,15 @@ static void wait_for_wake(struct vhost_watchdog *w, int timeout_ms)
 		(void)!read(w->wake_fd, &count, sizeof(count));
 }
 
-/* Waits for an event that the main thread has to serve, or for a wake; at most @timeout_ms, -1 for
- * ever. Whether there is such an event. */
-static bool wait_for_event(struct vhost_watchdog *w, int timeout_ms)
+/* Waits for an event that the main thread has to serve, for room in @writer_fd (-1: none), or for a
+ * wake; at most @timeout_ms, -1 for ever. Whether there is such an event. */
+static bool wait_for_event(struct vhost_watchdog *w, int writer_fd, int timeout_ms)
 {
 	struct pollfd fds[] = {
 		{ .fd = w->wake_fd, .events = POLLIN },
 		{ .fd = w->options.signal_fd, .events = POLLIN },
 		{ .fd = atomic_load(&w->watched_fd), .events = POLLIN },
+		{ .fd = writer_fd, .events = POLLOUT },
 	};
 
 	if (poll(fds, G_N_ELEMENTS(fds), timeout_ms) <= 0)
@@ -135,7 +150,7 @@ static void end_stall(struct vhost_watchdog *w)
  * lock. */
 static bool is_awaited(struct vhost_watchdog *w)
 {
-	bool has_event = wait_for_event(w, 0);
+	bool has_event = wait_for_event(w, -1, 0);
 
 	return has_event || w->has_closed_session || (w->session && w->session->is_handling);
 }
@@ -167,10 +182,47 @@ static void begin_stall(struct vhost_watchdog *w, unsigned turn)
 	w->has_closed_session = false;
 }
 
-/* Returns how long to sleep until the next look, in milliseconds. */
+/* Sends the rest of a message while the main thread is in a call. */
+static void serve_writer(struct vhost_watchdog *w)
+{
+	struct pollfd fd = { .events = POLLOUT };
+
+	if (!state_lock_take_within(w->options.lock, LOOK_MS))
+		return;
+	for (unsigned i = 0; i < MAX_WRITES; i++) {
+		fd.fd = loop_find_writer(w->options.loop);
+		if (fd.fd < 0 || poll(&fd, 1, WRITER_ROOM_MS) <= 0 || fd.revents != POLLOUT)
+			break;
+		loop_write(w->options.loop);
+	}
+	state_lock_release(w->options.lock);
+}
+
+/* Returns how long to sleep until the next look at the writer's socket, in milliseconds; 0: until
+ * it has room. */
+static int look_at_writer(struct vhost_watchdog *w)
+{
+	struct pollfd fd = { .fd = loop_find_writer(w->options.loop), .events = POLLOUT };
+	unsigned turn = loop_turns(w->options.loop);
+
+	if (poll(&fd, 1, 0) <= 0) {
+		w->is_writer_late = false;
+		return 0;
+	}
+	if (w->is_writer_late && turn == w->writer_turn && loop_is_in_callback(turn)) {
+		serve_writer(w);
+		return LOOK_MS;
+	}
+	w->is_writer_late = true;
+	w->writer_turn = turn;
+	return WRITER_GRACE_MS;
+}
+
+/* Returns how long to sleep until the next look at the front-end, in milliseconds; 0: until it
+ * sends. */
 static int look(struct vhost_watchdog *w)
 {
-	bool has_event = wait_for_event(w, 0);
+	bool has_event = wait_for_event(w, -1, 0);
 	unsigned turn = loop_turns(w->options.loop);
 
 	/* While callbacks run, one of them may handle a message that this thread has not seen. */
@@ -197,10 +249,14 @@ static void *run_watchdog(void *data)
 	while (!atomic_load(&w->is_ending)) {
 		bool is_exiting = w->exit_at || atomic_load(&w->exit_status) >= 0;
 
-		if (!w->is_stalled)
-			(void)wait_for_event(w, is_exiting ? LOOK_MS : -1);
+		if (!w->is_stalled && !w->is_writer_late)
+			(void)wait_for_event(w, loop_find_writer(w->options.loop),
+					     is_exiting ? LOOK_MS : -1);
 		int sleep_ms = look(w);
+		int writer_ms = look_at_writer(w);
 
+		if (writer_ms > 0)
+			sleep_ms = sleep_ms > 0 ? MIN(sleep_ms, writer_ms) : writer_ms;
 		exit_when_due(w);
 		if (sleep_ms > 0)
 			wait_for_wake(w, is_exiting ? MIN(sleep_ms, LOOK_MS) : sleep_ms);
@@ -253,8 +309,10 @@ struct vhost_watchdog *vhost_watchdog_new(const struct vhost_watchdog_options *o
 	atomic_init(&w->exit_status, -1);
 	atomic_init(&w->watched_fd, -1);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	w->options.loop->watcher_fd = w->wake_fd;
 	*ret_error = w->wake_fd < 0 ? -errno : start_thread(w);
 	if (*ret_error < 0) {
+		w->options.loop->watcher_fd = -1;
 		fd_close(&w->wake_fd);
 		g_free(w);
 		return NULL;
@@ -288,6 +346,7 @@ void vhost_watchdog_free(struct vhost_watchdog *w)
 	atomic_store(&w->is_ending, true);
 	wake(w);
 	pthread_join(w->thread, NULL);
+	w->options.loop->watcher_fd = -1;
 	sem_destroy(&w->has_started);
 	fd_close(&w->wake_fd);
 	g_free(w);

@@ -77,6 +77,12 @@ static unsigned count_few_copies(struct vmm *vmm)
 	return N_COPIES;
 }
 
+static bool update_came(struct vmm *vmm, const void *arg)
+{
+	(void)arg;
+	return vmm->display.counts[DISPLAY_UPDATE] > 0;
+}
+
 static void configuration_is_read_while_the_renderer_is_busy(void **state)
 {
 	struct vmm *vmm = boot(state, "60");
@@ -138,6 +144,25 @@ static void a_session_whose_message_waits_too_long_ends_and_then_the_process(voi
 	assert_int_equal(daemon_wait(&vmm->daemon, END_MS), 1);
 }
 
+/* QEMU's main loop does nothing else until it has read the whole of a message. */
+static void a_frame_is_sent_to_its_end_while_the_renderer_is_busy(void **state)
+{
+	struct vmm *vmm = boot(state, "60");
+	struct image i = image_new_3d(vmm, gpu_texture(3, 1280, 800));
+	struct chain *c;
+
+	assert_ok(gpu_set_scanout(vmm, 0, 3, image_rect(&i)));
+	vmm->display.is_paused = true;
+	assert_ok(gpu_flush(vmm, 3, image_rect(&i)));
+	assert_session_alive(vmm);
+	c = keep_busy(vmm, N_COPIES);
+	vmm->display.is_paused = false;
+	assert_true(vmm_wait_ms(vmm, update_came, NULL, vmm->timeout_ms));
+	assert_false(gpu_wait_ms(vmm, c, 0));
+	assert_int_equal(kill(vmm->daemon.pid, SIGTERM), 0);
+	assert_int_equal(daemon_wait(&vmm->daemon, 10000), 0);
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +171,7 @@ static int run(void)
 		DEVICE_TEST(a_queue_is_stopped_when_the_call_has_returned),
 		DEVICE_TEST(a_queue_is_stopped_between_two_long_commands),
 		DEVICE_TEST(a_session_whose_message_waits_too_long_ends_and_then_the_process),
+		DEVICE_TEST(a_frame_is_sent_to_its_end_while_the_renderer_is_busy),
 	};
 
 	if (!gpu3d_works())

@@ -55,6 +55,37 @@ static void go_on(struct vmm *vmm)
 	vmm->display.is_paused = false;
 }
 
+/* ---- one message for one frame ---- */
+
+/* QEMU may show its window, or take a screenshot, between two messages: a frame in several would be
+ * torn. */
+static void a_flush_of_a_whole_screen_is_one_update(void **state)
+{
+	struct vmm *vmm = *state;
+	struct image i = image_new(vmm, 1, BGRX, 1280, 800);
+
+	image_fill(&i, 6);
+	assert_ok(image_transfer(vmm, &i, image_rect(&i)));
+	assert_ok(gpu_set_scanout(vmm, 0, 1, image_rect(&i)));
+	image_wait_shown(vmm, &i, 0, image_rect(&i));
+	display_forget(&vmm->display);
+	image_fill(&i, 7);
+	assert_ok(image_transfer(vmm, &i, image_rect(&i)));
+	assert_ok(gpu_flush(vmm, 1, image_rect(&i)));
+	image_wait_shown(vmm, &i, 0, image_rect(&i));
+	assert_int_equal(vmm->display.counts[DISPLAY_UPDATE], 1);
+
+	/* Its rows are short, more than the kernel takes at once, and are copied in two bands. */
+	struct virtio_gpu_rect narrow = gpu_rect(3, 0, 100, 800);
+
+	for (uint32_t y = 0; y < 800; y++)
+		memset(i.bytes + (y * 1280 + 3) * 4, (int)y, 400);
+	assert_ok(image_transfer(vmm, &i, narrow));
+	assert_ok(gpu_flush(vmm, 1, narrow));
+	image_wait_shown(vmm, &i, 0, image_rect(&i));
+	assert_int_equal(vmm->display.counts[DISPLAY_UPDATE], 2);
+}
+
 /* ---- a display that does not read ---- */
 
 static void commands_go_on_while_a_frame_is_stuck(void **state)
@@ -349,6 +380,7 @@ static void a_display_without_a_features_reply_is_sent_pictures(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
+		BOOTED_TEST(a_flush_of_a_whole_screen_is_one_update),
 		BOOTED_TEST(commands_go_on_while_a_frame_is_stuck),
 		BOOTED_TEST(the_session_is_served_while_a_frame_is_stuck),
 		BOOTED_TEST(unread_frames_are_merged),

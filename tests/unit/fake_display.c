@@ -123,6 +123,11 @@ static void note_change(struct display *display, struct display_pixels *source)
 	get_fake(display)->n_changes++;
 }
 
+static bool is_awaited(struct display *display)
+{
+	return get_fake(display)->is_awaited;
+}
+
 static void set_cursor(struct display *display, unsigned scanout,
 		       const struct display_cursor *cursor)
 {
@@ -152,6 +157,7 @@ static const struct display_ops fake_ops = {
 	.damage = add_damage,
 	.flush_dmabuf = flush_dmabuf,
 	.pixels_changed = note_change,
+	.is_awaited = is_awaited,
 	.cursor_set = set_cursor,
 	.cursor_move = move_cursor,
 };

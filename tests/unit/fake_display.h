@@ -11,8 +11,8 @@
 
 struct fake_display {
 	struct display base;
-	bool shows_dmabufs;
-	struct display_request *requests; /* linked by display_request::next, oldest first */
+	bool shows_dmabufs, is_awaited;
+	struct display_request *requests; /* display_request::next; the oldest first */
 	unsigned n_requests, n_damages, n_changes;
 	struct display_pixels *sources[DISPLAY_MAX_SCANOUTS];
 	uint32_t widths[DISPLAY_MAX_SCANOUTS];

@@ -166,9 +166,10 @@ static int read_rows(struct renderer *renderer, struct renderer_resource *resour
 static int read_pixels(struct renderer *renderer, struct renderer_resource *resource,
 		       const struct rect *r, void *data, uint32_t stride)
 {
-	(void)renderer, (void)resource;
+	(void)resource;
 	for (uint32_t y = 0; y < r->height; y++)
-		memset((uint8_t *)data + (size_t)y * stride, 0x55, (size_t)r->width * 4);
+		memset((uint8_t *)data + (size_t)y * stride, get_fake(renderer)->pixel,
+		       (size_t)r->width * 4);
 	return 0;
 }
 

@@ -32,7 +32,8 @@ struct fake_renderer {
 	 */
 	uint32_t n_rows, next_row; /* next_row: below the last piece */
 	uint64_t largest_piece;    /* bytes */
-	unsigned shrinks;          /* steps until a resource is free; each step takes long */
+	uint8_t pixel;             /* each byte of what is read back from the GPU */
+	unsigned shrinks;          /* of each resource until it is free; each takes long */
 };
 
 /* renderer_free() ends it. */

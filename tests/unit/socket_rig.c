@@ -132,6 +132,26 @@ void socket_rig_expect_update(unsigned scanout, const struct picture *picture, u
 	free(row);
 }
 
+void socket_rig_expect_mixed_update(const struct picture *first, const struct picture *rest)
+{
+	size_t size = (size_t)first->width * first->height * 4, at = 0;
+	uint32_t wanted[5] = { 0, 0, 0, first->width, first->height }, got[5];
+	uint8_t *bytes = malloc(size);
+	uint8_t *zeros = calloc(1, size);
+	const uint8_t *head = (void *)first->pixels, *tail = rest ? (void *)rest->pixels : zeros;
+
+	socket_rig_expect_header(VHOST_USER_GPU_UPDATE, 20 + (uint32_t)size);
+	socket_rig_read(got, sizeof(got));
+	assert_memory_equal(got, wanted, sizeof(got));
+	socket_rig_read(bytes, size);
+	while (at < size && bytes[at] == head[at])
+		at++;
+	assert_true(at > 0 && at < size);
+	assert_memory_equal(bytes + at, tail + at, size - at);
+	free(bytes);
+	free(zeros);
+}
+
 void socket_rig_expect_cursor(uint32_t scanout, const struct display_cursor *cursor)
 {
 	struct vhost_user_gpu_cursor_update update = {
@@ -193,6 +213,8 @@ int socket_rig_setup(void **state)
 	assert_int_equal(loop_init(&socket_rig.loop), 0);
 	socket_rig.display = socket_display_new(&socket_rig.loop, 0);
 	assert_non_null(socket_rig.display);
+	/* However slow this machine is. */
+	socket_rig_display()->timeouts.hold = SOCKET_FLUSH_TIMEOUT;
 	return 0;
 }
 

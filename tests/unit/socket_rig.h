@@ -27,7 +27,7 @@ extern struct socket_rig {
 	int last_fd; /* the descriptor that came with a message; -1: none */
 } socket_rig;
 
-/* A socket buffer that is smaller than one band. */
+/* A socket buffer that holds less than most UPDATEs of the tests. */
 #define SOCKET_RIG_SMALL_BUFFER 8192
 
 int socket_rig_setup(void **state); /* a display without a socket */
@@ -62,7 +62,10 @@ void socket_rig_expect(uint32_t request, const void *payload, uint32_t size);
 /* Reads one UPDATE of exactly that rectangle, with the picture's pixels. */
 void socket_rig_expect_update(unsigned scanout, const struct picture *picture, uint32_t x,
 			      uint32_t y, uint32_t width, uint32_t height);
-/* Reads one CURSOR_UPDATE with all fields of @cursor. */
+/* Reads one UPDATE of the whole of scanout 0: of its pixels the first have the values of @first,
+ * and all others, at least one, those of @rest (NULL: 0). */
+void socket_rig_expect_mixed_update(const struct picture *first, const struct picture *rest);
+/* Reads one CURSOR_UPDATE that says all of @cursor. */
 void socket_rig_expect_cursor(uint32_t scanout, const struct display_cursor *cursor);
 
 /* Sends a header with any @size, right or wrong, and @payload_bytes bytes of payload. */

@@ -110,6 +110,28 @@ static void several_transfers_share_a_turn(void **state)
 	assert_int_equal(gpu_rig.renderer.n_rows, 8 * 384);
 }
 
+/* QEMU does nothing but wait, when it has begun to read a message. */
+static void a_turn_is_short_while_the_display_is_awaited(void **state)
+{
+	struct vhost_backend *backend = gpu_device_backend(gpu_rig.device);
+	uint16_t before = n_used();
+
+	(void)state;
+	gpu_rig.display.is_awaited = true;
+	for (unsigned slot = 1; slot <= 8; slot++)
+		gpu_guest_offer_transfer(slot, 1, 128, 128); /* 64 KiB */
+	backend->ops->queue_kicked(backend, 0);
+	assert_int_equal((uint16_t)(n_used() - before), 2); /* its flush would be the second */
+	finish_all();
+	for (unsigned i = 0; i < 4; i++)
+		gpu_rig_turn();
+	assert_int_equal((uint16_t)(n_used() - before), 8);
+	for (unsigned slot = 1; slot <= 8; slot++)
+		gpu_guest_offer_transfer(slot, 1, 8, 8);
+	backend->ops->queue_kicked(backend, 0);
+	assert_int_equal((uint16_t)(n_used() - before), 16);
+}
+
 /* Work that continues in the next turn must not run in the tasks of this one. */
 static void a_kick_and_the_tasks_after_it_are_one_turn(void **state)
 {
@@ -419,6 +441,7 @@ int main(void)
 		TEST(a_long_transfer_takes_many_turns_and_moves_each_row_once),
 		TEST(a_frame_of_1080p_and_its_flush_take_one_turn),
 		TEST(several_transfers_share_a_turn),
+		TEST(a_turn_is_short_while_the_display_is_awaited),
 		TEST(a_kick_and_the_tasks_after_it_are_one_turn),
 		TEST(a_flush_never_overtakes_its_transfer),
 		TEST(the_transfer_of_a_stopped_queue_pauses_and_goes_on),

@@ -148,6 +148,31 @@ static void a_display_that_never_replies_costs_only_a_time_out(void **state)
 	socket_ask_assert_ended(&flush[2], 0);
 }
 
+/* QEMU answers nothing while its window is hidden. */
+static void a_guest_waits_for_its_flush_less_long_than_the_display(void **state)
+{
+	struct socket_ask flush;
+
+	(void)state;
+	assert_true(SOCKET_HOLD_TIMEOUT <= SOCKET_FLUSH_TIMEOUT / 10);
+	socket_rig_connect_and_negotiate(0);
+	socket_rig_display()->timeouts.hold = 20;
+	socket_ask_show_dmabuf(0);
+	for (unsigned i = 0; i < 3; i++) {
+		socket_ask_flush(&flush, 0, i, 1, 2, 2);
+		for (unsigned turns = 0; flush.calls == 0 && turns < 1000; turns++)
+			assert_int_equal(loop_turn(&socket_rig.loop, 10), 0);
+		socket_ask_assert_ended(&flush, -ETIMEDOUT);
+	}
+	/* The display was asked once. What it has not seen is in the next question. */
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 1, 2, 2);
+	socket_rig_expect_silence();
+	assert_false(socket_rig_display()->has_warned);
+	socket_rig_reply(VHOST_USER_GPU_DMABUF_UPDATE, NULL, 0);
+	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 0, 1, 1, 3, 2);
+	socket_rig_expect_silence();
+}
+
 static void a_display_that_does_not_read_costs_only_a_time_out(void **state)
 {
 	struct socket_display *sd = socket_rig_display();
@@ -338,6 +363,7 @@ int main(void)
 		CONNECTED(a_closed_display_socket_raises_no_sigpipe),
 		CONNECTED(a_reply_cut_off_by_a_hang_up_is_ignored),
 		ALONE(a_display_that_never_replies_costs_only_a_time_out),
+		ALONE(a_guest_waits_for_its_flush_less_long_than_the_display),
 		ALONE(a_display_that_does_not_read_costs_only_a_time_out),
 		CONNECTED(a_late_reply_does_not_answer_a_later_request),
 		ALONE(features_that_come_after_the_time_out_are_used),

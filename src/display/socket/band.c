@@ -1,17 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Chooses the rows for the next UPDATE: the first rows of a damaged rectangle, as many as fit into
- * one message. A rectangle is taken out of the damage when its first message is built, and it is
- * prepared once. If a row is too wide for a message, the right half becomes damage again. If the
- * source prepares bands, the rows below the first message become damage again.
+ * Supplies the pixels of an UPDATE. An UPDATE is a whole damaged rectangle: QEMU may draw its
+ * window, or take a screenshot, between any two messages, so a frame that came in several would be
+ * seen torn. The pixels are supplied band by band, each right before it is sent: as many rows, or
+ * as much of a row, as fit into one call.
+ *
+ * The invariant: an UPDATE that was begun is completed, because the peer would take the next
+ * message for its pixels. The bytes that are left are counted (socket_output::left), and no address
+ * is kept for them. So if the source is replaced meanwhile, or its memory moves, the rest comes
+ * from the new memory, without a copy. If there is no source any more, zeros are sent: another
+ * SCANOUT follows.
+ *
+ * A rectangle is taken out of the damage, and prepared as a whole, before its first band. If the
+ * source prepares bands, each band is prepared by itself.
  */
+#include <assert.h>
 #include <errno.h>
 
 #include "display/socket/socket_private.h"
 #include "base/pixel.h"
 
-/* Whether another scanout with the same source as @s is part-way through a prepared rectangle:
- * preparing another rectangle now would overwrite that one. */
+/* Bytes in one call at most. The kernel takes as many of them as the socket has room for. */
+#define CALL_BYTES (1024 * 1024)
+
+static const uint8_t zeros[64 * 1024];
+
+/* Whether another scanout with the same source as @s has a prepared rectangle: preparing another
+ * rectangle now would overwrite that one. */
 static bool pixels_are_busy(struct socket_display *sd, const struct socket_scanout *s)
 {
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
@@ -23,10 +38,10 @@ static bool pixels_are_busy(struct socket_display *sd, const struct socket_scano
 	return false;
 }
 
-/* Cuts @r to the rows that fit into one message; the rows below become damage again. */
-static void keep_first_band(struct socket_scanout *s, struct rect *r)
+/* Cuts @r to the rows that fit into one UPDATE; the rows below become damage again. */
+static void keep_first_rows(struct socket_scanout *s, struct rect *r)
 {
-	uint32_t rows = DISPLAY_BAND_BYTES / PIXEL_BYTES / r->width;
+	uint32_t rows = SOCKET_UPDATE_BYTES / PIXEL_BYTES / r->width;
 	struct rect rest = *r;
 
 	rows = rows > 0 ? rows : 1;
@@ -48,9 +63,9 @@ static bool begin_rect(struct socket_display *sd, struct socket_scanout *s)
 		return false;
 	do {
 		while (damage_take(&s->damage, &r)) {
-			if (ops->prepares_bands)
-				keep_first_band(s, &r);
-			if (!ops->prepare || ops->prepare(s->pixels, &r) == 0) {
+			keep_first_rows(s, &r);
+			if (!ops->prepare || ops->prepares_bands ||
+			    ops->prepare(s->pixels, &r) == 0) {
 				s->sending = r;
 				return true;
 			}
@@ -59,56 +74,144 @@ static bool begin_rect(struct socket_display *sd, struct socket_scanout *s)
 	return false;
 }
 
-/* Halves the width of s->sending; the right half becomes damage again. */
-static void narrow_rect(struct socket_scanout *s)
+/* The rows with the pixels that are not in iov yet. *@ret_skip: bytes of the first of these rows
+ * that were in iov. */
+static struct rect rows_left(const struct socket_output *out, size_t *ret_skip)
 {
-	struct rect right = s->sending;
+	size_t row = (size_t)out->update.width * PIXEL_BYTES;
+	uint32_t rows = (uint32_t)((out->left + row - 1) / row);
+	struct rect r = out->update;
 
-	s->sending.width /= 2;
-	right.x += s->sending.width;
-	right.width -= s->sending.width;
-	damage_add(&s->damage, &right);
+	r.y += r.height - rows;
+	r.height = rows;
+	*ret_skip = rows * row - out->left;
+	return r;
 }
 
-/* Finds the first rows of s->sending that fit into one message. Returns the number of pieces, or
+/* Returns the next band: whole rows, or a part of one row. *@ret_skip: as above, for its first
+ * pixel. */
+static struct rect choose_band(const struct socket_output *out, size_t max_bytes, size_t *ret_skip)
+{
+	struct rect r = rows_left(out, ret_skip);
+	uint32_t skipped = (uint32_t)(*ret_skip / PIXEL_BYTES);
+	size_t rows = max_bytes / PIXEL_BYTES / r.width;
+
+	if (skipped > 0 || rows <= 1)
+		r.height = 1;
+	else if (r.height > rows)
+		r.height = (uint32_t)rows;
+	r.x += skipped;
+	r.width -= skipped;
+	if (r.width > max_bytes / PIXEL_BYTES)
+		r.width = max_bytes / PIXEL_BYTES;
+	*ret_skip %= PIXEL_BYTES;
+	return r;
+}
+
+/* Finds the pieces of *@r, which is made smaller if there are too many. Returns their number, or
  * -errno. */
-static int find_band(struct socket_display *sd, struct socket_scanout *s, struct rect *band)
+static int find_pieces(struct socket_output *out, struct rect *r)
 {
-	size_t room = sizeof(sd->output.buffer) - SOCKET_HEADER_BYTES - sd->output.committed;
+	const struct display_pixels_ops *ops = out->source->ops;
+	int n;
 
-	while (s->sending.width > room / PIXEL_BYTES)
-		narrow_rect(s);
-	for (;;) {
-		uint32_t rows = (uint32_t)(room / (s->sending.width * PIXEL_BYTES));
-		int n;
-
-		*band = s->sending;
-		if (rows > SOCKET_BAND_PIECES)
-			rows = SOCKET_BAND_PIECES;
-		if (band->height > rows)
-			band->height = rows;
-		for (;;) {
-			n = s->pixels->ops->rows(s->pixels, band, &sd->output.iov[1],
-						 SOCKET_BAND_PIECES);
-			if (n != -E2BIG || band->height == 1)
-				break;
-			band->height /= 2;
-		}
-		if (n != -E2BIG || s->sending.width == 1)
-			return n;
-		narrow_rect(s);
+	if (ops->prepares_bands && ops->prepare(out->source, r) != 0)
+		return -EIO;
+	while ((n = ops->rows(out->source, r, &out->iov[1], SOCKET_BAND_PIECES)) == -E2BIG) {
+		if (r->height > 1)
+			r->height /= 2;
+		else if (r->width > 1)
+			r->width /= 2;
+		else
+			break;
 	}
+	return n;
 }
 
-int socket_band_next(struct socket_display *sd, struct socket_scanout *s)
+/* Takes @skip bytes away from the first of the pieces. */
+static void skip_bytes(struct iovec *iov, size_t skip)
 {
+	for (; skip >= iov->iov_len; iov++) {
+		skip -= iov->iov_len;
+		iov->iov_len = 0;
+	}
+	iov->iov_base = (char *)iov->iov_base + skip;
+	iov->iov_len -= skip;
+}
+
+/* Puts the next band into iov, from index 1 on. 0, or -errno if it is unreadable. */
+static int load_band(struct socket_output *out)
+{
+	bool prepares_bands = out->source->ops->prepares_bands;
+	size_t skip, bytes = 0;
+	struct rect r = choose_band(out, prepares_bands ? DISPLAY_BAND_BYTES : CALL_BYTES, &skip);
+	int n = find_pieces(out, &r);
+
+	if (n < 0)
+		return n;
+	for (int i = 1; i <= n; i++)
+		bytes += out->iov[i].iov_len;
+	assert(bytes == socket_band_bytes(&r)); /* or the peer would misread what follows */
+	skip_bytes(&out->iov[1], skip);
+	out->left -= bytes - skip;
+	out->count = 1 + n;
+	out->uses_source = true;
+	return 0;
+}
+
+static void load_zeros(struct socket_output *out)
+{
+	out->count = 1;
+	while (out->left > 0 && out->count <= CALL_BYTES / (int)sizeof(zeros)) {
+		size_t n = out->left < sizeof(zeros) ? out->left : sizeof(zeros);
+
+		out->iov[out->count++] = (struct iovec){ (void *)zeros, n };
+		out->left -= n;
+	}
+	out->uses_source = false;
+}
+
+bool socket_band_begin(struct socket_display *sd, struct socket_scanout *s)
+{
+	struct socket_output *out = &sd->output;
+
 	for (;;) {
 		if (rect_is_empty(&s->sending) && !begin_rect(sd, s))
-			return 0;
-		int n = find_band(sd, s, &sd->output.band);
-		if (n >= 0)
-			return n;
+			return false;
+		out->update = s->sending;
+		out->left = socket_band_bytes(&s->sending);
+		out->source = s->pixels;
+		out->is_prepared = true;
+		if (load_band(out) == 0)
+			return true;
+		out->left = 0;
 		s->sending = (struct rect){ 0 }; /* unreadable: nothing to show */
 		socket_wake(sd, SOCKET_EVERYTHING);
 	}
+}
+
+/* Whether the source has lost what it had prepared for the current UPDATE. */
+static bool is_lost(const struct socket_output *out)
+{
+	const struct display_pixels_ops *ops = out->source ? out->source->ops : NULL;
+
+	return ops && ops->prepare && !ops->prepares_bands && !out->is_prepared;
+}
+
+void socket_band_next(struct socket_display *sd)
+{
+	struct socket_output *out = &sd->output;
+	size_t skip;
+
+	out->iov[0] = (struct iovec){ out->buffer, 0 };
+	out->first = 1;
+	if (is_lost(out)) {
+		struct rect r = rows_left(out, &skip);
+
+		damage_add(&sd->scanouts[out->scanout].damage, &r);
+		socket_wake(sd, SOCKET_EVERYTHING);
+		out->source = NULL;
+	}
+	if (!out->source || load_band(out) < 0)
+		load_zeros(out);
 }

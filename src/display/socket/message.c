@@ -17,7 +17,6 @@
  *   GET_DISPLAY_INFO, so one is sent after each GET_EDID, and its answer also ends the wait for the
  *   EDID.
  */
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -293,23 +292,11 @@ static bool build_update(struct socket_display *sd, unsigned scanout, void *payl
 {
 	struct socket_scanout *s = &sd->scanouts[scanout];
 	struct vhost_user_gpu_update *wire = payload;
-	const struct rect *band = &sd->output.band;
-	size_t bytes = 0;
+	const struct rect *r = &sd->output.update;
 
-	if (s->kind != SCANOUT_PIXELS)
+	if (s->kind != SCANOUT_PIXELS || !socket_band_begin(sd, s))
 		return false;
-	int n = socket_band_next(sd, s);
-	if (n == 0)
-		return false;
-	for (int i = 1; i <= n; i++)
-		bytes += sd->output.iov[i].iov_len;
-	assert(bytes ==
-	       socket_band_bytes(band)); /* or the peer would misread the message after it */
-	sd->output.first = 0;
-	sd->output.count = 1 + n;
-	sd->output.pixels = s->pixels;
-	*wire = (struct vhost_user_gpu_update){ scanout, band->x, band->y, band->width,
-						band->height };
+	*wire = (struct vhost_user_gpu_update){ scanout, r->x, r->y, r->width, r->height };
 	return true;
 }
 
@@ -317,10 +304,9 @@ static void sent_update(struct socket_display *sd, unsigned scanout)
 {
 	struct socket_scanout *s = &sd->scanouts[scanout];
 
-	probe(frame__sent, scanout, sd->output.band.width, sd->output.band.height);
-	s->sending.y += sd->output.band.height;
-	s->sending.height -= sd->output.band.height;
-	if (rect_is_empty(&s->sending) && s->pixels->ops->prepare)
+	probe(frame__sent, scanout, sd->output.update.width, sd->output.update.height);
+	s->sending = (struct rect){ 0 };
+	if (s->pixels->ops->prepare)
 		sd->awake = SOCKET_EVERYTHING; /* others may have waited for the source */
 	s->peer_surface_is_unused = false;
 }
@@ -380,7 +366,7 @@ static bool build_one_of(struct socket_display *sd, const struct message *messag
 
 		*header = (struct vhost_user_gpu_header){ message->request, 0, message->size };
 		if (out->count > 1)
-			header->size += (uint32_t)socket_band_bytes(&out->band);
+			header->size += (uint32_t)socket_band_bytes(&out->update);
 		out->iov[0] = (struct iovec){ out->buffer, out->committed + size };
 		return true;
 	}
@@ -406,7 +392,8 @@ static unsigned next_of(uint32_t scanouts, unsigned first)
 
 bool socket_message_next(struct socket_display *sd)
 {
-	sd->output.pixels = NULL;
+	sd->output.left = 0;
+	sd->output.uses_source = false;
 	sd->output.fd = -1;
 	if (sd->awake >> DISPLAY_MAX_SCANOUTS & 1) {
 		if (build_one_of(sd, peer_messages, G_N_ELEMENTS(peer_messages),

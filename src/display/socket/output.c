@@ -6,10 +6,11 @@
  * state of that time. So between two turns of the loop sd->output.message is set only for a partly
  * sent message.
  *
- * Pixels are sent from the source's own memory, without a copy. There are two exceptions, which are
- * copied into a buffer that is allocated with the display: the rest of a partly sent band whose
- * source goes away, and bands of short rows, which are cheaper to copy than to gather in the
- * kernel.
+ * Pixels are sent from the source's own memory, without a copy. There is one exception: bands of
+ * short rows, which are cheaper to copy than to gather in the kernel, are copied into a buffer that
+ * is allocated with the display. Where the pixels of a large UPDATE change while it is sent, the
+ * peer gets the new ones: a copy of each frame would prevent that, and cost a quarter of what a
+ * frame costs. What is read back from the GPU is a copy already and does not change.
  *
  * Several small updates of one scanout are sent in one call. All but the last of them are
  * committed: they are copied to the buffer and count as sent, even if no byte of them has been sent
@@ -23,6 +24,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/container.h"
 #include "base/iov.h"
 #include "display/socket/socket_private.h"
 
@@ -36,9 +38,13 @@
  * kernel does a lookup, and enables and disables its access to our memory. */
 #define SHORT_PIECE_BYTES 1024
 
-/* A band up to this size is copied so that the next message can share its system call: copying it
- * costs no more than a call. */
+/* An UPDATE up to this size is copied so that the next message can share its system call: copying
+ * it costs no more than a call. */
 #define CALL_COST_BYTES (16 * 1024)
+
+/* Turns of the loop in which a peer that reads frees some room in its socket, however busy it is.
+ */
+#define PATIENCE_TURNS 64
 
 /* With less room than this in the buffer, the next message is sent in a call of its own. */
 #define JOIN_MIN_BYTES (SOCKET_HEADER_BYTES + SOCKET_BAND_BYTES / 4)
@@ -133,59 +139,60 @@ static void wait_for_room(struct socket_display *sd, bool is_full)
 	}
 }
 
-/* Copies the unsent pixels of an UPDATE into the buffer; the message then refers to the source's
- * memory no longer. */
+/* Copies the pixels in iov to the buffer, behind what iov[0] has there. Those that do not fit are
+ * left for the next band. */
 static void pack_pixels(struct socket_output *out)
 {
-	uint8_t *rest = out->buffer + out->committed + SOCKET_HEADER_BYTES;
-	size_t bytes = 0;
-	int first = out->first > 0 ? out->first : 1; /* 0 is the header, in the buffer already */
+	struct iovec *packed = &out->iov[0];
+	size_t room = sizeof(out->buffer) - packed->iov_len;
 
-	for (int i = first; i < out->count; i++) {
-		memcpy(rest + bytes, out->iov[i].iov_base, out->iov[i].iov_len);
-		bytes += out->iov[i].iov_len;
+	for (int i = 1; i < out->count; i++) {
+		size_t n = MIN(out->iov[i].iov_len, room);
+
+		memcpy(out->buffer + packed->iov_len, out->iov[i].iov_base, n);
+		packed->iov_len += n;
+		room -= n;
+		out->left += out->iov[i].iov_len - n;
 	}
-	out->iov[first] = (struct iovec){ rest, bytes };
-	out->count = first + 1;
-	out->pixels = NULL;
+	out->first = 0;
+	out->count = 1;
+	out->uses_source = false;
 }
 
-/* Whether copying the pixels of the current UPDATE to the buffer costs less than sending them from
- * the source's memory. */
+/* Whether copying the pixels in iov to the buffer costs less than sending them from the source's
+ * memory. */
 static bool is_cheaper_packed(const struct socket_display *sd)
 {
 	const struct socket_output *out = &sd->output;
-	size_t n = (size_t)out->count - 1, bytes = n > 0 ? socket_band_bytes(&out->band) : 0;
+	size_t n = (size_t)out->count - 1, bytes = 0;
 
-	if (n == 0)
+	if (!out->uses_source)
 		return false;
+	for (int i = 1; i < out->count; i++)
+		bytes += out->iov[i].iov_len;
 	return (n > 1 && bytes / n < SHORT_PIECE_BYTES) ||
-	       (sd->scanouts[out->scanout].damage.count > 0 && bytes <= CALL_COST_BYTES);
+	       (sd->scanouts[out->scanout].damage.count > 0 && out->left == 0 &&
+		bytes <= CALL_COST_BYTES);
 }
 
 /* Builds one message. False if there is nothing to send. */
 static bool build_message(struct socket_display *sd)
 {
-	struct socket_output *out = &sd->output;
-
 	if (!socket_message_next(sd))
 		return false;
-	if (is_cheaper_packed(sd)) {
-		pack_pixels(out);
-		out->iov[0].iov_len += out->iov[1].iov_len; /* they follow the header */
-		out->count = 1;
-	}
+	if (is_cheaper_packed(sd))
+		pack_pixels(&sd->output);
 	return true;
 }
 
-/* Whether a further UPDATE may join the current one: its pixels are in the buffer, its scanout has
- * more damage, and there is room. */
+/* Whether a further UPDATE may join the current one: all of its pixels are in the buffer, its
+ * scanout has more damage, and there is room. */
 static bool may_join(const struct socket_display *sd)
 {
 	const struct socket_output *out = &sd->output;
 
 	return out->message->request == VHOST_USER_GPU_UPDATE && out->count == 1 &&
-	       sd->scanouts[out->scanout].damage.count > 0 &&
+	       out->left == 0 && sd->scanouts[out->scanout].damage.count > 0 &&
 	       out->iov[0].iov_len + JOIN_MIN_BYTES <= sizeof(out->buffer);
 }
 
@@ -196,7 +203,8 @@ static bool drop_last(struct socket_output *out)
 	out->first = 0;
 	out->count = 1;
 	out->fd = -1;
-	out->pixels = NULL;
+	out->left = 0;
+	out->uses_source = false;
 	if (out->committed == 0)
 		out->message = NULL;
 	return out->message;
@@ -223,15 +231,50 @@ static bool build_batch(struct socket_display *sd)
 	return true;
 }
 
-void socket_output_send_all(struct socket_display *sd)
+/* Makes sure that there is something in iov. False if there is nothing to send. */
+static bool load_output(struct socket_display *sd)
 {
 	struct socket_output *out = &sd->output;
+
+	if (!out->message) {
+		/* The renderer may be called for it, and the message is not whole then. */
+		loop_set_writer(sd->loop, NULL, -1);
+		return build_batch(sd);
+	}
+	if (out->first == out->count) {
+		socket_band_next(sd);
+		if (is_cheaper_packed(sd))
+			pack_pixels(out);
+	}
+	return true;
+}
+
+/* Records that @n bytes of what is in iov were sent. Returns whether these were all. */
+static bool note_bytes_sent(struct socket_display *sd, size_t n, bool was_partly_sent)
+{
+	struct socket_output *out = &sd->output;
+
+	if (n > 0)
+		out->patience = PATIENCE_TURNS;
+	if (!was_partly_sent && n > out->committed)
+		note_message_begun(sd);
+	else if (!was_partly_sent)
+		drop_last(out);
+	if (!out->message || !advance_output(out, n))
+		return false;
+	if (out->left == 0)
+		out->message = NULL;
+	return true;
+}
+
+static void send_until_full(struct socket_display *sd)
+{
 	size_t bytes = 0;
 
 	while (bytes < TURN_BYTES) {
-		bool is_partly_sent = out->message;
+		bool is_partly_sent = sd->output.message;
 
-		if (!is_partly_sent && !build_batch(sd)) {
+		if (!load_output(sd)) {
 			wait_for_room(sd, false);
 			return;
 		}
@@ -241,24 +284,63 @@ void socket_output_send_all(struct socket_display *sd)
 			drop_failed_socket(sd, errno);
 			return;
 		}
-		size_t done = n > 0 ? (size_t)n : 0;
-
-		if (!is_partly_sent && done > out->committed)
-			note_message_begun(sd);
-		else if (!is_partly_sent)
-			drop_last(out);
-		if (!out->message || !advance_output(out, done)) {
+		if (!note_bytes_sent(sd, n > 0 ? (size_t)n : 0, is_partly_sent)) {
 			wait_for_room(sd, true);
 			return;
 		}
-		out->message = NULL;
-		bytes += done;
+		bytes += (size_t)n;
 	}
 	socket_wake(sd, 0);
 }
 
-void socket_output_keep(struct socket_display *sd, const struct display_pixels *pixels)
+void socket_output_send_all(struct socket_display *sd)
 {
-	if (sd->output.message && sd->output.pixels == pixels)
-		pack_pixels(&sd->output);
+	send_until_full(sd);
+	if (sd->output.message)
+		loop_set_writer(sd->loop, &sd->writer, sd->fd);
+}
+
+bool socket_output_is_awaited(struct socket_display *sd)
+{
+	struct socket_output *out = &sd->output;
+
+	if (!out->message || out->patience == 0)
+		return false;
+	out->patience--;
+	return true;
+}
+
+/* A peer that is gone is left to the main thread. So is what else there is to send: it may have to
+ * be prepared, and the renderer is busy. */
+void socket_output_send_rest(struct loop_writer *writer)
+{
+	struct socket_display *sd = container_of(writer, struct socket_display, writer);
+	ssize_t n = 1;
+
+	while (n > 0 && sd->output.message && load_output(sd)) {
+		n = send_message_safely(sd);
+		if (!note_bytes_sent(sd, n > 0 ? (size_t)n : 0, true))
+			break;
+	}
+	if (!sd->output.message || (n < 0 && errno != EAGAIN))
+		loop_set_writer(sd->loop, NULL, -1);
+}
+
+void socket_output_replace(struct socket_display *sd, unsigned scanout,
+			   struct display_pixels *source)
+{
+	struct socket_output *out = &sd->output;
+
+	/* Once it has no source, none will do: the scanout may have another size. */
+	if (!out->message || out->scanout != scanout || !out->source)
+		return;
+	if (out->uses_source) {
+		int kept = out->first > 0 ? out->first : 1; /* 0 is in the buffer */
+
+		for (int i = kept; i < out->count; i++)
+			out->left += out->iov[i].iov_len;
+		out->count = kept;
+	}
+	out->source = source;
+	out->is_prepared = out->uses_source = false;
 }

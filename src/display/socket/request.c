@@ -155,8 +155,7 @@ static void warn_of_request(struct socket_display *sd, const struct display_requ
 		break;
 	case REQUEST_FLUSH_WAITS:
 	case REQUEST_FLUSH_ASKED:
-		warn_once(sd, "dma-buf update", request->scanout);
-		break;
+		break; /* the display has more time than the guest */
 	default:
 		warn_once(sd, "display info", DISPLAY_MAX_SCANOUTS);
 		break;

@@ -139,8 +139,7 @@ void socket_scanout_off(struct socket_display *sd, unsigned scanout)
 {
 	struct socket_scanout *s = &sd->scanouts[scanout];
 
-	if (s->pixels)
-		socket_output_keep(sd, s->pixels);
+	socket_output_replace(sd, scanout, NULL);
 	fd_close(&s->dmabuf.fd);
 	s->kind = SCANOUT_OFF;
 	s->width = s->height = 0;
@@ -178,7 +177,7 @@ void socket_disconnect(struct socket_display *sd)
 	sd->flush_order_len = 0;
 	sd->input_len = 0;
 	sd->output.message = NULL;
-	sd->output.pixels = NULL;
+	loop_set_writer(sd->loop, NULL, -1);
 	lose_requests(sd);
 }
 
@@ -302,9 +301,10 @@ static void flip_pixels(struct socket_display *sd, unsigned scanout, struct disp
 {
 	struct socket_scanout *s = &sd->scanouts[scanout];
 
-	socket_output_keep(sd, s->pixels);
-	if (pixels != s->pixels && !rect_is_empty(&s->sending)) {
-		damage_add(&s->damage, &s->sending);
+	if (pixels != s->pixels) {
+		socket_output_replace(sd, scanout, pixels);
+		if (!rect_is_empty(&s->sending))
+			damage_add(&s->damage, &s->sending);
 		s->sending = (struct rect){ 0 };
 	}
 	s->pixels = pixels;
@@ -395,7 +395,7 @@ static int socket_flush_dmabuf(struct display *display, struct display_request *
 	if (!has_peer(sd) || s->kind != SCANOUT_DMABUF || rect_is_empty(&clipped))
 		return -ENOTSUP;
 	s->flush = rect_union(&s->flush, &clipped);
-	socket_request_add(sd, request, REQUEST_FLUSH_WAITS, scanout, sd->timeouts.flush);
+	socket_request_add(sd, request, REQUEST_FLUSH_WAITS, scanout, sd->timeouts.hold);
 	socket_wake(sd, SOCKET_EVERYTHING);
 	return 0;
 }
@@ -404,16 +404,23 @@ static void socket_pixels_changed(struct display *display, struct display_pixels
 {
 	struct socket_display *sd = socket_display_of(display);
 
-	socket_output_keep(sd, pixels);
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
 		struct socket_scanout *s = &sd->scanouts[i];
 
-		if (s->pixels != pixels || rect_is_empty(&s->sending))
+		if (s->pixels != pixels)
+			continue;
+		socket_output_replace(sd, i, pixels);
+		if (rect_is_empty(&s->sending))
 			continue;
 		damage_add(&s->damage, &s->sending);
 		s->sending = (struct rect){ 0 };
 		socket_wake(sd, SOCKET_EVERYTHING);
 	}
+}
+
+static bool socket_is_awaited(struct display *display)
+{
+	return socket_output_is_awaited(socket_display_of(display));
 }
 
 static void socket_cursor_set(struct display *display, unsigned scanout,
@@ -454,6 +461,7 @@ static const struct display_ops socket_ops = {
 	.damage = socket_damage,
 	.flush_dmabuf = socket_flush_dmabuf,
 	.pixels_changed = socket_pixels_changed,
+	.is_awaited = socket_is_awaited,
 	.log_state = socket_log_state,
 	.cursor_set = socket_cursor_set,
 	.cursor_move = socket_cursor_move,
@@ -478,8 +486,9 @@ struct display *socket_display_new(struct loop *loop, uint32_t max_fps)
 	display_init(&sd->base, &socket_ops);
 	sd->loop = loop;
 	sd->fd = -1;
+	sd->writer.fn = socket_output_send_rest;
 	sd->timeouts = (struct socket_timeouts){ SOCKET_PROTOCOL_TIMEOUT, SOCKET_REQUEST_TIMEOUT,
-						 SOCKET_FLUSH_TIMEOUT };
+						 SOCKET_FLUSH_TIMEOUT, SOCKET_HOLD_TIMEOUT };
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
 		sd->scanouts[i].dmabuf.fd = -1;
 	socket_pace_init(sd, max_fps);

@@ -3,9 +3,9 @@
 
 /*
  * Shared by the files of the display on the vhost-user-gpu socket. socket.c keeps the content that
- * each scanout should show, message.c finds the part that the peer lacks, band.c chooses the next
- * rows, output.c sends and decides which pixels are copied first, request.c keeps the requests,
- * reply.c reads the answers, pace.c decides when the next frame begins.
+ * each scanout should show, message.c finds the part that the peer lacks, band.c supplies the
+ * pixels of an UPDATE, output.c sends and decides which pixels are copied first, request.c keeps
+ * the requests, reply.c reads the answers, pace.c decides when the next frame begins.
  */
 
 #include <limits.h>
@@ -19,9 +19,12 @@
 #include "display/display.h"
 #include "display/socket/wire.h"
 
-/* The pixels of one UPDATE at most. The peer blocks its main loop until it has read a whole UPDATE,
- * so the whole must fit into the socket's buffer: then the peer never waits for us to wake up. A
- * band of this size also stays in the processor's cache between our write and the peer's read. */
+/* The pixels of one UPDATE at most: a screen of 5120x3200. What is larger goes in several. QEMU
+ * allocates a message, and reads it as a whole, before it does anything else. */
+#define SOCKET_UPDATE_BYTES (64 * 1024 * 1024)
+
+/* Pixels that are copied at once before they are sent. Such a band stays in the processor's cache
+ * between our write and the peer's read. */
 #define SOCKET_BAND_BYTES DISPLAY_BAND_BYTES
 
 /* The value for SO_SNDBUF, which the kernel doubles: two bands. While the peer reads one band we
@@ -29,7 +32,7 @@
  * buffer would also let the screen lag further behind. */
 #define SOCKET_SEND_BUFFER_BYTES (208 * 1024)
 
-/* Pieces of memory in one UPDATE at most; one more holds its header. */
+/* Pieces of memory in one call at most; one more holds the header. */
 #define SOCKET_BAND_PIECES (IOV_MAX - 1)
 
 #define SOCKET_HEADER_BYTES                                                                        \
@@ -42,6 +45,11 @@
 #define SOCKET_PROTOCOL_TIMEOUT 2000
 #define SOCKET_REQUEST_TIMEOUT  2000
 #define SOCKET_FLUSH_TIMEOUT    5000
+
+/* How long the guest's flush of a dma-buf waits for the display to be done with it. QEMU does not
+ * answer for a second while its window is hidden, and flushes that wait fill the guest's queue: at
+ * 300 a second it would soon draw no more. Two pictures of a slow display lie between these. */
+#define SOCKET_HOLD_TIMEOUT 100
 
 enum scanout_kind {
 	SCANOUT_OFF,
@@ -85,7 +93,8 @@ struct socket_scanout {
 	/* The part of it that the peer lacks. */
 	struct damage damage;  /* of the frame that is being sent */
 	struct damage waiting; /* of the next frame; unused if interval is 0 */
-	struct rect sending;   /* taken out of damage and prepared; empty if there is none */
+	struct rect sending; /* taken out of damage and prepared, of which no byte was sent; may be
+			      * empty */
 	bool dmabuf_is_stale;
 	struct rect flush; /* of the dma-buf; empty if there is none to send */
 
@@ -118,9 +127,13 @@ struct message {
 struct socket_output {
 	const struct message *message; /* NULL: none */
 	unsigned scanout;              /* DISPLAY_MAX_SCANOUTS: of none */
-	struct display_pixels *pixels; /* whose memory iov points to, or NULL */
 	int fd;                        /* borrowed; goes with the first byte. -1: none */
-	struct rect band;              /* of an UPDATE */
+	struct rect update;            /* of an UPDATE */
+	size_t left;                   /* bytes of its pixels that are not in iov yet */
+	struct display_pixels *source; /* of its pixels, borrowed; NULL: zeros take their place */
+	bool is_prepared;              /* update, by source */
+	bool uses_source;              /* iov points to the memory of source */
+	unsigned patience;             /* socket_output_is_awaited() until the peer reads again */
 	size_t committed;              /* bytes of whole messages before this one, in the buffer */
 	int first, count;              /* of iov; the rest is unsent */
 	struct iovec iov[1 + SOCKET_BAND_PIECES];
@@ -128,7 +141,7 @@ struct socket_output {
 };
 
 struct socket_timeouts {
-	uint32_t protocol, request, flush; /* milliseconds */
+	uint32_t protocol, request, flush, hold; /* milliseconds */
 };
 
 struct socket_display {
@@ -162,6 +175,7 @@ struct socket_display {
 	uint64_t pace_deadline; /* nanoseconds, while it is armed */
 	bool paces_by_edid;
 	struct loop_task task;
+	struct loop_writer writer; /* while a message is partly sent */
 
 	unsigned next_scanout; /* whose turn it is to send */
 	/* Scanouts that may have something to send; the others have nothing. */
@@ -207,9 +221,11 @@ bool socket_message_next(struct socket_display *sd);
 
 /* band.c */
 
-/* Puts the next rectangle of @s to send into sd->output.band, and the addresses of its pixels into
- * sd->output.iov from index 1 on. Returns the number of pieces; 0: there is nothing to send. */
-int socket_band_next(struct socket_display *sd, struct socket_scanout *s);
+/* Begins an UPDATE of the next rectangle of @s: puts it into sd->output, and its first pixels into
+ * sd->output.iov from index 1 on. False: there is nothing to send. */
+bool socket_band_begin(struct socket_display *sd, struct socket_scanout *s);
+/* Puts the next pixels of the begun UPDATE into sd->output.iov, of which all was sent. */
+void socket_band_next(struct socket_display *sd);
 
 /* pace.c */
 
@@ -233,9 +249,16 @@ int socket_pace_expire(struct loop_timer *timer);
 
 /* Sends until the socket is full or nothing is left to send. From the loop only. */
 void socket_output_send_all(struct socket_display *sd);
-/* The memory of @pixels is about to go away: copies the part that a partly sent message refers
- * to. */
-void socket_output_keep(struct socket_display *sd, const struct display_pixels *pixels);
+/* As display_is_awaited(). */
+bool socket_output_is_awaited(struct socket_display *sd);
+/* Called by another thread, under the state lock, while the main thread is in a call that takes
+ * long: sends the rest of the message that is partly sent, as far as there is room. */
+void socket_output_send_rest(struct loop_writer *writer);
+/* The memory of the pixels of @scanout is about to go away. The rest of an UPDATE of it that is
+ * partly sent comes from @source, which may be the same as before, at its new place; NULL: zeros
+ * are sent. */
+void socket_output_replace(struct socket_display *sd, unsigned scanout,
+			   struct display_pixels *source);
 
 /* request.c */
 

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * The pixels of a scanout over a page flip: what was read back for a frame, of which the display
+ * has sent a part, stays as it is to the end of that frame.
+ */
+#include "gpu_rig.h"
+
+#include "gpu_guest.h"
+
+#define SIDE 64
+
+static const struct rect all = { 0, 0, SIDE, SIDE };
+
+/* Two resources on the GPU; the first is shown. */
+static int setup(void **state)
+{
+	int r = gpu_rig_setup(state);
+
+	gpu_rig.device->scanout_mode = GPU_SCANOUT_PIXELS;
+	for (uint32_t id = 1; id <= 2; id++)
+		assert_int_equal(gpu_guest_create_2d(id, SIDE, SIDE), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_set_scanout(0, 1, SIDE, SIDE), VIRTIO_GPU_RESP_OK_NODATA);
+	return r;
+}
+
+/* As the display does before it sends the first byte. */
+static void read_back(uint8_t pixel)
+{
+	struct display_pixels *source = gpu_rig.display.sources[0];
+
+	gpu_rig.renderer.pixel = pixel;
+	assert_int_equal(source->ops->prepare(source, &all), 0);
+}
+
+static const uint8_t *rows(const struct rect *r)
+{
+	struct display_pixels *source = gpu_rig.display.sources[0];
+	struct iovec iov;
+
+	assert_int_equal(source->ops->rows(source, r, &iov, 1), 1);
+	assert_int_equal(iov.iov_len, (size_t)r->width * r->height * 4);
+	return iov.iov_base;
+}
+
+static void what_was_read_back_stays_over_a_page_flip(void **state)
+{
+	const struct rect rest = { 0, 10, SIDE, SIDE - 10 };
+	unsigned n_changes = gpu_rig.display.n_changes;
+
+	(void)state;
+	read_back(1);
+	const uint8_t *before = rows(&rest);
+	struct display_pixels *source = gpu_rig.display.sources[0];
+
+	gpu_rig.renderer.pixel = 2;
+	for (uint32_t flip = 0; flip < 5; flip++) {
+		assert_int_equal(gpu_guest_set_scanout(0, 2 - flip % 2, SIDE, SIDE),
+				 VIRTIO_GPU_RESP_OK_NODATA);
+		assert_ptr_equal(gpu_rig.display.sources[0], source);
+		assert_ptr_equal(rows(&rest), before);
+		assert_int_equal(before[0], 1);
+		assert_int_equal(before[SIDE * (SIDE - 10) * 4 - 1], 1);
+	}
+	/* The display was told of no change, so it does not read it back again either. */
+	assert_int_equal(gpu_rig.display.n_changes, n_changes);
+	read_back(3);
+	assert_int_equal(rows(&all)[0], 3);
+}
+
+static void what_was_read_back_may_outlive_its_resource(void **state)
+{
+	(void)state;
+	read_back(1);
+	assert_int_equal(gpu_guest_set_scanout(0, 2, SIDE, SIDE), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_guest_unref(1), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(rows(&all)[SIDE * SIDE * 4 - 1], 1);
+}
+
+static void a_flip_to_another_size_tells_the_display(void **state)
+{
+	unsigned n_changes = gpu_rig.display.n_changes;
+
+	(void)state;
+	read_back(1);
+	assert_int_equal(gpu_guest_set_scanout(0, 2, SIDE, SIDE / 2), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_rig.display.n_changes, n_changes + 1);
+}
+
+static void memory_of_shadows_is_counted_once_over_page_flips(void **state)
+{
+	uint64_t used = gpu_rig.device->hostmem.used;
+
+	(void)state;
+	for (uint32_t flip = 0; flip < 5; flip++) {
+		read_back(1);
+		assert_int_equal(gpu_guest_set_scanout(0, 2 - flip % 2, SIDE, SIDE),
+				 VIRTIO_GPU_RESP_OK_NODATA);
+		assert_int_equal(gpu_rig.device->hostmem.used, used);
+	}
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, gpu_rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_was_read_back_stays_over_a_page_flip),
+		TEST(what_was_read_back_may_outlive_its_resource),
+		TEST(a_flip_to_another_size_tells_the_display),
+		TEST(memory_of_shadows_is_counted_once_over_page_flips),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
