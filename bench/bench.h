@@ -84,7 +84,7 @@ struct bench_case {
 };
 
 extern const struct bench_case cases_2d[], cases_control[], cases_worst[], cases_life[], cases_3d[],
-	cases_many[], cases_scale[];
+	cases_many[], cases_scale[], cases_cursor[];
 
 extern const char *gl_kmscube_path; /* gl_script.c */
 
@@ -98,8 +98,10 @@ void pin_driver(void);
 void run_begin(struct run *r, pid_t pid, const struct display *display);
 void run_end(struct run *r, uint64_t operations, const struct display *display);
 void run_set(struct run *r, enum metric metric, double value);
-/* The number of operations of a run: @operations times --scale, and fewer under the tracer, which
- * slows each down. A scale of 0 is for runs that are not measured. */
+/* Sorts the @n > 0 samples, which are microseconds, and sets P50_US and P99_US. */
+void run_set_percentiles(struct run *r, double *us, unsigned n);
+/* How many operations a run has: @operations times --scale, and fewer under the tracer, which makes
+ * each slow. A scale of 0 is for runs that nobody measures. */
 extern unsigned operations_scale;
 unsigned run_count(const struct run *r, unsigned operations);
 /* Called after each operation. Under the tracer it lets the contender go to sleep: its calls take

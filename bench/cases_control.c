@@ -133,14 +133,7 @@ static void run_resources(struct run *r, const struct bench_case *c)
 
 #define ASKED 400
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* A reader that reads a little now and then, like a busy front-end. */
+/* A reader that takes a little now and then, as a VMM does that has better things to do. */
 static void read_slowly(struct vmm *vmm)
 {
 	static char buffer[16384];
@@ -175,10 +168,8 @@ static void run_config(struct run *r, const struct bench_case *c)
 			vmm_fail("GET_CONFIG was refused");
 		us[i] = (double)(now_ns() - start) / 1000;
 	}
-	qsort(us, ASKED, sizeof(us[0]), compare);
-	run_set(r, P50_US, us[ASKED / 2]);
-	run_set(r, P99_US, us[ASKED * 99 / 100]);
-	/* The contents of the display socket end within a message. */
+	run_set_percentiles(r, us, ASKED);
+	/* What the display socket holds is cut off in a message. */
 	display_close(&vmm->display);
 }
 

@@ -32,20 +32,6 @@ static void add_sample(struct samples *s, uint64_t start)
 		s->us[s->n++] = (double)(now_ns() - start) / 1000;
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void set_percentiles(struct run *r, struct samples *s)
-{
-	qsort(s->us, s->n, sizeof(s->us[0]), compare);
-	run_set(r, P50_US, s->us[s->n / 2]);
-	run_set(r, P99_US, s->us[s->n * 99 / 100]);
-}
-
 static void ask(struct vmm *vmm, struct samples *s)
 {
 	uint8_t config[16];
@@ -222,7 +208,7 @@ static void run_worst(struct run *r, const struct bench_case *c)
 	s.max = s.max == 0 ? 1 : s.max > ASKED ? ASKED : s.max;
 	run_boot(r, (struct vmm_options){ 0 });
 	kinds[c->parameter](r->vmm, &s);
-	set_percentiles(r, &s);
+	run_set_percentiles(r, s.us, s.n);
 }
 
 const struct bench_case cases_worst[] = {

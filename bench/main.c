@@ -23,8 +23,9 @@
 #define MAX_CONTENDERS 8
 #define MAX_ROUNDS     99
 
-static const struct bench_case *const groups[] = { cases_2d, cases_control, cases_worst, cases_life,
-						   cases_3d, cases_many,    cases_scale };
+static const struct bench_case *const groups[] = { cases_2d,    cases_control, cases_worst,
+						   cases_life,  cases_3d,      cases_many,
+						   cases_scale, cases_cursor };
 
 static struct contender contenders[MAX_CONTENDERS];
 static unsigned n_contenders;

@@ -216,6 +216,20 @@ void run_set(struct run *r, enum metric metric, double value)
 	r->has_value[metric] = true;
 }
 
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+void run_set_percentiles(struct run *r, double *us, unsigned n)
+{
+	qsort(us, n, sizeof(us[0]), compare);
+	run_set(r, P50_US, us[n / 2]);
+	run_set(r, P99_US, us[n * 99 / 100]);
+}
+
 static uint64_t interrupts(const struct run *r)
 {
 	return r->vmm ? r->vmm->rings[CONTROL].interrupts : 0;
