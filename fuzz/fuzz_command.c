@@ -30,7 +30,7 @@ static struct harness *find_harness(unsigned which)
 	struct harness *harness = calloc(1, sizeof(*harness));
 	struct renderer *renderer = which == HARNESS_STRICT ? strict_renderer_new()
 				    : which == HARNESS_NULL ? null_renderer_new(1u << CAPSET_VENUS)
-							    : soft2d_renderer_new();
+							    : soft2d_renderer_new(0);
 
 	CHECK(harness);
 	harness_new(harness, renderer, which == HARNESS_STRICT, which != HARNESS_2D_HEADLESS);

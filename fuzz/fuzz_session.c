@@ -417,7 +417,7 @@ static void prepare(void)
 	make_files();
 	options.limits.max_hostmem = 1 << 20;
 	CHECK(loop_init(&scene.loop) == 0);
-	scene.renderer = soft2d_renderer_new();
+	scene.renderer = soft2d_renderer_new(0);
 	scene.display = socket_display_new(&scene.loop, 0);
 	scene.device = gpu_device_new(&scene.loop, scene.renderer, scene.display, &options);
 	CHECK(scene.device);

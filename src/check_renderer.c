@@ -112,7 +112,7 @@ static void try_renderer(FILE *pipe, const struct options *options)
 	/* "auto" would fall back to 2D without a reason, and the finding needs the reason. */
 	if (tried.gpu_mode == GPU_MODE_AUTO)
 		tried.gpu_mode = GPU_MODE_VIRGLRENDERER;
-	struct renderer *renderer = start_renderer(&tried, &vulkan, &message);
+	struct renderer *renderer = start_renderer(&tried, &vulkan, 0, &message);
 
 	if (renderer)
 		tell_renderer(pipe, &tried, renderer);

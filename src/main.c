@@ -21,6 +21,7 @@
 
 #include "base/fd.h"
 #include "base/loop.h"
+#include "base/needs.h"
 #include "base/state_lock.h"
 #include "base/stderr_pipe.h"
 #include "check.h"
@@ -55,6 +56,7 @@ struct daemon {
 	struct vhost_watchdog *watchdog; /* NULL if its thread could not be started */
 	int signal_fd;                   /* owned */
 	struct vulkan vulkan;
+	int udmabuf; /* owned; 0: none */
 };
 
 static int on_signal(struct loop_source *source, uint32_t events)
@@ -214,13 +216,16 @@ static int serve_front_ends(struct daemon *daemon, struct gpu_device *device,
 /* Creates the device and runs the loop. The exit status. */
 static int run_device(struct daemon *daemon, struct renderer *renderer, struct display *display)
 {
-	struct gpu_device *device =
-		gpu_device_new(&daemon->loop, renderer, display, &daemon->options->device);
+	struct gpu_device_options options = daemon->options->device;
+
+	options.udmabuf = daemon->udmabuf;
+	struct gpu_device *device = gpu_device_new(&daemon->loop, renderer, display, &options);
 
 	if (!device)
 		return start_fail("cannot watch the renderer's fences: %s", g_strerror(errno));
 	log_info("renderer: %s, display: %s", renderer->ops->name, display->ops->name);
-	int status = serve_front_ends(daemon, device, display, renderer->needs);
+	int status = serve_front_ends(daemon, device, display,
+				      renderer->needs | (daemon->udmabuf > 0 ? NEEDS_UDMABUF : 0));
 	gpu_device_free(device);
 	return status;
 }
@@ -249,7 +254,9 @@ static int run_renderer(struct daemon *daemon)
 	if (!start_sandbox(&daemon->sandbox, options))
 		return EXIT_FAILURE;
 
-	struct renderer *renderer = start_renderer(options, &daemon->vulkan, &message);
+	daemon->udmabuf = start_udmabuf(options);
+	struct renderer *renderer =
+		start_renderer(options, &daemon->vulkan, daemon->udmabuf, &message);
 
 	if (!renderer)
 		return start_fail("%s", message);
@@ -267,6 +274,8 @@ static int run_renderer(struct daemon *daemon)
 	renderer_free(renderer);
 	vulkan_finish(&daemon->vulkan);
 	vhost_watchdog_free(daemon->watchdog);
+	if (daemon->udmabuf > 0)
+		fd_close(&daemon->udmabuf);
 	return status;
 }
 

@@ -178,7 +178,7 @@ const struct option_type options_table[] = {
 	  .help = "most pixel updates sent per second and screen; 0: no limit (default: the "
 		  "screen's refresh rate)" },
 	{ DISPLAY, 0, "scanout", "MODE", NAME(device.scanout_mode, scanout_names),
-	  .help = "how 3D resources are sent to the display" },
+	  .help = "how pictures are sent to the display" },
 
 	{ LIMITS, 0, "max-hostmem", "BYTES", SIZE(max_hostmem, INT64_MAX),
 	  .help = "memory that a guest may make this process use" },

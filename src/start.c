@@ -12,6 +12,7 @@
 
 #include "base/needs.h"
 #include "base/stderr_pipe.h"
+#include "base/udmabuf.h"
 #include "options.h"
 #include "render/gfxstream.h"
 #include "render/node.h"
@@ -20,6 +21,7 @@
 #include "render/soft2d.h"
 #include "render/virgl.h"
 #include "sandbox/sandbox.h"
+#include "vhost/memory.h"
 #include "vulkan.h"
 
 #define LOG_MODULE "main"
@@ -64,7 +66,8 @@ static struct renderer *make_virgl(const struct options *options, struct vulkan 
 	return virgl_new(&virgl, ret_message);
 }
 
-static struct renderer *make_best_renderer(const struct options *options, struct vulkan *vulkan)
+static struct renderer *make_best_renderer(const struct options *options, struct vulkan *vulkan,
+					   int udmabuf)
 {
 	g_autofree char *message = NULL;
 	struct renderer *renderer = make_virgl(options, vulkan, &message);
@@ -72,7 +75,7 @@ static struct renderer *make_best_renderer(const struct options *options, struct
 	if (renderer)
 		return renderer;
 	log_warn("%s; using 2D on the CPU instead (--gpu-mode 2d)", message);
-	return soft2d_renderer_new();
+	return soft2d_renderer_new(udmabuf);
 }
 
 static struct renderer *make_gfxstream(const struct options *options, char **ret_message)
@@ -105,18 +108,18 @@ static unsigned needs_of_mode(enum gpu_mode mode)
 	return 0;
 }
 
-struct renderer *start_renderer(const struct options *options, struct vulkan *vulkan,
+struct renderer *start_renderer(const struct options *options, struct vulkan *vulkan, int udmabuf,
 				char **ret_message)
 {
 	switch (options->gpu_mode) {
 	case GPU_MODE_NULL:
 		return null_renderer_new(options->capsets);
 	case GPU_MODE_2D:
-		return soft2d_renderer_new();
+		return soft2d_renderer_new(udmabuf);
 	case GPU_MODE_VIRGLRENDERER:
 		return make_virgl(options, vulkan, ret_message);
 	case GPU_MODE_AUTO:
-		return make_best_renderer(options, vulkan);
+		return make_best_renderer(options, vulkan, udmabuf);
 	case GPU_MODE_GFXSTREAM:
 		return make_gfxstream(options, ret_message);
 	}
@@ -133,17 +136,39 @@ static unsigned count_renderer_fds(const struct options *options, unsigned needs
 	return options->capsets ? DRIVER_FDS : 0;
 }
 
+/* Whether pictures in memory may be shown as dma-bufs. Only if the user says that the display shows
+ * them: QEMU takes the messages also for a screen that does not. */
+static bool wants_udmabuf(const struct options *options)
+{
+	return options->device.scanout_mode == GPU_SCANOUT_DMABUF && !options->is_headless;
+}
+
+int start_udmabuf(const struct options *options)
+{
+	int fd = wants_udmabuf(options) ? udmabuf_open() : 0;
+
+	if (fd >= 0)
+		return fd;
+	log_info(
+		"--scanout dmabuf: /dev/udmabuf cannot be opened (%s), so pictures in guest memory "
+		"are copied to the display",
+		g_strerror(-fd));
+	return 0;
+}
+
 bool start_sandbox(struct sandbox *sandbox, const struct options *options)
 {
 	const unsigned needs = needs_of_mode(options->gpu_mode) |
-			       (vulkan_is_wanted(options) ? NEEDS_RENDER_SERVER : 0);
+			       (vulkan_is_wanted(options) ? NEEDS_RENDER_SERVER : 0) |
+			       (wants_udmabuf(options) ? NEEDS_UDMABUF : 0);
 	const unsigned contexts = options->device.limits.max_contexts;
 	const struct sandbox_options sandbox_options = {
 		.level = options->sandbox,
 		.needs = needs,
 		.uses_x11 = options->use_glx && !options->use_egl,
 		.keep_fd = options->fd,
-		.max_fds = OWN_FDS + count_renderer_fds(options, needs) + vulkan_max_fds(options),
+		.max_fds = OWN_FDS + count_renderer_fds(options, needs) + vulkan_max_fds(options) +
+			   (wants_udmabuf(options) ? GUEST_MEMORY_MAX_REGIONS : 0),
 		.max_threads =
 			OWN_THREADS +
 			(needs & NEEDS_THREADS ? DRIVER_THREADS + THREADS_PER_CONTEXT * contexts

@@ -21,8 +21,12 @@ bool start_look_at_nodes(const struct options *options);
 /* Calls sandbox_start() with what the mode in @options may need. */
 bool start_sandbox(struct sandbox *sandbox, const struct options *options);
 
+/* Opens /dev/udmabuf if --scanout asks for dma-bufs of memory, inside the sandbox. The caller owns
+ * the descriptor. 0: there is none; if it was asked for, the reason was logged. */
+int start_udmabuf(const struct options *options);
+
 /* Creates the renderer of the mode in @options, or returns NULL and the reason in *@ret_message
  * (freed with g_free()). @vulkan is borrowed, and gets the render server if the renderer starts
- * one. */
-struct renderer *start_renderer(const struct options *options, struct vulkan *vulkan,
+ * one. @udmabuf, of start_udmabuf(), is borrowed. */
+struct renderer *start_renderer(const struct options *options, struct vulkan *vulkan, int udmabuf,
 				char **ret_message);

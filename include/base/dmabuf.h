@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* An image in a dma-buf of the host's GPU, as it is passed between rooms. */
+/* An image in a dma-buf, of the host's GPU or of memory, as it is passed between rooms. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #define DMABUF_MAX_PLANES 4
+
+/* Bytes: GPUs read images in plain memory whose rows begin at multiples of this. */
+#define DMABUF_ROW_ALIGNMENT 256
 
 struct dmabuf {
 	int fd; /* of all planes; each function says whether it is borrowed or taken */
@@ -15,5 +18,6 @@ struct dmabuf {
 	uint64_t modifier;      /* DRM_FORMAT_MOD_*; DRM_FORMAT_MOD_INVALID: not known */
 	unsigned n_planes;      /* 1 to DMABUF_MAX_PLANES */
 	uint32_t stride[DMABUF_MAX_PLANES], offset[DMABUF_MAX_PLANES]; /* bytes */
-	bool is_y_0_top; /* VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP: the first row is the upper one */
+	bool is_in_memory; /* CPUs write it: udmabuf_flush() before a device reads it */
+	bool is_y_0_top;   /* VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP: the first row is the upper one */
 };

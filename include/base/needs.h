@@ -10,4 +10,5 @@ enum needs {
 	NEEDS_GPU_DEVICES = 1 << 3,    /* opens device nodes of GPUs, and uses their ioctls */
 	NEEDS_RENDER_SERVER = 1 << 4, /* has a program run beside the daemon, with the same files */
 	NEEDS_VULKAN = 1 << 5,        /* loads Vulkan's drivers and layers by itself */
+	NEEDS_UDMABUF = 1 << 6,       /* makes dma-bufs of memory (base/udmabuf.h) */
 };

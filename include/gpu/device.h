@@ -33,10 +33,10 @@ struct gpu_limits {
 		.max_fences = 2048,                                                                \
 	})
 
-/* How the pixels of a GPU resource are sent to the display. */
+/* How pixels are sent to the display. */
 enum gpu_scanout_mode {
-	GPU_SCANOUT_AUTO,   /* as a dma-buf where one can be had, else as pixels */
-	GPU_SCANOUT_DMABUF, /* only as a dma-buf */
+	GPU_SCANOUT_AUTO,   /* what is on a GPU as a dma-buf where one can be had, else as pixels */
+	GPU_SCANOUT_DMABUF, /* what is on a GPU only as a dma-buf; what is in memory, if possible */
 	GPU_SCANOUT_PIXELS, /* read back, for displays that take nothing else */
 };
 
@@ -49,6 +49,7 @@ struct gpu_device_options {
 	/* Bytes of the window into which host blobs are mapped for the guest, a power of two; 0:
 	 * none. It is offered only if a capset of the renderer needs it. */
 	uint64_t shmem_size;
+	int udmabuf; /* borrowed: of udmabuf_open(), to show guest memory as dma-bufs; 0: never */
 	uint32_t n_scanouts; /* in the configuration space; QEMU puts its own max_outputs there */
 };
 

@@ -15,6 +15,10 @@ bool pixels_has_format(uint32_t format);
  * field for it. */
 void pixels_describe_dmabuf(uint32_t format, struct dmabuf *dmabuf);
 
+/* The same for rows of pixels in plain memory, whose modifier is known. False, with nothing set, if
+ * not every driver imports the format. */
+bool pixels_describe_memory(uint32_t format, struct dmabuf *dmabuf);
+
 /* Bytes that a pixel of a 3D format, in virgl's numbering, takes on the host. At least 4, because
  * drivers may widen smaller formats; 4 for formats that are not known. */
 uint32_t pixels_size(uint32_t format);

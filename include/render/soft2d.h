@@ -5,5 +5,6 @@ struct renderer;
 
 extern const struct renderer_kind soft2d_renderer_kind;
 
-/* 2D resources on the CPU. It needs only memory from the host. */
-struct renderer *soft2d_renderer_new(void);
+/* 2D resources on the CPU. It needs only memory from the host. With @udmabuf (borrowed, of
+ * udmabuf_open(); 0: none) pictures as large as a screen can be exported as dma-bufs. */
+struct renderer *soft2d_renderer_new(int udmabuf);

@@ -3,6 +3,7 @@
 
 /* The interface between a vhost-user session and the device that it serves. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,4 +55,5 @@ struct vhost_backend_ops {
 struct vhost_backend {
 	const struct vhost_backend_ops *ops;
 	unsigned n_queues;
+	bool makes_dmabufs; /* of guest memory, whose descriptors sessions therefore keep */
 };

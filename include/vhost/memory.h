@@ -15,6 +15,7 @@
 #define GUEST_MEMORY_MAX_REGIONS 509
 
 struct guest_region;
+struct udmabuf_list;
 struct vhost_user_memory_region;
 
 /* Called when the table has changed: new regions can be looked up, removed regions cannot, but are
@@ -28,6 +29,7 @@ struct guest_memory {
 	guest_memory_changed_fn changed;
 	void *changed_data;
 	int fault_fd; /* borrowed; -1: none */
+	bool keeps_memfds;
 };
 
 /* @changed may be NULL. */
@@ -35,6 +37,8 @@ void guest_memory_init(struct guest_memory *memory, guest_memory_changed_fn chan
 /* From now on, regions that are added report missing pages (of a truncated file, for example) by
  * adding one to the eventfd @fd (borrowed). Such a region then holds zeros. */
 void guest_memory_report_faults(struct guest_memory *memory, int fd);
+/* From now on, a region of a memfd that the kernel makes dma-bufs of keeps a descriptor of it. */
+void guest_memory_keep_memfds(struct guest_memory *memory);
 /* Unmaps all without calling changed. */
 void guest_memory_finish(struct guest_memory *memory);
 
@@ -71,3 +75,10 @@ void *guest_memory_at_user(const struct guest_memory *memory, uint64_t user_addr
  */
 int guest_memory_iov(const struct guest_memory *memory, uint64_t gpa, uint64_t size,
 		     struct iovec *iov, int max);
+/*
+ * Adds the @size bytes at guest address @gpa to @list, as pieces of their files, whose descriptors
+ * are borrowed until the table changes. -EFAULT if a byte is outside, -ENOTSUP if it is not in a
+ * memfd that was kept, -E2BIG if the list is full; then the list is of no use.
+ */
+int guest_memory_list(const struct guest_memory *memory, uint64_t gpa, uint64_t size,
+		      struct udmabuf_list *list);

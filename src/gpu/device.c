@@ -191,12 +191,15 @@ struct gpu_device *gpu_device_new(struct loop *loop, struct renderer *renderer,
 	struct gpu_device *device = g_new(struct gpu_device, 1);
 
 	*device = (struct gpu_device){
-		.backend = { .ops = &backend_ops, .n_queues = N_QUEUES },
+		.backend = { .ops = &backend_ops,
+			     .n_queues = N_QUEUES,
+			     .makes_dmabufs = options->udmabuf > 0 },
 		.loop = loop,
 		.renderer = renderer,
 		.display = display,
 		.limits = options->limits,
 		.n_scanouts = options->n_scanouts,
+		.udmabuf = options->udmabuf,
 		.scanout_mode = options->scanout_mode,
 	};
 	for (unsigned i = 0; i < N_QUEUES; i++)

@@ -85,6 +85,7 @@ struct gpu_device {
 	uint32_t n_scanouts;
 	enum gpu_scanout_mode scanout_mode;
 	uint64_t shmem_size; /* bytes of the window that is offered; 0: none is */
+	int udmabuf;         /* borrowed; 0: guest memory is never shown as a dma-buf */
 
 	struct vhost_session *session; /* NULL: nobody is connected */
 	uint64_t features;             /* that the guest accepted */

@@ -75,7 +75,10 @@ static void detach_backing(struct gpu_device *device, struct resource *resource)
 {
 	scanout_memory_changes(device, resource);
 	detach_from_renderer(device, resource);
+	if (resource_is_in_guest_memory(resource))
+		resource_forget_dmabuf(device, resource);
 	resource_forget_backing(device, &resource->backing);
+	scanout_show_again(device, resource);
 }
 
 void resource_forget_dmabuf(struct gpu_device *device, struct resource *resource)
@@ -85,6 +88,8 @@ void resource_forget_dmabuf(struct gpu_device *device, struct resource *resource
 	fd_close(&resource->dmabuf.fd);
 	resource->has_dmabuf = false;
 	device->n_dmabufs--;
+	hostmem_release(&device->hostmem, resource->dmabuf_charge);
+	resource->dmabuf_charge = 0;
 }
 
 /* Frees the rest of a resource that nothing refers to. */
@@ -179,6 +184,18 @@ static void reattach_backing(struct gpu_device *device, struct resource *resourc
 		g_clear_pointer(&resource->backing.iov, g_free);
 }
 
+/* Closes the dma-bufs of guest memory, which keep pages that may be gone. */
+static void renew_dmabufs(struct gpu_device *device)
+{
+	uint32_t cursor = 0;
+	struct resource *resource;
+
+	while ((resource = id_table_next(&device->resources, &cursor)))
+		if (resource_is_in_guest_memory(resource))
+			resource_forget_dmabuf(device, resource);
+	scanout_show_again(device, NULL);
+}
+
 void resource_memory_changed(struct gpu_device *device)
 {
 	uint32_t cursor = 0;
@@ -186,6 +203,8 @@ void resource_memory_changed(struct gpu_device *device)
 
 	scanout_memory_changes(device, NULL);
 	device->memory_version++;
+	if (device->udmabuf > 0)
+		renew_dmabufs(device);
 	if (!device->renderer->ops->resource_attach)
 		return;
 	while ((resource = id_table_next(&device->resources, &cursor)))

@@ -36,9 +36,10 @@ struct resource {
 	struct renderer_resource
 		*handle; /* the renderer's; NULL for a blob that it need not know */
 	bool has_dmabuf;
-	struct dmabuf dmabuf; /* owned; set when it was exported */
-	bool is_mappable;     /* a host blob created with VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE */
-	struct blob_map *map; /* owned; NULL: no part of the window holds it */
+	struct dmabuf dmabuf;   /* owned; set when it was exported */
+	uint64_t dmabuf_charge; /* bytes charged for it */
+	bool is_mappable;       /* a host blob created with VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE */
+	struct blob_map *map;   /* owned; NULL: no part of the window holds it */
 };
 
 /* A blob has a size in bytes; width, height and format come with SET_SCANOUT_BLOB. */

@@ -6,15 +6,18 @@
  *
  * A resource on the GPU is shown as a dma-buf if it can be exported and the display accepts it. A
  * host blob must also have its image at offset 0, because the display's messages have no field for
- * an offset. A RESOURCE_FLUSH is answered when the display has shown the dma-buf; if several
- * scanouts show it, they are flushed one after the other. In all other cases the flush marks
- * damage, which the display reads when it can, and is answered at once.
+ * an offset. Pictures in memory can be dma-bufs too (blob_dmabuf.c). If the guest or a GPU draws
+ * into the dma-buf, a RESOURCE_FLUSH is answered when the display has shown it; if several scanouts
+ * show it, they are flushed one after the other. In all other cases the flush marks damage, which
+ * the display reads when it can, and is answered at once.
  */
 #include "gpu/scanout.h"
 
 #include "base/container.h"
 #include "base/fd.h"
 #include "base/pixel.h"
+#include "base/udmabuf.h"
+#include "gpu/blob_dmabuf.h"
 #include "gpu/blob_memory.h"
 #include "gpu/command.h"
 #include "gpu/device_private.h"
@@ -106,9 +109,12 @@ static bool has_dmabuf(struct gpu_device *device, struct resource *resource)
 {
 	if (resource->has_dmabuf)
 		return true;
-	resource->has_dmabuf = resource->kind == RESOURCE_BLOB_HOST
-				       ? export_blob(device, resource)
-				       : export_image(device, resource);
+	if (resource_is_in_guest_memory(resource))
+		resource->has_dmabuf = blob_dmabuf_new(device, resource);
+	else if (resource->kind == RESOURCE_BLOB_HOST)
+		resource->has_dmabuf = export_blob(device, resource);
+	else
+		resource->has_dmabuf = export_image(device, resource);
 	device->n_dmabufs += resource->has_dmabuf;
 	return resource->has_dmabuf;
 }
@@ -119,7 +125,10 @@ static void describe_blob(const struct scanout *scanout, struct dmabuf *dmabuf)
 	dmabuf->width = scanout->width;
 	dmabuf->height = scanout->height;
 	dmabuf->stride[0] = scanout->stride;
-	pixels_describe_dmabuf(scanout->format, dmabuf);
+	if (dmabuf->is_in_memory)
+		(void)pixels_describe_memory(scanout->format, dmabuf);
+	else
+		pixels_describe_dmabuf(scanout->format, dmabuf);
 }
 
 static bool show_dmabuf(struct gpu_device *device, unsigned i, const struct scanout *next)
@@ -127,11 +136,11 @@ static bool show_dmabuf(struct gpu_device *device, unsigned i, const struct scan
 	struct resource *resource = next->resource;
 	struct dmabuf *dmabuf = &resource->dmabuf;
 
-	if (device->scanout_mode == GPU_SCANOUT_PIXELS || resource_is_in_guest_memory(resource) ||
-	    next->offset != 0 || !display_shows_dmabufs(device->display) ||
-	    !has_dmabuf(device, resource))
+	if (device->scanout_mode == GPU_SCANOUT_PIXELS || next->offset != 0 ||
+	    (resource_is_in_guest_memory(resource) && !blob_dmabuf_fits(next)) ||
+	    !display_shows_dmabufs(device->display) || !has_dmabuf(device, resource))
 		return false;
-	if (resource->kind == RESOURCE_BLOB_HOST)
+	if (resource_is_blob(resource))
 		describe_blob(next, dmabuf);
 	/* DMABUF_SCANOUT has one plane and no field for an offset. */
 	return dmabuf->n_planes == 1 && dmabuf->offset[0] == 0 &&
@@ -141,8 +150,9 @@ static bool show_dmabuf(struct gpu_device *device, unsigned i, const struct scan
 /* Prepares @next to be shown as pixels. Returns 0 or RESP_ERR_*. */
 static int prepare_pixels(struct gpu_device *device, struct scanout *next)
 {
+	const struct renderer_ops *ops = device->renderer->ops;
 	bool is_on_gpu = next->resource->kind == RESOURCE_BLOB_HOST ||
-			 (device->renderer->ops->export_dmabuf &&
+			 (ops->export_dmabuf && !ops->pixels &&
 			  !resource_is_in_guest_memory(next->resource));
 
 	if (device->scanout_mode == GPU_SCANOUT_DMABUF && is_on_gpu)
@@ -177,6 +187,17 @@ static int show_scanout(struct gpu_device *device, unsigned i, struct scanout *n
 				       scanout->pixels.ops ? &scanout->pixels : NULL);
 	report_scanout(device, i);
 	return 0;
+}
+
+void scanout_show_again(struct gpu_device *device, const struct resource *resource)
+{
+	for (unsigned i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+		struct scanout next = device->scanouts[i];
+
+		if (next.is_dmabuf && (!resource || next.resource == resource) &&
+		    resource_is_in_guest_memory(next.resource))
+			(void)show_scanout(device, i, &next);
+	}
 }
 
 /* Finds the resource that the scanout shall show. For resource id 0 turns the scanout off, and
@@ -254,6 +275,25 @@ static struct rect clip_damage(const struct scanout *scanout, const struct rect 
 	return damage;
 }
 
+/* Makes what CPUs wrote visible to the device that reads the dma-buf of @scanout. */
+static void write_back(const struct scanout *scanout)
+{
+	const struct resource *resource = scanout->resource;
+
+	if (scanout->is_dmabuf && resource->has_dmabuf && resource->dmabuf.is_in_memory)
+		udmabuf_flush(resource->dmabuf.fd);
+}
+
+/* Whether a flush is answered when the display has shown it: the guest, or a GPU for it, draws into
+ * the memory that the display reads. Into a copy of ours only a later transfer draws. */
+static bool waits_for_display(const struct scanout *scanout)
+{
+	const struct resource *resource = scanout->resource;
+
+	return scanout->is_dmabuf &&
+	       (resource->kind != RESOURCE_2D || !resource->dmabuf.is_in_memory);
+}
+
 static int flush_next(struct gpu_device *device, struct gpu_command *command);
 
 static void on_flushed(struct display_request *request, int error, const void *reply)
@@ -287,7 +327,8 @@ static int flush_next(struct gpu_device *device, struct gpu_command *command)
 			continue;
 		device->report.n_frames++;
 		device->report.n_dmabuf_frames += scanout->is_dmabuf;
-		if (!scanout->is_dmabuf) {
+		write_back(scanout);
+		if (!waits_for_display(scanout)) {
 			display_damage(device->display, i, &damage);
 			continue;
 		}

@@ -11,6 +11,8 @@ void scanout_forget(struct gpu_device *device, struct resource *resource);
 /* The memory behind @resource (NULL: all guest memory) is about to change: the display forgets its
  * addresses. */
 void scanout_memory_changes(struct gpu_device *device, const struct resource *resource);
+/* It has changed, and the dma-bufs of it were closed: shows new ones, or pixels. */
+void scanout_show_again(struct gpu_device *device, const struct resource *resource);
 
 /* Command handlers (VIRTIO 1.2, 5.7.6.8). */
 int scanout_set(struct gpu_device *device, struct gpu_command *command);

@@ -29,6 +29,32 @@ static const struct {
 	{ VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM, PIXMAN_x8b8g8r8, PIXMAN_r8g8b8x8, DRM_FORMAT_XBGR8888 },
 };
 
+/* The two orders that every driver imports. The screen ignores alpha. */
+static uint32_t find_fourcc(uint32_t format)
+{
+	switch (format) {
+	case VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM:
+	case VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM:
+		return DRM_FORMAT_XRGB8888;
+	case VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM:
+	case VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM:
+		return DRM_FORMAT_XBGR8888;
+	default:
+		return 0;
+	}
+}
+
+bool pixels_describe_memory(uint32_t format, struct dmabuf *dmabuf)
+{
+	uint32_t fourcc = find_fourcc(format);
+
+	if (fourcc == 0)
+		return false;
+	dmabuf->fourcc = fourcc;
+	dmabuf->modifier = DRM_FORMAT_MOD_LINEAR;
+	return true;
+}
+
 static pixman_format_code_t pixman_format(uint32_t format)
 {
 	for (unsigned i = 0; i < G_N_ELEMENTS(formats); i++)

@@ -54,7 +54,7 @@ static const struct rootfs_entry {
 	{ DRI_PATTERN, DEVICES, NEEDS_GPU_DEVICES },
 	{ "/dev/nvidia*", DEVICES, NEEDS_GPU_DEVICES },
 	{ "/dev/mali0", DEVICES, NEEDS_GPU_DEVICES },
-	{ "/dev/udmabuf", DEVICES, NEEDS_FILES },
+	{ "/dev/udmabuf", DEVICES, NEEDS_FILES | NEEDS_UDMABUF },
 	{ "/dev/null", DEVICES, NEEDS_FILES },
 	{ "/dev/zero", DEVICES, NEEDS_FILES },
 	{ "/dev/urandom", DEVICES, NEEDS_FILES },

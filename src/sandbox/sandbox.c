@@ -46,6 +46,7 @@ static const char *const profile_names[] = {
 	[SANDBOX_2D] = "2d",
 	[SANDBOX_SOFTWARE_GL] = "software-gl",
 	[SANDBOX_HARDWARE_GL] = "hardware-gl",
+	[SANDBOX_2D_DMABUF] = "2d-dmabuf",
 };
 
 static const char x_is_outside[] = "GLX needs the X server's socket, which is outside";
@@ -231,7 +232,9 @@ enum sandbox_profile sandbox_profile_of(unsigned needs)
 {
 	if (needs & NEEDS_GPU_DEVICES)
 		return SANDBOX_HARDWARE_GL;
-	return needs ? SANDBOX_SOFTWARE_GL : SANDBOX_2D;
+	if (needs & ~(unsigned)NEEDS_UDMABUF)
+		return SANDBOX_SOFTWARE_GL;
+	return needs ? SANDBOX_2D_DMABUF : SANDBOX_2D;
 }
 
 static void report_in_force(const struct sandbox *sandbox, enum sandbox_profile profile)

@@ -14,6 +14,7 @@ enum sandbox_profile {
 	SANDBOX_2D,          /* pixman or no renderer: no threads, no files, no ioctl */
 	SANDBOX_SOFTWARE_GL, /* llvmpipe: files, threads, generated code */
 	SANDBOX_HARDWARE_GL, /* the same, and the ioctls of GPUs */
+	SANDBOX_2D_DMABUF,   /* 2D, and the two ioctls of base/udmabuf.c */
 };
 
 /* The smallest profile that has all of @needs (enum needs). */

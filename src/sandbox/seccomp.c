@@ -19,7 +19,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <linux/dma-buf.h>
 #include <linux/sched.h>
+#include <linux/udmabuf.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -42,9 +44,11 @@
 #define SOCKETCALL_SETSOCKOPT 14 /* <linux/net.h>: SYS_SETSOCKOPT */
 
 #define P(profile) (1u << (profile))
+#define NO_GL      (P(SANDBOX_2D) | P(SANDBOX_2D_DMABUF))
+#define UDMABUF    P(SANDBOX_2D_DMABUF)
 #define GL         (P(SANDBOX_SOFTWARE_GL) | P(SANDBOX_HARDWARE_GL))
 #define HARDWARE   P(SANDBOX_HARDWARE_GL)
-#define ALL        (P(SANDBOX_2D) | GL)
+#define ALL        (NO_GL | GL)
 
 /* On s390x the arguments of mmap() are in memory, which the filter cannot read. */
 #ifdef __s390x__
@@ -117,7 +121,7 @@ static const struct {
 	  "getdents64 getcwd pwrite64 fallocate fadvise64 flock mkdir mkdirat rename "
 	  "renameat renameat2 unlink unlinkat dup2 pipe2" },
 	/* calls that libraries try but do not need */
-	{ P(SANDBOX_2D), SCMP_ACT_ERRNO(EACCES),
+	{ NO_GL, SCMP_ACT_ERRNO(EACCES),
 	  "open openat access faccessat faccessat2 stat readlink readlinkat unlink unlinkat" },
 	{ P(SANDBOX_2D), SCMP_ACT_ERRNO(ENOTTY), "ioctl" },
 	{ GL, SCMP_ACT_ERRNO(EACCES), "connect chmod fchmod perf_event_open" },
@@ -127,7 +131,7 @@ static const struct {
 	/* calls before a message: GLib asks whether standard error is the journal, and syslog()
 	 * connects. A lost message is better than a process that ends before it. */
 	{ ALL, SCMP_ACT_ERRNO(ENOTSOCK), "getpeername getsockname" },
-	{ P(SANDBOX_2D), SCMP_ACT_ERRNO(EACCES), "connect" },
+	{ NO_GL, SCMP_ACT_ERRNO(EACCES), "connect" },
 };
 
 /* Allowed if (arg & mask) == value. */
@@ -137,8 +141,8 @@ static const struct {
 	unsigned arg;
 	uint64_t mask, value;
 } allowed_when[] = {
-	{ P(SANDBOX_2D), "mmap", MMAP_PROTECTION },
-	{ P(SANDBOX_2D), "mprotect", 2, PROT_EXEC, 0 },
+	{ NO_GL, "mmap", MMAP_PROTECTION },
+	{ NO_GL, "mprotect", 2, PROT_EXEC, 0 },
 	{ ALL, "prlimit64", 2, UINT64_MAX, 0 }, /* reads a limit, sets none */
 	{ ALL, "setsockopt", 2, UINT32_MAX, SO_SNDBUF },
 	{ ALL, "prctl", 0, UINT32_MAX, PR_SET_NAME },
@@ -160,6 +164,8 @@ static const struct {
 	{ GL, "fcntl", 1, UINT32_MAX, F_SETLKW64 },
 #endif
 	{ GL, "clone", SECCOMP_RULES_CLONE_FLAGS, THREAD_FLAGS | NAMESPACE_FLAGS, THREAD_FLAGS },
+	{ UDMABUF, "ioctl", 1, UINT32_MAX, UDMABUF_CREATE_LIST },
+	{ UDMABUF, "ioctl", 1, UINT32_MAX, DMA_BUF_IOCTL_SYNC },
 	{ GL, "ioctl", 1, UINT32_MAX, FIONBIO },
 	{ GL, "ioctl", 1, UINT32_MAX, FIOCLEX },
 	{ GL, "ioctl", 1, 0xff00, 'b' << 8 },       /* dma-buf */
@@ -274,7 +280,7 @@ static int add_own_rules(scmp_filter_ctx filter, unsigned profile)
 	int r = seccomp_rules_add(filter, SCMP_ACT_ALLOW, "tgkill", 1, self);
 
 	/* Mesa compares descriptors to find out whether they are of the same GPU. */
-	if (r == 0 && profile != P(SANDBOX_2D))
+	if (r == 0 && (profile & GL))
 		r = seccomp_rules_add(filter, SCMP_ACT_ALLOW, "kcmp", 2, self);
 	/* Libraries try to connect to syslog, nscd, D-Bus and udev. */
 	for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(families); i++)
@@ -329,7 +335,7 @@ int seccomp_install(enum sandbox_profile profile, bool kills, const GArray *uvm_
 {
 	struct sigaction action = { .sa_sigaction = on_unlisted, .sa_flags = SA_SIGINFO };
 
-	unlisted_kills = kills || profile == SANDBOX_2D;
+	unlisted_kills = kills || (P(profile) & NO_GL);
 	if (sigaction(SIGSYS, &action, NULL) < 0)
 		return -errno;
 

@@ -17,12 +17,15 @@
 #include "vhost/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+#include "base/udmabuf.h"
 #include "vhost/sigbus.h"
 #include "vhost/vhost_user.h"
 
@@ -36,6 +39,7 @@ struct guest_mapping {
 	bool is_file; /* regular: device and inode say which one */
 	dev_t device;
 	ino_t inode;
+	int memfd; /* owned; -1: not kept */
 };
 
 struct guest_region {
@@ -50,6 +54,7 @@ static void mapping_unref(struct guest_mapping *mapping)
 		return;
 	sigbus_guard_remove(mapping->guard);
 	munmap(mapping->address, mapping->size);
+	fd_close(&mapping->memfd);
 	g_free(mapping);
 }
 
@@ -121,6 +126,8 @@ static int region_map(struct guest_region *region, const struct guest_memory *me
 		.is_file = S_ISREG(st->st_mode),
 		.device = st->st_dev,
 		.inode = st->st_ino,
+		.memfd = memory->keeps_memfds && udmabuf_accepts(fd) ? fcntl(fd, F_DUPFD_CLOEXEC, 3)
+								     : -1,
 	};
 	region->bytes = (uint8_t *)address + lead;
 	return 0;
@@ -230,6 +237,11 @@ void guest_memory_init(struct guest_memory *memory, guest_memory_changed_fn chan
 void guest_memory_report_faults(struct guest_memory *memory, int fd)
 {
 	memory->fault_fd = fd;
+}
+
+void guest_memory_keep_memfds(struct guest_memory *memory)
+{
+	memory->keeps_memfds = true;
 }
 
 void guest_memory_finish(struct guest_memory *memory)
@@ -374,4 +386,29 @@ int guest_memory_iov(const struct guest_memory *memory, uint64_t gpa, uint64_t s
 		size -= length;
 	}
 	return n;
+}
+
+int guest_memory_list(const struct guest_memory *memory, uint64_t gpa, uint64_t size,
+		      struct udmabuf_list *list)
+{
+	if (size > 0 && size - 1 > UINT64_MAX - gpa)
+		return -EFAULT;
+	while (size > 0) {
+		const struct guest_region *r = region_at(memory, gpa);
+
+		if (!r)
+			return -EFAULT;
+		if (r->mapping->memfd < 0)
+			return -ENOTSUP;
+		uint64_t offset = gpa - r->spec.gpa;
+		uint64_t length = MIN(size, r->spec.size - offset);
+		int error = udmabuf_list_add(list, r->mapping->memfd, r->spec.mmap_offset + offset,
+					     length);
+
+		if (error < 0)
+			return error;
+		gpa += length;
+		size -= length;
+	}
+	return 0;
 }

@@ -307,6 +307,8 @@ struct vhost_session *vhost_session_new(struct loop *loop, int fd, struct vhost_
 	}
 	guest_memory_init(&s->memory, session_memory_changed, s);
 	guest_memory_report_faults(&s->memory, s->fault_fd);
+	if (backend->makes_dmabufs)
+		guest_memory_keep_memfds(&s->memory);
 	session_queues_init(s);
 	backend->ops->session_opened(backend, s);
 	return s;

@@ -9,6 +9,7 @@
 #include "vmm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -44,11 +45,18 @@ static void add_region(struct guest_memory *m, uint64_t gpa, uint64_t size, int 
 
 static int new_file(uint64_t size)
 {
-	int fd = memfd_create("guest-memory", MFD_CLOEXEC);
+	int fd = memfd_create("guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
 		vmm_fail("a memfd of %llu bytes: %s", (unsigned long long)size, strerror(errno));
 	return fd;
+}
+
+void memory_seal(struct guest_memory *m)
+{
+	for (unsigned i = 0; i < m->count; i++)
+		if (fcntl(m->regions[i].fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) < 0)
+			vmm_fail("the seals of guest memory: %s", strerror(errno));
 }
 
 void memory_init(struct guest_memory *m)

@@ -8,6 +8,7 @@
  */
 #include "counts.h"
 #include "fixture.h"
+#include "gpu3d.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -371,6 +372,73 @@ static void a_request_of_the_front_end_allocates_nothing(void **state)
 		       0 });
 }
 
+static void seal(struct vmm *vmm)
+{
+	memory_seal(&vmm->memory);
+}
+
+/* A screen of dma-bufs, as scripts/test dmabuf has it. */
+static struct vmm *boot_dmabufs(void **state)
+{
+	static const char *const args[] = { "--gpu-mode", "2d", "--scanout", "dmabuf", NULL };
+
+	if (access("/dev/udmabuf", R_OK | W_OK) != 0)
+		skip();
+	if (!counts)
+		preload();
+	struct vmm *vmm =
+		fixture_boot(state, &(struct vmm_options){ .args = args, .adjust = seal });
+
+	assert_alive(vmm); /* the display has said by now that it takes dma-bufs */
+	return vmm;
+}
+
+/* Wake-ups depend on when the display answers, what is moved does not. */
+static void check_moved(struct vmm *vmm, void (*once)(struct vmm *, unsigned i), uint64_t copied)
+{
+	once(vmm, 0);
+	struct counts before = settle(vmm);
+
+	for (unsigned i = 0; i < TIMES; i++) {
+		once(vmm, i);
+		settle(vmm);
+	}
+	check("a frame in a dma-buf", "sendmsg", counts->sendmsg - before.sendmsg, TIMES);
+	check("a frame in a dma-buf", "bytes sent", counts->bytes_sent - before.bytes_sent,
+	      UPDATE_BYTES * TIMES);
+	check("a frame in a dma-buf", "bytes copied", counts->bytes_copied - before.bytes_copied,
+	      copied * TIMES);
+	check("a frame in a dma-buf", "allocations", counts->allocations - before.allocations, 0);
+}
+
+static void a_frame_of_a_dma_buf_copies_what_its_transfer_copies(void **state)
+{
+	struct vmm *vmm = boot_dmabufs(state);
+
+	show(vmm, 320, 160);
+	check_moved(vmm, whole_frame, 320 * 160 * 4);
+}
+
+static void blob_frame(struct vmm *vmm, unsigned i)
+{
+	(void)i;
+	assert_ok(gpu_flush(vmm, RESOURCE, gpu_rect(0, 0, 320, 160)));
+}
+
+static void a_frame_of_guest_memory_in_a_dma_buf_copies_nothing(void **state)
+{
+	struct vmm *vmm = boot_dmabufs(state);
+
+	blob_new(vmm, RESOURCE, 320 * 160 * 4, NULL);
+	assert_ok(gpu_set_scanout_blob(vmm, (set_scanout_blob_t){ .r = gpu_rect(0, 0, 320, 160),
+								  .resource_id = RESOURCE,
+								  .width = 320,
+								  .height = 160,
+								  .format = BGRX,
+								  .strides = { 320 * 4 } }));
+	check_moved(vmm, blob_frame, 0);
+}
+
 static void nothing(struct vmm *vmm, unsigned i)
 {
 	(void)vmm;
@@ -404,6 +472,8 @@ static int run(void)
 		DEVICE_TEST(at_10_fps_250_flushes_send_10_updates_a_second),
 		DEVICE_TEST(a_cursor_that_moves_costs_a_message_of_24_bytes),
 		DEVICE_TEST(a_request_of_the_front_end_allocates_nothing),
+		DEVICE_TEST(a_frame_of_a_dma_buf_copies_what_its_transfer_copies),
+		DEVICE_TEST(a_frame_of_guest_memory_in_a_dma_buf_copies_nothing),
 		DEVICE_TEST(an_unchanged_screen_causes_no_wake_up),
 	};
 

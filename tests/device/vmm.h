@@ -100,6 +100,8 @@ struct guest_memory {
  * have an mmap offset. */
 enum { MEMORY_LOW, MEMORY_MAIN, MEMORY_HIGH };
 void memory_init(struct guest_memory *m);
+/* From now on the files of all regions keep their size, as those of QEMU's memfd back-end do. */
+void memory_seal(struct guest_memory *m);
 void memory_finish(struct guest_memory *m);
 /* Creates a region in its own file, unknown to the daemon; returns its index. */
 unsigned memory_add(struct guest_memory *m, uint64_t gpa, uint64_t size, uint64_t mmap_offset);

@@ -17,7 +17,6 @@ WHITE = b"\xff\xff\xff"
 GL_MACHINE = {"disk": True, "memory": "1G"}
 N_REBOOTS = 20
 GL_TOLERANCE_KIB = 16384
-GUEST_TESTS = ("device_3d_dmabuf",)
 
 
 def disk_sh(vm, command, seconds=60):
@@ -252,29 +251,48 @@ def gl_piglit(t):
             expect(not lost and passes(wanted) >= 150, "lost: %s" % "; ".join(lost[:10]))
 
 
-@scenario("root13")
-def gl_dmabuf(t):
-    """The daemon runs in the guest, where a render node gives dma-bufs that the CPU can read. The
-    front-end is that of the device tests, which maps them."""
+def said_of(case, lines):
+    """What the program printed from the start of the case to that of the next."""
+    text = "\n".join(lines)
+    return re.split(r"\[ RUN      \] ", text[text.index("[ RUN      ] " + case) + 13:])[0][:1500]
+
+
+def run_in_guest(t, name, cases="*", module=None):
+    """Runs a device test in the guest, with the daemon. The front-end is that of the device tests,
+    which maps dma-bufs. A module of the tests can be loaded into the daemon."""
     build = os.path.join(TOP, "build-root13")
     job = os.path.join(t.rig.run_dir, "job.tar")
+    modules = ["tests/device/lib%s.so" % module] if module else []
     with tarfile.open(job, "w") as tar:
-        for path in ("vhost-device-gpu", *("tests/device/" + name for name in GUEST_TESTS)):
+        for path in ("vhost-device-gpu", "tests/device/" + name, *modules):
             tar.add(os.path.join(build, path), os.path.basename(path))
     with Machine(t.rig, None, device="virtio-gpu-pci", tar=job, **GL_MACHINE) as vm:
         boot(vm)
         vm.guest.do("sh tar -x -f /dev/vdb -C /disk/tmp")
-        for name in GUEST_TESTS:
-            lines = disk_sh(vm, "cd /tmp; export VHOST_DEVICE_GPU=/tmp/vhost-device-gpu "
-                            "VMM_TIMEOUT_MS=30000; ./%s; echo ended with $?" % name, 200)
-            for line in lines:
-                if "fourcc" in line:
-                    t.note(line)
-            for case in re.findall(r"\[ RUN      \] (\S+)", "\n".join(lines)):
-                with t.check("in a guest with dma-bufs, " + case.replace("_", " ")):
-                    expect("[       OK ] " + case in lines, "\n".join(lines)[-1500:])
-            with t.check("in a guest with dma-bufs, %s comes to its end" % name):
-                expect(lines and lines[-1] == "ended with 0", "\n".join(lines)[-1500:])
+        lines = disk_sh(vm, "cd /tmp; export VMM_TIMEOUT_MS=30000 VMM_COUNT_CALLS=/tmp/lib%s.so; "
+                        "./%s /tmp/vhost-device-gpu \"%s\"; echo ended with $?" %
+                        (module, name, cases), 200)
+    for line in lines:
+        if line.strip().startswith("fourcc "):
+            t.note(line.strip())
+    for case in re.findall(r"\[ RUN      \] (\S+)", "\n".join(lines)):
+        with t.check("in a guest with dma-bufs, " + case.replace("_", " ")):
+            expect("[       OK ] " + case in lines, said_of(case, lines))
+    with t.check("in a guest with dma-bufs, %s comes to its end" % name):
+        expect(lines and lines[-1] == "ended with 0", "\n".join(lines)[-1500:])
+
+
+@scenario("root13")
+def gl_dmabuf(t):
+    """There a render node gives dma-bufs that the CPU can read."""
+    run_in_guest(t, "device_3d_dmabuf")
+
+
+@scenario("root13")
+def memory_dmabuf(t):
+    """There /dev/udmabuf makes dma-bufs of memory."""
+    run_in_guest(t, "device_dmabuf")
+    run_in_guest(t, "device_counts", "*dma_buf*", "count_calls")
 
 
 def passes(results):

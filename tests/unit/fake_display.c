@@ -75,6 +75,7 @@ static void reset_display(struct display *display)
 	assert_null(fake->requests); /* the device must have cancelled all requests */
 	memset(fake->sources, 0, sizeof(fake->sources));
 	memset(fake->widths, 0, sizeof(fake->widths));
+	memset(fake->dmabufs, 0, sizeof(fake->dmabufs));
 }
 
 static int request_edid(struct display *display, struct display_request *request, unsigned scanout)
@@ -89,6 +90,7 @@ static void show_pixels(struct display *display, unsigned scanout, uint32_t widt
 	(void)height;
 	get_fake(display)->sources[scanout] = source;
 	get_fake(display)->widths[scanout] = width;
+	get_fake(display)->dmabufs[scanout] = (struct dmabuf){ 0 };
 }
 
 static bool shows_dmabufs(struct display *display)
@@ -99,8 +101,8 @@ static bool shows_dmabufs(struct display *display)
 static int show_dmabuf(struct display *display, unsigned scanout, const struct dmabuf *dmabuf,
 		       const struct rect *r)
 {
-	(void)dmabuf;
 	show_pixels(display, scanout, r->width, r->height, NULL);
+	get_fake(display)->dmabufs[scanout] = *dmabuf;
 	return 0;
 }
 

@@ -16,6 +16,7 @@ struct fake_display {
 	unsigned n_requests, n_damages, n_changes;
 	struct display_pixels *sources[DISPLAY_MAX_SCANOUTS];
 	uint32_t widths[DISPLAY_MAX_SCANOUTS];
+	struct dmabuf dmabufs[DISPLAY_MAX_SCANOUTS]; /* borrowed; no planes: none */
 	unsigned n_cursors, n_moves;
 	uint32_t cursor_pixel; /* the first pixel of the last image */
 	int socket;

@@ -188,6 +188,7 @@ static int export_dmabuf(struct renderer *renderer, struct renderer_resource *re
 		.n_planes = 1,
 		.stride = { 256 },
 		.fourcc = 1,
+		.is_in_memory = fake->draws_in_memory,
 	};
 	fake->n_exported++;
 	return 0;

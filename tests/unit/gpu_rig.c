@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #include "gpu_rig.h"
 
+#include <fcntl.h>
 #include <glib.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -136,11 +138,14 @@ void gpu_rig_close_session(void)
 
 static int setup_around_renderer(const struct gpu_limits *limits)
 {
-	const struct gpu_device_options options = { .limits = *limits, .n_scanouts = 1 };
+	const struct gpu_device_options options = { .limits = *limits,
+						    .udmabuf = gpu_rig.udmabuf,
+						    .n_scanouts = 1 };
 
 	log_set_level(LOG_LEVEL_ERROR);
-	gpu_rig.memory_fd = memfd_create("guest", MFD_CLOEXEC);
-	if (loop_init(&gpu_rig.loop) < 0 || ftruncate(gpu_rig.memory_fd, MEM_SIZE) < 0)
+	gpu_rig.memory_fd = memfd_create("guest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (loop_init(&gpu_rig.loop) < 0 || ftruncate(gpu_rig.memory_fd, MEM_SIZE) < 0 ||
+	    (gpu_rig.udmabuf > 0 && fcntl(gpu_rig.memory_fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0))
 		return -1;
 	gpu_rig.memory =
 		mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, gpu_rig.memory_fd, 0);
@@ -150,6 +155,7 @@ static int setup_around_renderer(const struct gpu_limits *limits)
 		gpu_rig.call_fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	}
 	fake_display_init(&gpu_rig.display);
+	gpu_rig.display.shows_dmabufs = gpu_rig.udmabuf > 0;
 	gpu_rig.device = gpu_device_new(&gpu_rig.loop, &gpu_rig.renderer.base,
 					&gpu_rig.display.base, &options);
 	assert_non_null(gpu_rig.device);
@@ -180,6 +186,12 @@ int gpu_rig_setup(void **state)
 {
 	(void)state;
 	return gpu_rig_setup_with(&GPU_LIMITS_DEFAULT);
+}
+
+int gpu_rig_setup_udmabuf(void **state)
+{
+	gpu_rig.udmabuf = INT_MAX;
+	return gpu_rig_setup(state);
 }
 
 int gpu_rig_teardown(void **state)

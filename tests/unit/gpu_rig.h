@@ -50,6 +50,7 @@ extern struct gpu_rig {
 	struct vhost_session *session; /* NULL after the session has ended */
 	int front_end;                 /* the front-end's end of the socket */
 	int kick_fds[N_QUEUES], call_fds[N_QUEUES], memory_fd;
+	int udmabuf;     /* gpu_device_options::udmabuf */
 	uint8_t *memory; /* guest memory, MEM_SIZE bytes from GPA */
 	uint16_t bases[N_QUEUES];
 } gpu_rig;
@@ -58,6 +59,8 @@ int gpu_rig_setup(void **state);
 int gpu_rig_setup_with(const struct gpu_limits *limits);
 int gpu_rig_setup_renderer(const struct gpu_limits *limits, bool hides_poll_fd);
 int gpu_rig_setup_cpu(void **state); /* with fake_renderer_init_cpu() */
+/* The device makes dma-bufs of guest memory by udmabuf_new(), which the test wraps. */
+int gpu_rig_setup_udmabuf(void **state);
 int gpu_rig_teardown(void **state);
 
 void gpu_rig_turn(void); /* Turns the loop as often as any test needs. */

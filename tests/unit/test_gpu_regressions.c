@@ -143,7 +143,7 @@ int main(void)
 	};
 
 	fuzz_prepare();
-	harness_new(&on_cpu, soft2d_renderer_new(), false, false);
+	harness_new(&on_cpu, soft2d_renderer_new(0), false, false);
 	harness_new(&on_null, null_renderer_new(0), false, false);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

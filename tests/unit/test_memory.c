@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/udmabuf.h"
 #include "vhost/memory.h"
 #include "vhost/vhost_user.h"
 
@@ -42,7 +43,7 @@ static int setup(void **state)
 	(void)state;
 	uint8_t bytes[FILE_SIZE];
 
-	file = memfd_create("guest", MFD_CLOEXEC);
+	file = memfd_create("guest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(i / 16);
 	if (file < 0 || write(file, bytes, sizeof(bytes)) != sizeof(bytes))
@@ -301,6 +302,77 @@ static void the_table_has_a_limit(void **state)
 	}
 }
 
+/* Pages 0 to 7 of the file, and pages 10 to 11 right behind them. */
+static void add_adjacent(struct udmabuf_list *list)
+{
+	const struct vhost_user_memory_region both[] = {
+		spec(GPA, 8 * PAGE, 0),
+		spec(GPA + 8 * PAGE, 2 * PAGE, 10 * PAGE),
+	};
+
+	*list = (struct udmabuf_list){ 0 };
+	for (unsigned i = 0; i < N(both); i++)
+		assert_int_equal(guest_memory_add(&memory, &both[i], file), 0);
+}
+
+static void sealed_memory_is_listed_as_pieces_of_its_files(void **state)
+{
+	static struct udmabuf_list list;
+
+	(void)state;
+	assert_int_equal(fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	guest_memory_keep_memfds(&memory);
+	add_adjacent(&list);
+	assert_int_equal(guest_memory_list(&memory, GPA + PAGE, PAGE, &list), 0);
+	assert_int_equal(guest_memory_list(&memory, GPA + 2 * PAGE, 7 * PAGE, &list), 0);
+	assert_int_equal(list.count, 2);
+	assert_int_equal(list.items[0].offset, PAGE);
+	assert_int_equal(list.items[0].size, 7 * PAGE); /* what follows in the file is joined */
+	assert_int_equal(list.items[1].offset, 10 * PAGE);
+	assert_int_equal(list.items[1].size, PAGE);
+	assert_int_equal(list.size, 8 * PAGE);
+	assert_int_equal(guest_memory_list(&memory, GPA + 9 * PAGE, 2 * PAGE, &list), -EFAULT);
+	assert_int_equal(guest_memory_list(&memory, GPA, UINT64_MAX, &list), -EFAULT);
+}
+
+static void memory_whose_file_can_shrink_is_not_listed(void **state)
+{
+	static struct udmabuf_list list;
+
+	(void)state;
+	guest_memory_keep_memfds(&memory);
+	add_adjacent(&list);
+	assert_int_equal(guest_memory_list(&memory, GPA, PAGE, &list), -ENOTSUP);
+}
+
+static void no_descriptor_is_kept_unless_it_is_asked_for(void **state)
+{
+	static struct udmabuf_list list;
+	const int next = dup(file);
+
+	(void)state;
+	assert_int_equal(close(next), 0);
+	assert_int_equal(fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	add_adjacent(&list);
+	auto_fd free_one = dup(file);
+
+	assert_int_equal(free_one, next);
+	assert_int_equal(guest_memory_list(&memory, GPA, PAGE, &list), -ENOTSUP);
+}
+
+static void a_list_takes_no_more_pieces_than_the_kernel(void **state)
+{
+	static struct udmabuf_list list;
+
+	(void)state;
+	for (uint64_t i = 0; i < UDMABUF_MAX_PIECES; i++)
+		assert_int_equal(udmabuf_list_add(&list, 3, 2 * i * PAGE, PAGE), 0);
+	assert_int_equal(udmabuf_list_add(&list, 3, 2 * UDMABUF_MAX_PIECES * PAGE, PAGE), -E2BIG);
+	list = (struct udmabuf_list){ 0 };
+	assert_int_equal(udmabuf_list_add(&list, 3, 0, UDMABUF_MAX_BYTES), 0);
+	assert_int_equal(udmabuf_list_add(&list, 3, UDMABUF_MAX_BYTES, PAGE), -E2BIG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +387,10 @@ int main(void)
 		TEST(a_region_that_stays_keeps_its_mapping),
 		TEST(another_file_at_the_same_address_is_mapped_again),
 		TEST(the_table_has_a_limit),
+		TEST(sealed_memory_is_listed_as_pieces_of_its_files),
+		TEST(memory_whose_file_can_shrink_is_not_listed),
+		TEST(no_descriptor_is_kept_unless_it_is_asked_for),
+		TEST(a_list_takes_no_more_pieces_than_the_kernel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -232,6 +232,7 @@ static const struct mode {
 } modes[] = {
 	{ "2d", SANDBOX_2D, false },
 	{ "2d, strict", SANDBOX_2D, true },
+	{ "2d with dma-bufs", SANDBOX_2D_DMABUF, false },
 	{ "software GL", SANDBOX_SOFTWARE_GL, false },
 	{ "software GL, strict", SANDBOX_SOFTWARE_GL, true },
 	{ "hardware GL", SANDBOX_HARDWARE_GL, false },
@@ -266,9 +267,11 @@ static void forbidden_calls_fail(void **state)
 	for (unsigned i = 0; i < COUNT(attempts); i++) {
 		for (unsigned k = 0; k < COUNT(modes); k++) {
 			const struct trial trial = { &attempts[i], &modes[k] };
-			int due = modes[k].profile == SANDBOX_2D ? attempts[i].in_2d
-				  : modes[k].kills               ? attempts[i].in_strict_gl
-								 : attempts[i].in_gl;
+			bool is_2d = modes[k].profile == SANDBOX_2D ||
+				     modes[k].profile == SANDBOX_2D_DMABUF;
+			int due = is_2d            ? attempts[i].in_2d
+				  : modes[k].kills ? attempts[i].in_strict_gl
+						   : attempts[i].in_gl;
 			int result = sandbox_child_run(try_once, &trial);
 
 			if (result != due)

@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <glib.h>
+#include <linux/dma-buf.h>
+#include <linux/udmabuf.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 
 #include "sandbox/sandbox_private.h"
@@ -66,10 +69,37 @@ static void an_ioctl_passes_if_its_type_is_listed(void **state)
 		assert_int_equal(sandbox_child_run(try_ioctls, &profiles[i]), 0);
 }
 
+/* Of all of these, 2D with dma-bufs makes two; one that is not listed ends the process. */
+static void try_ioctl_with_dmabufs(const void *data)
+{
+	const unsigned *command = data;
+
+	CHECK(seccomp_install(SANDBOX_2D_DMABUF, false, NULL) == 0);
+	errno = 0;
+	CHECK(ioctl(-1, *command, NULL) < 0);
+	_exit(errno);
+}
+
+static void profile_2d_with_dma_bufs_has_the_two_ioctls_that_it_makes(void **state)
+{
+	static const unsigned two[] = { UDMABUF_CREATE_LIST, DMA_BUF_IOCTL_SYNC };
+	static const unsigned others[] = { UDMABUF_CREATE, TIOCSWINSZ, FIONBIO, 0x80086202 };
+	const unsigned is_terminal = TCGETS;
+
+	(void)state;
+	for (unsigned i = 0; i < G_N_ELEMENTS(two); i++)
+		assert_int_equal(sandbox_child_run(try_ioctl_with_dmabufs, &two[i]), EBADF);
+	for (unsigned i = 0; i < G_N_ELEMENTS(others); i++)
+		assert_int_equal(sandbox_child_run(try_ioctl_with_dmabufs, &others[i]),
+				 BY_SIGNAL + SIGSYS);
+	assert_int_equal(sandbox_child_run(try_ioctl_with_dmabufs, &is_terminal), ENOTTY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_ioctl_passes_if_its_type_is_listed),
+		cmocka_unit_test(profile_2d_with_dma_bufs_has_the_two_ioctls_that_it_makes),
 	};
 	const char *absent = seccomp_is_absent();
 

@@ -42,7 +42,7 @@ static void setup_resource(struct fixture *f, uint32_t format, uint32_t width, u
 		.is_2d = true,
 	};
 
-	*f = (struct fixture){ .renderer = soft2d_renderer_new() };
+	*f = (struct fixture){ .renderer = soft2d_renderer_new(0) };
 	assert_int_equal(f->renderer->ops->resource_create(f->renderer, &args, &f->resource), 0);
 	assert_true(f->renderer->ops->pixels(f->renderer, f->resource, &f->pixels));
 	assert_int_equal(f->pixels.width, width);
@@ -107,7 +107,7 @@ static void invalid_resources_are_refused(void **state)
 		{ { .format = 1, .width = 0x3fffffff, .height = 0xffffffff, .is_2d = true },
 		  VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY },
 	};
-	struct renderer *renderer = soft2d_renderer_new();
+	struct renderer *renderer = soft2d_renderer_new(0);
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
 		struct renderer_resource *resource;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * 2D resources on the CPU. Each has one host copy, always B, G, R, A (or X) in memory with rows of
- * exactly width * 4 bytes, for all formats of the guest. The display's messages and cursors have
+ * 2D resources on the CPU. Each has one host copy, always B, G, R, A (or X) in memory, for all
+ * formats of the guest. The display's messages and cursors have
  * the same layout, so that damaged rows are sent from the copy itself.
  *
  * A transfer gathers the guest's bytes from the pieces of its backing right into the host copy, and
@@ -15,37 +15,33 @@
 #include "render/soft2d.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <glib.h>
 #include <linux/virtio_gpu.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/container.h"
+#include "base/dmabuf.h"
 #include "base/iov.h"
 #include "base/pixel.h"
 #include "render/pixels.h"
 #include "render/renderer.h"
+#include "render/soft2d/memory_private.h"
 
-/* Copies of at least this size have their own mapping: pages that no transfer touches take no
- * memory. */
-#define MAP_MIN_SIZE (128 * 1024)
-/* Copies between these sizes are most likely screens and may have huge pages: our copy into them
- * and the kernel's copy out of them then need far fewer TLB entries. With larger ones the device
- * would wait more often while the kernel clears a huge page, which takes 10 ms in a virtual
- * machine. */
-#define HUGE_MIN_SIZE (4 * 1024 * 1024)
-#define HUGE_MAX_SIZE (64 * 1024 * 1024)
-/* Bytes to unmap in one call when a copy is freed: it takes some 100 microseconds, more with small
- * pages. */
-#define UNMAP_SIZE (2 * 1024 * 1024)
+/* Resources whose pictures the display may get as dma-bufs, at once; each has a descriptor. */
+#define MAX_SHARED 64
+
+struct soft2d {
+	struct renderer base;
+	int udmabuf; /* borrowed; 0: no picture is a dma-buf */
+	unsigned n_shared;
+};
 
 struct soft2d_resource {
 	struct renderer_resource base;
 	uint32_t format;
 	uint32_t width, height, stride;
-	uint8_t *data;
-	size_t size;
+	struct soft2d_memory memory;
 };
 
 const struct renderer_kind soft2d_renderer_kind = { .needs = 0 };
@@ -58,37 +54,23 @@ static struct soft2d_resource *to_soft2d(struct renderer_resource *resource)
 	return container_of(resource, struct soft2d_resource, base);
 }
 
-static int new_data(size_t size, uint8_t **ret)
+static struct soft2d *soft2d_of(struct renderer *renderer)
 {
-	void *data;
-
-	if (size < MAP_MIN_SIZE) {
-		data = g_try_malloc0(size);
-	} else {
-		data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (data == MAP_FAILED)
-			data = NULL;
-		else if (size >= HUGE_MIN_SIZE && size <= HUGE_MAX_SIZE)
-			(void)madvise(data, size, MADV_HUGEPAGE);
-	}
-	if (!data)
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	*ret = data;
-	return 0;
-}
-
-static void free_data(uint8_t *data, size_t size)
-{
-	if (size < MAP_MIN_SIZE)
-		g_free(data);
-	else
-		munmap(data, size);
+	assert(renderer->ops == &soft2d_ops);
+	return container_of(renderer, struct soft2d, base);
 }
 
 static void soft2d_free(struct renderer *renderer)
 {
-	assert(renderer->ops == &soft2d_ops);
-	g_free(renderer);
+	g_free(soft2d_of(renderer));
+}
+
+/* Bytes from row to row. */
+static uint64_t row_bytes(const struct soft2d *soft2d, uint32_t width)
+{
+	uint64_t alignment = soft2d->udmabuf > 0 ? DMABUF_ROW_ALIGNMENT : PIXEL_BYTES;
+
+	return ((uint64_t)width * PIXEL_BYTES + alignment - 1) / alignment * alignment;
 }
 
 /* The copy, in whole pages if it has its own mapping, the struct, and the overhead of malloc() for
@@ -96,49 +78,47 @@ static void soft2d_free(struct renderer *renderer)
 static uint64_t soft2d_resource_cost(struct renderer *renderer,
 				     const struct renderer_resource_args *args)
 {
-	uint64_t size = (uint64_t)args->width * args->height * PIXEL_BYTES;
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t size = row_bytes(soft2d_of(renderer), args->width) * args->height;
 
-	(void)renderer;
-	if (size >= MAP_MIN_SIZE)
-		size = (size + page - 1) / page * page;
-	return size + sizeof(struct soft2d_resource) + 32;
+	return soft2d_memory_cost(size) + sizeof(struct soft2d_resource) + 32;
+}
+
+static bool may_be_shared(const struct soft2d *soft2d, size_t size)
+{
+	return soft2d->udmabuf > 0 && soft2d->n_shared < MAX_SHARED &&
+	       soft2d_memory_may_be_shared(size);
 }
 
 static int soft2d_resource_create(struct renderer *renderer,
 				  const struct renderer_resource_args *args,
 				  struct renderer_resource **ret)
 {
+	struct soft2d *soft2d = soft2d_of(renderer);
+	uint64_t stride = row_bytes(soft2d, args->width);
+
 	if (!args->is_2d || !pixels_has_format(args->format) || args->width == 0 ||
 	    args->height == 0)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	if (args->width > UINT32_MAX / PIXEL_BYTES)
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-
-	uint32_t stride = args->width * PIXEL_BYTES;
-	if (args->height > SIZE_MAX / stride)
+	if (stride > UINT32_MAX || args->height > SIZE_MAX / stride)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 
 	size_t size = (size_t)stride * args->height;
-	uint8_t *data;
-	int r = new_data(size, &data);
-	if (r != 0)
-		return r;
-
 	struct soft2d_resource *resource = g_try_new(struct soft2d_resource, 1);
-	if (!resource) {
-		free_data(data, size);
+
+	if (!resource)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	}
 	*resource = (struct soft2d_resource){
 		.base = { renderer },
 		.format = args->format,
 		.width = args->width,
 		.height = args->height,
-		.stride = stride,
-		.data = data,
-		.size = size,
+		.stride = (uint32_t)stride,
 	};
+	if (!soft2d_memory_init(&resource->memory, size, may_be_shared(soft2d, size))) {
+		g_free(resource);
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	}
+	soft2d->n_shared += resource->memory.memfd >= 0;
 	*ret = &resource->base;
 	return 0;
 }
@@ -147,27 +127,19 @@ static void soft2d_resource_free(struct renderer *renderer, struct renderer_reso
 {
 	struct soft2d_resource *resource = to_soft2d(handle);
 
-	(void)renderer;
-	free_data(resource->data, resource->size);
+	soft2d_of(renderer)->n_shared -= resource->memory.memfd >= 0;
+	soft2d_memory_finish(&resource->memory);
 	g_free(resource);
 }
 
-/* Unmaps from the end. The height becomes 0, so that no later access can reach the unmapped
- * rows. */
+/* The height becomes 0, so that no later access can reach the rows that are unmapped. */
 static bool soft2d_resource_shrink(struct renderer *renderer, struct renderer_resource *handle)
 {
 	struct soft2d_resource *resource = to_soft2d(handle);
 
 	(void)renderer;
 	resource->height = 0;
-	if (resource->size <= UNMAP_SIZE)
-		return false;
-
-	size_t left = (resource->size - 1) / UNMAP_SIZE * UNMAP_SIZE;
-
-	munmap(resource->data + left, resource->size - left);
-	resource->size = left;
-	return true;
+	return soft2d_memory_shrink(&resource->memory);
 }
 
 static int soft2d_transfer_to_host(struct renderer *renderer, struct renderer_resource *handle,
@@ -177,7 +149,8 @@ static int soft2d_transfer_to_host(struct renderer *renderer, struct renderer_re
 	const struct rect box = { transfer->box.x, transfer->box.y, transfer->box.width,
 				  transfer->box.height };
 	struct iov_cursor cursor = { .iov = transfer->iov, .n_iov = transfer->n_iov };
-	uint32_t stride = transfer->stride ? transfer->stride : resource->stride;
+	uint32_t row_size = resource->width * PIXEL_BYTES;
+	uint32_t stride = transfer->stride ? transfer->stride : row_size;
 
 	(void)renderer;
 	if (!rect_is_within(&box, resource->width, resource->height) ||
@@ -186,8 +159,8 @@ static int soft2d_transfer_to_host(struct renderer *renderer, struct renderer_re
 	if (rect_is_empty(&box))
 		return 0;
 
-	uint8_t *first =
-		resource->data + (size_t)box.y * resource->stride + (size_t)box.x * PIXEL_BYTES;
+	uint8_t *first = resource->memory.data + (size_t)box.y * resource->stride +
+			 (size_t)box.x * PIXEL_BYTES;
 	uint8_t *dst = first;
 	size_t len = (size_t)box.width * PIXEL_BYTES;
 	uint32_t n_rows = box.height;
@@ -216,12 +189,30 @@ static bool soft2d_pixels(struct renderer *renderer, struct renderer_resource *h
 
 	(void)renderer;
 	*ret = (struct renderer_pixels){
-		.data = resource->data,
+		.data = resource->memory.data,
 		.width = resource->width,
 		.height = resource->height,
 		.stride = resource->stride,
 	};
 	return true;
+}
+
+static int soft2d_export_dmabuf(struct renderer *renderer, struct renderer_resource *handle,
+				struct dmabuf *ret)
+{
+	const struct soft2d_resource *resource = to_soft2d(handle);
+
+	*ret = (struct dmabuf){
+		.width = resource->width,
+		.height = resource->height,
+		.n_planes = 1,
+		.stride = { resource->stride },
+		.is_in_memory = true,
+	};
+	if (!pixels_describe_memory(VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, ret))
+		return -ENOTSUP;
+	ret->fd = soft2d_memory_export(&resource->memory, soft2d_of(renderer)->udmabuf);
+	return ret->fd < 0 ? ret->fd : 0;
 }
 
 static const struct renderer_ops soft2d_ops = {
@@ -234,12 +225,14 @@ static const struct renderer_ops soft2d_ops = {
 	.transfer_to_host = soft2d_transfer_to_host,
 	.splits_transfers = true,
 	.pixels = soft2d_pixels,
+	.export_dmabuf = soft2d_export_dmabuf,
 };
 
-struct renderer *soft2d_renderer_new(void)
+struct renderer *soft2d_renderer_new(int udmabuf)
 {
-	struct renderer *renderer = g_new0(struct renderer, 1);
+	struct soft2d *soft2d = g_new0(struct soft2d, 1);
 
-	renderer_init(renderer, &soft2d_ops);
-	return renderer;
+	renderer_init(&soft2d->base, &soft2d_ops);
+	soft2d->udmabuf = udmabuf;
+	return &soft2d->base;
 }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * A blob of guest memory as a dma-buf, so that the display reads the guest's own pages and nothing
+ * is copied. /dev/udmabuf makes it from the files behind guest memory. That takes memfds that
+ * cannot be made shorter (F_SEAL_SHRINK), whole pages, at most UDMABUF_MAX_PIECES pieces and
+ * UDMABUF_MAX_BYTES bytes; all else is shown as pixels.
+ *
+ * The dma-buf keeps the pages for as long as it is open here or at the display. It is closed when
+ * guest memory changes, when the backing is detached, and with the resource. The pages are the
+ * guest's own, so only the kernel's lists of them are charged.
+ */
+#include "gpu/blob_dmabuf.h"
+
+#include <errno.h>
+
+#include "base/udmabuf.h"
+#include "gpu/command.h"
+#include "gpu/device_private.h"
+#include "gpu/resource.h"
+#include "render/pixels.h"
+#include "vhost/memory.h"
+#include "vhost/session.h"
+
+#define LOG_MODULE "blob"
+#include "base/log.h"
+
+/* The kernel's entry in its list of pages, and the one in a list for a device. */
+#define PAGE_BYTES     4096
+#define BYTES_PER_PAGE (sizeof(void *) + 32)
+/* Adding this many bytes to a dma-buf takes as long as copying one. */
+#define BYTES_PER_PINNED 16
+
+/* Lists the pieces of the files behind @backing. 0 or -errno. */
+static int list_backing(struct gpu_device *device, const struct backing *backing,
+			struct udmabuf_list *list)
+{
+	const struct guest_memory *memory = vhost_session_memory(device->session);
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < backing->n_entries; i++)
+		r = guest_memory_list(memory, backing->entries[i].addr, backing->entries[i].length,
+				      list);
+	return r;
+}
+
+/* Returns the descriptor, or -errno. */
+static int new_dmabuf(struct gpu_device *device, const struct resource *resource)
+{
+	g_autofree struct udmabuf_list *list = g_try_new0(struct udmabuf_list, 1);
+
+	if (!list)
+		return -ENOMEM;
+	int r = list_backing(device, &resource->backing, list);
+
+	if (r == 0 && list->size < resource->blob_size)
+		r = -EFAULT; /* it was detached */
+	if (r < 0)
+		return r; /* NOLINT(clang-analyzer-unix.Malloc): the cleanup attribute frees it */
+	command_charge(device, list->size / BYTES_PER_PINNED);
+	return udmabuf_new(device->udmabuf, list);
+}
+
+bool blob_dmabuf_new(struct gpu_device *device, struct resource *resource)
+{
+	const uint64_t charge = resource->backing.size / PAGE_BYTES * BYTES_PER_PAGE;
+
+	if (device->udmabuf <= 0 || !hostmem_has(&device->hostmem, charge))
+		return false;
+	int fd = new_dmabuf(device, resource);
+
+	if (fd < 0) {
+		log_debug("resource %u is copied to the display: no dma-buf of its memory: %s",
+			  resource->id, g_strerror(-fd));
+		return false;
+	}
+	hostmem_charge_anyway(&device->hostmem, charge);
+	resource->dmabuf_charge = charge;
+	resource->dmabuf = (struct dmabuf){ .fd = fd, .n_planes = 1, .is_in_memory = true };
+	return true;
+}
+
+bool blob_dmabuf_fits(const struct scanout *scanout)
+{
+	struct dmabuf unused;
+
+	return pixels_describe_memory(scanout->format, &unused) &&
+	       scanout->stride % DMABUF_ROW_ALIGNMENT == 0;
+}
