@@ -66,7 +66,8 @@ static const struct {
 			  "restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn "
 			  "rt_sigtimedwait sigaltstack getpid getppid gettid getuid geteuid getgid "
 			  "getegid sysinfo uname getrusage getcpu sched_yield sched_getaffinity "
-			  "sched_setaffinity sched_setscheduler sched_getscheduler "
+			  "getresuid getresgid getgroups capget getsid sched_setaffinity "
+			  "sched_setscheduler sched_getscheduler "
 			  "sched_getparam sched_get_priority_max sched_get_priority_min "
 			  "setpriority getpriority set_robust_list set_tid_address rseq kcmp" },
 	/* calls that libraries try but do not need */
@@ -87,6 +88,8 @@ static const struct {
 	{ SCMP_ACT_ALLOW, "prctl", 0, UINT32_MAX, PR_GET_NAME },
 	{ SCMP_ACT_ALLOW, "prctl", 0, UINT32_MAX, PR_SET_PDEATHSIG },
 	{ SCMP_ACT_ALLOW, "prctl", 0, UINT32_MAX, 0x53564d41 }, /* PR_SET_VMA */
+	/* NVIDIA's Vulkan asks what capabilities it could have. */
+	{ SCMP_ACT_ERRNO(EINVAL), "prctl", 0, UINT32_MAX, PR_CAPBSET_READ },
 	{ SCMP_ACT_ALLOW, "socketpair", 0, UINT32_MAX, AF_UNIX },
 	{ SCMP_ACT_ERRNO(EACCES), "socket", 0, UINT32_MAX, AF_UNIX },
 	{ SCMP_ACT_ERRNO(EACCES), "socket", 0, UINT32_MAX, AF_NETLINK },
