@@ -2,7 +2,8 @@
 """scripts/bench frames: the frame rate of a real guest's OpenGL as it is shown. The same load runs
 in a new guest on each contender in turn: on the daemon with its defaults, with --max-fps 0 (each
 frame is sent), with --headless (none is sent), and on QEMU's own device. Frames per second are
-the guest's; CPU is that of the daemon and of QEMU, which under TCG is mostly the guest's own.
+the guest's; CPU is that of the daemon, of QEMU's threads for the guest's processors (under TCG
+the guest's own), and of the rest of QEMU.
 Figures are medians of the rounds, and ratios the medians of the rounds' ratios.
 """
 
@@ -26,19 +27,26 @@ LOADS = {
 SCENES = "build", "texture", "shading"
 
 
+def cpu_seconds(vm, daemon):
+    processors = vm.qemu.processor_seconds()
+    found = {"guest, ms a frame": processors, "QEMU, ms a frame": vm.qemu.cpu_seconds() - processors}
+    if daemon:
+        found["daemon, ms a frame"] = daemon.cpu_seconds()
+    return found
+
+
 def run_cube(vm, daemon, frames):
     cube_fps(vm, 10)
-    before = daemon.cpu_seconds() if daemon else 0, vm.qemu.cpu_seconds()
+    before = cpu_seconds(vm, daemon)
     found = {"fps": cube_fps(vm, frames)}
-    if daemon:
-        found["daemon, ms a frame"] = (daemon.cpu_seconds() - before[0]) / frames * 1e3
-    found["QEMU, ms a frame"] = (vm.qemu.cpu_seconds() - before[1]) / frames * 1e3
+    for name, seconds in cpu_seconds(vm, daemon).items():
+        found[name] = (seconds - before[name]) / frames * 1e3
     return found
 
 
 def run_glmark2(vm, seconds):
     scenes = " ".join("-b %s:duration=%d" % (scene, seconds) for scene in SCENES)
-    lines = disk_sh(vm, "[ -p /tmp/in ] || mkfifo /tmp/in; glmark2-es2-drm %s <>/tmp/in" % scenes,
+    lines = disk_sh(vm, "[ -p /tmp/in ] || mkfifo /tmp/in; glmark2-es2-drm --off-screen %s <>/tmp/in" % scenes,
                     60 + 20 * seconds)
     rates = [re.search(r"\[(\w+)\].* FPS: (\d+)", line) for line in lines]
     return {"%s, fps" % rate[1]: float(rate[2]) for rate in rates if rate}
@@ -82,7 +90,18 @@ def print_table(load, rounds):
     sys.stdout.flush()
 
 
-def main():
+def measure_or_say(the_rig, contender, load, frames):
+    """No figures: it failed, and standard error says how."""
+    try:
+        found = measure(the_rig, contender, load, frames)
+    except rig.Failure as failure:
+        print("  %s failed: %s" % (contender.name, failure), file=sys.stderr, flush=True)
+        return {}
+    print("  %s: %s" % (contender.name, found), file=sys.stderr, flush=True)
+    return found
+
+
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--daemon", required=True)
     parser.add_argument("--in-root", action="store_true", help="the daemon is of the Debian 13 root")
@@ -92,7 +111,8 @@ def main():
     parser.add_argument("--also", action="append", default=[], metavar="OPTIONS",
                         help="one more contender: the daemon with these options")
     parser.add_argument("--contender", action="append", choices=[c.name for c in CONTENDERS])
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
+    failed = False
     with rig.Rig(os.path.abspath(args.daemon), args.in_root) as the_rig:
         for load in args.load or LOADS:
             # A screen without a display has 1280x800.
@@ -105,10 +125,10 @@ def main():
                       flush=True)
                 rounds.append({})
                 for c in wanted:
-                    rounds[-1][c.name] = measure(the_rig, c, load, args.frames)
-                    print("  %s: %s" % (c.name, rounds[-1][c.name]), file=sys.stderr, flush=True)
+                    rounds[-1][c.name] = measure_or_say(the_rig, c, load, args.frames)
+                    failed = failed or not rounds[-1][c.name]
             print_table(load, rounds)
-    return 0
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,9 @@ QEMUS = {"11.1": "", "10.0": "/opt/qemu-10.0"}
 APPEND = ("console=ttyS0 quiet loglevel=4 mitigations=off tsc=reliable random.trust_cpu=on"
           " consoleblank=0 vt.global_cursor_default=0 panic=-1")
 LAYER = ["VK_LAYER_PATH=/rig/layer", "VK_INSTANCE_LAYERS=VK_LAYER_VDG_memfd"]
-LAVAPIPE = ["VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json"]
+# What has the root's loaders of OpenGL and Vulkan take the machine's own driver; nothing: the CPU draws.
+HOST_ENV = os.environ.get("VHOST_DEVICE_GPU_HOST_ENV", "").split()
+LAVAPIPE = HOST_ENV or ["VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json"]
 GFXSTREAM = "/rig/run/libgfxstream_backend.so.0"
 libc = ctypes.CDLL(None)
 
@@ -153,7 +155,7 @@ class Qemu(Process):
         if disk:
             argv += ["--bind", os.path.dirname(rig.disk), "/rig/disk"]
         argv += ["--bind", rig.layer, "/rig/layer"]
-        argv += ["--", "env", "SDL_VIDEODRIVER=offscreen", "XDG_RUNTIME_DIR=/tmp", *env,
+        argv += ["--", "env", "SDL_VIDEODRIVER=offscreen", "XDG_RUNTIME_DIR=/tmp", *HOST_ENV, *env,
                  prefix + "/usr/bin/qemu-system-x86_64", "-nodefaults", "-no-user-config",
                  "-machine", "q35,memory-backend=mem", "-smp", "2", "-m", memory,
                  "-object", "memory-backend-memfd,id=mem,size=%s,share=on" % memory,
@@ -213,6 +215,15 @@ class Qemu(Process):
             raise Failure("QEMU does not answer %s" % command) from None
         except OSError as error:
             raise Failure("QEMU's monitor: %s" % error) from None
+
+    def processor_seconds(self):
+        """CPU time of the threads that run the guest's processors: under TCG, the guest's own."""
+        ticks = 0
+        for processor in self.qmp("query-cpus-fast"):
+            with open("/proc/%d/task/%d/stat" % (self.pid, processor["thread-id"])) as f:
+                fields = f.read().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def state(self):
         """Describes the machine for a report: its status, and where its processors are."""
@@ -323,6 +334,19 @@ class Guest:
                 raise Failure("the guest started anew (order: %s)" % order)
 
 
+def find_parts():
+    """The root, the guest's kernel, its disk, its initramfs and the layer: paths."""
+    there = os.environ.get("VHOST_DEVICE_GPU_RIG")  # as scripts/bench-elsewhere-guest brought them
+    if there:
+        return [os.path.join(there, name)
+                for name in ("root", "vmlinuz", "disk/disk.ext4", "initrd", "layer")]
+    script = os.path.join(TOP, "scripts", "rig")
+    subprocess.run([script, "prepare"], check=True)
+    return [subprocess.run([script, "path", name], check=True, capture_output=True,
+                           text=True).stdout.strip()
+            for name in ("root", "kernel", "disk", "initrd", "layer")]
+
+
 class Rig:
     """What all runs share: paths, and how the daemon is started."""
 
@@ -331,12 +355,7 @@ class Rig:
         self.daemon_args = []
         self.daemon_env = []  # of a daemon in the root: NAME=VALUE
         self.library = None   # of gfxstream, a copy of which the root sees in /rig/run
-        script = os.path.join(TOP, "scripts", "rig")
-        subprocess.run([script, "prepare"], check=True)
-        self.root, self.kernel, self.disk, self.initrd, self.layer = (
-            subprocess.run([script, "path", name], check=True, capture_output=True,
-                           text=True).stdout.strip()
-            for name in ("root", "kernel", "disk", "initrd", "layer"))
+        self.root, self.kernel, self.disk, self.initrd, self.layer = find_parts()
         self.run_dir = None
 
     def daemon_argv(self, socket_path):
@@ -348,9 +367,10 @@ class Rig:
             where = ["--bind", os.path.dirname(self.daemon), "/rig/daemon"]
             program = "/rig/daemon/" + os.path.basename(self.daemon)
         # With --pivot the daemon can create its own file tree inside the root.
-        return [IN_ROOT, *(["--pivot"] if self.daemon_env else []), self.root,
+        env = HOST_ENV + self.daemon_env
+        return [IN_ROOT, *(["--pivot"] if env else []), self.root,
                 "--bind", self.run_dir, "/rig/run", "--bind", self.layer, "/rig/layer", *where,
-                "--", "env", *self.daemon_env, program,
+                "--", "env", *env, program,
                 "--socket-path=/rig/run/" + os.path.basename(socket_path)] + self.daemon_args
 
     def gfxstream_args(self):
