@@ -267,6 +267,8 @@ static void stop_rings(struct harness *harness)
 		struct vring *vring = vhost_session_vring(harness->session, i);
 
 		if (vring->is_running) {
+			if (i == 0)
+				session_window_set_running(harness->session, false);
 			backend(harness)->ops->queue_stopped(backend(harness), i);
 			vring_stop(vring);
 		}
@@ -283,6 +285,7 @@ static void start_rings(struct harness *harness, bool has_event_idx)
 		CHECK(vring_start(vring) == 0);
 		backend(harness)->ops->queue_started(backend(harness), i);
 	}
+	session_window_set_running(harness->session, true);
 }
 
 void harness_start(struct harness *harness, uint64_t features)

@@ -289,10 +289,21 @@ static void answer_window(struct harness *harness)
 	}
 }
 
+/* A command that maps a blob is held while the control queue is stopped. */
+static void start_control_queue(struct harness *harness)
+{
+	const struct vring *vring = vhost_session_vring(harness->session, 0);
+
+	harness_tell_state(harness, VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	if (!vring->is_running)
+		harness_set_up_ring(harness, 0, harness_ring_size(0), vring->last_avail);
+}
+
 static void settle(struct harness *harness)
 {
 	bool is_shown = true;
 
+	start_control_queue(harness);
 	answer_window(harness);
 	show_all(harness);
 	if (harness->qemu.fd < 0 || harness->qemu.has_broken_protocol || harness->qemu.is_hung_up)
