@@ -83,7 +83,7 @@ static bool is_in_sandbox(const struct vmm *vmm)
 	char *log = daemon_text(vmm->daemon.err_fd);
 	bool has_said = strstr(log, "; system calls: ");
 	bool has_none = strstr(log, "; system calls: all\n");
-	bool says_why = strstr(log, "warn sandbox: no f");
+	bool says_why = strstr(log, "no system call filter");
 
 	free(log);
 	if (has_said && has_none)
