@@ -70,6 +70,8 @@ struct display_pixels_ops {
 	 * display then prepares at most DISPLAY_BAND_BYTES, or one row, at a time, so that no call
 	 * takes long. */
 	bool prepares_bands;
+	/* @prepare releases the state lock for a while: only the main thread may call it. */
+	bool releases_lock;
 	/* Describes the rows of @r, in order, as at most @max pieces; rows that are contiguous in
 	 * memory are joined. Returns the number of pieces, or -E2BIG if there are more than @max.
 	 * The pieces stay valid until the pixels are replaced or prepared again, or until

@@ -185,6 +185,7 @@ static const struct display_pixels_ops converted_blob_ops = { .prepare = prepare
 							      .rows = shadow_rows };
 static const struct display_pixels_ops host_blob_ops = { .prepare = prepare_from_host_blob,
 							 .prepares_bands = true,
+							 .releases_lock = true,
 							 .rows = shadow_rows };
 static const struct display_pixels_ops read_back_ops = { .prepare = prepare_from_renderer,
 							 .rows = shadow_rows };

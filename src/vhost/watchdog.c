@@ -11,8 +11,8 @@
  * exits. Both times start again whenever the main loop begins a turn.
  *
  * The front-end may also wait for the rest of a message on the display socket (struct loop_writer),
- * and can send no message then. If that socket has room and the main loop does not turn, this
- * thread sends the rest. That ends no session.
+ * and can send no message then. If that socket has room and the main loop begins no turn, this
+ * thread sends the rest. However long the front-end waits for that, its session goes on.
  */
 #include "vhost/watchdog.h"
 
@@ -71,8 +71,9 @@ struct vhost_watchdog {
 	bool is_stalled;         /* an event waits, or was waiting in this turn of the main loop */
 	unsigned stalled_turn;   /* the main loop's turn then */
 	uint64_t stalled_at;     /* since when it waits */
+	uint64_t grace_ends_at;  /* until then the event is the main thread's */
 	bool has_closed_session; /* in the current stall */
-	bool is_writer_late;     /* its socket has, or had room in this turn of the main loop */
+	bool is_writer_late;     /* the display socket has room, or had it in this turn */
 	unsigned writer_turn;    /* the main loop's turn then */
 };
 
@@ -95,7 +96,8 @@ static void wait_for_wake(struct vhost_watchdog *w, int timeout_ms)
 }
 
 /* Waits for an event that the main thread has to serve, for room in @writer_fd (-1: none), or for a
- * wake; at most @timeout_ms, -1 for ever. Whether there is such an event. */
+ * wake; at most @timeout_ms, -1 for ever. Returns whether the main thread has an event to serve. A
+ * termination signal also sets when the process exits. */
 static bool wait_for_event(struct vhost_watchdog *w, int writer_fd, int timeout_ms)
 {
 	struct pollfd fds[] = {
@@ -155,7 +157,7 @@ static bool is_awaited(struct vhost_watchdog *w)
 	return has_event || w->has_closed_session || (w->session && w->session->is_handling);
 }
 
-/* Handles one check of a main loop that has not turned since the event was seen. */
+/* Called at each check while the main loop has begun no turn since the event was seen. */
 static void serve_stall(struct vhost_watchdog *w)
 {
 	loop_ask_to_turn(w->options.loop);
@@ -179,23 +181,36 @@ static void begin_stall(struct vhost_watchdog *w, unsigned turn)
 	w->is_stalled = true;
 	w->stalled_turn = turn;
 	w->stalled_at = now_ms();
+	w->grace_ends_at = w->stalled_at + GRACE_MS;
 	w->has_closed_session = false;
 }
 
-/* Sends the rest of a message while the main thread is in a call. */
+/* Sends a part of the writer's message. A handler that is in a call may be changing the memory that
+ * the message is read from, so nothing is sent then. */
+static bool write_a_part(struct vhost_watchdog *w, int fd)
+{
+	if (!state_lock_take_within(w->options.lock, LOOK_MS))
+		return false;
+	bool may_write =
+		loop_find_writer(w->options.loop) == fd && !(w->session && w->session->is_handling);
+
+	if (may_write)
+		loop_write(w->options.loop);
+	state_lock_release(w->options.lock);
+	return may_write;
+}
+
+/* Sends the rest of a message while the main thread is in a call. The lock is free while this
+ * thread waits for room, so that the main thread can return from its call. */
 static void serve_writer(struct vhost_watchdog *w)
 {
-	struct pollfd fd = { .events = POLLOUT };
-
-	if (!state_lock_take_within(w->options.lock, LOOK_MS))
-		return;
 	for (unsigned i = 0; i < MAX_WRITES; i++) {
-		fd.fd = loop_find_writer(w->options.loop);
-		if (fd.fd < 0 || poll(&fd, 1, WRITER_ROOM_MS) <= 0 || fd.revents != POLLOUT)
-			break;
-		loop_write(w->options.loop);
+		struct pollfd fd = { .fd = loop_find_writer(w->options.loop), .events = POLLOUT };
+
+		if (fd.fd < 0 || poll(&fd, 1, WRITER_ROOM_MS) <= 0 || fd.revents != POLLOUT ||
+		    !write_a_part(w, fd.fd))
+			return;
 	}
-	state_lock_release(w->options.lock);
 }
 
 /* Returns how long to sleep until the next look at the writer's socket, in milliseconds; 0: until
@@ -231,6 +246,10 @@ static int look(struct vhost_watchdog *w)
 		return 0;
 	}
 	if (w->is_stalled && turn == w->stalled_turn && loop_is_in_callback(turn)) {
+		uint64_t now = now_ms();
+
+		if (now < w->grace_ends_at)
+			return (int)(w->grace_ends_at - now);
 		serve_stall(w);
 		return LOOK_MS;
 	}
@@ -276,7 +295,7 @@ static void on_interrupt(int number)
 	(void)number;
 }
 
-/* The new thread blocks every signal: the main thread handles them. */
+/* The new thread blocks every signal but those for its own faults: the main thread handles them. */
 static int start_thread(struct vhost_watchdog *w)
 {
 	const struct sigaction interrupt = { .sa_handler = on_interrupt };
@@ -292,8 +311,8 @@ static int start_thread(struct vhost_watchdog *w)
 	pthread_sigmask(SIG_SETMASK, &all, &inherited);
 	int r = pthread_create(&w->thread, NULL, run_watchdog, w);
 	pthread_sigmask(SIG_SETMASK, &inherited, NULL);
-	/* The C library makes system calls while a thread starts, which a seccomp filter may
-	 * refuse. */
+	/* Waits until the thread runs: while it starts, the C library makes system calls that a
+	 * seccomp filter, which the caller installs next, may refuse. */
 	while (r == 0 && sem_wait(&w->has_started) < 0)
 		;
 	return -r;

@@ -166,6 +166,35 @@ static void pixels_can_be_prepared_band_by_band(void **state)
 	picture_finish(&picture);
 }
 
+/* The watchdog has the state lock while it sends, and such a source would give the lock away. */
+static void another_thread_prepares_no_pixels_that_need_the_lock_released(void **state)
+{
+	struct display_pixels_ops ops = picture_banded_ops;
+	const size_t size = 12 + 20 + 256 * 444 * 4;
+	uint8_t *bytes = calloc(1, size);
+	struct picture picture;
+	size_t at = 0;
+	ssize_t n;
+
+	(void)state;
+	ops.releases_lock = true;
+	show_prepared(&picture, &ops);
+	assert_true(loop_find_writer(&socket_rig.loop) >= 0);
+	while ((n = socket_rig_recv(bytes + at, size - at)) > 0) {
+		at += (size_t)n;
+		loop_write(&socket_rig.loop);
+	}
+	assert_int_equal(picture.prepares, 1);
+	assert_int_equal(at, size);
+	assert_int_equal(bytes[size - 1] | bytes[size - 2] | bytes[size - 3], 0);
+	/* The main thread sends what was lost. */
+	socket_rig_turns(3);
+	assert_true(picture.prepares > 1);
+	free(bytes);
+	display_reset(socket_rig.display);
+	picture_finish(&picture);
+}
+
 static void two_scanouts_of_one_resource_are_prepared_separately(void **state)
 {
 	struct picture picture;
@@ -345,6 +374,7 @@ int main(void)
 		ALONE(a_rectangle_is_prepared_once),
 		ALONE(what_was_prepared_and_lost_in_an_update_is_sent_again_after_it),
 		ALONE(pixels_can_be_prepared_band_by_band),
+		ALONE(another_thread_prepares_no_pixels_that_need_the_lock_released),
 		ALONE(two_scanouts_of_one_resource_are_prepared_separately),
 		ALONE(a_scanout_changes_from_pixels_to_a_dma_buf_and_back),
 		ALONE(a_new_display_is_sent_everything),

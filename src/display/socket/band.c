@@ -198,20 +198,25 @@ static bool is_lost(const struct socket_output *out)
 	return ops && ops->prepare && !ops->prepares_bands && !out->is_prepared;
 }
 
-void socket_band_next(struct socket_display *sd)
+void socket_band_lose_source(struct socket_display *sd)
 {
 	struct socket_output *out = &sd->output;
 	size_t skip;
+	struct rect r = rows_left(out, &skip);
+
+	damage_add(&sd->scanouts[out->scanout].damage, &r);
+	socket_wake(sd, SOCKET_EVERYTHING);
+	out->source = NULL;
+}
+
+void socket_band_next(struct socket_display *sd)
+{
+	struct socket_output *out = &sd->output;
 
 	out->iov[0] = (struct iovec){ out->buffer, 0 };
 	out->first = 1;
-	if (is_lost(out)) {
-		struct rect r = rows_left(out, &skip);
-
-		damage_add(&sd->scanouts[out->scanout].damage, &r);
-		socket_wake(sd, SOCKET_EVERYTHING);
-		out->source = NULL;
-	}
+	if (is_lost(out))
+		socket_band_lose_source(sd);
 	if (!out->source || load_band(out) < 0)
 		load_zeros(out);
 }

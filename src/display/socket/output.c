@@ -3,14 +3,15 @@
  * The sender. The invariant: once the first byte of a message was sent, the rest of it is sent
  * before anything else, because the peer blocks in read() until it has the whole message. A message
  * of which no byte was sent is discarded when the socket is full, and built again later from the
- * state of that time. So between two turns of the loop sd->output.message is set only for a partly
- * sent message.
+ * state of that time, unless it is committed (see below). So between two turns of the loop
+ * sd->output.message is set only if a message is partly sent or committed.
  *
- * Pixels are sent from the source's own memory, without a copy. There is one exception: bands of
- * short rows, which are cheaper to copy than to gather in the kernel, are copied into a buffer that
- * is allocated with the display. Where the pixels of a large UPDATE change while it is sent, the
- * peer gets the new ones: a copy of each frame would prevent that, and cost a quarter of what a
- * frame costs. What is read back from the GPU is a copy already and does not change.
+ * Pixels are sent from the source's own memory, without a copy. There are two exceptions, which are
+ * copied into a buffer that is allocated with the display: bands of short rows, which are cheaper
+ * to copy than to gather in the kernel, and small updates that another update follows. If the guest
+ * draws while a large UPDATE is sent, the peer gets the new pixels in the rest of it. A copy of
+ * each frame would prevent that, but add a quarter to the cost of a frame. Pixels that were read
+ * back from the GPU are a copy already and do not change.
  *
  * Several small updates of one scanout are sent in one call. All but the last of them are
  * committed: they are copied to the buffer and count as sent, even if no byte of them has been sent
@@ -42,8 +43,8 @@
  * it costs no more than a call. */
 #define CALL_COST_BYTES (16 * 1024)
 
-/* Turns of the loop in which a peer that reads frees some room in its socket, however busy it is.
- */
+/* A peer that reads frees some room in its socket within this many turns of the loop, however busy
+ * it is. */
 #define PATIENCE_TURNS 64
 
 /* With less room than this in the buffer, the next message is sent in a call of its own. */
@@ -78,8 +79,9 @@ static ssize_t send_message(struct socket_display *sd)
 }
 
 /* Rows may lie in guest memory, and the front-end may have truncated its file. sendmsg() then fails
- * with EFAULT, where an access of our own would raise SIGBUS and make its handler map zeros. So we
- * touch the rows and send again; the session ends later, and until then the display goes on. */
+ * with EFAULT and raises no SIGBUS. So we read from the rows ourselves: that raises SIGBUS, and its
+ * handler maps zeros there. Then we send again. The session ends later, and until then the display
+ * goes on. */
 static ssize_t send_message_safely(struct socket_display *sd)
 {
 	const struct socket_output *out = &sd->output;
@@ -104,7 +106,8 @@ static bool advance_output(struct socket_output *out, size_t n)
 	return false;
 }
 
-/* The first byte of the message was sent: it counts as sent, and must be completed. */
+/* The first byte of the message was sent, or the message is committed: it counts as sent, and must
+ * be completed. */
 static void note_message_begun(struct socket_display *sd)
 {
 	struct socket_output *out = &sd->output;
@@ -236,11 +239,8 @@ static bool load_output(struct socket_display *sd)
 {
 	struct socket_output *out = &sd->output;
 
-	if (!out->message) {
-		/* The renderer may be called for it, and the message is not whole then. */
-		loop_set_writer(sd->loop, NULL, -1);
+	if (!out->message)
 		return build_batch(sd);
-	}
 	if (out->first == out->count) {
 		socket_band_next(sd);
 		if (is_cheaper_packed(sd))
@@ -295,6 +295,8 @@ static void send_until_full(struct socket_display *sd)
 
 void socket_output_send_all(struct socket_display *sd)
 {
+	/* Preparing pixels may release the state lock. The watchdog must not send meanwhile. */
+	loop_set_writer(sd->loop, NULL, -1);
 	send_until_full(sd);
 	if (sd->output.message)
 		loop_set_writer(sd->loop, &sd->writer, sd->fd);
@@ -310,14 +312,26 @@ bool socket_output_is_awaited(struct socket_display *sd)
 	return true;
 }
 
-/* A peer that is gone is left to the main thread. So is what else there is to send: it may have to
- * be prepared, and the renderer is busy. */
+/* Only the main thread may release the state lock: without such a source, zeros are sent, and the
+ * rectangle is sent again later. */
+static void lose_main_threads_source(struct socket_display *sd)
+{
+	const struct socket_output *out = &sd->output;
+
+	if (out->first == out->count && out->source && out->source->ops->releases_lock)
+		socket_band_lose_source(sd);
+}
+
+/* If the peer is gone, the main thread will notice and drop it. Further messages are left to the
+ * main thread too: their pixels may have to be prepared by the renderer, which is busy now. */
 void socket_output_send_rest(struct loop_writer *writer)
 {
 	struct socket_display *sd = container_of(writer, struct socket_display, writer);
 	ssize_t n = 1;
 
-	while (n > 0 && sd->output.message && load_output(sd)) {
+	while (n > 0 && sd->output.message) {
+		lose_main_threads_source(sd);
+		(void)load_output(sd);
 		n = send_message_safely(sd);
 		if (!note_bytes_sent(sd, n > 0 ? (size_t)n : 0, true))
 			break;
@@ -331,11 +345,12 @@ void socket_output_replace(struct socket_display *sd, unsigned scanout,
 {
 	struct socket_output *out = &sd->output;
 
-	/* Once it has no source, none will do: the scanout may have another size. */
+	/* A message that has lost its source gets no new one: the scanout may have another size
+	 * by now. */
 	if (!out->message || out->scanout != scanout || !out->source)
 		return;
 	if (out->uses_source) {
-		int kept = out->first > 0 ? out->first : 1; /* 0 is in the buffer */
+		int kept = out->first > 0 ? out->first : 1; /* iov[0] is the buffer */
 
 		for (int i = kept; i < out->count; i++)
 			out->left += out->iov[i].iov_len;

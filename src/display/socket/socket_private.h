@@ -226,6 +226,8 @@ bool socket_message_next(struct socket_display *sd);
 bool socket_band_begin(struct socket_display *sd, struct socket_scanout *s);
 /* Puts the next pixels of the begun UPDATE into sd->output.iov, of which all was sent. */
 void socket_band_next(struct socket_display *sd);
+/* The rest of the begun UPDATE is sent as zeros, and its rectangle is sent again later. */
+void socket_band_lose_source(struct socket_display *sd);
 
 /* pace.c */
 
