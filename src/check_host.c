@@ -79,7 +79,7 @@ static void check_helper(GPtrArray *findings, const char *name, const char *cons
 		  paths->len > 0 ? (const char *)g_ptr_array_index(paths, 0) : "not found", NULL);
 }
 
-/* The default works without either of them. */
+/* The default mode works without the render server and without gfxstream. */
 void check_helpers(GPtrArray *findings)
 {
 	static const char *const servers[] = { "/usr/libexec/virgl_render_server",

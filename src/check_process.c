@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Runs child processes with a deadline. A child loads a driver or is another project's program. It
- * may wait for ever, leave a process behind that keeps its pipe open, or sleep in the kernel where
+ * Runs child processes with a deadline. A child is a copy of this process that loads a driver, or
+ * another project's program. It may wait for ever, leave a process behind that keeps its pipe open,
+ * or sleep in the kernel where
  * no signal ends it.
  */
 #include <poll.h>
@@ -80,7 +81,8 @@ char *check_ask(const char *const *argv, unsigned seconds)
 		       : NULL;
 }
 
-/* Whether only root can replace the file at @path, which contains no symbolic links. */
+/* Whether only root, or a group that root allows to write, can replace the file at @path, which
+ * contains no symbolic links. */
 static bool is_roots(const char *path)
 {
 	g_autofree char *parent = g_path_get_dirname(path);

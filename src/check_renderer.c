@@ -151,7 +151,7 @@ static bool add_finding(GPtrArray *findings, const char *line)
 	return true;
 }
 
-/* Whether @text contains END. */
+/* Adds the findings in @text, up to END. Whether @text contains END. */
 static bool add_findings(GPtrArray *findings, const char *text)
 {
 	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);

@@ -144,7 +144,8 @@ static char *read_json(const char *name, char **ret_path)
 	return NULL;
 }
 
-/* Reads the files as libvirt does: sorted by name; an empty file hides those of the same name. */
+/* Reads the files as libvirt does: sorted by name. A file in the first directory hides the file of
+ * the same name in the second, also if it is empty. */
 void check_libvirt(GPtrArray *findings)
 {
 	static const char *const directories[] = { JSON_DIRECTORIES };

@@ -97,8 +97,8 @@ static bool check_fd(const struct options *options)
 	return !problem;
 }
 
-/* Locks the file @path, open as @fd, and empties it. The lock keeps a second daemon, which then
- * does not start, from emptying the trace of the first. NULL, or a sentence. */
+/* Locks the file @path, open as @fd, and empties it. A second daemon with the same path cannot get
+ * the lock: it does not start, and does not empty the trace of the first. NULL, or a sentence. */
 static char *prepare_trace(int fd, const char *path)
 {
 	struct stat st;

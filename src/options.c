@@ -192,7 +192,7 @@ static enum options_result check_device(struct options *options)
 	return OPTIONS_RUN;
 }
 
-/* Replaces check_device() with a connected --fd. */
+/* Called instead of check_device() if --fd is a connected socket, as libvirt passes it. */
 static enum options_result check_device_of_libvirt(struct options *options)
 {
 	if (!options->is_mode_given && !options->capsets)
@@ -240,8 +240,8 @@ static enum options_result print_and_end(const struct option_type *type,
 	return OPTIONS_DONE;
 }
 
-/* The Rust daemon accepts "--use-egl false"; getopt_long() needs an equals sign for an optional
- * value. */
+/* For an optional value getopt_long() needs an equals sign. rust-vmm's vhost-device-gpu accepts
+ * also "--use-egl false", so the next argument is taken as the value. */
 static const char *take_value(const struct option_type *type, int argc, char **argv)
 {
 	if (options_value_is_optional(type) && !optarg && optind < argc && argv[optind][0] != '-')

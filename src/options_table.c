@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The table of options, and the tables of names of values. Parser, help and errors all read these
+ * The table of options, and for each type of named values a table of the names. Parser, help and
+ * errors all read these
  * tables. A new option, limit, mode or capset is a row here.
  */
 #include <glib.h>
@@ -22,13 +23,13 @@ static const char *const mode_strings[] = {
 	[GPU_MODE_AUTO] = "auto", [GPU_MODE_VIRGLRENDERER] = "virglrenderer", [GPU_MODE_2D] = "2d",
 	[GPU_MODE_NULL] = "null", [GPU_MODE_GFXSTREAM] = "gfxstream",
 };
-/* The name in rust-vmm's daemon. */
+/* rust-vmm's daemon calls the mode by this name. */
 static const struct option_alias mode_aliases[] = {
 	{ "virgl-renderer", GPU_MODE_VIRGLRENDERER, true },
 };
 const struct option_names options_table_modes = NAMES(mode_strings, ALIASES(mode_aliases));
 
-/* The index is the capset's id in the virtio-gpu spec. */
+/* The capsets' ids in the virtio-gpu specification; they index the table of names below. */
 enum {
 	CAPSET_VIRGL = 1,
 	CAPSET_VIRGL2 = 2,
@@ -88,7 +89,7 @@ static const char *const sandbox_strings[] = {
 };
 static const struct option_names sandbox_names = NAMES(sandbox_strings);
 
-/* --check without a value means the last one. */
+/* --check without a value means the last name of this table: text. */
 static const char *const check_strings[] = {
 	[CHECK_FORMAT_JSON] = "json",
 	[CHECK_FORMAT_TEXT] = "text",

@@ -27,7 +27,7 @@
 #define LOG_MODULE "main"
 #include "base/log.h"
 
-/* Resources that our limits (--max-contexts and others) allow, with room for those of drivers. */
+/* Descriptors and threads: what the options (--max-contexts and others) allow, and drivers add. */
 #define OWN_FDS             256 /* queues, sessions, timers, exported scanouts: fewer than 128 */
 #define OWN_THREADS         2   /* this one and the watchdog */
 #define DRIVER_FDS          1024
@@ -136,8 +136,8 @@ static unsigned count_renderer_fds(const struct options *options, unsigned needs
 	return options->capsets ? DRIVER_FDS : 0;
 }
 
-/* Whether pictures in memory may be shown as dma-bufs. Only if the user says that the display shows
- * them: QEMU takes the messages also for a screen that does not. */
+/* Whether pictures in guest memory may be sent as dma-bufs. Only with --scanout dmabuf, by which
+ * the user says that the display of QEMU can show them: QEMU accepts dma-bufs in any case. */
 static bool wants_udmabuf(const struct options *options)
 {
 	return options->device.scanout_mode == GPU_SCANOUT_DMABUF && !options->is_headless;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Each room logs its own part, in one callback of the loop, so the numbers are consistent. SIGUSR1
- * has its own descriptor, because the watchdog reads the one of the signals that end the daemon.
+ * At SIGUSR1 the server, the device and the display each log their state, all in one callback of
+ * the event loop, so the numbers are consistent. SIGUSR1 has its own signalfd. The signalfd for the
+ * signals that end the daemon cannot be used, because the watchdog reads it too.
  */
 #include "statistics.h"
 

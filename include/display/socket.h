@@ -9,7 +9,8 @@
 struct display;
 struct loop;
 
-/* The refresh rate that the EDID of the screen gives; 60 if it gives none. */
+/* A value of @max_fps below: the refresh rate that the EDID of the screen gives; 60 if it gives
+ * none. */
 #define SOCKET_DISPLAY_FPS_OF_SCREEN UINT32_MAX
 
 /* The new display has no peer until display_set_socket(). @max_fps limits the frames a second of

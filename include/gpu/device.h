@@ -13,7 +13,7 @@ struct vhost_backend;
 
 /* Limits for one guest. A command that would pass a limit fails; nothing else is affected. */
 struct gpu_limits {
-	uint64_t max_hostmem;         /* bytes of host memory for all resources */
+	uint64_t max_hostmem;         /* bytes of host memory: all that is charged */
 	uint32_t max_resources;       /* live at once */
 	uint32_t max_backing_entries; /* of one resource */
 	uint32_t max_dimension;       /* pixels, width or height of a resource */

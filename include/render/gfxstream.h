@@ -34,7 +34,8 @@ struct gfxstream_options {
 
 /*
  * Tries the library in a child process, then starts it in the calling thread, from which all later
- * calls must come. It can be started once in a process, even if the renderer was freed. On failure
- * returns NULL, with one sentence in *@ret_message (freed with g_free()).
+ * calls must come. It can be started only once in a process, not again after the renderer was
+ * freed. On failure returns NULL, with one sentence about the error in *@ret_message (freed with
+ * g_free()).
  */
 struct renderer *gfxstream_new(const struct gfxstream_options *options, char **ret_message);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* OpenGL for the guest, through virglrenderer. */
+/* OpenGL, Venus (Vulkan) and native contexts (DRM) for the guest, through virglrenderer. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,7 +16,7 @@ bool virgl_is_built_in(void);
 /* The version of virglrenderer at build time, a static string. NULL in a build without it. */
 const char *virgl_library_version(void);
 
-/* The name of the OpenGL driver, for example "llvmpipe (LLVM 15.0.6, 256 bits), Mesa", after
+/* The name of the OpenGL driver, for example "llvmpipe (LLVM 15.0.6, 256 bits), by Mesa", after
  * virgl_new() has succeeded. Freed with g_free(); NULL if the driver has no name. */
 char *virgl_describe_driver(void);
 
@@ -30,7 +30,7 @@ enum virgl_api {
 struct virgl_options {
 	bool use_egl, use_glx; /* the ways to get a context; EGL is tried first */
 	enum virgl_api api;
-	bool use_surfaceless;   /* go without a render node if none works */
+	bool use_surfaceless;   /* if no render node works, start without one */
 	const char *gpu_device; /* the one render node to use; NULL: the first that works */
 	uint32_t capsets;       /* 1 << id of each capset that the guest may see; 0: all */
 	/* Starts the render server of Venus. Returns NULL and a socket to it (SOCK_SEQPACKET),

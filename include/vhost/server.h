@@ -24,15 +24,15 @@ struct vhost_server_options {
 	void *data; /* borrowed */
 };
 
-/* Checks a descriptor for options::fd: NULL, or a sentence (freed with g_free()). @fd is borrowed.
- */
+/* Checks @fd (borrowed) before it is used as vhost_server_options::fd. Returns NULL, or an error
+ * message (the caller frees it with g_free()). */
 char *vhost_server_check_fd(int fd);
 
 /*
- * Listens, or starts the session of the inherited connection, which is the only one: the loop ends
- * with LOOP_QUIT after it. On failure returns NULL with one sentence in *@ret_message (the caller
- * frees it with g_free()): another process listens there, no such directory, @fd is not a stream
- * socket, ...
+ * Listens on the socket file or on @fd. If @fd is connected, starts a session on it instead, and
+ * ends the loop with LOOP_QUIT when that session has ended. On failure returns NULL with an error
+ * message in *@ret_message (the caller frees it with g_free()): for example, another
+ * process listens there, the directory does not exist, or @fd is not a stream socket.
  */
 struct vhost_server *vhost_server_new(struct loop *loop, const struct vhost_server_options *options,
 				      struct vhost_backend *backend, char **ret_message);

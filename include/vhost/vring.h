@@ -11,12 +11,13 @@
  * served until the front-end sets it up again.
  *
  * A chain is invalid if it
- * * loops, or refers to a descriptor outside its table;
+ * * loops, has more than VRING_MAX_SIZE + 1 descriptors or VRING_MAX_IOV pieces, or refers to a
+ *   descriptor outside its table;
  * * has a byte outside guest memory;
  * * has a readable buffer after a writable one;
  * * has more than 4 GiB in one direction; or
- * * has an indirect table that is empty, spans regions, is longer than VRING_MAX_SIZE, is nested,
- *   or is combined with NEXT.
+ * * has an indirect table that is empty, is not a whole number of descriptors, spans regions, is
+ *   longer than VRING_MAX_SIZE, is nested, or is combined with NEXT.
  * A buffer of no bytes is valid.
  */
 
@@ -57,7 +58,7 @@ struct vring {
 	uint16_t notified;   /* value of next_used at the last notification */
 	bool has_notified;
 	int call_fd, err_fd; /* owned; -1 if there is none */
-	/* Looked up in memory while it runs. */
+	/* The parts of the ring, in guest memory; NULL while it does not run. */
 	struct vring_desc *desc;
 	struct vring_avail *avail;
 	struct vring_used *used;

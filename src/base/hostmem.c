@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * There are two figures. The first is an estimate, charged before each allocation; a charge that
- * would exceed max is refused. That is enough where only our own code allocates. A library makes
+ * The memory that a guest uses on the host is counted twice. The first figure is an estimate,
+ * charged before each allocation; a charge that would exceed max is refused. That is enough where
+ * only our own code allocates. A library makes
  * allocations that cannot be estimated (machine code for each combination of states, for example),
  * so the private memory of the process is measured too. This second figure is resident minus shared
  * memory in /proc/self/statm, which excludes guest memory and GPU memory.
  *
- * Above base + max nothing more is allocated for the guest (hostmem_is_short()). Before that is
- * reported, malloc_trim() returns freed memory to the system, so that it no longer counts. Above
- * base + max * 5 / 4 the session ends (hostmem_is_over()).
+ * Base is the second figure when measuring began, plus a reserve for libraries. If the figure is
+ * above base + max, hostmem_look() first calls malloc_trim(), which returns freed memory to the
+ * system, and measures again. If it still is, nothing more is allocated for the guest
+ * (hostmem_is_short()). Above base + max * 5 / 4 the session ends (hostmem_is_over()).
  */
 #include "base/hostmem.h"
 
@@ -39,7 +41,7 @@
 
 /* malloc_trim() takes milliseconds. */
 #define TRIM_INTERVAL_US 100000
-/* A guest that used less leaves less to trim. */
+/* If the guest never used more than this, trimming is not worth its time. */
 #define TRIM_MIN_BYTES (1 << 20)
 
 void hostmem_init(struct hostmem *hostmem, uint64_t max)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Open addressing with linear probing: a value is in the first slot that was free from its hash
- * position on, and at most three of four slots are used. A removal moves later values into the gap,
- * so a search ends at the first free slot. A large table shrinks when it is empty. The hash has a
+ * A hash table with open addressing and linear probing: a value is put into its home slot, which
+ * the hash of its id selects, or if that is used, into the next free slot after it. At most three
+ * of four slots are used. A removal moves later values into the gap, so a search ends at the first
+ * free slot. The slots of a large table are freed when its last value is removed. The hash has a
  * random seed in each run of the daemon, so that no guest can choose ids that all have the same
  * position.
  *
@@ -86,7 +87,7 @@ void id_table_add(struct id_table *table, uint32_t id, void *value)
 	table->n++;
 }
 
-/* Moves values into the free slot @i that a search could no longer find after it. */
+/* A search stops at the free slot @i. Moves those values into it that would no longer be found. */
 static void close_gap(struct id_table *table, uint32_t i)
 {
 	uint32_t mask = table->n_slots - 1;
@@ -135,7 +136,8 @@ void *id_table_next(const struct id_table *table, uint32_t *cursor)
 	return NULL;
 }
 
-/* A value that closes the gap comes from a later slot: those before the cursor are free. */
+/* Does not advance the cursor past a slot that it empties, because close_gap() may move a later
+ * value into it. All slots before the cursor are free. */
 void *id_table_take_next(struct id_table *table, uint32_t *cursor)
 {
 	for (; *cursor < table->n_slots; (*cursor)++)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Scattered memory is searched from its start to an offset and then copied piece by piece. A copy
- * ends where the pieces end, so they need not be long enough.
+ * Scattered memory is searched from its start to an offset and then copied piece by piece. If the
+ * pieces are shorter than the requested size, the copy ends with the last piece and returns how
+ * many bytes it copied.
  */
 #include "base/iov.h"
 

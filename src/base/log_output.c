@@ -2,8 +2,8 @@
 /*
  * The invariant: no function here waits for the reader of the log (base/log_reader.h).
  *
- * A pipe or terminal that we opened again does not block. If it could not be opened again (the
- * parent is another user, there is no /proc), poll() is called before each write. A pipe that
+ * A pipe or terminal is opened again, non-blocking (base/log_reader.c). If that fails (the parent
+ * runs as another user, there is no /proc), poll() is called before each write. A pipe that
  * poll() reports as writable has room for 4096 bytes (PIPE_BUF), which is more than a line. One
  * exception to the invariant remains: if another process fills the pipe between poll() and write(),
  * the write waits for the reader.
@@ -12,8 +12,8 @@
  *
  * A file or a device does not wait for a reader.
  *
- * A line is written completely or not at all, except to a terminal, which may accept half of it.
- * Each line begins with its level: a word, or a number where a program reads it.
+ * A line is written completely or not at all, except to a terminal, which may accept a part of it.
+ * Each line begins with its level: a word, or for the journal and syslog a number.
  */
 #include "base/log_output.h"
 

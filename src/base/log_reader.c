@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * A service manager that connects standard error to its journal sets JOURNAL_STREAM to device and
- * inode of that socket. The lines have the journal's form only if descriptor 2 still is that
- * socket, because child processes inherit the variable with another standard error. libvirt sets
- * standard error to /dev/null. The lines then go to syslog's socket, which journald has too.
+ * inode of that socket. The lines have the journal's form only if descriptor 2 is that
+ * socket. A child process may inherit the variable, but have another standard error. If standard
+ * error is /dev/null, as libvirt sets it, the lines go to syslog's socket /dev/log, on which
+ * journald listens too.
  *
  * Flags of an inherited open file are never changed. O_NONBLOCK belongs to the open file
  * description (open(2)), not to the descriptor, so the shell or service manager that shares it
@@ -62,7 +63,8 @@ static int connect_to_syslog(void)
 	return fd_steal(&fd);
 }
 
-/* Duplicates descriptor 2, with the same open file description. */
+/* Uses what is at descriptor 2: a pipe or terminal is opened again; all else, or a pipe or terminal
+ * for which that fails, is duplicated. */
 static int keep(struct log_reader *reader, const struct stat *st)
 {
 	bool may_wait = S_ISFIFO(st->st_mode) || isatty(STDERR_FILENO);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Guest and front-end send rectangles with unsigned 32-bit members, so x + width may overflow 32
- * bits. Every sum here is computed in 64 bits, and a result never extends past its operands.
+ * bits. Every sum here is computed in 64 bits. No result has a pixel outside the smallest rectangle
+ * that contains both operands.
  */
 #include "base/rect.h"
 

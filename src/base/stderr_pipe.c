@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Drivers and their libraries print diagnostics about a guest's shaders to standard error, as often
- * as the guest likes and at every log level. The invariant: such text leaves this pipe only through
- * the log, with its level and rate limits, and a writer never blocks: when the pipe is full, a
- * write fails.
+ * as the guest likes and at every log level. So standard output and standard error are a pipe that
+ * the daemon reads. The invariant: the text in the pipe is only ever written to the log, with the
+ * log's level and rate limits, and a writer never blocks: when the pipe is full, a write fails.
  *
  * The last messages of the process are an exception, because the loop does not run again after
  * them: the text of an assertion, of malloc(), or of a library before it calls exit(). A handler of
@@ -11,8 +11,8 @@
  * no lock. Signals that a sanitizer handles are left to it, and its report goes directly to the
  * log's descriptor.
  *
- * A child process inherits these descriptors until it closes them. No child of ours outlives the
- * daemon with them.
+ * A child process inherits descriptors 1 and 2, and can write into the pipe until it closes them.
+ * Each child of the daemon has closed them, or has ended, before the daemon ends.
  */
 #include "base/stderr_pipe.h"
 
@@ -45,7 +45,8 @@
 #include "base/log.h"
 
 #define CHUNK_BYTES 4096
-/* As many reads empty a full pipe; the limit also ends the loop if a writer keeps filling it. */
+/* A full pipe has 64 KiB, which is 16 chunks. The limit also ends the reading if a writer keeps
+ * filling the pipe. */
 #define MAX_CHUNKS 16
 #define LINE_BYTES 512
 
@@ -92,7 +93,7 @@ static bool read_chunk(void)
 	if (n <= 0)
 		return false;
 	log_text(chunk, (size_t)n);
-	/* The pipe is empty, so the last line is complete without a newline. */
+	/* The pipe is empty, so nothing follows: logs the last line although it has no newline. */
 	if ((size_t)n < sizeof(chunk))
 		log_one_line();
 	if (has_lost)

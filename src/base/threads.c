@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * RLIMIT_NPROC, a cgroup's pids.max and a container's seccomp filter can forbid threads, and no
- * file says how many are left. So threads are made to count them. This is done in a child: a joined
- * thread still counts for a moment, but all threads of a child are gone after waitpid().
+ * file says how many are left. So this file makes threads and counts how many succeed. A child
+ * process does this: a joined thread still counts for a moment, but all threads of a child are gone
+ * after waitpid().
  *
  * The child itself counts as one thread. It is added to the result only if it could make a thread,
  * because a filter may allow processes but no threads.
@@ -49,7 +50,7 @@ static unsigned wait_for_status(pid_t pid)
 
 unsigned threads_count_available(unsigned wanted)
 {
-	/* The parent may have set SIGCHLD to be ignored; then waitpid() would find no child. */
+	/* SIGCHLD may be ignored, inherited at exec; then waitpid() would find no child. */
 	const struct sigaction usual = { .sa_handler = SIG_DFL };
 	struct sigaction inherited;
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The pages are written by the CPU at any time, and read by a device of the display's. On machines
- * whose devices do not see the CPU's caches, the caches are written back in udmabuf_flush(): it
- * ends an access of the CPU (DMA_BUF_SYNC_END). An access also has to begin (DMA_BUF_SYNC_START),
- * but that call waits until devices have read the buffer, and a display must never make us wait. So
- * an access begins once, when the dma-buf is made and no device knows it, and ends at each flush.
+ * The CPU writes the pages at any time, and a device that the display uses (a GPU) reads them. On
+ * machines whose devices do not see the CPU's caches, udmabuf_flush() writes the caches back: the
+ * ioctl that ends an access of the CPU (DMA_BUF_SYNC_END) does this. Each end should have a begin
+ * (DMA_BUF_SYNC_START), but that ioctl waits until devices have read the buffer, and the daemon
+ * must never wait for a display. So DMA_BUF_SYNC_START is called only once, when the dma-buf is
+ * made and no device knows it, and DMA_BUF_SYNC_END at each flush.
  */
 #include "base/udmabuf.h"
 

@@ -60,8 +60,9 @@ static void find_cheapest_pair(const struct damage *damage, const struct rect *r
 	}
 }
 
-/* Merges @r with rectangles that are cheap to merge with it, until none is left. @at becomes the
- * index of the oldest of them, so that a region that is drawn all the time keeps its turn. */
+/* Merges @r with rectangles that are cheap to merge with it, until none is left; returns the union.
+ * *@at becomes the index of the oldest of them: a region that is drawn all the time keeps its place
+ * in the list, and is not sent later each time. */
 static struct rect absorb_rect(struct damage *damage, struct rect r, unsigned *at)
 {
 	for (unsigned i = 0; i < damage->count;) {

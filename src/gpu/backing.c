@@ -14,9 +14,10 @@
 
 #include "vhost/memory.h"
 
-/* An entry may cross from one memory region into the next. A valid backing lists each page once, so
- * its entries cross each border between regions at most once. The limit stops a guest that repeats
- * pages from making our iovec list much longer than its own. */
+/* An entry that crosses from one memory region into the next needs one iovec in each. A valid
+ * backing lists each page once, so its entries cross each border between two regions at most once.
+ * The limit stops a guest that lists the same pages repeatedly from making our iovec list much
+ * longer than its list of entries. */
 #define MAX_BORDERS 64
 #define MAX_PIECES  (1 + MAX_BORDERS)
 
@@ -26,7 +27,7 @@ static int collect_pieces(const struct backing *backing, const struct guest_memo
 			  struct iovec *iov)
 {
 	const int max = (int)backing->n_entries + MAX_BORDERS;
-	struct iovec pieces[MAX_PIECES]; /* not in the loop: the compiler zeroes it */
+	struct iovec pieces[MAX_PIECES]; /* outside the loop: -ftrivial-auto-var-init zeroes it */
 	const uint8_t *end = NULL;
 	int n = 0;
 
@@ -53,7 +54,7 @@ static int collect_pieces(const struct backing *backing, const struct guest_memo
 	return n;
 }
 
-/* Makes the iovecs of a backing that has none. Returns the same as backing_attach(). */
+/* Makes the iovecs of a backing that has none. Returns 0, or RESP_ERR_* (as backing_attach()). */
 static int make_pieces(struct backing *backing, const struct guest_memory *memory)
 {
 	int n = collect_pieces(backing, memory, NULL);

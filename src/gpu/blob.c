@@ -5,8 +5,9 @@
  * resource for it only if it has a hook for blobs, so its handle may be NULL.
  *
  * A host blob is memory of the renderer: made in a context, or identified by a blob id that the
- * guest and the context agreed upon. The device charges its size, rounded up to whole pages,
- * however much memory the renderer takes for it.
+ * guest and the context agreed upon. Its size, rounded up to whole
+ * pages, is counted against the device's limit on host memory, however much memory the renderer
+ * takes for it.
  */
 #include "gpu/blob.h"
 

@@ -77,7 +77,7 @@ void report_driver(struct gpu_device *device)
 		log_debug("the guest's driver is ready: %s", names);
 }
 
-/* "resource 3, 1280x800, as pixels" */
+/* "1280x800 of resource 3, shown as pixels" */
 static char *describe_scanout(const struct scanout *scanout)
 {
 	if (!scanout->resource)
@@ -147,7 +147,7 @@ void report_error(struct gpu_command *command, int result)
 	}
 }
 
-/* "41 commands, 9 frames (8 as dma-bufs), 2 errors of the guest, 0 of the host" */
+/* "41 commands, 9 frames (8 as dma-bufs), 2 guest errors, 0 host errors" */
 static char *describe_totals(const struct report *report)
 {
 	return g_strdup_printf("%llu commands, %llu frames (%llu as dma-bufs), %llu guest errors, "

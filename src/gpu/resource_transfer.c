@@ -2,11 +2,13 @@
 /*
  * Copies between a resource and its backing in guest memory. A box is refused here if it exceeds
  * the resource at its mipmap level, or begins past the end of the backing. A 2D box is refused also
- * if it ends past the backing. The size of a 3D box in bytes depends on its format, so the renderer
- * checks where that ends.
+ * if it ends past the end of the backing. The size of a 3D box in bytes depends on the format of
+ * the resource, so the renderer checks where a 3D box ends. A box of a blob has no size to be
+ * compared with: only its offset is checked.
  *
- * A large 2D box is copied over several turns, some rows in each. Everything is checked again in
- * each turn, because the resource may be another one with the same id.
+ * If the renderer can copy single rows, a large 2D box is copied over several turns of the event
+ * loop, some rows in each. Everything is checked again in each turn, because the guest may have
+ * freed the resource and made another one with the same id.
  */
 #include "base/iov.h"
 #include "base/pixel.h"
@@ -15,8 +17,8 @@
 #include "gpu/device_private.h"
 #include "gpu/resource.h"
 
-/* Copies rows of @r, which was checked, from @first_row on until the turn is over. Stores in
- * @command how many rows are done. */
+/* Copies the rows of @r, which was checked, from row command->progress on, until the turn's budget
+ * is spent. command->progress is then the number of rows that are done. */
 static int copy_rows(struct gpu_device *device, struct gpu_command *command,
 		     const struct resource *resource, const struct rect *r)
 {

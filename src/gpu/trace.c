@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Writes lines like "12.345678 control SUBMIT_3D (context 1) fence 77 -> 0x1100 in 213 us". The
- * first number is when the command was returned, in seconds since the start; the last is the time
- * since it was taken.
+ * first number is when the command was returned to the guest, in seconds since the trace began; the
+ * last is the time since the command was taken from its queue.
  *
  * The guest decides how many lines there are, so the size of the file is limited. At the limit, or
  * if the disk is full, the trace stops and the guest is still served.

@@ -6,8 +6,8 @@
  * decoding, limits, lifetimes. It offers no capsets unless they are asked for by option, because a
  * guest would rely on their contents.
  *
- * Host blobs are the exception: their cost is that of mapping them, so each has memory, a memfd of
- * zeros.
+ * Host blobs are the exception. What is to be measured is mapping them, so each has memory of its
+ * own: a memfd of zeros. They are supported only if capsets are offered.
  */
 #include "render/null.h"
 
@@ -23,8 +23,8 @@
 #include "base/fd.h"
 #include "render/renderer.h"
 
-#define CAPSET_SIZE 160 /* Venus's */
-#define MAX_CAPSETS 32  /* bits of a mask */
+#define CAPSET_SIZE 160 /* bytes, as Venus's capset */
+#define MAX_CAPSETS 32  /* bits of null_renderer::capsets */
 
 struct null_renderer {
 	struct renderer base;

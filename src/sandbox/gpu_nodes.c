@@ -27,7 +27,7 @@
 #include "base/log.h"
 
 struct gpu_nodes {
-	GPtrArray *paths; /* of the device nodes in the tree */
+	GPtrArray *paths; /* of the device nodes in the private file tree (rootfs.c) */
 	pid_t child;
 	int channel; /* to the child, which answers each path to unmount with 0 or an errno */
 };
@@ -81,9 +81,10 @@ static bool is_open(dev_t device)
 	return !fds;
 }
 
-/* Whether a device node stays. A node of a single GPU or a single use stays if it is open; a node
- * that a driver shares stays if GPUs are used at all. seccomp.c allows ioctl on nvidia-uvm only if
- * it is open by now. */
+/* Whether a device node stays. A node that matches @patterns belongs to one GPU, or to one purpose
+ * (nvidia-uvm), and stays only if this process has it open. All other nodes, such as nvidiactl,
+ * serve all GPUs of a driver and stay if @needs has any GPU. A nvidia-uvm node that is not open by
+ * now is of no use later: seccomp.c allows its ioctls only on descriptors that are open by now. */
 static bool is_used(const char *path, unsigned needs)
 {
 	static const char *const patterns[] = { "/dev/dri/*", "/dev/nvidia[0-9]*",

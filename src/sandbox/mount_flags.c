@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Sets flags of a mount and of all mounts below it. A remount changes one mount only, so mounts
- * below a listed path would stay writable. mount_setattr() (Linux 5.12) changes all of them at
- * once. Without it, the mounts are read from mountinfo and remounted one by one.
+ * below a path of the table in rootfs.c would stay writable. mount_setattr() (Linux 5.12) changes
+ * all of them at once. Without it, the mounts are read from mountinfo and remounted one by one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,12 +18,12 @@
 
 #define MOUNTINFO_PATH_FIELD 4
 
-/* mount() and mount_setattr() have the same numbers for them. */
+/* mount_flags_set() passes the same flags to mount() and to mount_setattr(). */
 G_STATIC_ASSERT(MS_RDONLY == MOUNT_ATTR_RDONLY && MS_NOSUID == MOUNT_ATTR_NOSUID &&
 		MS_NODEV == MOUNT_ATTR_NODEV && MS_NOEXEC == MOUNT_ATTR_NOEXEC);
 
-/* A mount that cannot be reached by its path cannot be used either: another mount hides it, or this
- * process has no access to it. */
+/* Returns 0 without a change if @path cannot be reached: another mount hides it, or this process
+ * has no access to it. Then this process cannot use the mount either. */
 static int remount(const char *path, unsigned long flags)
 {
 	struct statvfs fs;

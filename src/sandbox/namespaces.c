@@ -5,8 +5,9 @@
  * front-end sees do not change. Root does the same, but continues without a user namespace if the
  * kernel refuses one.
  *
- * There is no pid namespace. unshare() puts only children into one, and afterwards no thread can be
- * made. A daemon that forks to get into it changes its pid, which its manager watches. Other
+ * No pid namespace is made. unshare(CLONE_NEWPID) moves only later children into it, and this
+ * process can then make no threads. If the daemon forked to get into it, its pid would change, but
+ * the service manager watches the first pid. Other
  * processes are out of reach anyway: the seccomp filter refuses kill, ptrace and similar calls, and
  * the file tree has no /proc but the process's own.
  */

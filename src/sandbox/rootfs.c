@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The private file tree: an empty, read-only root with the paths of one table. Which entries are
- * used depends on what the renderer may need; without OpenGL there are none.
+ * The private file tree: a read-only root that contains only the paths of one table. Which entries
+ * are used depends on what the renderer may need. The 2D and null renderers need none, except
+ * /dev/udmabuf for --scanout dmabuf.
  *
  * OpenGL opens files while it runs, because it loads drivers and their helpers at first use. So the
- * table lists what drivers need. Each entry keeps its path, and is read-only together with all
- * mounts below it. The tree has no home directory, no /tmp, no other process's /proc and no
- * writable directory. It has a shader cache only if MESA_SHADER_CACHE_DIR names one, because other
- * programs of the user trust the cache.
+ * table lists what drivers need. Each entry has the same path in the tree as on the
+ * host, and is read-only together with all mounts below it. The tree has no home directory, no
+ * /tmp and no other process's /proc. The only writable directory is the shader cache that
+ * MESA_SHADER_CACHE_DIR names. The user's default cache is not in the tree, because other programs
+ * of the user trust its content.
  *
- * A descriptor of a directory outside would lead out of the tree, so none may be kept.
+ * Through an open descriptor of a directory outside the tree a process can leave it, so the sandbox
+ * closes all of them (descriptors.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +34,8 @@
 #define LOG_MODULE "sandbox"
 #include "base/log.h"
 
-/* The new root is assembled in a tmpfs mounted here, because every system has this directory. It is
- * visible again after pivot_root(). */
+/* The new root is assembled in a tmpfs mounted on STAGE, a directory that every system has. The
+ * mount hides the host's /dev only until pivot_root(); then that is at OLD "/dev". */
 #define STAGE       "/dev"
 #define OLD         "/.old"
 #define MOUNTINFO   OLD "/proc/self/mountinfo"
@@ -252,8 +255,8 @@ static int bind_path(const char *real, unsigned long flags)
 
 	if (r < 0)
 		return r;
-	/* Recursively, because the kernel does not let a user namespace uncover what is below
-	 * another namespace's mounts. */
+	/* MS_REC, because in a user namespace the kernel refuses to bind a directory without the
+	 * mounts below it: that would show the files that they hide. */
 	if (mount(source, real, NULL, MS_BIND | MS_REC, NULL) < 0)
 		return -errno;
 	r = mount_flags_set(real, MS_NOSUID | flags, MOUNTINFO);

@@ -5,15 +5,16 @@
  * The first lists calls that no renderer ever needs: running a program, mounting, inspecting
  * another process, inserting input into a terminal. Such a call ends the process at once.
  *
- * The second lists the calls of a profile, and calls that libraries try but do not need, which
- * fail. All others are "unlisted". In the 2D profile only we and libc make calls, so an unlisted
- * call is an attack and ends the process. OpenGL drivers differ from host to host, and the end of
- * the daemon costs the guest its screen. So with OpenGL an unlisted call fails as on a kernel that
- * does not have it, unless --sandbox strict is given. In both cases the handler of SIGSYS logs the
- * call; the kernel has not carried it out.
+ * The second filter lists the calls that a profile (enum sandbox_profile) allows. It also lists
+ * calls that libraries try but do not need; these fail. All other calls are "unlisted". In the 2D
+ * profiles only the daemon's own code and libc make calls, so an unlisted call is an attack and
+ * ends the process. OpenGL drivers differ from host to host, and if the daemon ends, the guest has
+ * no display. So with OpenGL an unlisted call fails as on a kernel that does not have it, unless
+ * --sandbox strict is given. Whether the process ends or the call fails, the handler of SIGSYS logs
+ * the call, and the kernel does not carry it out.
  *
- * An ioctl is decided by its type, bits 8 to 15 of the command, which are compared exactly. (A mask
- * of which any bit may match would also allow ioctls of terminals.) The filter cannot read the
+ * Most ioctls are allowed by their type, bits 8 to 15 of the command. All eight bits must be equal:
+ * a test for single bits would also allow ioctls of terminals. The filter cannot read the
  * flags of clone3, which are in memory, so clone3 fails with ENOSYS and libc uses clone.
  */
 #include <errno.h>
@@ -128,8 +129,9 @@ static const struct {
 	{ GL, SCMP_ACT_ERRNO(ENOSYS), "io_uring_setup inotify_init1" },
 	{ ALL, SCMP_ACT_ERRNO(ENOSYS), "openat2 clone3" },
 	{ ALL, SCMP_ACT_ERRNO(EPERM), "kill" },
-	/* calls before a message: GLib asks whether standard error is the journal, and syslog()
-	 * connects. A lost message is better than a process that ends before it. */
+	/* calls that libraries make before they write a message: GLib asks whether standard error
+	 * is the journal, and syslog() connects. They fail, because without the message the cause
+	 * of an error is unknown, but an unlisted call would end the process before the message. */
 	{ ALL, SCMP_ACT_ERRNO(ENOTSOCK), "getpeername getsockname" },
 	{ NO_GL, SCMP_ACT_ERRNO(EACCES), "connect" },
 };
@@ -245,7 +247,8 @@ static int install_never(void)
 		{ 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCSTI },
 		{ 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCLINUX },
 	};
-	/* The arguments of socketcall() are in memory: it could set any option. */
+	/* The filter cannot check which option socketcall(SYS_SETSOCKOPT) sets, because the
+	 * arguments of socketcall() are in memory. So it always fails. */
 	static const struct scmp_arg_cmp by_socketcall = { 0, SCMP_CMP_EQ, SOCKETCALL_SETSOCKOPT,
 							   0 };
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
@@ -288,8 +291,8 @@ static int add_own_rules(scmp_filter_ctx filter, unsigned profile)
 	return r;
 }
 
-/* Allows these ioctls only on descriptors of nvidia-uvm, because other devices may give the same
- * numbers any meaning. */
+/* Allows the ioctls of nvidia-uvm, which have no type, only on its descriptors @fds, because for
+ * other devices the same numbers may mean anything. */
 static int add_uvm_rules(scmp_filter_ctx filter, const GArray *fds)
 {
 	int r = 0;
@@ -307,7 +310,8 @@ static int add_profile(scmp_filter_ctx filter, unsigned profile)
 	};
 	int r = add_own_rules(filter, profile);
 
-	/* isatty(), before a message. In 2D the table lets all ioctls fail. */
+	/* Libraries call isatty() before they write a message. For SANDBOX_2D the table listed[]
+	 * already lets all ioctls fail. */
 	for (unsigned i = 0; r == 0 && profile != P(SANDBOX_2D) && i < G_N_ELEMENTS(is_terminal);
 	     i++)
 		r = seccomp_rules_add(filter, SCMP_ACT_ERRNO(ENOTTY), "ioctl", 1, &is_terminal[i]);

@@ -6,8 +6,8 @@
 #include <sys/syscall.h>
 
 /* The calls that libc makes instead of @name; their arguments have the same positions. Where
- * mmap2() exists, mmap() takes a pointer to its arguments, which a condition cannot read; libc does
- * not call it there. */
+ * mmap2() exists, libc calls it instead of mmap(). There mmap() takes a pointer to its arguments,
+ * which a condition cannot read, so takes_pointer() leaves it out. */
 static const struct {
 	const char *name, *others;
 } equivalents[] = {
@@ -34,7 +34,7 @@ static const struct {
 	{ "rt_sigtimedwait", "rt_sigtimedwait_time64" },
 	{ "timerfd_settime", "timerfd_settime64" },
 	{ "timerfd_gettime", "timerfd_gettime64" },
-	/* users and groups after 65535 */
+	/* user and group ids above 65535 */
 	{ "getuid", "getuid32" },
 	{ "geteuid", "geteuid32" },
 	{ "getgid", "getgid32" },
@@ -112,7 +112,7 @@ int seccomp_rules_add(scmp_filter_ctx filter, uint32_t action, const char *names
 	return r;
 }
 
-/* Their numbers have no type byte: 0 to 255, and two larger ones. */
+/* The ioctls of nvidia-uvm. Their numbers have no type byte: 0 to 255, and two larger ones. */
 static const struct {
 	uint64_t mask, value;
 } uvm_ioctls[] = {

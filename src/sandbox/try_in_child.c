@@ -2,7 +2,7 @@
 /*
  * A process cannot leave a user namespace or remove a seccomp filter, and some systems let it enter
  * a namespace and then refuse the uid map or mounts that it needs. So each step that cannot be
- * undone is first tried in a child, and not begun here if it failed there.
+ * undone is first tried in a child process. If it failed there, this process does not try it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -14,7 +14,7 @@
 
 int try_in_child(int (*fn)(const void *), const void *data)
 {
-	/* The parent may have set SIGCHLD to be ignored; then waitpid() would find no child. */
+	/* SIGCHLD may be ignored, inherited at exec; then waitpid() would find no child. */
 	const struct sigaction usual = { .sa_handler = SIG_DFL };
 	struct sigaction inherited;
 	int status = 0;

@@ -2,16 +2,17 @@
 /*
  * The invariant: every descriptor that recvmsg() delivers is stored in the current message or
  * closed. A read never asks for bytes past the current message, so a descriptor of the next message
- * is never stored in this one. (A read that holds descriptors stops at the next bytes that carry
- * descriptors. A read that holds none yet does not stop.)
+ * is never stored in this one. (recvmsg() does not stop at the end of a message: a longer read
+ * could go on into the next message and deliver its descriptors here.)
  *
  * A front-end may write a message in any pieces, and descriptors may come with any piece. The
  * output buffer holds one message. The caller reads the next request only after the previous reply
  * was sent, so replies cannot pile up for a front-end that does not read.
  *
- * A reply is accepted only if a request was sent completely and has no reply yet. This is checked
- * when the header is complete, before the payload is read. After a time-out the reply is still
- * awaited and no other request can be sent, unless the caller calls vhost_channel_forget_reply().
+ * A reply is accepted only if its request was sent completely and has no reply yet, or if the
+ * caller stopped awaiting it with vhost_channel_forget_reply(). This is checked when the header is
+ * complete, before the payload is read. After a time-out the reply is still awaited, and no other
+ * request can be sent before the caller calls that function.
  */
 #include "vhost/channel.h"
 
@@ -104,7 +105,7 @@ static ssize_t receive_some(struct vhost_channel *channel, void *buf, size_t siz
 	return -EPROTO;
 }
 
-/* Whether a request of ours was sent and has no reply yet, and this is it. */
+/* Whether the received header is that of the awaited reply, and the request was sent completely. */
 static bool is_awaited_reply(const struct vhost_channel *channel)
 {
 	return channel->awaits_reply && channel->out_sent == channel->out_size &&

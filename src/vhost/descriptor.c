@@ -3,7 +3,8 @@
  * If a front-end sends us its own end of the connection, the connection stays open after the
  * front-end exits and the session never sees a hang-up. Such a descriptor is recognised because its
  * peer has the name of our socket. The ends of a socketpair(), as used with --fd, have no names and
- * are not recognised; that daemon serves no other front-end.
+ * are not recognised. This does no harm: a daemon with such a connection serves no other front-end
+ * that would have to wait for the end of the session.
  */
 #include "vhost/descriptor.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The invariant: at most one session at a time. During a session no connection is accepted: the
- * next front-end waits in the backlog until the session has ended.
+ * next front-end waits in the backlog until the session has ended. If a front-end sends no message
+ * in its first SILENCE_MS, its session is ended when the next front-end connects.
  */
 #include "vhost/server.h"
 
@@ -24,7 +25,8 @@
 
 #define ACCEPT_RETRY_MS 1000
 
-/* After this time without a message, a session is ended if another front-end connects. */
+/* If a front-end has not sent its first message by this time, its session is ended when another
+ * front-end connects. */
 #define SILENCE_MS 10000
 
 struct vhost_server {
@@ -39,10 +41,10 @@ struct vhost_server {
 	void (*on_session)(void *data, const struct vhost_peer *peer);
 	void *data;
 
-	char *path;    /* owned; what messages call the socket; NULL without a listening one */
+	char *path;    /* owned; the socket's name in log lines; NULL: it does not listen */
 	int listen_fd; /* owned; -1 with an inherited connection */
 	struct loop_source listen_source;
-	struct loop_timer retry_timer; /* runs when accept() found no free descriptor */
+	struct loop_timer retry_timer; /* armed after accept() failed */
 	struct loop_timer silence_timer;
 };
 
@@ -100,7 +102,8 @@ static int server_start_session(struct vhost_server *server, int fd)
 	return 0;
 }
 
-/* The session has lasted SILENCE_MS: from now on a new connection may end it. */
+/* The session has lasted SILENCE_MS: if its front-end has sent no message, a new connection ends it
+ * from now on. */
 static int on_silence(struct loop_timer *timer)
 {
 	struct vhost_server *server = container_of(timer, struct vhost_server, silence_timer);
@@ -110,7 +113,8 @@ static int on_silence(struct loop_timer *timer)
 	return 0;
 }
 
-/* Whether the new connection can be accepted. */
+/* Ends a session whose front-end has sent no message. Returns whether the new connection can be
+ * accepted now. */
 static bool make_room(struct vhost_server *server)
 {
 	if (!server->session)
@@ -141,8 +145,8 @@ static int server_accept(struct loop_source *source, uint32_t events)
 	if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
 		return 0;
 	if (fd < 0) {
-		/* The connection stays in the backlog: without a pause epoll would report it at
-		 * once. */
+		/* The connection stays in the backlog: without a pause epoll would report it again
+		 * in every turn of the loop. */
 		log_warn("cannot accept a connection: %s", g_strerror(errno));
 		server_listen(server, false);
 		loop_timer_arm(&server->retry_timer, ACCEPT_RETRY_MS);
@@ -179,7 +183,7 @@ char *vhost_server_check_fd(int fd)
 	return NULL;
 }
 
-/* Starts to accept connections on listen_fd. NULL, or a sentence. */
+/* Starts to accept connections on listen_fd. Returns NULL, or an error message. */
 static char *server_watch(struct vhost_server *server)
 {
 	int r = loop_timer_init(server->loop, &server->retry_timer, server_retry);
@@ -205,7 +209,8 @@ static char *server_open_file(struct vhost_server *server, struct vhost_socket_f
 	return server_watch(server);
 }
 
-/* The process that made the socket removes its file. Takes @fd. */
+/* The socket's file, if it has one, is removed by the process that passed us the descriptor, not by
+ * this one. Takes @fd. */
 static char *server_open_listening(struct vhost_server *server, int fd)
 {
 	int r = fd_prepare(fd);

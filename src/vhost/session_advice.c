@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Tells the user what to change when a ring lies outside shared memory. In both cases below the
- * machine runs with a black screen, and the front-end prints no cause.
+ * Tells the user what to change when a ring lies outside shared memory. There are two causes; with
+ * either the guest runs with a black screen, and the front-end prints no reason.
  *
- * Memory that is not shared has no descriptor, and the front-end leaves it out of the memory table.
- * The table is then empty or has only small regions (firmware, video memory). With a vIOMMU the
- * front-end would have to translate each address for us (IOTLB messages), which this daemon does
- * not support. The feature bit alone is no proof: without a vIOMMU the addresses are guest
- * addresses as usual.
+ * 1. Guest memory is not shared. Then it has no descriptor, and the front-end leaves it out of the
+ *    memory table, which is empty or has only small regions (firmware, video memory).
+ * 2. The guest uses a vIOMMU. The front-end would have to translate each address for us (IOTLB
+ *    messages), which this daemon does not support. The feature bit VIRTIO_F_ACCESS_PLATFORM alone
+ *    is no proof: without a vIOMMU the addresses are guest addresses as usual.
  */
 #include <linux/virtio_config.h>
 

@@ -135,7 +135,8 @@ void session_memory_changed(void *data)
 	s->backend->ops->memory_changed(s->backend);
 }
 
-/* An invalid table does not make the message invalid: only the request is refused. */
+/* -EPROTO always ends the session. For an invalid table or region it is replaced by -EINVAL: then
+ * the session goes on if the front-end asked for an answer. */
 static int memory_result(struct vhost_session *s, int r)
 {
 	if (r != -EPROTO)
@@ -145,8 +146,8 @@ static int memory_result(struct vhost_session *s, int r)
 		"the region is unknown, empty, overlaps another, or ends past its file");
 }
 
-/* Moves the regions that are not maps of ours, with their descriptors, to the beginning of the
- * table. Returns how many they are. */
+/* Drops the regions that are files which the front-end mapped into the window at our request: moves
+ * the others, with their descriptors, to the beginning of the table. Returns how many are left. */
 static unsigned drop_own_regions(struct vhost_session *s, struct vhost_user_mem_table *table,
 				 struct vhost_message *m)
 {
@@ -179,9 +180,10 @@ int handle_set_mem_table(struct vhost_session *s, struct vhost_message *m)
 	return memory_result(s, guest_memory_set(&s->memory, table.regions, m->fds, n));
 }
 
-/* The region is a file that the front-end mapped at our request. If QEMU 11.1 has such a region in
- * its table, it crashes at the next reset; so it is refused while queue 0 runs. If it is refused
- * when the device starts, QEMU does not start the device; so it is accepted then. */
+/* Answers an ADD_MEM_REG for a file that the front-end mapped at our request. It is never added to
+ * our table. While queue 0 runs the request is refused, because QEMU 11.1 keeps accepted regions in
+ * a table of its own and crashes at the next reset if such a region is there. When the device
+ * starts the request must succeed, or QEMU does not start the device. */
 static int take_own_region(struct vhost_session *s)
 {
 	if (!s->queues[0].vring.is_running || !session_wants_answer(s))
@@ -218,7 +220,7 @@ static bool config_is_sound(const struct vhost_user_config *c)
 }
 
 /* Any size is answered: QEMU asks for 16, 20 or more bytes, by its version and configuration. A
- * reply without payload is an error. */
+ * reply without payload tells the front-end that the request failed. */
 int handle_get_config(struct vhost_session *s, struct vhost_message *m)
 {
 	struct vhost_user_config c = { 0 };

@@ -16,11 +16,11 @@ struct vhost_socket_file {
 	int listen_fd; /* not listening yet; -1 once handed over */
 	int keeper;    /* this process's end of the socket pair; -1: there is no keeper */
 	bool is_made;
-	int inode; /* O_PATH of the file, in the process that made it; else -1 */
+	int inode; /* an O_PATH descriptor of the file, in the process that made it; else -1 */
 };
 
-/* Called in this order, in the process that makes the file. They return NULL, or an error message
- * that is freed with g_free(). */
+/* Called in this order, in the process that makes the file. The first two return NULL, or an error
+ * message that is freed with g_free(). */
 
 /* Binds file->listen_fd to a temporary name and locks the directory. After an error there is no
  * file. */

@@ -10,9 +10,10 @@
  * endless list of commands.
  *
  * Ordering (VIRTIO 1.2, 2.7.13 and 2.7.14): the available index is read with acquire before its
- * entries, the used index is written with release after its entries. Reading whether the guest
- * wants a notification, after an index was written, is a store followed by a load. Acquire and
- * release do not order these, so both places have a full fence, with EVENT_IDX and with flags.
+ * entries, the used index is written with release after its entries. Two places store and then
+ * load: the used index is stored before we read whether the guest wants an interrupt, and our wish
+ * for kicks is stored before we read the available index again. Acquire and release do not order a
+ * store before a later load, so both places have a full fence, with EVENT_IDX and with flags.
  */
 #include "vhost/vring.h"
 
@@ -136,8 +137,9 @@ int vring_start(struct vring *vring)
 	}
 	vring->is_broken = false;
 	vring->is_running = true;
-	/* Chains that were in flight when the ring was stopped still are. If the used index is
-	 * impossible, no chain is in flight. */
+	/* Chains that were in flight when the ring was stopped still are: those between the used
+	 * index and last_avail. If that is more than the ring has descriptors, the used index is
+	 * wrong, and no chain is taken to be in flight. */
 	vring->next_used = load16_acquire(&vring->used->idx);
 	if ((uint16_t)(vring->last_avail - vring->next_used) > vring->size)
 		vring->next_used = vring->last_avail;
@@ -229,7 +231,8 @@ static bool walk_enter(struct walk *walk, const struct vring_desc *d)
 	return walk->table;
 }
 
-/* VIRTIO 1.2, 2.7.5. False if the chain is invalid. */
+/* Reads the chain at @head into @ret and vring->iov (VIRTIO 1.2, 2.7.5). False if the chain is
+ * invalid. */
 static bool vring_walk(struct vring *vring, uint16_t head, struct vring_chain *ret)
 {
 	struct walk walk = {
@@ -283,7 +286,7 @@ static bool vring_take(struct vring *vring, uint16_t *ret_head)
 
 	if (index == vring->last_avail)
 		return false;
-	/* From used to index: what is in flight, and what is to be taken. */
+	/* From next_used to index lie the chains in flight and those that were not taken yet. */
 	if ((uint16_t)(index - vring->next_used) > vring->size ||
 	    (uint16_t)(index - vring->last_avail) > vring->size) {
 		vring_break(vring,
@@ -334,7 +337,7 @@ void vring_push(struct vring *vring, uint16_t head, uint32_t written)
 	__atomic_store_n(&vring->used->idx, htole16(vring->next_used), __ATOMIC_RELEASE);
 }
 
-/* VIRTIO 1.2, 2.7.7. */
+/* Used buffer notification suppression (VIRTIO 1.2, 2.7.7). */
 static bool guest_wants_interrupt(const struct vring *vring)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -62,7 +62,7 @@ bool room_holds(const struct room *room, uint32_t from, uint32_t to, uint8_t byt
 	return true;
 }
 
-/* Two adjacent bytes of paint are no accident: nothing here writes such. */
+/* One byte may have the value PAINT by accident. Two adjacent ones are unwritten memory. */
 unsigned room_count_paint(const struct room *room)
 {
 	unsigned n = 0;

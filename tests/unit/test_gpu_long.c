@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Commands that take many turns, in every state in which something can happen in between: the queue
- * stops, the device is reset, the front-end disconnects, their resource is freed or replaced, its
- * memory is removed. Also memory that is freed over many turns.
+ * Commands that take many turns of the event loop, and what can happen between two of these turns:
+ * the queue stops, the device is reset, the front-end disconnects, the command's resource is freed
+ * or replaced, or the memory of the resource is removed. Also memory that is freed over many turns.
  */
 #include "gpu_rig.h"
 
@@ -76,8 +76,8 @@ static void a_long_transfer_takes_many_turns_and_moves_each_row_once(void **stat
 	assert_in_range(gpu_rig.renderer.largest_piece, 1, COMMAND_PIECE_BYTES);
 }
 
-/* This can fail if the process does not run for a millisecond in between, so it is tried several
- * times. */
+/* The two commands take two turns if the scheduler stops the process for a millisecond in between.
+ * So the test tries ten times, and half of them have to succeed. */
 static void a_frame_of_1080p_and_its_flush_take_one_turn(void **state)
 {
 	struct vhost_backend *backend = gpu_device_backend(gpu_rig.device);
@@ -110,7 +110,8 @@ static void several_transfers_share_a_turn(void **state)
 	assert_int_equal(gpu_rig.renderer.n_rows, 8 * 384);
 }
 
-/* QEMU does nothing but wait, when it has begun to read a message. */
+/* When QEMU has begun to read a message, it waits for the rest and does nothing else. So the device
+ * ends its turn early, and the display sends the rest. */
 static void a_turn_is_short_while_the_display_is_awaited(void **state)
 {
 	struct vhost_backend *backend = gpu_device_backend(gpu_rig.device);
@@ -121,7 +122,8 @@ static void a_turn_is_short_while_the_display_is_awaited(void **state)
 	for (unsigned slot = 1; slot <= 8; slot++)
 		gpu_guest_offer_transfer(slot, 1, 128, 128); /* 64 KiB */
 	backend->ops->queue_kicked(backend, 0);
-	assert_int_equal((uint16_t)(n_used() - before), 2); /* its flush would be the second */
+	/* A guest sends a flush after a transfer, so two commands are one update. */
+	assert_int_equal((uint16_t)(n_used() - before), 2);
 	finish_all();
 	for (unsigned i = 0; i < 4; i++)
 		gpu_rig_turn();
@@ -132,7 +134,8 @@ static void a_turn_is_short_while_the_display_is_awaited(void **state)
 	assert_int_equal((uint16_t)(n_used() - before), 16);
 }
 
-/* Work that continues in the next turn must not run in the tasks of this one. */
+/* A turn handles the kick and then the queued tasks. Work that the kick leaves to the next turn
+ * must not run as a task of the same turn. */
 static void a_kick_and_the_tasks_after_it_are_one_turn(void **state)
 {
 	const uint64_t one = 1;

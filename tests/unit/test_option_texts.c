@@ -14,8 +14,9 @@
 
 static const char *data_dir;
 
-/* @before and @after enclose the name of an option, also a single letter. The values of an option
- * are between its first occurrence and the next @end. */
+/* @before and @after enclose the name of an option; @letter_before and @letter_after its letter.
+ * NULL after: no letter, digit or hyphen follows. The values of an option are between the first
+ * occurrence of its name and the next @end. */
 static const struct text {
 	const char *file, *before, *after, *letter_before, *letter_after, *end;
 } texts[] = {

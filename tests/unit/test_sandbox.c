@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The whole sandbox, from inside: what can be reached, which privileges are left, and what happens
- * if the host refuses a part. Each case runs as the user of the test; for root also without user
- * namespaces, and as nobody. Cases are skipped on a host that allows no sandbox.
+ * if the host refuses a part. Each case runs as the user of the test. If that is root, it also runs
+ * as root without user namespaces, and as the user "nobody". Cases are skipped on a host that
+ * allows no sandbox.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -121,7 +122,7 @@ static void see_the_list_in_gl(void)
 	CHECK(sandbox.n_paths > 3);
 	CHECK(sandbox_lock(&sandbox, ALL_NEEDS));
 	for (unsigned i = 0; i < G_N_ELEMENTS(absent); i++) {
-		/* The only writable place; it exists in builds for coverage. */
+		/* MESA_SHADER_CACHE_DIR is the only writable directory; coverage builds set it. */
 		if (g_str_has_prefix(cache ? cache : "", absent[i]))
 			continue;
 		if (is_there(absent[i])) {
@@ -167,7 +168,7 @@ static int open_file(int flags)
 	return fd;
 }
 
-/* It is still the same file: a closed number may have been reused. */
+/* Whether @fd is still open on the file @path. The number alone says nothing: it may be reused. */
 static bool is_open(int fd, const char *path)
 {
 	struct stat here, there;
@@ -249,7 +250,7 @@ static void refuse_glx_when_strict(void)
 	CHECK(!sandbox_start(&sandbox, &options));
 }
 
-/* The user's own shader cache would be in reach there. */
+/* Without a private file tree the daemon could reach the user's own shader cache. */
 static void have_no_shader_cache_without_a_file_tree(void)
 {
 	struct sandbox_options options = strict_gl;

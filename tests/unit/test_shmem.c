@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The front-end's window: the requests and their order, and each state of a map in which its reply
- * comes late, in pieces, as a refusal or never, the rings stop, the guest is reset, its owner is
- * freed, or the front-end hangs up.
+ * The shared memory region that the front-end gives the guest: the requests MAP, UNMAP and BARRIER,
+ * and their order. Also what happens in each state of a map when the reply comes late, in pieces,
+ * as a refusal or never, when the rings stop, the device is reset, the owner of the map is freed,
+ * or the front-end disconnects.
  */
 #include "shmem_rig.h"
 
@@ -43,7 +44,7 @@ static void a_batch_needs_one_barrier(void **state)
 		shmem_rig_expect_nothing(); /* only one request is in flight */
 		shmem_rig_answer(MAP, 0);
 		if (i > 0)
-			shmem_rig_assert_told(i - 1, 0); /* a later reply proves it */
+			shmem_rig_assert_told(i - 1, 0); /* a later reply shows that it is done */
 		shmem_rig_assert_told(i, NOT_TOLD);
 	}
 	shmem_rig_expect(BARRIER, 0);
@@ -248,7 +249,7 @@ static void an_unmap_without_a_reply_times_out(void **state)
 	assert_int_equal(shmem_rig_unmap(2), -ETIMEDOUT);
 	assert_int_equal(shmem_rig_map(0), -ETIMEDOUT);
 	shmem_rig_expect_nothing();
-	/* The loop comes round: the abandoned map is unmapped all the same. */
+	/* When the late reply comes, the maps whose unmaps timed out are unmapped all the same. */
 	shmem_rig_answer(UNMAP, 0);
 	shmem_rig_expect(UNMAP, 1);
 	shmem_rig_answer(UNMAP, 0);
@@ -307,7 +308,8 @@ static void a_barrier_with_half_a_reply_counts_as_unanswered(void **state)
 	shmem_rig_forget(1);
 }
 
-/* The renderer's library was busy, or the front-end waited for us. */
+/* A turn may be longer than the time-out: the renderer's library is busy, or the front-end waits
+ * for the daemon. */
 static void a_barrier_answered_during_a_long_turn_is_not_late(void **state)
 {
 	(void)state;
@@ -498,7 +500,7 @@ static void a_map_in_flight_over_a_reset_is_unmapped(void **state)
 	assert_int_equal(shmem_rig_map(0), 0);
 	shmem_set_running(&shmem_rig.shmem, true);
 	shmem_rig_expect(UNMAP, 0);
-	shmem_rig_answer(UNMAP, 1); /* a reset did drop the map */
+	shmem_rig_answer(UNMAP, 1); /* refused, because the reset has already removed the map */
 	shmem_rig_expect(MAP, 0);
 	shmem_rig_answer(MAP, 0);
 	shmem_rig_expect(BARRIER, 0);
@@ -506,7 +508,8 @@ static void a_map_in_flight_over_a_reset_is_unmapped(void **state)
 	shmem_rig_assert_told(0, 0);
 }
 
-/* The next start is the first sign of the reset. */
+/* The device learns of the reset only when the rings start again, so the replies before that are
+ * handled as if there were none. */
 static void a_map_that_was_answered_while_stopped_is_unmapped_after_a_reset(void **state)
 {
 	(void)state;
@@ -523,7 +526,7 @@ static void a_map_that_was_answered_while_stopped_is_unmapped_after_a_reset(void
 	shmem_rig_expect(UNMAP, 0);
 	shmem_rig_answer(UNMAP, 0);
 	shmem_rig_have_mapped(0);
-	/* The next time the map existed before. */
+	/* At the second reset the map existed before the rings stopped, so no UNMAP is sent. */
 	shmem_set_running(&shmem_rig.shmem, false);
 	shmem_reset(&shmem_rig.shmem);
 	shmem_set_running(&shmem_rig.shmem, true);
@@ -721,7 +724,7 @@ static void our_files_are_recognised_while_they_may_be_mapped(void **state)
 	shmem_rig_answer(UNMAP, 0);
 	shmem_rig_assert_told(1, 0);
 	assert_false(shmem_owns_file(shmem, fd, gpa + PAGE, PAGE));
-	/* Its region is removed from the table when it is unmapped. */
+	/* QEMU removes the region of a part after its unmap; by the address it still is ours. */
 	assert_true(shmem_owns_address(shmem, gpa + PAGE, PAGE));
 	assert_true(shmem_owns_address(shmem, gpa, WINDOW_SIZE));
 	assert_false(shmem_owns_address(shmem, gpa - PAGE, PAGE));

@@ -189,7 +189,7 @@ static void pixels_of_2d_are_read_in_the_displays_format(void **state)
 		assert_non_null(resource);
 		for (unsigned p = 0; p < SIZE; p += 4)
 			memcpy(guest + p, cases[i].guest, 4);
-		guest[6 * 4 + 1] ^= 0xff; /* one colour in all of them */
+		guest[6 * 4 + 1] ^= 0xff; /* changes one channel of pixel 1, 1, other than alpha */
 		assert_int_equal(
 			virgl_rig.ops->resource_attach(virgl_rig.renderer, resource, iov, 2), 0);
 		assert_int_equal(virgl_rig.ops->transfer_to_host(virgl_rig.renderer, resource, &t),
@@ -275,7 +275,7 @@ static void a_dma_buf_holds_the_guests_pixels(void **state)
 			virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 			skip();
 		}
-		/* A format without a name in the driver is sent as pixels. */
+		/* For X8R8G8B8 the driver has no DRM format, so it cannot be exported. */
 		assert_int_equal(r, i == 2 ? -ENOTSUP : 0);
 		if (r == 0) {
 			assert_int_equal(dmabuf.width, W);

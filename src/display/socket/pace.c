@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Decides when the pixels of a scanout are sent: at most as many frames a second as the refresh
- * rate of the screen. A frame is the damage that was there when it began. Later damage is merged
- * and waits for the next frame. That begins when the current frame is sent and its interval is
- * over: at once after a pause, else when the timer fires. Pixels are read when they are sent, so
- * the peer always gets the newest pixels, and pixels that were overwritten before cost nothing.
+ * rate of the screen, or as max_fps says. A frame is the damage that was there when it began. Later
+ * damage is merged and waits for the next frame, which begins when the current frame has been sent
+ * and its interval is over: at once if the guest drew nothing for that long, else when the timer
+ * fires. Pixels are read when they are sent, so the peer always gets the newest pixels, and pixels
+ * that were overwritten before cost nothing.
  *
  * The invariant: where damage waits, either there is no peer, or its socket is full, or the scanout
  * is marked as drawn, or the timer is armed. The guest's commands never wait for a frame, and while
- * the peer does not read, no timer is armed.
+ * the socket is full, the timer is not armed again.
  */
 #include <time.h>
 
@@ -25,7 +26,7 @@
 #define MIN_HZ 20
 #define MAX_HZ 1000
 
-/* A frame may begin early by this fraction of an interval if earlier frames were late. Timers and
+/* If a frame was late, the next one may begin early by up to 1/LATE_PART of an interval. Timers and
  * guests are often late, and the average rate must still be the screen's. */
 #define LATE_PART 8
 

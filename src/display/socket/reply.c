@@ -9,9 +9,9 @@
  * after its request timed out. A message with an unknown code or a wrong size means that the two
  * sides disagree about where messages begin: the peer is dropped.
  *
- * A GET_DISPLAY_INFO stays in flight until it is answered, even if its requests have timed out. So
- * at most one is in flight, a late answer is never taken for the answer to a later request, and a
- * peer that does not read is not sent request after request.
+ * A GET_DISPLAY_INFO stays in flight until it is answered, even if the device's requests that it
+ * was sent for have timed out, and no other is sent before. So a late answer is never taken for the
+ * answer to a later GET_DISPLAY_INFO, and a peer that does not read is not sent one after another.
  */
 #include <endian.h>
 #include <errno.h>
@@ -58,7 +58,8 @@ static void on_display_info(struct socket_display *sd, const union reply *reply)
 			.flags = le32toh(one->flags),
 		};
 	}
-	/* GET_DISPLAY_INFO was sent after GET_EDID: the peer has no EDID for that scanout. */
+	/* A GET_DISPLAY_INFO is sent after each GET_EDID, and answers come in order. A GET_EDID
+	 * that has no answer yet gets none: the peer has no EDID for that scanout. */
 	socket_request_end_all(sd, REQUEST_EDID_ASKED, DISPLAY_MAX_SCANOUTS, -ENOTSUP, NULL);
 	socket_request_end_all(sd, REQUEST_INFO_ASKED, DISPLAY_MAX_SCANOUTS, 0, &info);
 }

@@ -6,10 +6,11 @@
  * may make and cancel any request, and none is called back twice.
  *
  * Every request has a deadline, whether it was sent or not: so a peer that does not answer never
- * holds a guest command for good. When a request times out, a GET_DISPLAY_INFO stays in flight (see
- * reply.c) and others are forgotten; a late answer matches no request and is ignored. One timer
- * serves all requests. It stays armed when a request ends in time, and rechecks the list when it
- * fires, so a frame costs no timer call.
+ * holds a guest command for good. When a request times out, its message may still be in flight: a
+ * GET_DISPLAY_INFO until it is answered (see reply.c), a DMABUF_UPDATE until it is answered or
+ * until flush_deadline; a GET_EDID is forgotten. A late answer ends no request that has timed out.
+ * One timer serves all requests. It stays armed when a request ends in time, and rechecks the list
+ * when it fires, so a frame costs no timer call.
  */
 #include <assert.h>
 #include <errno.h>
@@ -155,7 +156,7 @@ static void warn_of_request(struct socket_display *sd, const struct display_requ
 		break;
 	case REQUEST_FLUSH_WAITS:
 	case REQUEST_FLUSH_ASKED:
-		break; /* the display has more time than the guest */
+		break; /* no warning before flush_deadline, which is later */
 	default:
 		warn_once(sd, "display info", DISPLAY_MAX_SCANOUTS);
 		break;

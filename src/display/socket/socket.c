@@ -9,7 +9,8 @@
  * as usual, and when a new peer comes, everything is marked as stale. QEMU passes a new socket at
  * every start of the device, so a new peer is not an error.
  *
- * A source is borrowed: once a scanout shows another one, nothing here points to it or its memory.
+ * A pixel source (struct display_pixels) is borrowed: once a scanout shows another one, the scanout
+ * has no pointer to the old one or its memory.
  */
 #include "display/socket.h"
 
@@ -111,7 +112,7 @@ void socket_set_features(struct socket_display *sd, uint64_t features)
 	}
 }
 
-/* Makes the whole scanout its damage. */
+/* Marks the whole scanout as damaged. */
 static void damage_all(struct socket_scanout *s)
 {
 	socket_pace_drop(s);
@@ -196,8 +197,9 @@ static int connect_peer(struct socket_display *sd, int fd)
 		r = loop_add(sd->loop, &sd->socket, fd, EPOLLIN, on_socket);
 	if (r < 0)
 		return r;
-	/* No larger than the host allows. Called by number: where libc uses socketcall(), the
-	 * seccomp filter cannot see the option, and refuses the call. */
+	/* The kernel limits the size to what the host allows. The system call is made by its
+	 * number: where libc uses socketcall(), the seccomp filter cannot see the option and
+	 * refuses the call. */
 	(void)syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUF, &(int){ SOCKET_SEND_BUFFER_BYTES },
 		      sizeof(int));
 	sd->fd = fd_steal(&owned);

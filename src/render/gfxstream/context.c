@@ -8,9 +8,10 @@
  * guest names none, the context gets the first one that is offered: the library would choose OpenGL
  * ES, which may not have been started.
  *
- * The library frees a context later, in a thread, by its id: if the id were in use again by then,
- * it would end the threads of the new context. So the library gets ids of ours, and a free id is
- * used again after all others. Each of these cleanups takes some 10 ms, so their number is limited.
+ * The library frees a context later, in a thread, and finds it by its id: if the id were in use
+ * again by then, the library would end the threads of the new context. So we give the library ids
+ * of our own instead of the guest's, and an id that was freed is used again only after all other
+ * free ids. Each of these cleanups takes at least 10 ms, so the number of pending ones is limited.
  */
 #include <linux/virtio_gpu.h>
 #include <string.h>
@@ -26,7 +27,8 @@
 #define WORD_BUFFER_BYTES 2
 #define LEAST_RING_BYTES  (12288 + 1048576)
 
-/* What a cleanup takes at least, and how long the queue of cleanups may be, in microseconds. */
+/* The least time that one cleanup takes, and the most that all pending ones may take together, in
+ * microseconds. */
 #define CLEANUP_US      10000
 #define MAX_CLEANUPS_US 5000000
 
@@ -41,8 +43,8 @@ static const struct renderer_capset *find_capset(const struct gfxstream *gfxstre
 	return NULL;
 }
 
-/* Notes the size of a ring that a capset gives: the library ends the process if a ring is
- * smaller. */
+/* Raises gfxstream->ring_bytes to the size of a ring that the capset gives: the library ends the
+ * process if the guest makes a smaller ring. */
 static void note_ring_bytes(struct gfxstream *gfxstream, const struct renderer_capset *capset)
 {
 	gfxstream->ring_bytes = MAX(gfxstream->ring_bytes, LEAST_RING_BYTES);
@@ -123,7 +125,8 @@ void gfxstream_context_destroy(void *data)
 	g_free(context);
 }
 
-/* Returns an id of the library's, or 0 if none is free or too many cleanups are pending. */
+/* Returns a free id for a context of the library, or 0 if none is free or too many cleanups are
+ * pending. */
 static uint32_t take_id(struct gfxstream *gfxstream)
 {
 	if (gfxstream->cleaned_at - g_get_monotonic_time() > MAX_CLEANUPS_US)
@@ -165,8 +168,9 @@ int gfxstream_context_create(struct renderer *renderer, uint32_t ctx_id, uint32_
 	return 0;
 }
 
-/* The library's thread of a ring may wait for what the guest has it wait for. Destroying the
- * context waits for that thread; detaching the ring first leaves it to a thread of the library. */
+/* The library has a thread for each ring. The guest can make that thread wait for as long as it
+ * likes, and context_destroy() waits for the thread, so it could block us. If the ring is detached
+ * first, another thread of the library waits instead. */
 static void detach_rings(struct gfxstream *gfxstream, uint32_t library_id)
 {
 	GHashTableIter iter;

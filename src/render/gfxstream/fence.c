@@ -92,8 +92,8 @@ static GArray *take_passed(struct gfxstream_passed *passed)
 	return fences;
 }
 
-/* The fence has the library's id of its context. Fences of a context that the guest has destroyed
- * are dropped. */
+/* @fence->ctx_id is the id by which the library knows the context; it is replaced by the guest's.
+ * Fences of a context that the guest has destroyed are dropped. */
 static void report_fence(struct gfxstream *gfxstream, struct renderer_fence *fence)
 {
 	if (fence->has_ring) {
@@ -114,8 +114,8 @@ void gfxstream_fence_poll(struct renderer *renderer)
 			     &g_array_index(fences, struct renderer_fence, i));
 }
 
-/* Old fences may still pass later. Their numbers are below those of all new fences, so nothing
- * waits for them. */
+/* Drops the fences that have passed. Fences from before the reset may still pass later: their ids
+ * are below those of all new fences, so no command waits for them. */
 void gfxstream_fence_reset(struct renderer *renderer)
 {
 	g_array_unref(take_passed(&gfxstream_of(renderer)->passed));

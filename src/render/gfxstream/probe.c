@@ -3,8 +3,9 @@
  * The library does not report that it cannot start: without a Vulkan driver, or with one that it
  * does not support, it crashes, ends the process or waits for ever. So it is started in a child
  * first (trial.c). The child performs a guest's operations: it makes a context, writes to an image
- * and reads it back, and exports the memory of a ring. Then it makes an image of each format: a
- * format that the driver lacks ends the child, and the next child goes on after it.
+ * and reads it back, and exports the memory of a ring. Then it makes an image of each format: the
+ * library ends the child at a format that the driver lacks, and a new child goes on with the next
+ * format.
  */
 #include <fcntl.h>
 #include <linux/virtio_gpu.h>
@@ -17,7 +18,7 @@
 
 #define CONTEXT    1
 #define RING       1
-#define IMAGE      2 /* and, above it, one for each format */
+#define IMAGE      2 /* the ids above it: one image for each format */
 #define SIDE       16
 #define RING_BYTES (2 << 20)
 
@@ -31,8 +32,8 @@ unsigned gfxstream_flags(const struct gfxstream_options *options)
 		       : flags;
 }
 
-/* In any thread. A guest can cause errors as often as it likes: they go through the log, which
- * limits their rate and never waits for its reader. */
+/* The library calls this in any of its threads. A guest can cause errors as often as it likes: they
+ * go through the log, which limits their rate and never waits for the reader of its output. */
 static void on_debug(void *data, const struct gfxstream_debug *debug)
 {
 	const char *message = debug->message ? debug->message : "";
@@ -148,7 +149,8 @@ static const char *find_driver(void *data)
 
 /* ---- the parent ---- */
 
-/* NULL, or one sentence. */
+/* Repeats the trial as long as a child ended in try_formats(). Returns NULL, or one sentence about
+ * the error. */
 static char *try_in_children(struct attempt *attempt)
 {
 	unsigned n_tried;

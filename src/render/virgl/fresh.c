@@ -5,13 +5,15 @@
  * So zeros are written when a resource is made, and a resource to which they cannot be written is
  * refused.
  *
- * Zeros are not written for drivers that were tested to do so themselves in all cases: Mesa's
- * drivers for the CPU. NVIDIA's driver (580, on an H100) zeroes new textures too, but once a part
- * of one is written, the rest reads as uninitialised memory from malloc().
+ * Zeros are not written if tests have shown that the driver itself zeroes new resources in all
+ * cases: these are Mesa's drivers for the CPU. NVIDIA's driver (580, on an H100) zeroes new
+ * textures too, but once a part of one is written, the rest reads as uninitialised memory from
+ * malloc().
  *
- * The GPU clears textures, by a stream in a context of our own, whose id the guest does not use.
- * Where OpenGL cannot clear (compressed textures, versions before 4.4), zeros are uploaded like a
- * guest's pixels; there is no upload to multisampled textures, which are refused then.
+ * The GPU clears textures: we submit a command stream in a context of our own, whose id the guest
+ * does not use. Where that is not possible (compressed textures, OpenGL before 4.4, OpenGL ES) or
+ * fails, zeros are uploaded like a guest's pixels. Multisampled textures cannot be uploaded to, so
+ * they are refused then.
  */
 #include <linux/virtio_gpu.h>
 #include <string.h>
@@ -20,8 +22,8 @@
 #include "render/virgl/virgl_private.h"
 
 /* Gallium's bind flags, as in virgl's protocol. */
-#define BIND_CUSTOM  (1u << 17) /* the library's own memory, zeroed */
-#define BIND_STAGING (1u << 19) /* the guest's memory alone */
+#define BIND_CUSTOM  (1u << 17) /* memory that the library allocates and zeroes itself */
+#define BIND_STAGING (1u << 19) /* no host memory: only the guest's backing */
 
 #define COMMAND_CLEAR_TEXTURE 47
 #define CLEAR_TEXTURE_WORDS   12 /* after the header */
@@ -73,8 +75,8 @@ static int write_once(const struct virgl_resource *resource, const struct render
 						 n);
 }
 
-/* Uploads @size bytes of zeros, at most MAX_COPY, to the box. It tries twice, because the first
- * error may be an older one. */
+/* Uploads @size bytes of zeros, at most MAX_COPY, to the box. It tries twice, because the
+ * error after the first try may be left over from an earlier OpenGL call. */
 static bool write_zeros(const struct virgl_resource *resource, const struct renderer_transfer *t,
 			uint64_t size)
 {

@@ -11,7 +11,8 @@
 
 #include "render/virgl/virgl_private.h"
 
-/* Errors that a context can hold at a time: one of each kind, and more on distributed drivers. */
+/* Calls of glGetError() at most. A context holds at most one error of each kind, or several if the
+ * driver is distributed. */
 #define MAX_ERRORS 64
 
 #define GL_VENDOR   0x1f00
@@ -73,7 +74,7 @@ bool virgl_gl_had_error(void)
 {
 	bool had_error = false;
 
-	/* A lost context may report this error without end. */
+	/* A lost context may report an error in every call, so the number of calls is limited. */
 	for (unsigned i = 0; get_error && i < MAX_ERRORS && get_error() != 0; i++)
 		had_error = true;
 	return had_error;

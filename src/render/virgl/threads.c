@@ -6,7 +6,8 @@
  * on a host with one CPU.
  *
  * libvirglrenderer can run without its own thread, which waits for fences: the device then polls
- * for them on a timer. The threads of a GPU's driver cannot be limited: it has no such variable.
+ * for them on a timer. The threads of a GPU's driver cannot be limited: such a driver has no
+ * variable like LP_NUM_THREADS.
  */
 #include <glib.h>
 #include <stdlib.h>

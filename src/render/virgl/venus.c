@@ -9,8 +9,9 @@
  * start at all, not even for OpenGL. So Venus is tried in a child first (venus_probe.c), and if the
  * library still does not start with Venus, it is started without.
  *
- * Native contexts (DRM) are tried by making one. Libraries up to at least 1.1 make them only with
- * fences that are reported from a thread of the library, which we do not ask for.
+ * Native contexts (DRM) are tried by making one. virglrenderer up to at least 1.1 makes them only
+ * if fences are reported from a thread of the library (flag ASYNC_FENCE_CB). We do not set that
+ * flag, so such a library offers none.
  */
 #include "render/virgl/venus_private.h"
 
@@ -27,8 +28,8 @@
 /* The id of a context that is made and freed at once. */
 #define TRIAL_CONTEXT 1
 
-/* Without a socket the library would start a server itself, outside of the sandbox. So it gets
- * another descriptor then, which it refuses. */
+/* If this returned no descriptor, the library would start a server itself, outside the sandbox. So
+ * if our server cannot be started, the library gets an eventfd, which it refuses. */
 int virgl_venus_get_server_fd(void *cookie, uint32_t version)
 {
 	struct virgl *virgl = cookie;

@@ -4,8 +4,9 @@
  * time, and its OpenGL contexts belong to the thread that started it.
  *
  * The library is started before the daemon's socket exists, because only a start shows whether a
- * render node, a driver and the library work together. Without --gpu-device the nodes are tried in
- * order, then EGL without a node. With --gpu-device only that node is tried. The last line that the
+ * render node, a driver and the library work together. With EGL and without --gpu-device the nodes
+ * are tried in order, then EGL without a node (if --use-surfaceless is on). With --gpu-device only
+ * that node is tried. GLX uses no node. The last line that the
  * library prints before a failure becomes part of the error message.
  */
 #include "render/virgl.h"
@@ -29,7 +30,8 @@
 
 #define LINE_SIZE 256
 
-/* Older headers define it only for users of the unstable interface, with the same value. */
+/* Older headers of virglrenderer define this flag only if VIRGL_RENDERER_UNSTABLE_APIS is defined,
+ * with the same value. */
 #ifndef VIRGL_RENDERER_USE_EXTERNAL_BLOB
 #define VIRGL_RENDERER_USE_EXTERNAL_BLOB (1 << 5)
 #endif
@@ -101,8 +103,8 @@ static bool init_library(struct virgl *virgl, int flags)
 	return virgl_renderer_init(virgl, flags, &virgl->callbacks) == 0;
 }
 
-/* Starts the library with the other capsets that were asked for. On failure retries without native
- * contexts, then without Venus. */
+/* Starts the library with OpenGL (@flags) and, if they were asked for, Venus and native contexts.
+ * On failure retries without native contexts, then without Venus too. */
 static bool init_with_more(struct virgl *virgl, int flags)
 {
 	const int more = virgl_venus_flags(virgl);
@@ -121,14 +123,15 @@ static bool init_with_more(struct virgl *virgl, int flags)
 
 	if (!sentence)
 		return true;
-	/* Nothing else was asked for. */
+	/* Only Venus was asked for, so a start without it is a failure. */
 	virgl_renderer_cleanup(virgl);
 	keep_line(sentence);
 	return false;
 }
 
-/* Starts the library on @virgl->node, or without one. Without the flag EXTERNAL_BLOB a guest with a
- * window would make host blobs from OpenGL's buffers, which cannot be exported. */
+/* Starts the library on @virgl->node, or without one. Without the flag EXTERNAL_BLOB, a guest that
+ * has the shared memory region for host blobs would make host blobs from OpenGL's buffers, which
+ * cannot be exported. */
 static bool start_library(struct virgl *virgl, const struct virgl_options *options)
 {
 	int flags = VIRGL_RENDERER_THREAD_SYNC | VIRGL_RENDERER_USE_EXTERNAL_BLOB;
@@ -142,7 +145,7 @@ static bool start_library(struct virgl *virgl, const struct virgl_options *optio
 	return init_with_more(virgl, flags);
 }
 
-/* Tries only the node that the user named. Returns NULL, or one sentence. */
+/* Tries only the node that the user named. Returns NULL, or one sentence about the error. */
 static char *start_on_node(struct virgl *virgl, const struct virgl_options *options)
 {
 	const char *path = options->gpu_device;
@@ -218,8 +221,8 @@ static char *start_api(struct virgl *virgl, const struct virgl_options *options)
 			       failure_reason());
 }
 
-/* Starts the library with options::api; for VIRGL_API_BEST with OpenGL, else with OpenGL ES.
- * Returns NULL, or one sentence. */
+/* Starts the library with options::api. For VIRGL_API_BEST starts it with OpenGL, and if that
+ * fails, with OpenGL ES. Returns NULL, or one sentence about the error (OpenGL's if both fail). */
 static char *start_best(struct virgl *virgl, const struct virgl_options *options)
 {
 	struct virgl_options tried = *options;
