@@ -6,8 +6,9 @@
  * UDMABUF_MAX_BYTES bytes; all else is shown as pixels.
  *
  * The dma-buf keeps the pages for as long as it is open here or at the display. It is closed when
- * guest memory changes, when the backing is detached, and with the resource. The pages are the
- * guest's own, so only the kernel's lists of them are charged.
+ * guest memory changes, when the backing is detached, and with the resource. The pages are charged
+ * with the kernel's lists of them: a guest that gives pages back to the host (a balloon) would
+ * otherwise get others for them, while the dma-buf keeps these.
  */
 #include "gpu/blob_dmabuf.h"
 
@@ -27,6 +28,8 @@
 /* The kernel's entry in its list of pages, and the one in a list for a device. */
 #define PAGE_BYTES     4096
 #define BYTES_PER_PAGE (sizeof(void *) + 32)
+/* Looking up an entry of the backing takes as long as copying this many bytes. */
+#define BYTES_PER_LOOKUP 64
 /* Adding this many bytes to a dma-buf takes as long as copying one. */
 #define BYTES_PER_PINNED 16
 
@@ -50,6 +53,7 @@ static int new_dmabuf(struct gpu_device *device, const struct resource *resource
 
 	if (!list)
 		return -ENOMEM;
+	command_charge(device, resource->backing.n_entries * (uint64_t)BYTES_PER_LOOKUP);
 	int r = list_backing(device, &resource->backing, list);
 
 	if (r == 0 && list->size < resource->blob_size)
@@ -62,7 +66,8 @@ static int new_dmabuf(struct gpu_device *device, const struct resource *resource
 
 bool blob_dmabuf_new(struct gpu_device *device, struct resource *resource)
 {
-	const uint64_t charge = resource->backing.size / PAGE_BYTES * BYTES_PER_PAGE;
+	const uint64_t size = resource->backing.size;
+	const uint64_t charge = size + size / PAGE_BYTES * BYTES_PER_PAGE;
 
 	if (device->udmabuf <= 0 || !hostmem_has(&device->hostmem, charge))
 		return false;

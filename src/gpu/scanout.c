@@ -42,8 +42,8 @@ static void trim_dmabufs(struct gpu_device *device, struct resource *resource)
 }
 
 /* Called when the display no longer uses the resource on scanout @i: ends the link between the
- * two. */
-static void leave_resource(struct gpu_device *device, unsigned i)
+ * two. @next: the resource that the scanout gets, or NULL. */
+static void leave_resource(struct gpu_device *device, unsigned i, const struct resource *next)
 {
 	struct scanout *scanout = &device->scanouts[i];
 	struct resource *resource = scanout->resource;
@@ -51,7 +51,8 @@ static void leave_resource(struct gpu_device *device, unsigned i)
 	scanout_pixels_finish(device, scanout);
 	if (resource) {
 		resource->scanouts &= (uint16_t) ~(1u << i);
-		trim_dmabufs(device, resource);
+		if (resource != next)
+			trim_dmabufs(device, resource);
 	}
 	*scanout = (struct scanout){ .device = device };
 }
@@ -61,7 +62,7 @@ static void turn_off(struct gpu_device *device, unsigned i)
 	if (!device->scanouts[i].resource)
 		return;
 	display_scanout_pixels(device->display, i, 0, 0, NULL);
-	leave_resource(device, i);
+	leave_resource(device, i, NULL);
 	report_scanout(device, i);
 }
 
@@ -178,7 +179,7 @@ static int show_scanout(struct gpu_device *device, unsigned i, struct scanout *n
 	 * If both are read back, it sends the rest of what was read back already. */
 	if (!scanout_pixels_take_over(next, scanout))
 		display_pixels_changed(device->display, &scanout->pixels);
-	leave_resource(device, i);
+	leave_resource(device, i, next->resource);
 	*scanout = *next;
 	scanout->resource->scanouts |= (uint16_t)(1u << i);
 	if (!scanout->is_dmabuf)

@@ -176,7 +176,8 @@ static void a_dma_buf_is_charged_and_released(void **state)
 		assert_int_equal(gpu_guest_create_blob(1, GPA + DATA_AT, SIZE), OK);
 		used = gpu_rig.device->hostmem.used;
 		assert_int_equal(gpu_guest_show_blob(1, W, H), OK);
-		assert_true(gpu_rig.device->hostmem.used > used);
+		/* A guest can give its pages back to the host while the dma-buf keeps them. */
+		assert_true(gpu_rig.device->hostmem.used >= used + W * H * 4);
 		assert_int_equal(count_fds(), fds + 1);
 		if (i == 1)
 			gpu_rig_reset_device();
