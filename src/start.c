@@ -28,7 +28,7 @@
 #include "base/log.h"
 
 /* Descriptors and threads: what the options (--max-contexts and others) allow, and drivers add. */
-#define OWN_FDS             256 /* queues, sessions, timers, exported scanouts: fewer than 128 */
+#define OWN_FDS             256 /* queues, sessions, timers, dma-bufs (scanout.c): fewer than 200 */
 #define OWN_THREADS         2   /* this one and the watchdog */
 #define DRIVER_FDS          1024
 #define FDS_PER_CONTEXT     4

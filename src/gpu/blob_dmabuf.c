@@ -50,6 +50,7 @@ static int list_backing(struct gpu_device *device, const struct backing *backing
 static int new_dmabuf(struct gpu_device *device, const struct resource *resource)
 {
 	g_autofree struct udmabuf_list *list = g_try_new0(struct udmabuf_list, 1);
+	struct state_lock *lock = device->renderer->lock;
 
 	if (!list)
 		return -ENOMEM;
@@ -61,7 +62,11 @@ static int new_dmabuf(struct gpu_device *device, const struct resource *resource
 	if (r < 0)
 		return r; /* NOLINT(clang-analyzer-unix.Malloc): the cleanup attribute frees it */
 	command_charge(device, list->size / BYTES_PER_PINNED);
-	return udmabuf_new(device->udmabuf, list);
+	/* The kernel may have to read pages from swap, or to move them. */
+	state_lock_release(lock);
+	r = udmabuf_new(device->udmabuf, list);
+	state_lock_take(lock);
+	return r;
 }
 
 bool blob_dmabuf_new(struct gpu_device *device, struct resource *resource)

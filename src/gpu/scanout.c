@@ -86,9 +86,14 @@ void scanout_memory_changes(struct gpu_device *device, const struct resource *re
 
 static bool export_image(struct gpu_device *device, struct resource *resource)
 {
-	return resource->handle && device->renderer->ops->export_dmabuf &&
-	       renderer_call(device->renderer, export_dmabuf, resource->handle,
-			     &resource->dmabuf) == 0;
+	struct dmabuf *dmabuf = &resource->dmabuf;
+
+	if (!resource->handle || !device->renderer->ops->export_dmabuf ||
+	    renderer_call(device->renderer, export_dmabuf, resource->handle, dmabuf) != 0)
+		return false;
+	if (dmabuf->is_in_memory) /* the kernel writes zeros to the pages that were never written */
+		command_charge(device, (uint64_t)dmabuf->stride[0] * dmabuf->height);
+	return true;
 }
 
 static bool export_blob(struct gpu_device *device, struct resource *resource)

@@ -184,7 +184,7 @@ static int export_dmabuf(struct renderer *renderer, struct renderer_resource *re
 	*ret = (struct dmabuf){
 		.fd = memfd_create("dmabuf", MFD_CLOEXEC),
 		.width = 64,
-		.height = 64,
+		.height = fake->dmabuf_height ? fake->dmabuf_height : 64,
 		.n_planes = 1,
 		.stride = { 256 },
 		.fourcc = 1,

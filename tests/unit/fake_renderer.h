@@ -21,9 +21,10 @@ struct fake_renderer {
 	int fence_result; /* of fence_create */
 	bool has_dmabufs;
 	int (*export_memory)(
-		void);        /* of a host blob: a new descriptor; NULL: it cannot be exported */
-	bool draws_in_memory; /* as a CPU does: dmabuf::is_in_memory */
-	bool hides_poll_fd;   /* as a library that has none */
+		void);          /* of a host blob: a new descriptor; NULL: it cannot be exported */
+	bool draws_in_memory;   /* as a CPU does: dmabuf::is_in_memory */
+	uint32_t dmabuf_height; /* in rows of 256 bytes; 0: 64 */
+	bool hides_poll_fd;     /* as a library that has none */
 	int poll_fd;
 	struct renderer_fence fences[FAKE_RENDERER_MAX_FENCES]; /* number of fences created */
 	unsigned n_fences;

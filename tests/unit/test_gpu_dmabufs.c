@@ -29,7 +29,7 @@ static struct {
 	int error; /* its answer, unless it is 0 */
 	unsigned count;
 	struct udmabuf_create_item first;
-	bool is_guest_memory;
+	bool is_guest_memory, was_lock_free;
 	int flushed;
 } kernel;
 
@@ -49,6 +49,11 @@ int __wrap_udmabuf_new(int device, struct udmabuf_list *list)
 	kernel.n++;
 	kernel.count = list->count;
 	kernel.first = list->items[0];
+	if (gpu_rig.renderer.base.lock) {
+		kernel.was_lock_free = state_lock_take_within(gpu_rig.renderer.base.lock, 0);
+		if (kernel.was_lock_free)
+			state_lock_release(gpu_rig.renderer.base.lock);
+	}
 	kernel.is_guest_memory = is_same_file((int)list->items[0].memfd, gpu_rig.memory_fd);
 	return kernel.error ? kernel.error : memfd_create("dmabuf", MFD_CLOEXEC);
 }
@@ -117,6 +122,50 @@ static void each_flush_writes_the_caches_back_and_waits_for_the_display(void **s
 		assert_int_equal(gpu_guest_reply(QUEUE_CONTROL, 1)->type, OK);
 	}
 	assert_int_equal(gpu_rig.display.n_damages, 0);
+}
+
+/* It may read pages from swap, and the watchdog needs the lock meanwhile. */
+static void the_kernel_is_called_without_the_state_lock(void **state)
+{
+	struct state_lock lock;
+
+	(void)state;
+	state_lock_init(&lock); /* and takes it */
+	assert_int_equal(gpu_guest_create_blob(1, GPA + DATA_AT, SIZE), OK);
+	gpu_rig.renderer.base.lock = &lock;
+	assert_int_equal(gpu_guest_show_blob(1, W, H), OK);
+	assert_true(kernel.was_lock_free);
+	assert_false(state_lock_take_within(&lock, 0));
+	gpu_rig.renderer.base.lock = NULL;
+	state_lock_finish(&lock);
+}
+
+/* The kernel writes zeros to the pages of a picture that were never written. */
+static void many_new_dma_bufs_end_a_turn(void **state)
+{
+	struct vhost_backend *backend = gpu_device_backend(gpu_rig.device);
+	struct virtio_gpu_set_scanout request = {
+		.hdr.type = VIRTIO_GPU_CMD_SET_SCANOUT,
+		.r = { .width = W, .height = H },
+	};
+
+	(void)state;
+	gpu_rig.renderer.has_dmabufs = gpu_rig.renderer.draws_in_memory = true;
+	for (unsigned large = 0; large < 2; large++) {
+		gpu_rig.renderer.dmabuf_height = large ? 1 << 16 : 0;
+		for (unsigned slot = 1; slot <= 8; slot++) {
+			request.resource_id = 8 * large + slot;
+			assert_int_equal(gpu_guest_create_2d(request.resource_id, W, H), OK);
+		}
+		for (unsigned slot = 1; slot <= 8; slot++) {
+			request.resource_id = 8 * large + slot;
+			request.scanout_id = slot;
+			gpu_guest_offer(0, slot, &request, sizeof(request));
+		}
+		backend->ops->queue_kicked(backend, 0);
+		assert_int_equal(!!gpu_rig.device->queues[0].again.loop, large);
+		gpu_rig_turn();
+	}
 }
 
 static void a_kernel_that_refuses_leaves_pixels(void **state)
@@ -248,6 +297,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		UDMABUF_TEST(a_blob_is_shown_as_a_dma_buf_of_its_pages),
 		UDMABUF_TEST(each_flush_writes_the_caches_back_and_waits_for_the_display),
+		UDMABUF_TEST(the_kernel_is_called_without_the_state_lock),
+		UDMABUF_TEST(many_new_dma_bufs_end_a_turn),
 		UDMABUF_TEST(a_kernel_that_refuses_leaves_pixels),
 		UDMABUF_TEST(a_display_without_dma_bufs_leaves_pixels),
 		UDMABUF_TEST(a_flush_of_a_2d_resource_is_answered_at_once),
