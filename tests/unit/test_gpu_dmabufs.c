@@ -127,7 +127,7 @@ static void each_flush_writes_the_caches_back_and_waits_for_the_display(void **s
 /* It may read pages from swap, and the watchdog needs the lock meanwhile. */
 static void the_kernel_is_called_without_the_state_lock(void **state)
 {
-	struct state_lock lock;
+	static struct state_lock lock; /* the teardown uses it if the test fails */
 
 	(void)state;
 	state_lock_init(&lock); /* and takes it */
