@@ -113,9 +113,10 @@ static int leave_daemon(const struct launch *launch)
 	return 0;
 }
 
-/* The server's threads look at the guest's rings, and sleep in between for 10 us, then for longer.
- * The kernel prolongs each sleep by the process's timer slack, by default 50 us. Its processes
- * inherit the slack. Nobody waits for a clock while the rings are idle. */
+/* The server's threads poll the guest's rings and sleep in between, first for 10 us, then for
+ * longer. The kernel prolongs each sleep by up to the timer slack, 50 us by default. The workers
+ * inherit the slack. This costs nothing while the rings are idle: the threads then wait for a
+ * wake-up. */
 static void sleep_exactly(void)
 {
 	(void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
