@@ -52,7 +52,8 @@ struct usage usage_of(const struct daemon *d);
 /* What @d holds now; of memory and mappings the lowest value so far, because a driver keeps
  * pictures for a while but never frees leaked memory. */
 void usage_look_again(struct usage *usage, const struct daemon *d);
-/* Asserts that nothing grew, except memory by at most @spare_kib. Prints the values after @what. */
+/* Asserts that no descriptor or thread was left, few mappings, and at most @spare_kib of memory.
+ * Prints the values after @what. */
 void assert_usage(const struct usage *after, const struct usage *before, long spare_kib,
 		  const char *what);
 
