@@ -162,7 +162,9 @@ void check_libvirt(GPtrArray *findings)
 
 		if (g_strcmp0(type, "gpu") != 0 || !binary)
 			continue;
-		g_autofree char *text = g_strdup_printf("would ask %s first (%s)", binary, path);
+		g_autofree char *text = g_strdup_printf(
+			"would start %s first, to ask for its capabilities (described in %s)",
+			binary, path);
 		bool is_ours = g_str_has_suffix(binary, "/vhost-device-gpu");
 
 		check_add(findings, CHECK_INFO, "libvirt", text,

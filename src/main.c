@@ -243,7 +243,9 @@ static void start_watchdog(struct daemon *daemon)
 
 	daemon->watchdog = vhost_watchdog_new(&options, &error);
 	if (!daemon->watchdog)
-		log_warn("no watchdog: cannot start a thread: %s", g_strerror(-error));
+		log_warn("no watchdog, so the front-end waits while the renderer is busy, and "
+			 "--max-stall has no effect: cannot start a thread: %s",
+			 g_strerror(-error));
 }
 
 static int run_renderer(struct daemon *daemon)

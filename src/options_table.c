@@ -144,7 +144,7 @@ const struct option_type options_table[] = {
 	{ SOCKET, 0, "socket-group", "NAME", PATH(socket_group),
 	  .help = "group, by name or number, that may connect too (mode 0660)" },
 	{ SOCKET, 0, "fd", "N", NUMBER(fd, 0, INT32_MAX), .hides_default = true,
-	  .help = "serve the inherited socket N: listening, or one connection, then exit" },
+	  .help = "serve the inherited socket N; if it is a connection, exit when it ends" },
 	{ SOCKET, 0, "once", NULL, FLAG(is_once),
 	  .help = "serve one connection, then exit with status 0" },
 
@@ -153,9 +153,11 @@ const struct option_type options_table[] = {
 	{ RENDERER, 0, "virgl", NULL, set_virgl,
 	  .help = "same as --gpu-mode virglrenderer, unless a mode is given" },
 	{ RENDERER, 'c', "capset", "A,B", NAME(capsets, options_table_capsets),
-	  .help = "capsets that the guest may use (default: all of the mode)" },
+	  .help = "capsets that the guest may use (default: all of the mode that work here; "
+		  "with gfxstream only gfxstream-vulkan)" },
 	{ RENDERER, 0, "gpu-device", "PATH", PATH(gpu_device),
-	  .help = "DRM render node to draw with (default: the first that works)" },
+	  .help = "DRM render node to draw with; auto then means virglrenderer (default: the first "
+		  "that works)" },
 	{ RENDERER, 0, "render-node", "PATH", PATH(gpu_device), .help = "same as --gpu-device" },
 	{ RENDERER, 0, "use-egl", "[BOOL]", NAME(use_egl, bool_names),
 	  .help = "let virglrenderer use EGL" },
@@ -169,14 +171,15 @@ const struct option_type options_table[] = {
 	{ RENDERER, 0, "gfxstream-library", "PATH", PATH(gfxstream_library),
 	  .help = "gfxstream's library (default: the system's libgfxstream_backend.so.0)" },
 	{ RENDERER, 0, "gfxstream-features", "A,B", TEXT(gfxstream_features),
-	  .help = "features of gfxstream's library: NAME:enabled,NAME:disabled" },
+	  .help = "features to enable or disable in gfxstream's library: "
+		  "NAME:enabled,NAME:disabled" },
 
 	{ DISPLAY, 0, "headless", NULL, FLAG(is_headless),
 	  .help = "no display; the guest gets one screen of 1280x800" },
 	{ DISPLAY, 0, "max-outputs", "N", NUMBER(device.n_scanouts, 1, VIRTIO_GPU_MAX_SCANOUTS),
-	  .help = "number of screens; QEMU sets its own (max_outputs=)" },
+	  .help = "number of screens; QEMU uses its own max_outputs= instead" },
 	{ DISPLAY, 0, "max-fps", "N", NUMBER(max_fps, 0, 1000), .hides_default = true,
-	  .help = "most pixel updates sent per second and screen; 0: no limit (default: the "
+	  .help = "limit of pixel updates per second and screen; 0: no limit (default: the "
 		  "screen's refresh rate)" },
 	{ DISPLAY, 0, "scanout", "MODE", NAME(device.scanout_mode, scanout_names),
 	  .help = "how pictures are sent to the display" },
@@ -185,7 +188,8 @@ const struct option_type options_table[] = {
 	  .help = "memory that a guest may make this process use" },
 	{ LIMITS, 0, "shmem-size", "BYTES", NUMBER(device.shmem_size, 0, UINT64_C(1) << 40),
 	  .unit = "bytes", .has_suffix = true,
-	  .help = "window through which the guest maps host memory, a power of two; 0: none" },
+	  .help = "size of the window through which the guest maps host memory, a power of two; 0: "
+		  "no window" },
 	{ LIMITS, 0, "max-resources", "N", LIMIT(max_resources, INT32_MAX),
 	  .help = "live resources" },
 	{ LIMITS, 0, "max-backing-entries", "N", LIMIT(max_backing_entries, INT32_MAX),
@@ -200,7 +204,8 @@ const struct option_type options_table[] = {
 	  .help = "size of one 3D command stream" },
 	{ LIMITS, 0, "max-fences", "N", LIMIT(max_fences, INT32_MAX), .help = "pending fences" },
 	{ LIMITS, 0, "max-stall", "SECONDS", NUMBER(max_stall, 1, 3600), .unit = "seconds",
-	  .help = "time after which a session ends if the renderer does not return" },
+	  .help = "time after which a session ends if the renderer does not return; after as long "
+		  "again the daemon exits" },
 
 	{ OTHER, 0, "sandbox", "LEVEL", NAME(sandbox, sandbox_names),
 	  .help = "drop privileges that the daemon does not need" },

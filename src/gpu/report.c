@@ -195,8 +195,8 @@ static void log_memory(const struct gpu_device *device)
 	const struct hostmem *memory = &device->hostmem;
 	bool is_measured = memory->statm_fd >= 0 && memory->measured > memory->base;
 
-	log_info("statistics: %u resources, %u contexts; %llu of %llu MiB charged, %llu MiB "
-		 "measured; %u dma-bufs open",
+	log_info("statistics: %u resources, %u contexts; %llu of %llu MiB charged to the "
+		 "guest, %llu MiB measured in the process; %u dma-bufs open",
 		 device->resources.n, device->contexts.n, (unsigned long long)(memory->used / MIB),
 		 (unsigned long long)(memory->max / MIB),
 		 (unsigned long long)(is_measured ? (memory->measured - memory->base) / MIB : 0),

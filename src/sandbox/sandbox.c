@@ -49,7 +49,8 @@ static const char *const profile_names[] = {
 	[SANDBOX_2D_DMABUF] = "2d-dmabuf",
 };
 
-static const char x_is_outside[] = "GLX needs the X server's socket, which is outside";
+static const char x_is_outside[] =
+	"GLX needs the X server's socket, which is outside of the sandbox";
 
 /* @what and @why are static. */
 static void add_missing(struct sandbox *sandbox, const char *what, const char *why)
@@ -159,8 +160,8 @@ static void check_filter(struct sandbox *sandbox)
 	sandbox->is_filter_tried = r == 0;
 }
 
-/* In its own file tree the daemon has no directory for them. Outside of it they belong to the user,
- * and other programs execute their content. */
+/* The private file tree has no directory for shader caches. Without a private tree the daemon would
+ * write to the caches of the user, whose content other programs execute. */
 static void forbid_shader_caches(void)
 {
 	if (!getenv("MESA_SHADER_CACHE_DIR"))
@@ -253,7 +254,8 @@ static void report_in_force(const struct sandbox *sandbox, enum sandbox_profile 
 		 sandbox->has_filter ? profile_names[profile] : "all");
 }
 
-/* False, with an error line, if a step fails that worked in a child. */
+/* False, with an error line, if the filter fails with --sandbox strict, or although it worked in a
+ * child. */
 static bool install_profile(struct sandbox *sandbox, enum sandbox_profile profile)
 {
 	static const char what[] = "no system call filter";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Statistics of the queues: how many chains the guest has made available, how many were taken and
- * how many were used. The available index is the guest's and may be wrong.
+ * Statistics of the guest memory and of the queues: the indices up to which chains were made
+ * available, taken and used. Indices wrap at 65536. The available index is the guest's and may be
+ * wrong.
  */
 #include "vhost/session_private.h"
 
@@ -22,8 +23,9 @@ void vhost_session_log_state(const struct vhost_session *s)
 	for (unsigned i = 0; i < s->backend->n_queues; i++) {
 		const struct vring *vring = &s->queues[i].vring;
 
-		log_info("statistics: queue %u %s: size %u, available %u, taken %u, used %u", i,
-			 describe_ring(&s->queues[i]), vring->size, vring_avail_index(vring),
+		log_info("statistics: queue %u %s: size %u; indices: available %u, "
+			 "taken %u, used %u",
+			 i, describe_ring(&s->queues[i]), vring->size, vring_avail_index(vring),
 			 vring->last_avail, vring->next_used);
 	}
 }

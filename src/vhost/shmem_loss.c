@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Ends requests that the front-end did not answer or did not carry out: it closed the channel, took
- * too long, or refused to unmap. Each waiting owner is called once, and a part that may still be
- * mapped stays closed.
+ * too long, or refused to unmap. Each waiting owner is called once. A part that may still be mapped
+ * is kept in the list, so that nothing else is mapped at its place.
  *
  * Time is counted in ticks of our own loop, not by a clock: the front-end cannot answer while it
  * waits for us, and we cannot read its answer while the renderer's library is busy.
@@ -127,8 +127,8 @@ static void give_up_request(struct shmem *shmem)
 
 static void give_up_barrier(struct shmem *shmem)
 {
-	log_warn("the front-end did not answer a barrier for %d ms: the guest may lose its first "
-		 "writes to a new mapping",
+	log_warn("the front-end did not confirm for %d ms that a new mapping is in place "
+		 "(SHARED_OBJECT_LOOKUP): the guest may lose its first writes to it",
 		 SHMEM_BARRIER_MS);
 	shmem->has_barriers = shmem->is_barrier_in_flight = false;
 	vhost_channel_forget_reply(&shmem->channel);

@@ -124,7 +124,9 @@ static void exit_when_due(struct vhost_watchdog *w)
 		w->exit_at = now_ms() + VHOST_WATCHDOG_EXIT_MS;
 	if (!w->exit_at || now_ms() < w->exit_at)
 		return;
-	log_warn("a call of the renderer's library has not returned: exiting anyway");
+	log_warn("a call of the renderer's library has not returned %d ms after the daemon was "
+		 "told to exit: exiting without it",
+		 VHOST_WATCHDOG_EXIT_MS);
 	_exit(status >= 0 ? status : EXIT_SUCCESS);
 }
 

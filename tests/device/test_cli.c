@@ -241,12 +241,12 @@ static void help_shows_values_and_defaults(void **state)
 {
 	static const char *const due[] = {
 		"renderer: auto (default), virglrenderer, 2d, null or gfxstream --",
-		("all of the mode): virgl, virgl2, gfxstream-vulkan, venus, drm, "
-		 "gfxstream-gles, gfxstream-composer --"),
+		("with gfxstream only gfxstream-vulkan): virgl, virgl2, gfxstream-vulkan, venus, "
+		 "drm, gfxstream-gles, gfxstream-composer --"),
 		"use EGL: false or true (default) --",
 		"use GLX: false (default) or true --",
 		"OpenGL fails): false or true --",
-		"then exit --",
+		"exit when it ends --",
 		"(1 to 16, default 1) --",
 		"this process use (default 1G) --",
 		"live resources (default 262144) --",

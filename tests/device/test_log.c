@@ -289,8 +289,10 @@ static void sigusr1_logs_statistics(void **state)
 	await_line(vmm, "statistics: display: ");
 	assert_said(vmm, "info server: statistics: the front-end is pid ");
 	assert_said(vmm, "MiB of guest memory shared in 3 regions");
-	assert_said(vmm, "statistics: queue 0 running: size 64, available ");
-	assert_said(vmm, "statistics: queue 1 running: size 16, available 0, taken 0, used 0\n");
+	assert_said(vmm, "statistics: queue 0 running: size 64; indices: available ");
+	assert_said(
+		vmm,
+		"statistics: queue 1 running: size 16; indices: available 0, taken 0, used 0\n");
 	assert_said(vmm, "statistics: session of 00:00:0");
 	assert_said(vmm, " commands, 1 frames (0 as dma-bufs), 1 guest errors, 0 host");
 	assert_said(vmm, "statistics: 1 resources, 0 contexts; 0 of 1024 MiB charged");

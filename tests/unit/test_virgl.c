@@ -43,7 +43,7 @@ static void impossible_options_are_refused_with_one_sentence(void **state)
 static void a_second_renderer_is_refused(void **state)
 {
 	assert_refused(&(struct virgl_options){ .use_egl = true, .use_surfaceless = true },
-		       "one renderer");
+		       "can run only once");
 	(void)state;
 }
 

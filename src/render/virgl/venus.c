@@ -89,7 +89,7 @@ int virgl_venus_flags(const struct virgl *virgl)
 void virgl_venus_give_up_drm(struct virgl *virgl, const char *why)
 {
 	if (virgl->venus.is_drm_on && virgl->venus.options->capsets)
-		log_warn("no native contexts: %s", why);
+		log_warn("no native contexts (--capset drm): %s", why);
 	virgl->venus.is_drm_on = false;
 }
 
@@ -114,7 +114,8 @@ static bool can_make_drm(void)
 /* Gives up on Venus and native contexts; OpenGL goes on. */
 static void give_up_watching(struct virgl *virgl, int error)
 {
-	log_warn("no Venus (Vulkan): cannot watch fences: %s", g_strerror(error));
+	log_warn("no Venus (Vulkan) and no native contexts (DRM): cannot watch fences: %s",
+		 g_strerror(error));
 	g_clear_pointer(&virgl->rings, virgl_rings_free);
 	virgl->venus.is_on = false;
 	virgl->venus.is_drm_on = false;

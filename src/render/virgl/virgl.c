@@ -212,7 +212,8 @@ static char *start_api(struct virgl *virgl, const struct virgl_options *options)
 		return g_strdup("virglrenderer found no render node in /dev/dri that works, and "
 				"--use-surfaceless is off");
 	if (start_library(virgl, options)) {
-		log_info("rendering without a render node: no dma-bufs");
+		log_info("rendering without a render node: pictures are sent as pixels, not "
+			 "as dma-bufs");
 		return NULL;
 	}
 	return g_strdup_printf("virglrenderer found no render node in /dev/dri that works, and "
@@ -318,7 +319,8 @@ char *virgl_describe_driver(void)
 struct renderer *virgl_new(const struct virgl_options *options, char **ret_message)
 {
 	if (is_running) {
-		*ret_message = g_strdup("virglrenderer supports one renderer in a process");
+		*ret_message = g_strdup(
+			"virglrenderer is already running in this process, and can run only once");
 		return NULL;
 	}
 
