@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Reads the command line. Each mistake prints one sentence that names the option. Wrong usage exits
- * with status 2; options that contradict each other exit with status 1.
+ * Reads the command line. Each mistake prints one sentence that names the option. Wrong usage
+ * (--socket-path with --fd, for example) exits with status 2. Options that do not fit --gpu-mode
+ * exit with status 1.
  *
  * libvirt and unit files start the daemon with arguments that an administrator cannot change. The
  * administrator puts further options into $VHOST_DEVICE_GPU_OPTIONS, which is read before the

@@ -27,7 +27,8 @@
 #define LOG_MODULE "main"
 #include "base/log.h"
 
-/* Descriptors and threads: what the options (--max-contexts and others) allow, and drivers add. */
+/* For the limits of descriptors and threads: what the daemon, its drivers and each context of
+ * --max-contexts may need. */
 #define OWN_FDS             256 /* queues, sessions, timers, dma-bufs (scanout.c): fewer than 200 */
 #define OWN_THREADS         2   /* this one and the watchdog */
 #define DRIVER_FDS          1024
@@ -137,7 +138,7 @@ static unsigned count_renderer_fds(const struct options *options, unsigned needs
 }
 
 /* Whether pictures in guest memory may be sent as dma-bufs. Only with --scanout dmabuf, by which
- * the user says that the display of QEMU can show them: QEMU accepts dma-bufs in any case. */
+ * the user says that QEMU's display can show them: QEMU accepts them even if its display cannot. */
 static bool wants_udmabuf(const struct options *options)
 {
 	return options->device.scanout_mode == GPU_SCANOUT_DMABUF && !options->is_headless;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* An image in a dma-buf, of the host's GPU or of memory, as it is passed between rooms. */
+/* An image in a dma-buf: in memory of the host's GPU, or in pages of memfds. Renderer, device and
+ * display describe it to each other by this struct. */
 
 #include <stdbool.h>
 #include <stdint.h>

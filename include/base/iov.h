@@ -18,8 +18,8 @@ size_t iov_write(const struct iovec *iov, int n_iov, size_t offset, const void *
 /* Touches one byte of every page, so that a page fault, or SIGBUS, happens here. */
 void iov_touch(const struct iovec *iov, int n_iov);
 
-/* Writes the range [@offset, @offset + @size) of @iov as at most @max pieces. Returns how many;
- * -E2BIG if @max is too small; -EFAULT if @iov is too short. */
+/* Lists the range [@offset, @offset + @size) of @iov as at most @max pieces in @ret, without
+ * copying. Returns how many; -E2BIG if @max is too small; -EFAULT if @iov is too short. */
 int iov_slice(const struct iovec *iov, int n_iov, size_t offset, size_t size, struct iovec *ret,
 	      int max);
 

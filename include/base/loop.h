@@ -117,7 +117,7 @@ static inline unsigned loop_turns(struct loop *loop)
 	return atomic_load(&loop->turns);
 }
 
-/* Of what loop_turns() said. */
+/* @turns: a result of loop_turns(). */
 static inline bool loop_is_in_callback(unsigned turns)
 {
 	return turns & 1;
@@ -129,7 +129,7 @@ static inline void loop_ask_to_turn(struct loop *loop)
 	atomic_store(&loop->is_to_turn, true);
 }
 
-/* Whether the callback is to come to its end, with a task for what is left. */
+/* Whether the running callback should return now, after it queued a task for the rest. */
 static inline bool loop_has_to_turn(struct loop *loop)
 {
 	return atomic_load_explicit(&loop->is_to_turn, memory_order_relaxed);

@@ -2,7 +2,7 @@
 #pragma once
 
 /* What a part of the daemon needs of the host while it serves. A renderer declares it, the sandbox
- * leaves it that much and no more, and neither room knows the other. Flags. */
+ * allows that much and no more; neither includes headers of the other. Flags. */
 enum needs {
 	NEEDS_FILES = 1 << 0,          /* opens drivers and their data by name, to read */
 	NEEDS_THREADS = 1 << 1,        /* makes threads at any time */

@@ -33,6 +33,6 @@ int udmabuf_list_add(struct udmabuf_list *list, int fd, uint64_t offset, uint64_
 /* Makes a dma-buf, which the caller owns, with the device @device (borrowed). Each piece must begin
  * and end at a page. Returns its descriptor, or -errno. */
 int udmabuf_new(int device, struct udmabuf_list *list);
-/* Called after the CPU, or a guest's, wrote to the dma-buf @fd, and before another device reads it.
+/* Called after a CPU (of the host or a guest) wrote to the dma-buf @fd, before a device reads it.
  * Never waits. */
 void udmabuf_flush(int fd);

@@ -173,7 +173,8 @@ int display_flush_dmabuf(struct display *display, struct display_request *reques
 void display_pixels_changed(struct display *display, struct display_pixels *pixels);
 
 /* Whether the peer waits for the rest of a message that is partly sent: then the loop should turn
- * soon. Not true for long while the peer does not read. */
+ * soon. To be called once a turn: if the peer does not read, the answer becomes false after some
+ * calls. */
 bool display_is_awaited(struct display *display);
 
 /* Logs the state of the display at level info. */

@@ -101,8 +101,8 @@ struct renderer_blob_export {
 	uint32_t map_info; /* VIRTIO_GPU_MAP_CACHE_* */
 };
 
-/* Hooks are required unless marked optional; if one is missing, the guest's command is answered
- * with RESP_ERR_UNSPEC. */
+/* Hooks are required unless marked optional. If an optional hook is missing, a command that needs
+ * it is answered with RESP_ERR_UNSPEC, unless the hook's comment says otherwise. */
 struct renderer_ops {
 	const char *name;
 	void (*free)(struct renderer *renderer);

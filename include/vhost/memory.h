@@ -37,7 +37,8 @@ void guest_memory_init(struct guest_memory *memory, guest_memory_changed_fn chan
 /* From now on, regions that are added report missing pages (of a truncated file, for example) by
  * adding one to the eventfd @fd (borrowed). Such a region then holds zeros. */
 void guest_memory_report_faults(struct guest_memory *memory, int fd);
-/* From now on, a region of a memfd that the kernel makes dma-bufs of keeps a descriptor of it. */
+/* From now on, a region that is added keeps a descriptor of its file, if the file is a memfd from
+ * which the kernel can make a dma-buf (udmabuf). */
 void guest_memory_keep_memfds(struct guest_memory *memory);
 /* Unmaps all without calling changed. */
 void guest_memory_finish(struct guest_memory *memory);
@@ -52,8 +53,8 @@ void guest_memory_finish(struct guest_memory *memory);
 int guest_memory_set(struct guest_memory *memory, const struct vhost_user_memory_region *specs,
 		     const int *fds, unsigned n);
 
-/* Adds one region (ADD_MEM_REG); @fd is borrowed. As guest_memory_set(); both: -ENOSPC past the
- * limit. */
+/* Adds one region (ADD_MEM_REG); @fd is borrowed. Returns as guest_memory_set() does. Both return
+ * -ENOSPC if there would be more than GUEST_MEMORY_MAX_REGIONS regions. */
 int guest_memory_add(struct guest_memory *memory, const struct vhost_user_memory_region *spec,
 		     int fd);
 
@@ -64,7 +65,8 @@ int guest_memory_remove(struct guest_memory *memory, const struct vhost_user_mem
 uint64_t guest_memory_size(const struct guest_memory *memory);
 uint64_t guest_memory_largest(const struct guest_memory *memory);
 
-/* @size bytes at guest address @gpa, or NULL unless they lie in one region. Valid until changed. */
+/* @size bytes at guest address @gpa, or NULL unless they lie in one region. Valid until the region
+ * is removed, and guest_memory_changed_fn has returned. */
 void *guest_memory_at(const struct guest_memory *memory, uint64_t gpa, uint64_t size);
 /* The same for a front-end address (vhost-user: user address), as ring addresses are. */
 void *guest_memory_at_user(const struct guest_memory *memory, uint64_t user_addr, uint64_t size);

@@ -16,8 +16,9 @@ struct vring;
 #define VHOST_MAX_QUEUES 2
 
 /* Called once, from the loop, when the session is over; the owner frees it, here or later. @error:
- * 0 if the front-end hung up, -EPROTO if it broke the protocol, other -errno if a request without
- * NEED_REPLY failed. Already logged. */
+ * 0 if the front-end hung up, -EPROTO if it broke the protocol, other -errno if the session could
+ * not continue: a request without NEED_REPLY failed, guest memory was lost (-EFAULT), or the device
+ * abandoned the session, for example. Errors are already logged. */
 typedef void (*vhost_session_ended_fn)(void *data, int error);
 
 /* Serves @fd, a connected stream socket (takes, also on failure). @backend is borrowed.
@@ -43,9 +44,9 @@ void vhost_session_abandon(struct vhost_session *session, int error, const char 
 struct vhost_mapping;
 struct shmem_part;
 
-/* Called once, from the loop, for each request that was accepted. 0; -EINVAL: the front-end refused
- * it; -ETIMEDOUT: it did not answer; -ENOTCONN: the channel to it is gone. Must not map, unmap or
- * forget. */
+/* Called once, from the loop, for each request that was accepted, unless the mapping is forgotten
+ * or the device is reset before that. 0; -EINVAL: the front-end refused it; -ETIMEDOUT: it did not
+ * answer; -ENOTCONN: the channel to it is gone. Must not map, unmap or forget. */
 typedef void (*vhost_mapping_fn)(struct vhost_mapping *mapping, int error);
 
 struct vhost_mapping {
@@ -57,18 +58,22 @@ struct vhost_mapping {
 /* Bytes of the window; 0: the front-end has none. */
 uint64_t vhost_session_window(const struct vhost_session *session);
 /*
- * Has the file @fd (takes, also on failure), which holds at least as many bytes, mapped from its
- * first byte on. 0: @mapping (borrowed) belongs to the session until fn says that it failed, or
- * until it is unmapped or forgotten; or -errno, and fn is not called: -EINVAL: outside of the
- * window, not whole pages, or something is there already; -ENOSPC: too many maps; -ETIMEDOUT: an
- * earlier request has not been answered; -ENOTCONN: there is no window, or no channel.
+ * Asks the front-end to map the file @fd (takes, also on failure) into the window at @mapping, from
+ * the first byte of the file on. The file must hold at least mapping->size bytes. Returns 0 if the
+ * request was accepted: then fn is called with its result, and @mapping (borrowed) belongs to the
+ * session until fn reports a failure, or until it is unmapped or forgotten. Otherwise returns
+ * -errno, and fn is not called. -EINVAL: outside of the window, not whole pages, or something is
+ * there already; -ENOSPC: too many maps; -ETIMEDOUT: an earlier request has not been answered;
+ * -ENOTCONN: there is no window, or no channel.
  */
 int vhost_session_map(struct vhost_session *session, struct vhost_mapping *mapping, int fd);
-/* Of one that is mapped. 0: fn is called when it is no more, or when that failed, and in either
- * case the mapping is the owner's again; or -errno as above: it is so at once. Nothing else is
- * mapped there before the front-end has unmapped it. */
+/* Asks the front-end to unmap @mapping, which must be mapped. Returns 0 if fn will be called with
+ * the result; from that call on @mapping belongs to the owner again, whatever the result is.
+ * Otherwise returns -errno as above: fn is not called, and @mapping belongs to the owner at once.
+ * Nothing else is mapped at its place before the front-end has unmapped it. */
 int vhost_session_unmap(struct vhost_session *session, struct vhost_mapping *mapping);
-/* The owner goes, whatever the state: fn is not called any more. */
+/* Gives @mapping back to its owner, whatever its state: fn is not called any more. The session
+ * unmaps what is mapped, or will be. */
 void vhost_session_forget(struct vhost_session *session, struct vhost_mapping *mapping);
 
 /* Borrowed; @index < the back-end's n_queues. */

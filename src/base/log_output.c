@@ -78,7 +78,8 @@ static ssize_t try_write(struct iovec *iov, int n)
 	return writev(reader.fd, iov, n);
 }
 
-/* Writes the prefix of a line. Async-signal-safe. */
+/* Writes the prefix of a line. Also called in signal handlers: for %s and %d, snprintf() takes no
+ * lock and allocates nothing in the C libraries that we use. */
 static size_t write_head(char head[MAX_HEAD], enum log_level level, const char *plain)
 {
 	int len = 0;

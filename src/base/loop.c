@@ -174,7 +174,8 @@ int loop_find_writer(struct loop *loop)
 	if (fd >= 0)
 		return fd;
 	atomic_store(&loop->is_writer_watched, false);
-	/* One that came just before found a watcher, and woke nobody. */
+	/* A writer set just before this store found is_writer_watched true, so it did not wake this
+	 * thread: look again. */
 	return atomic_load(&loop->writer_fd);
 }
 
@@ -224,7 +225,8 @@ static int run_callbacks(struct loop *loop, int n)
 int loop_turn(struct loop *loop, int timeout_ms)
 {
 	bool has_tasks = !g_queue_is_empty(&loop->tasks);
-	/* Every source is asked once before the work that was put off goes on. */
+	/* A request of loop_ask_to_turn() is cleared only after every ready source had its
+	 * callback, so these come before the work that was put off. */
 	bool was_asked_to_turn = loop_has_to_turn(loop);
 	int n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, has_tasks ? 0 : timeout_ms);
 

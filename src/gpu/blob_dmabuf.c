@@ -6,9 +6,9 @@
  * UDMABUF_MAX_BYTES bytes; all else is shown as pixels.
  *
  * The dma-buf keeps the pages for as long as it is open here or at the display. It is closed when
- * guest memory changes, when the backing is detached, and with the resource. The pages are charged
- * with the kernel's lists of them: a guest that gives pages back to the host (a balloon) would
- * otherwise get others for them, while the dma-buf keeps these.
+ * guest memory changes, when the backing is detached, and when the resource is freed. The pages and
+ * the kernel's lists of them are charged to the guest: with a balloon it could give these pages
+ * back to the host and get new ones, while the dma-buf still keeps the old ones in use.
  */
 #include "gpu/blob_dmabuf.h"
 
@@ -25,8 +25,8 @@
 #define LOG_MODULE "blob"
 #include "base/log.h"
 
-/* The kernel's entry in its list of pages, and the one in a list for a device. */
-#define PAGE_BYTES     4096
+#define PAGE_BYTES 4096
+/* For each page the kernel keeps an entry in its list of pages, and one in a list for a device. */
 #define BYTES_PER_PAGE (sizeof(void *) + 32)
 /* Looking up an entry of the backing takes as long as copying this many bytes. */
 #define BYTES_PER_LOOKUP 64

@@ -4,10 +4,10 @@
  * front-end is asked to map it, and the command is held until the map is in place.
  *
  * A blob has at most one map. While a map or unmap request is in flight, other commands that
- * concern the map are held, and run again from their start when the front-end answers. Examples are
- * an unmap that comes before its map was answered, because a client in the guest was killed, and a
- * RESOURCE_UNREF. RESOURCE_UNREF frees the resource only after the blob is unmapped, because Linux
- * reuses that part of the window as soon as the command is answered.
+ * concern the map are held, and run again from their start when the front-end answers. One example
+ * is RESOURCE_UNREF. Another is an unmap command that comes before the map command was answered: a
+ * guest sends this when its client is killed. RESOURCE_UNREF frees the resource only after the blob
+ * is unmapped, because Linux reuses that part of the window as soon as RESOURCE_UNREF is answered.
  *
  * If the front-end answers while the queue is stopped, the command runs again too. A map then finds
  * its blob mapped at the offset that it asks for, and an unmap finds no map; both succeed. Linux
@@ -61,7 +61,8 @@ static int wait_for(struct blob_map *map, struct gpu_command *command)
 	return COMMAND_HELD;
 }
 
-/* The front-end has answered: runs the commands that wait for @map again, except @mapper. */
+/* The front-end has answered: queues the commands that wait for @map to run again. The map command
+ * (map->mapper) is not queued; on_mapped() completes it. */
 static void wake_waiting(struct gpu_device *device, const struct blob_map *map)
 {
 	for (GList *link = device->held.head, *next; link; link = next) {

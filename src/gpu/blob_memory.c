@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The memory of a host blob, as a descriptor. The renderer exports it, and this file checks its
- * kind and size: the front-end maps it into the guest, so it must be a memfd or a dma-buf, which
- * hold no other data, and at least as large as the blob.
+ * kind and size: the front-end maps it into the guest, so it must be a memfd or a dma-buf (not a
+ * file or a device of the host), and at least as large as the blob.
  */
 #include "gpu/blob_memory.h"
 

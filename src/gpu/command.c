@@ -226,7 +226,8 @@ void command_hold(struct gpu_command *command)
 	g_queue_push_tail_link(&command->device->held, &command->link);
 }
 
-/* If the chain has become invalid since it was taken, it has no room for a response. */
+/* Reads the chain again. If it has become invalid since it was taken, an empty one replaces it, so
+ * that no response is written. */
 static void reload_chain(struct gpu_command *command)
 {
 	if (!vring_reload(command_vring(command), command->head, &command->chain))
@@ -357,8 +358,8 @@ static void serve_queue(struct gpu_device *device, unsigned index)
 	command_notify_all(device);
 }
 
-/* A task that is queued before the loop runs its tasks is run in the same turn. A queue that was
- * kicked in this turn has already been served. */
+/* The loop runs this task after the callbacks of the same turn. If a kick was served in this turn
+ * already, the task is put off to the next turn. */
 static int on_serve_again(struct loop_task *task)
 {
 	struct queue *queue = container_of(task, struct queue, again);
@@ -382,7 +383,7 @@ void command_kicked(struct gpu_device *device, unsigned index)
 	struct queue *queue = &device->queues[index];
 
 	if (queue->again.loop)
-		return; /* it was already served in this turn */
+		return; /* the queued task will serve it */
 	serve_queue(device, index);
 	queue->was_kicked = queue->again.loop;
 }

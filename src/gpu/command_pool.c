@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Commands are reused, so that none is allocated while the guest is served. At most as many exist
- * as a guest can have in flight under the rules of VIRTIO.
+ * Commands are reused: one is allocated only when the guest has more in flight than ever before and
+ * more than N_RESERVED. At most as many exist as a guest can have in flight under the rules of
+ * VIRTIO.
  */
 #include "gpu/command_pool.h"
 

@@ -54,7 +54,7 @@ static void set_features(struct vhost_backend *backend, uint64_t features)
 	to_device(backend)->features = features;
 }
 
-/* VIRTIO 1.4, 5.7.4. Linux's struct virtio_gpu_config has the last field or not, by its age. */
+/* VIRTIO 1.4, 5.7.4. Older versions of Linux's struct virtio_gpu_config lack the last field. */
 struct gpu_config {
 	uint32_t events_read, events_clear;
 	uint32_t num_scanouts, num_capsets;
@@ -174,7 +174,7 @@ static const struct vhost_backend_ops backend_ops = {
 	.reset = reset,
 };
 
-/* Called before the seccomp filter is installed, which may forbid opening the file. */
+/* Called before the seccomp filter is installed, which may forbid opening /proc/self/statm. */
 static void measure_memory(struct gpu_device *device)
 {
 	uint64_t library_bytes = device->renderer->library_bytes;

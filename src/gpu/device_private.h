@@ -67,7 +67,7 @@ struct turn {
 	uint64_t bytes;  /* of work done */
 	int64_t end;     /* microseconds of g_get_monotonic_time(); 0: the clock was not read yet */
 	bool is_over;    /* long work continues in the next turn */
-	bool is_hurried; /* ends with the first command that is some work: the display is awaited */
+	bool is_hurried; /* ends after 64 KiB of work, because display_is_awaited() */
 };
 
 /* The state of a cursor command that waits for the control queue (order.c). */
@@ -125,7 +125,8 @@ struct gpu_device {
 	unsigned n_commands;  /* that exist, free or not */
 };
 
-/* False while the last measurement found the process above its memory limit. */
+/* If the last measurement found the process above its memory limit, measures again. False if it is
+ * still above it. */
 static inline bool device_may_allocate(struct gpu_device *device)
 {
 	return !hostmem_is_short(&device->hostmem) || hostmem_look(&device->hostmem);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The device owns the resources; a renderer has a handle for each. An id is in the table exactly as
- * long as the renderer's resource exists. The backing is kept here, and a renderer that keeps a
- * pointer to the iovecs is told before they are freed. The estimated memory of a resource is
- * charged before anything is allocated, and released when the resource is freed.
+ * The device owns the resources; a renderer has a handle for each. An id is in the table from the
+ * creation of the resource until it is freed or begins to die (see below). The backing is kept
+ * here, and a renderer that keeps a pointer to the iovecs is told before they are freed. The
+ * estimated memory of a resource is charged before anything is allocated, and released when the
+ * resource is freed.
  *
  * When guest memory changes, iovecs that a renderer keeps are replaced at once. All other iovecs
  * are only marked as old: looking them all up may take half a second.
@@ -132,7 +133,8 @@ void resource_reap_all(struct gpu_device *device)
 	loop_unqueue(&device->reap);
 }
 
-/* Takes a resource out of use and frees it: in parts if the renderer can do that, else at once. */
+/* Takes a resource out of use and frees it: at once if it takes @at_once bytes or fewer, or if the
+ * renderer cannot free it in parts; otherwise in parts. */
 static void resource_free(struct gpu_device *device, struct resource *resource, uint64_t at_once)
 {
 	uint64_t size = resource->hostmem + backing_cost(resource->backing.n_entries);
@@ -184,7 +186,8 @@ static void reattach_backing(struct gpu_device *device, struct resource *resourc
 		g_clear_pointer(&resource->backing.iov, g_free);
 }
 
-/* Closes the dma-bufs of guest memory, which keep pages that may be gone. */
+/* Closes the dma-bufs made of guest memory, whose pages may no longer belong to the guest, and
+ * shows their scanouts again. */
 static void renew_dmabufs(struct gpu_device *device)
 {
 	uint32_t cursor = 0;

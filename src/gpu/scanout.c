@@ -181,7 +181,8 @@ static int show_scanout(struct gpu_device *device, unsigned i, struct scanout *n
 		return r;
 	}
 	/* The display must forget the addresses of the old pixels before their source is replaced.
-	 * If both are read back, it sends the rest of what was read back already. */
+	 * If the old and the new pixels are both read back from the GPU, the shadow is kept, and
+	 * the display goes on sending from it. */
 	if (!scanout_pixels_take_over(next, scanout))
 		display_pixels_changed(device->display, &scanout->pixels);
 	leave_resource(device, i, next->resource);
@@ -290,8 +291,9 @@ static void write_back(const struct scanout *scanout)
 		udmabuf_flush(resource->dmabuf.fd);
 }
 
-/* Whether a flush is answered when the display has shown it: the guest, or a GPU for it, draws into
- * the memory that the display reads. Into a copy of ours only a later transfer draws. */
+/* Whether a flush is answered only when the display has shown it. This is so if the guest, or a GPU
+ * for it, draws into the memory that the display reads. The host copy of a 2D resource is changed
+ * only by a later transfer, so its flush is answered at once. */
 static bool waits_for_display(const struct scanout *scanout)
 {
 	const struct resource *resource = scanout->resource;

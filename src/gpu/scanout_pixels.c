@@ -3,14 +3,16 @@
  * Provides the pixels of a scanout, which the display reads when it has room for them. They come
  * from one of three places:
  *
- * mapped: the renderer's own memory. Rows are sent from where they lie. blob: guest memory. Rows
- * are sent from the guest's pages. Rows of a host blob are copied into the shadow first, because
- * the guest or the renderer may draw into it at any time. shadow: pixels on the GPU, or in another
- * format, are copied into a buffer of the scanout, its shadow: only the damaged box, and only when
- * the display begins to send it. The rows of the box are contiguous there, so a small box touches
- * few pages and is sent as one piece. The box is read back from the GPU as a whole, because each
- * read waits until the GPU is idle. Guest memory is converted band by band, each right before it is
- * sent.
+ * - mapped: the renderer's own memory. Rows are sent from where they lie.
+ *
+ * - blob: guest memory. Rows are sent from the guest's pages.
+ *
+ * - shadow: a buffer of the scanout. Pixels are copied into it if they are on the GPU, in another
+ *   format, or in a host blob (the guest or the renderer may draw into it at any time). Only the
+ *   damaged box is copied, and only when the display begins to send it. The rows of the box are
+ *   contiguous there, so a small box touches few pages and is sent as one piece. The box is read
+ *   back from the GPU as a whole, because each read waits until the GPU is idle. Blobs are copied
+ *   band by band, each right before it is sent.
  */
 #include "gpu/scanout_pixels.h"
 

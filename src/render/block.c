@@ -12,10 +12,10 @@
 #define FIRST_ASTC      279
 #define FIRST_ASTC_SRGB 293
 
-/* X24S8_UINT (136) is left out: the library has OpenGL copy one of its four bytes. */
+/* X24S8_UINT (136) is left out: the library makes OpenGL copy only one of its four bytes. */
 
-/* Each format from first to last has this size. Or it has this many bytes a channel, and the
- * formats have one, two, three and four channels in turn. */
+/* Each format from first to last has size bytes a pixel. If size is 0, each has channel_size bytes
+ * a channel, and the formats have one, two, three and four channels in turn. */
 static const struct {
 	uint16_t first, last;
 	uint8_t size, channel_size;

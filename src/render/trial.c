@@ -27,7 +27,7 @@ static _Noreturn void run_child(const char *(*fn)(void *), void *data, int fd)
 {
 	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	/* Output is discarded: the library prints it again when it is started in this process. */
+	/* Output is discarded: the library prints it again when the daemon itself starts it. */
 	if (null >= 0) {
 		dup2(null, STDOUT_FILENO);
 		dup2(null, STDERR_FILENO);

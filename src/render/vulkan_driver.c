@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Checks whether there is a Vulkan driver, and what the GPUs are. The render server does not report
- * that it lacks one: it starts and makes contexts, and each of the guest's programs fails. A few
- * functions of Vulkan are used, which are looked up by name, so that Vulkan is needed neither to
- * build nor to run the daemon.
+ * Checks whether there is a Vulkan driver, and what the GPUs are. virglrenderer's render server
+ * does not report that there is no driver: it starts and makes contexts, and each of the guest's
+ * programs fails. A few functions of Vulkan are used, which are looked up by name, so that Vulkan
+ * is needed neither to build nor to run the daemon.
  *
  * A driver that was loaded stays in the process, with the files that it opened, so this must be
  * called in a child process.
@@ -53,7 +53,7 @@ struct device_properties {
 	uint8_t uuid[16];
 	struct {
 		uint32_t max_image_1d, max_image_2d;
-		uint64_t rest[72]; /* at least as long as it is */
+		uint64_t rest[72]; /* at least the size of VkPhysicalDeviceLimits' rest */
 	} limits;
 };
 

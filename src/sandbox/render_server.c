@@ -178,7 +178,7 @@ static int read_failure(int fd)
 	return n == sizeof(error) ? error : 0;
 }
 
-/* NULL, or a sentence. */
+/* NULL, or a sentence that says why it failed (also below). */
 static char *fork_in_jail(const struct launch *launch, const struct render_server_options *options,
 			  int *ret_pidfd)
 {

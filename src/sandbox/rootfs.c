@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The private file tree: a read-only root that contains only the paths of one table. Which entries
- * are used depends on what the renderer may need. The 2D and null renderers need none, except
- * /dev/udmabuf for --scanout dmabuf.
+ * The private file tree: a read-only root that contains only the paths of one table (entries) and
+ * those that options name (--gpu-device, --gfxstream-library). Which entries are used depends on
+ * what the renderer may need. The 2D and null renderers need none, except /dev/udmabuf for
+ * --scanout dmabuf.
  *
  * OpenGL opens files while it runs, because it loads drivers and their helpers at first use. So the
  * table lists what drivers need. Each entry has the same path in the tree as on the
@@ -35,7 +36,7 @@
 #include "base/log.h"
 
 /* The new root is assembled in a tmpfs mounted on STAGE, a directory that every system has. The
- * mount hides the host's /dev only until pivot_root(); then that is at OLD "/dev". */
+ * mount hides the host's /dev only until pivot_root(); then the host's /dev is at OLD "/dev". */
 #define STAGE       "/dev"
 #define OLD         "/.old"
 #define MOUNTINFO   OLD "/proc/self/mountinfo"

@@ -45,8 +45,8 @@ GArray *descriptors_find(const char *prefix);
 
 /* limits.c */
 int limits_set(unsigned max_fds);
-/* Sets RLIMIT_NPROC, only in our own user namespace, and if the kernel counts per user namespace.
- */
+/* Sets RLIMIT_NPROC. Call it only in a user namespace of our own, and only if
+ * limits_count_own_processes(). */
 int limits_set_threads(unsigned max_threads);
 bool limits_count_own_processes(void);
 
@@ -61,10 +61,11 @@ struct gpu_nodes *gpu_nodes_new(GPtrArray *paths);
 int gpu_nodes_keep_used(struct gpu_nodes *nodes, unsigned needs);
 
 /* mount_flags.c: adds MS_RDONLY, MS_NOSUID, MS_NODEV or MS_NOEXEC to the mount at @top and to all
- * below it. @mountinfo: this process's, to read. On failure some may have them already. */
+ * below it. @mountinfo: the path of this process's mountinfo file. On failure some mounts may have
+ * the flags already. */
 int mount_flags_set(const char *top, unsigned long flags, const char *mountinfo);
 
-/* rootfs.c: where this mount namespace is to go, a const struct rootfs * for try_in_child(). */
+/* rootfs.c: the private file tree. */
 struct rootfs;
 
 /* Collects the files of this host that the tree will contain. */
@@ -81,16 +82,18 @@ int rootfs_enter(const void *rootfs);
 /* seccomp.c, or seccomp_absent.c. NULL, or why there can be no filter in this binary. */
 const char *seccomp_is_absent(void);
 
-/* @kills: what is not in the profile ends the process; else it fails, with a line in the log, if
- * the profile is of OpenGL. @uvm_fds: descriptors (int, or NULL) of nvidia-uvm, the only ones on
- * which ioctl numbers without a type are allowed, in the profile that has GPUs. */
+/* @kills: a call that is not in the profile ends the process. Without @kills it still does in the
+ * 2D profiles; in the OpenGL profiles the call fails, with a line in the log. @uvm_fds (int; NULL:
+ * none): descriptors of nvidia-uvm, the only ones on which ioctl numbers without a type are
+ * allowed, in the profile that has GPUs. */
 int seccomp_install(enum sandbox_profile profile, bool kills, const GArray *uvm_fds);
 
 /* See sandbox_confine_keeper(). */
 int seccomp_install_for_keeper(void);
 
 /* seccomp_program.c: the filter of the render server, ready to be loaded by a process that may make
- * system calls only. @kills: what is not listed ends it; else it fails. NULL with errno. */
+ * system calls only. @kills: an unlisted call ends that process; else the call fails. NULL with
+ * errno. */
 struct seccomp_program;
 struct seccomp_program *seccomp_program_new(bool kills);
 /* NULL is fine. */

@@ -130,8 +130,8 @@ static const struct {
 	{ ALL, SCMP_ACT_ERRNO(ENOSYS), "openat2 clone3" },
 	{ ALL, SCMP_ACT_ERRNO(EPERM), "kill" },
 	/* calls that libraries make before they write a message: GLib asks whether standard error
-	 * is the journal, and syslog() connects. They fail, because without the message the cause
-	 * of an error is unknown, but an unlisted call would end the process before the message. */
+	 * is the journal, and syslog() connects. They are listed to fail: an unlisted call would
+	 * end the process before the message, and the error's cause would be unknown. */
 	{ ALL, SCMP_ACT_ERRNO(ENOTSOCK), "getpeername getsockname" },
 	{ NO_GL, SCMP_ACT_ERRNO(EACCES), "connect" },
 };

@@ -8,8 +8,8 @@
  * A table is never changed in place. Each change builds a new table beside the old one; both hold
  * references to the mappings that they share. A complete new table replaces the old one, then
  * guest_memory_changed_fn is called, and only then are the mappings of removed regions unmapped.
- * Pointers into kept regions stay valid throughout. Pointers into removed regions can be read, but
- * not looked up, until that callback returns.
+ * Pointers into kept regions stay valid throughout. Until that callback returns, the memory of
+ * removed regions can still be accessed through old pointers, but a lookup no longer finds it.
  *
  * The size of a file is checked when its region is added, not at each access. sigbus.c handles
  * files that the front-end truncates later.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Pid and name of the front-end, for log lines only: the pid may be reused by the time that it is
- * read, and a process chooses its own name.
+ * Pid and name of the front-end, for log lines only: the pid may belong to another process by the
+ * time that we read the name, and a process chooses its own name.
  */
 #include "vhost/peer.h"
 

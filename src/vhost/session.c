@@ -38,8 +38,8 @@ struct request {
 	uint16_t min_size, max_size; /* of the payload in bytes */
 	uint8_t min_fds, max_fds;
 	bool has_reply; /* a reply of its own, instead of the answer to NEED_REPLY */
-	bool is_quick;  /* touches neither queues, memory nor renderer: can be handled during a
-			   call of the renderer's library */
+	bool is_quick;  /* starts and stops no queue, touches neither memory nor renderer: can be
+			   handled during a call of the renderer's library */
 };
 
 #define U64   sizeof(uint64_t)
@@ -133,8 +133,8 @@ bool session_wants_answer(const struct vhost_session *s)
 	       (s->protocol_features & BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK));
 }
 
-/* The message was read, so the watchdog can no longer see it in the socket, and its handler may
- * take long. */
+/* Wakes the watchdog: it can no longer see the message in the socket, because we have read it, and
+ * the message's handler may take long. */
 static void wake_watchdog(const struct vhost_session *s)
 {
 	const uint64_t one = 1;
@@ -171,7 +171,7 @@ static int session_handle(struct vhost_session *s)
 	s->is_handling = false;
 	if (r == -EPROTO || request->has_reply || !session_wants_answer(s))
 		return r;
-	if (r == -EALREADY) /* happens at every map into the window */
+	if (r == -EALREADY) /* the ADD_MEM_REG that QEMU sends after each map into the window */
 		log_debug("%s refused: %s", request->name, s->reason);
 	else if (r < 0)
 		log_warn("%s refused: %s", request->name, s->reason ? s->reason : g_strerror(-r));

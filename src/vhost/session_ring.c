@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The invariant: a ring runs if and only if it has a size, addresses and a kick descriptor and is
- * enabled, whatever the order of these requests. Its kick descriptor is in the loop only while it
- * runs. The device gets one queue_stopped() for each queue_started().
+ * The invariant: a ring runs only while it has a size, addresses and a kick descriptor and is
+ * enabled. It is started as soon as it has all of these, whatever the order of the requests; the
+ * start fails if one of them is invalid. Its kick descriptor is in the loop only while it runs. The
+ * device gets one queue_stopped() for each queue_started().
  *
  * Eventfds are polled edge-triggered: each write is reported once and the counter need not be read.
  * That saves a third of the system calls of a small command. A pipe would fill up, so it is read.

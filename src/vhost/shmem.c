@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The invariant: a part of the window is in `parts` from the time when its owner asks for the map
- * until the front-end has confirmed its unmap, or has dropped it in a reset, or until the map is
- * cancelled before it was sent. A part whose unmap failed, or whose state is not known, stays there
- * without an owner: it is closed, and nothing else is mapped at its place.
+ * until the front-end has refused the map, has confirmed the unmap or has dropped the map in a
+ * reset, or until a map that was not sent yet fails or is cancelled. A part whose unmap failed, or
+ * whose state is not known, stays there without an owner, and nothing else is mapped at its place.
  *
  * Requests are asynchronous, because the front-end's main loop may be waiting for us, and one is in
  * flight at a time. They are sent in the order in which they were asked for, so that an unmap is
- * sent before a later map of the same part.
+ * sent before a later map at the same place. If a map is no longer wanted when its answer comes,
+ * its unmap is sent before all others.
  *
  * QEMU 11.1 answers a map before the map is in place, but puts it in place before it reads the next
  * request. So any later answer proves that the map is in place, and the owner is called then. After
@@ -139,7 +140,8 @@ static void send_barrier(struct shmem *shmem)
 	await_answer(shmem, SHMEM_BARRIER_MS);
 }
 
-/* An error is ignored here: the loop reports it too, and owners may be called from there. */
+/* An error is ignored here, where no owner may be called: on_channel() will get the same error from
+ * the loop, and may call owners. */
 static void flush(struct shmem *shmem)
 {
 	int r = vhost_channel_flush(&shmem->channel);
@@ -216,7 +218,7 @@ static int take_answer(struct shmem *shmem)
 	if (!(m->header.flags & VHOST_USER_REPLY))
 		return -EPROTO;
 	if (m->header.request == VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP) {
-		shmem->is_barrier_in_flight = false; /* or was long ago */
+		shmem->is_barrier_in_flight = false; /* already so if it was given up */
 		shmem_prove_maps(shmem);
 		return 0;
 	}

@@ -10,8 +10,8 @@
  *
  * An existing file is replaced only if it is a socket and a connection to it is refused, because
  * then its owner is dead. Any other file is an error. The permissions of the file follow the umask
- * (0755 in most places). Connecting needs write permission, so by default only the daemon's own
- * user can connect.
+ * (0755 in most places), or are 0660 if a group is given. Connecting needs write permission, so by
+ * default only the daemon's own user can connect.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -8,8 +8,8 @@
  * The invariant: an UPDATE that was begun is completed, because the peer would take the next
  * message for its pixels. The bytes that are left are counted (socket_output::left), and no address
  * is kept for them. So if the source is replaced meanwhile, or its memory moves, the rest comes
- * from the new memory, without a copy. If there is no source any more, zeros are sent: another
- * SCANOUT follows.
+ * from the new memory, without a copy. If there is no source any more, zeros are sent: a SCANOUT,
+ * or another UPDATE of these rows, follows.
  *
  * A rectangle is taken out of the damage, and prepared as a whole, before its first band. If the
  * source prepares bands, each band is prepared by itself.
@@ -88,8 +88,8 @@ static struct rect rows_left(const struct socket_output *out, size_t *ret_skip)
 	return r;
 }
 
-/* Returns the next band: whole rows, or a part of one row. *@ret_skip: as above, for its first
- * pixel. */
+/* Returns the next band: whole rows, or a part of one row. *@ret_skip: bytes of its first pixel
+ * that were in iov already. */
 static struct rect choose_band(const struct socket_output *out, size_t max_bytes, size_t *ret_skip)
 {
 	struct rect r = rows_left(out, ret_skip);

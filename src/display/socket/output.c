@@ -312,8 +312,8 @@ bool socket_output_is_awaited(struct socket_display *sd)
 	return true;
 }
 
-/* Only the main thread may release the state lock: without such a source, zeros are sent, and the
- * rectangle is sent again later. */
+/* Only the main thread may release the state lock. So a source that releases it is not read here:
+ * zeros are sent in its place, and these rows are sent again later. */
 static void lose_main_threads_source(struct socket_display *sd)
 {
 	const struct socket_output *out = &sd->output;

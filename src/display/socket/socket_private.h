@@ -48,7 +48,8 @@
 
 /* How long the guest's flush of a dma-buf waits for the display to be done with it. QEMU does not
  * answer for a second while its window is hidden, and flushes that wait fill the guest's queue: at
- * 300 a second it would soon draw no more. Two pictures of a slow display lie between these. */
+ * 300 flushes a second the guest could soon draw no more. Even a display of 20 Hz shows two frames
+ * in this time. */
 #define SOCKET_HOLD_TIMEOUT 100
 
 enum scanout_kind {
@@ -131,9 +132,10 @@ struct socket_output {
 	struct rect update;            /* of an UPDATE */
 	size_t left;                   /* bytes of its pixels that are not in iov yet */
 	struct display_pixels *source; /* of its pixels, borrowed; NULL: zeros take their place */
-	bool is_prepared;              /* update, by source */
+	bool is_prepared;              /* source still has what it prepared for update */
 	bool uses_source;              /* iov points to the memory of source */
-	unsigned patience;             /* socket_output_is_awaited() until the peer reads again */
+	unsigned patience;             /* calls of socket_output_is_awaited() that may still
+					* return true; set anew when the peer reads */
 	size_t committed;              /* bytes of whole messages before this one, in the buffer */
 	int first, count;              /* of iov; the rest is unsent */
 	struct iovec iov[1 + SOCKET_BAND_PIECES];
@@ -226,7 +228,7 @@ bool socket_message_next(struct socket_display *sd);
 bool socket_band_begin(struct socket_display *sd, struct socket_scanout *s);
 /* Puts the next pixels of the begun UPDATE into sd->output.iov, of which all was sent. */
 void socket_band_next(struct socket_display *sd);
-/* The rest of the begun UPDATE is sent as zeros, and its rectangle is sent again later. */
+/* The rest of the begun UPDATE is sent as zeros, and the rows of this rest are sent again later. */
 void socket_band_lose_source(struct socket_display *sd);
 
 /* pace.c */

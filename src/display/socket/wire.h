@@ -51,7 +51,7 @@ struct vhost_user_gpu_scanout {
 	uint32_t scanout_id, width, height;
 } __attribute__((packed));
 
-/* The pixels follow. */
+/* In an UPDATE the pixels follow, in a DMABUF_UPDATE nothing. */
 struct vhost_user_gpu_update {
 	uint32_t scanout_id, x, y, width, height;
 } __attribute__((packed));

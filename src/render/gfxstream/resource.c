@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Images and buffers. The library checks none of these arguments: an id in use, a size that the
- * host's Vulkan refuses or memory that is smaller than the image ends the process. So only
+ * Images and buffers. The library does not check the arguments that describe them: an id in use, a
+ * size that the host's Vulkan refuses or memory smaller than the image ends the process. So only
  * arguments that are known to work are passed on (image.c). The memory attached to an image is
  * never the guest's: it is a copy of ours, exactly as large as the image, attached as long as the
  * image exists. Transfers move the guest's bytes into it and out of it (transfer.c).

@@ -19,7 +19,7 @@
  * memory. */
 #define MAP_MIN_SIZE (128 * 1024)
 /* Copies between these sizes are most likely screens and may have huge pages: our copy into them
- * and the kernel's copy out of them then need far fewer TLB entries. With larger ones the device
+ * and the kernel's copy out of them then need far fewer TLB entries. With larger copies the device
  * would wait more often while the kernel clears a huge page, which takes 10 ms in a virtual
  * machine. */
 #define HUGE_MIN_SIZE (4 * 1024 * 1024)
@@ -87,7 +87,7 @@ bool soft2d_memory_shrink(struct soft2d_memory *memory)
 	size_t released = memory->size - left;
 
 	if (memory->memfd >= 0)
-		(void)madvise(memory->data + left, released, MADV_REMOVE); /* frees the file's */
+		(void)madvise(memory->data + left, released, MADV_REMOVE); /* frees the pages */
 	munmap(memory->data + left, released);
 	memory->size = left;
 	return true;

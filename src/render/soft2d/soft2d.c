@@ -9,7 +9,7 @@
  * nothing is allocated for the two formats that are B, G, R already. A box as wide as its resource
  * is one copy per piece of the backing.
  *
- * The device has checked boxes and backing sizes. They are checked here again because memory
+ * The device has checked boxes and backing sizes. They are checked here again because memory safety
  * depends on it: a box never leaves the host copy, and a gather stops where the pieces end.
  */
 #include "render/soft2d.h"

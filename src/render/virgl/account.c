@@ -276,7 +276,8 @@ static unsigned draws_per_look(const struct virgl *virgl)
 	return (unsigned)CLAMP(n, 1, MAX_DRAWS_PER_LOOK);
 }
 
-/* The number of words up to the draw before which memory is measured next, or all. */
+/* Returns how many words precede the draw before which memory is measured next; @n_words if the
+ * stream has no such draw. */
 static size_t find_look(struct virgl *virgl, const uint32_t *stream, size_t n_words)
 {
 	unsigned n_draws = draws_per_look(virgl);

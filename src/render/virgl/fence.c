@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * One timeline for all but the rings of contexts that are not OpenGL's (rings_fence.c). GL contexts
- * complete their work in order. The library inserts each fence into the stream of the context that
- * worked last, so nothing may switch contexts between a command and its fence, and one of its
- * threads waits for the fences one by one. So the fences of all the device's timelines pass in the
- * order in which they were created. They are numbered by one 32-bit counter, because the library
- * accepts 32 bits; the array `fences` maps a number to the device's 64-bit fence.
+ * One timeline for all fences, except those of the rings of Venus and DRM contexts (rings_fence.c).
+ * GL contexts complete their work in order. The library inserts each fence into the stream of the
+ * context that worked last, so nothing may switch contexts between a command and its fence. A
+ * thread of the library waits for the fences one by one. So the fences of all these timelines pass
+ * in the order in which they were created. They are numbered by one 32-bit counter, because the
+ * library accepts 32 bits; the array `fences` maps a number to the device's 64-bit fence.
  *
  * When any context is destroyed, the library forgets the fence that its thread waits for. A later
  * fence that passes reports it too; as there may be none, the last fence is created once more.
@@ -42,7 +42,7 @@ void virgl_fence_on_passed(void *cookie, uint32_t id)
 {
 	struct virgl *virgl = cookie;
 
-	/* The fence does not wait any more: it was created twice, or a reset dropped it. */
+	/* Nothing waits for this fence any more: it was created twice, or a reset dropped it. */
 	if (id - virgl->n_passed > virgl->n_created - virgl->n_passed)
 		return;
 	while (virgl->n_passed != id) {
@@ -70,8 +70,8 @@ void virgl_fence_poll(struct renderer *renderer)
 		virgl_rings_poll(virgl);
 }
 
-/* The library's own reset is not called: contexts and resources are freed already, and it would end
- * the thread that waits for fences for good. */
+/* The library's own reset is not called: contexts and resources are freed already, and that reset
+ * would permanently end the thread that waits for fences. */
 void virgl_fence_reset(struct renderer *renderer)
 {
 	struct virgl *virgl = virgl_of(renderer);
