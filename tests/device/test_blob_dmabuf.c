@@ -184,7 +184,7 @@ static void a_blob_that_is_freed_leaves_the_display(void **state)
 	assert_int_equal(daemon_count_fds(&vmm->daemon), fds - 1); /* the blob itself is gone too */
 }
 
-static void a_picture_that_begins_further_on_is_read_back(void **state)
+static void a_picture_at_an_offset_in_its_blob_is_read_back(void **state)
 {
 	struct vmm *vmm = boot(state, "auto");
 	struct image i = fill(vmm, BGRX, PAGE + 4, 1);
@@ -284,7 +284,7 @@ static int run(void)
 		TEST(each_format_has_its_fourcc),
 		TEST(a_flush_is_answered_when_the_display_has_shown_the_blob),
 		TEST(a_blob_that_is_freed_leaves_the_display),
-		TEST(a_picture_that_begins_further_on_is_read_back),
+		TEST(a_picture_at_an_offset_in_its_blob_is_read_back),
 		TEST(a_host_blob_goes_from_dmabuf_to_pixels_and_back),
 		TEST(every_format_of_a_dmabuf_is_read_back_exactly),
 		TEST(a_picture_that_cannot_be_read_back_is_refused),

@@ -248,8 +248,8 @@ static void wait_until_socket_is_full(struct vmm *vmm)
 	} while (n == 0 || n != before);
 }
 
-/* When its blob goes, nothing is read of it any more. */
-static void half_a_picture_that_is_off_needs_no_memory_that_is_gone(void **state)
+/* The rest is sent as zeros. */
+static void the_rest_of_a_frame_reads_nothing_of_a_destroyed_blob(void **state)
 {
 	struct machine m = boot(state);
 
@@ -317,7 +317,7 @@ static void a_stream_in_truncated_memory_ends_the_session(void **state)
 		DEVICE_TEST(rings_in_truncated_memory_end_the_session),                            \
 		DEVICE_TEST(a_picture_in_truncated_memory_ends_the_session),                       \
 		DEVICE_TEST(memory_truncated_within_a_picture_ends_the_session),                   \
-		DEVICE_TEST(half_a_picture_that_is_off_needs_no_memory_that_is_gone)
+		DEVICE_TEST(the_rest_of_a_frame_reads_nothing_of_a_destroyed_blob)
 
 static int run(void)
 {

@@ -613,7 +613,7 @@ static void a_blob_in_kept_memory_is_shown_anew_when_memory_changes(void **state
 	assert_int_equal(daemon_count_fds(&vmm->daemon), fds);
 }
 
-static void memory_that_goes_takes_its_dma_buf_along(void **state)
+static void the_dma_buf_of_removed_memory_is_closed(void **state)
 {
 	struct vmm *vmm = boot(state);
 	unsigned fds = daemon_count_fds(&vmm->daemon);
@@ -667,7 +667,7 @@ static int run(void)
 		DEVICE_TEST(a_stop_keeps_the_dma_buf_for_the_next_display),
 		DEVICE_TEST(detached_memory_is_shown_no_longer),
 		DEVICE_TEST(a_blob_in_kept_memory_is_shown_anew_when_memory_changes),
-		DEVICE_TEST(memory_that_goes_takes_its_dma_buf_along),
+		DEVICE_TEST(the_dma_buf_of_removed_memory_is_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,8 +3,8 @@
  * Virtqueues with invalid contents. A driver that breaks its ring may lose that ring until the next
  * reset. It must not stop the other ring, the session or the daemon, and a reset restores
  * everything. Where the contents are only odd (VIRTIO 1.2 forbids them to drivers, but a device can
- * handle them), the chain may also be returned; the device must never follow it out of memory or
- * for ever.
+ * handle them), the chain may also be returned; the device must never follow it outside guest
+ * memory, or without end.
  */
 #include "fixture.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Maps of host blobs, without a window: what gpu/blob_map.c asks of the session is noted here, and
- * answered when a test says so. What is asked for and when, what the guest is told, and which
- * commands wait, in each state of a map.
+ * Maps of host blobs, with a fake session: it records the maps and unmaps that gpu/blob_map.c asks
+ * for, and answers when a test says so. The tests check, in each state of a map, what is asked for,
+ * what the guest is told, and which commands wait.
  */
 #include "gpu_rig.h"
 
@@ -25,10 +25,10 @@
 /* Slots of the commands that may wait. */
 enum { SLOT_MAP = 1, SLOT_OTHER, SLOT_LAST };
 
-/* The session's window, in the test's hand. */
+/* The state of the fake session. */
 static struct {
 	struct vhost_mapping *mapping; /* the map or unmap in flight */
-	int result;                    /* of the calls */
+	int result;                    /* if negative, map and unmap return it */
 	uint64_t size;
 	unsigned n_maps, n_unmaps, n_forgotten;
 	uint64_t memory_size;
@@ -213,7 +213,7 @@ static void a_map_that_failed_can_be_tried_again(void **state)
 		assert_int_equal(map_at(0), 0);
 		answer(errors[i]);
 		assert_int_equal(reply_of(SLOT_MAP), VIRTIO_GPU_RESP_ERR_UNSPEC);
-		/* Linux unmaps then. */
+		/* Linux's driver sends an unmap also after a map that failed. */
 		offer_unmap(SLOT_OTHER);
 		assert_int_equal(reply_of(SLOT_OTHER), VIRTIO_GPU_RESP_OK_NODATA);
 	}
@@ -452,7 +452,7 @@ static void an_unmap_answered_while_stopped_is_done(void **state)
 	assert_int_equal(window.n_unmaps, 1);
 }
 
-static void a_map_answered_after_cont_is_the_answer(void **state)
+static void a_map_answered_after_cont_answers_its_command(void **state)
 {
 	(void)state;
 	assert_int_equal(map_at(0), 0);
@@ -463,7 +463,8 @@ static void a_map_answered_after_cont_is_the_answer(void **state)
 	assert_int_equal(reply_of(SLOT_MAP), VIRTIO_GPU_RESP_OK_MAP_INFO);
 }
 
-/* The front-end has dropped its maps, and would answer for another guest. */
+/* At a reset the front-end drops all maps by itself, so none is unmapped. They are forgotten,
+ * because an answer that comes later must not be taken for one to the next guest. */
 static void a_reset_forgets_a_map_in_each_state(void **state)
 {
 	for (unsigned in_flight = 0; in_flight < 3; in_flight++) {
@@ -525,7 +526,7 @@ int main(void)
 		TEST(a_map_answered_while_stopped_is_found_in_place),
 		TEST(a_map_refused_while_stopped_is_tried_again),
 		TEST(an_unmap_answered_while_stopped_is_done),
-		TEST(a_map_answered_after_cont_is_the_answer),
+		TEST(a_map_answered_after_cont_answers_its_command),
 		TEST(a_reset_forgets_a_map_in_each_state),
 		TEST(the_end_of_the_session_forgets_a_map_in_flight),
 	};

@@ -252,8 +252,8 @@ static void long_backing_lists_end_a_turn(void **state)
 	assert_int_equal(gpu_guest_detach(1), VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-/* And so is an image that a renderer moves as a whole, whatever part of it the guest names. */
-static void small_boxes_of_images_that_move_as_a_whole_end_a_turn(void **state)
+/* The whole image counts, however small the box is that the guest names. */
+static void transfers_that_always_move_the_whole_image_end_a_turn(void **state)
 {
 	struct renderer_ops ops = *gpu_rig.renderer.base.ops;
 	const struct renderer_ops *usual = gpu_rig.renderer.base.ops;
@@ -417,7 +417,7 @@ int main(void)
 		TEST(a_shown_dma_buf_is_exported_once),
 		TEST(invalid_chains_count_towards_a_turn),
 		TEST(long_backing_lists_end_a_turn),
-		TEST(small_boxes_of_images_that_move_as_a_whole_end_a_turn),
+		TEST(transfers_that_always_move_the_whole_image_end_a_turn),
 		TEST(a_new_image_that_is_filled_as_a_whole_ends_a_turn),
 		TEST(long_streams_end_a_turn),
 		TEST(every_command_needs_its_feature),

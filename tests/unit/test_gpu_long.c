@@ -112,7 +112,7 @@ static void several_transfers_share_a_turn(void **state)
 
 /* When QEMU has begun to read a message, it waits for the rest and does nothing else. So the device
  * ends its turn early, and the display sends the rest. */
-static void a_turn_is_short_while_the_display_is_awaited(void **state)
+static void a_turn_is_short_while_the_rest_of_a_message_is_awaited(void **state)
 {
 	struct vhost_backend *backend = gpu_device_backend(gpu_rig.device);
 	uint16_t before = n_used();
@@ -228,7 +228,7 @@ static void removed_memory_ends_its_transfer(void **state)
 	assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-static void memory_that_is_mapped_elsewhere_during_a_transfer_is_found(void **state)
+static void memory_that_moves_during_a_transfer_does_not_break_the_resource(void **state)
 {
 	(void)state;
 	begin_transfer();
@@ -444,14 +444,14 @@ int main(void)
 		TEST(a_long_transfer_takes_many_turns_and_moves_each_row_once),
 		TEST(a_frame_of_1080p_and_its_flush_take_one_turn),
 		TEST(several_transfers_share_a_turn),
-		TEST(a_turn_is_short_while_the_display_is_awaited),
+		TEST(a_turn_is_short_while_the_rest_of_a_message_is_awaited),
 		TEST(a_kick_and_the_tasks_after_it_are_one_turn),
 		TEST(a_flush_never_overtakes_its_transfer),
 		TEST(the_transfer_of_a_stopped_queue_pauses_and_goes_on),
 		TEST(a_reset_drops_a_transfer),
 		TEST(a_session_that_ends_drops_a_transfer),
 		TEST(removed_memory_ends_its_transfer),
-		TEST(memory_that_is_mapped_elsewhere_during_a_transfer_is_found),
+		TEST(memory_that_moves_during_a_transfer_does_not_break_the_resource),
 		TEST(freeing_a_resource_ends_its_transfer),
 		TEST(a_smaller_resource_with_the_same_id_ends_a_transfer),
 		TEST(a_transfer_without_pixels_succeeds),

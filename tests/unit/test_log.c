@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The limit on log lines. Each test gets a memfd as standard error and reads what is in it. The
- * log_site after a flood is static, so each test has its own log calls.
+ * The limit on log lines. Each test gets a memfd as standard error and reads what is in it. A log
+ * call keeps its count in a static struct log_site, so each test has its own log calls.
  */
 #include <pthread.h>
 #include <setjmp.h>

@@ -46,7 +46,7 @@ static void try_uvm_ioctls(const void *data)
 	CHECK(ioctl(UVM_FD, 256, NULL) < 0 && errno == ENOTTY);
 }
 
-static void commands_without_a_type_pass_on_descriptors_of_uvm_alone(void **state)
+static void ioctls_without_a_type_are_allowed_only_on_uvm_descriptors(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < G_N_ELEMENTS(profiles); i++)
@@ -158,7 +158,7 @@ static void denied_calls_are_logged_a_limited_number_of_times(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(commands_without_a_type_pass_on_descriptors_of_uvm_alone),
+		cmocka_unit_test(ioctls_without_a_type_are_allowed_only_on_uvm_descriptors),
 		cmocka_unit_test(a_message_of_a_library_does_not_end_the_daemon),
 		cmocka_unit_test(the_socket_file_process_can_only_remove_its_file),
 		cmocka_unit_test(denied_calls_are_logged_a_limited_number_of_times),

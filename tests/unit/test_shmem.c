@@ -258,7 +258,7 @@ static void an_unmap_without_a_reply_times_out(void **state)
 	shmem_rig_have_mapped(0);
 }
 
-static void a_barrier_without_a_reply_counts_as_passed_and_is_the_last(void **state)
+static void after_a_barrier_without_a_reply_maps_succeed_and_no_barrier_follows(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -699,7 +699,7 @@ static void a_reply_without_a_request_ends_the_session(void **state)
 
 /* ---- maps that come back as guest memory ---- */
 
-static void our_files_are_recognised_while_they_may_be_mapped(void **state)
+static void files_of_maps_are_recognised_while_they_may_be_mapped(void **state)
 {
 	struct shmem *shmem = &shmem_rig.shmem;
 	const uint64_t gpa = UINT64_C(0xe0000000);
@@ -750,7 +750,7 @@ int main(void)
 		TEST(a_map_that_succeeds_late_is_unmapped),
 		TEST(a_map_that_is_refused_late_leaves_nothing),
 		TEST(an_unmap_without_a_reply_times_out),
-		TEST(a_barrier_without_a_reply_counts_as_passed_and_is_the_last),
+		TEST(after_a_barrier_without_a_reply_maps_succeed_and_no_barrier_follows),
 		TEST(a_barrier_with_half_a_reply_counts_as_unanswered),
 		TEST(a_barrier_answered_during_a_long_turn_is_not_late),
 		TEST(each_request_has_its_own_time_out),
@@ -774,7 +774,7 @@ int main(void)
 		TEST(an_invalid_reply_ends_the_session),
 		TEST(a_reply_of_another_size_ends_the_session),
 		TEST(a_reply_without_a_request_ends_the_session),
-		TEST(our_files_are_recognised_while_they_may_be_mapped),
+		TEST(files_of_maps_are_recognised_while_they_may_be_mapped),
 #undef TEST
 	};
 

@@ -128,7 +128,7 @@ static void a_source_that_moves_in_an_update_is_read_at_its_new_place(void **sta
 }
 
 /* Every pixel is a piece of its own, and every piece is looked up a few times. */
-static void a_source_in_crumbs_that_moves_in_an_update_leaves_out_no_byte(void **state)
+static void a_source_in_tiny_pieces_that_moves_in_an_update_is_sent_whole(void **state)
 {
 	struct picture old, copy;
 
@@ -155,7 +155,7 @@ static void a_source_in_crumbs_that_moves_in_an_update_leaves_out_no_byte(void *
 	picture_finish(&copy);
 }
 
-static void memory_that_goes_in_an_update_is_sent_as_zeros(void **state)
+static void memory_removed_during_an_update_is_sent_as_zeros(void **state)
 {
 	struct picture old, copy;
 
@@ -371,8 +371,8 @@ int main(void)
 		ALONE(a_screen_resized_in_an_update_is_sent_whole_after_it),
 		ALONE(an_update_without_a_source_gets_no_other_one),
 		ALONE(a_source_that_moves_in_an_update_is_read_at_its_new_place),
-		ALONE(a_source_in_crumbs_that_moves_in_an_update_leaves_out_no_byte),
-		ALONE(memory_that_goes_in_an_update_is_sent_as_zeros),
+		ALONE(a_source_in_tiny_pieces_that_moves_in_an_update_is_sent_whole),
+		ALONE(memory_removed_during_an_update_is_sent_as_zeros),
 		ALONE(a_peer_is_awaited_as_long_as_it_reads_a_message),
 		ALONE(another_thread_sends_the_rest_of_a_message_and_no_other),
 		ALONE(a_new_socket_in_an_update_begins_with_whole_messages),

@@ -63,7 +63,7 @@ static void hide(void)
 	picture_finish(&shown);
 }
 
-static void a_second_frame_waits_is_joined_and_shows_what_is_there_when_it_is_sent(void **state)
+static void a_second_frame_waits_merges_damage_and_is_read_when_it_is_sent(void **state)
 {
 	(void)state;
 	show();
@@ -426,7 +426,7 @@ static void an_edid_is_used_until_the_front_end_disconnects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CONNECTED(a_second_frame_waits_is_joined_and_shows_what_is_there_when_it_is_sent),
+		CONNECTED(a_second_frame_waits_merges_damage_and_is_read_when_it_is_sent),
 		CONNECTED(a_frame_follows_one_whose_rest_cannot_be_read),
 		CONNECTED(the_first_frame_after_a_pause_is_sent_at_once),
 		CONNECTED(damage_of_one_turn_is_one_frame),

@@ -107,7 +107,7 @@ static void a_display_that_stops_reading_gets_only_the_last_frame(void **state)
 	picture_finish(&picture);
 }
 
-static void a_source_in_crumbs_arrives_whole(void **state)
+static void a_source_in_tiny_pieces_arrives_whole(void **state)
 {
 	struct screen screens[DISPLAY_MAX_SCANOUTS] = { 0 };
 	struct picture picture;
@@ -414,7 +414,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ALONE(a_display_that_stops_reading_gets_only_the_last_frame),
-		ALONE(a_source_in_crumbs_arrives_whole),
+		ALONE(a_source_in_tiny_pieces_arrives_whole),
 		ALONE(random_scenes_end_with_the_resources_pixels),
 		ALONE(a_run_of_small_updates_survives_a_full_socket),
 		ALONE(a_descriptor_comes_with_its_own_message_and_not_with_those_before),

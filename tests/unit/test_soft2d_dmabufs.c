@@ -219,7 +219,7 @@ static void without_the_device_rows_are_tight(void **state)
 }
 
 /* Also where the display still has the dma-buf open. */
-static void what_is_shrunk_is_given_back(void **state)
+static void a_shrunk_resource_gives_its_memory_back(void **state)
 {
 	struct renderer_resource *resource = new_resource(2048, 2048);
 	struct renderer_pixels pixels;
@@ -248,7 +248,7 @@ int main(void)
 		TEST(no_more_than_64_at_once_take_a_descriptor),
 		TEST(what_the_kernel_refuses_is_said),
 		TEST(without_the_device_rows_are_tight),
-		TEST(what_is_shrunk_is_given_back),
+		TEST(a_shrunk_resource_gives_its_memory_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

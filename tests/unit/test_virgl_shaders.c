@@ -171,7 +171,7 @@ static void shaders_of_mesa_are_accepted(void **state)
 			fail_msg("%s: refused", good[i].what);
 }
 
-static void shaders_are_refused_for_one_number(void **state)
+static void a_shader_with_one_invalid_number_is_refused(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++)
@@ -284,7 +284,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shaders_of_mesa_are_accepted),
-		cmocka_unit_test(shaders_are_refused_for_one_number),
+		cmocka_unit_test(a_shader_with_one_invalid_number_is_refused),
 		cmocka_unit_test(more_inputs_than_the_table_holds_are_refused),
 		cmocka_unit_test(outputs_that_fit_the_library_are_accepted),
 		cmocka_unit_test(undeclared_outputs_are_refused),
