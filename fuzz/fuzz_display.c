@@ -98,6 +98,10 @@ static void show_pixels(struct input *in)
 	uint8_t cut = input_u8(in);
 	uint32_t width = picture->width - cut % 16, height = picture->height - cut / 16;
 
+	for (unsigned i = 0; i < N_SCREENS && picture->base.sent; i++)
+		if (screen_ids[i] != scanout &&
+		    socket_display()->scanouts[screen_ids[i]].pixels == &picture->base)
+			display_scanout_pixels(scene.display, screen_ids[i], 0, 0, NULL);
 	display_scanout_pixels(scene.display, scanout, width, height, &picture->base);
 }
 
@@ -419,7 +423,10 @@ static void scene_start(struct input *in)
 	picture_start(&scene.pictures[1], PICTURE_SIDE, PICTURE_SIDE / 2);
 	picture_start(&scene.pictures[2], is_big ? PICTURE_WIDE : PICTURE_SIDE,
 		      is_big ? PICTURE_TALL : PICTURE_SIDE);
-	picture_wants_preparing(&scene.pictures[1]);
+	if ((flags & 0xc0) == 0x80)
+		picture_wants_comparing(&scene.pictures[1]);
+	else
+		picture_wants_preparing(&scene.pictures[1]);
 	if (!(flags & 0x10))
 		connect_qemu(in);
 	if (flags & 0x20) { /* the features are negotiated */

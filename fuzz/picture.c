@@ -48,6 +48,11 @@ static int picture_prepare(struct display_pixels *source, const struct rect *r)
 	CHECK(rect_is_within(r, picture->width, picture->height) && !rect_is_empty(r));
 	picture->prepared = *r;
 	picture->is_dirty |= picture->fails;
+	for (uint32_t y = r->y; picture->copy && y < r->y + r->height; y++) {
+		size_t at = (size_t)y * picture->width + r->x;
+
+		memcpy(picture->copy + at, picture->pixels + at, r->width * sizeof(uint32_t));
+	}
 	return picture->fails ? -EIO : 0;
 }
 
@@ -59,6 +64,7 @@ static int picture_rows(struct display_pixels *source, const struct rect *r, str
 	uint32_t rows = is_whole ? 1 : r->height;
 	uint32_t width = is_whole ? r->width * r->height : r->width;
 	uint32_t piece = picture->piece ? picture->piece : width;
+	uint32_t *pixels = picture->copy ? picture->copy : picture->pixels;
 	int n = 0;
 
 	CHECK(rect_is_within(r, picture->width, picture->height) && !rect_is_empty(r));
@@ -71,7 +77,7 @@ static int picture_rows(struct display_pixels *source, const struct rect *r, str
 		return -EFAULT;
 	}
 	for (uint32_t y = 0; y < rows; y++) {
-		uint32_t *row = picture->pixels + (size_t)(r->y + y) * picture->width + r->x;
+		uint32_t *row = pixels + (size_t)(r->y + y) * picture->width + r->x;
 
 		for (uint32_t x = 0; x < width; x += piece) {
 			if (n == max)
@@ -103,6 +109,16 @@ void picture_start(struct picture *picture, uint32_t width, uint32_t height)
 void picture_wants_preparing(struct picture *picture)
 {
 	picture->base.ops = &prepared_ops;
+}
+
+void picture_wants_comparing(struct picture *picture)
+{
+	static uint32_t copy[PICTURE_SIDE * PICTURE_SIDE], sent[PICTURE_SIDE * PICTURE_SIDE];
+
+	CHECK((size_t)picture->width * picture->height <= PICTURE_SIDE * PICTURE_SIDE);
+	picture_wants_preparing(picture);
+	picture->copy = copy;
+	picture->base.sent = sent;
 }
 
 void picture_move(struct picture *picture)

@@ -18,6 +18,7 @@ struct picture {
 	uint32_t width, height;
 	uint32_t *pixels; /* owned */
 	struct rect prepared;
+	uint32_t *copy; /* borrowed; NULL: prepared pixels are not copied */
 	uint32_t piece; /* pixels in one piece; 0: rows */
 	bool fails;     /* to be prepared, or to give rows */
 	bool is_shown;  /* on any scanout */
@@ -29,5 +30,8 @@ struct picture {
 void picture_start(struct picture *picture, uint32_t width, uint32_t height);
 /* From now on its pixels can be read only after they were prepared. */
 void picture_wants_preparing(struct picture *picture);
+/* The same, and they are read from a copy; the display leaves out those that its peer has. For one
+ * picture of at most PICTURE_SIDE x PICTURE_SIDE, on one scanout at a time. */
+void picture_wants_comparing(struct picture *picture);
 /* Moves the pixels to other memory; a later read of the old memory is detected. */
 void picture_move(struct picture *picture);

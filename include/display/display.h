@@ -82,6 +82,11 @@ struct display_pixels_ops {
 
 struct display_pixels {
 	const struct display_pixels_ops *ops;
+	/* Optional, for a source that prepares whole rectangles: a buffer for as many pixels as the
+	 * scanout has, which no other scanout uses. There the display keeps the pixels that its
+	 * peer has, to send only those that differ. If the source or the buffer is replaced,
+	 * display_pixels_changed() is called, or the new buffer has the content of the old one. */
+	uint32_t *sent;
 };
 
 struct display_cursor {

@@ -13,6 +13,9 @@
  *   contiguous there, so a small box touches few pages and is sent as one piece. The box is read
  *   back from the GPU as a whole, because each read waits until the GPU is idle. Blobs are copied
  *   band by band, each right before it is sent.
+ *
+ * What is read back from the GPU is compared with what the display has (display_pixels::sent), for
+ * which the scanout has a second buffer. Without memory for it, all that is read back is sent.
  */
 #include "gpu/scanout_pixels.h"
 
@@ -124,6 +127,24 @@ static int shadow_rows(struct display_pixels *pixels, const struct rect *r, stru
 			    max);
 }
 
+/* Each page flip makes a new scanout, which takes this buffer over from the old one: so it is
+ * made only when it is needed. */
+static void make_sent(struct gpu_device *device, struct scanout *scanout)
+{
+	if (scanout->pixels.sent || !hostmem_has(&device->hostmem, scanout->shadow_size))
+		return;
+	scanout->pixels.sent = g_try_malloc(scanout->shadow_size);
+	if (scanout->pixels.sent)
+		(void)hostmem_charge(&device->hostmem, scanout->shadow_size);
+}
+
+static void free_sent(struct gpu_device *device, struct scanout *scanout)
+{
+	if (scanout->pixels.sent)
+		hostmem_release(&device->hostmem, scanout->shadow_size);
+	g_clear_pointer(&scanout->pixels.sent, g_free);
+}
+
 static int prepare_from_renderer(struct display_pixels *pixels, const struct rect *r)
 {
 	struct scanout *scanout = to_scanout(pixels);
@@ -133,6 +154,7 @@ static int prepare_from_renderer(struct display_pixels *pixels, const struct rec
 	uint32_t stride;
 	uint8_t *data = hold_in_shadow(scanout, r, &stride);
 
+	make_sent(scanout->device, scanout);
 	return renderer_call(renderer, read_pixels, scanout->resource->handle, &in_resource, data,
 			     stride) == 0
 		       ? 0
@@ -278,18 +300,22 @@ int scanout_pixels_init(struct gpu_device *device, struct scanout *scanout)
 bool scanout_pixels_take_over(struct scanout *next, struct scanout *scanout)
 {
 	uint8_t *unused = next->shadow;
+	uint32_t *unused_sent = next->pixels.sent;
 
 	if (next->pixels.ops != &read_back_ops || scanout->pixels.ops != &read_back_ops ||
 	    next->rect.width != scanout->rect.width || next->rect.height != scanout->rect.height)
 		return false;
 	next->shadow = scanout->shadow;
 	next->in_shadow = scanout->in_shadow;
+	next->pixels.sent = scanout->pixels.sent;
 	scanout->shadow = unused;
+	scanout->pixels.sent = unused_sent;
 	return true;
 }
 
 void scanout_pixels_finish(struct gpu_device *device, struct scanout *scanout)
 {
+	free_sent(device, scanout);
 	hostmem_release(&device->hostmem, scanout->shadow_size);
 	scanout->shadow_size = 0;
 	g_clear_pointer(&scanout->shadow, g_free);

@@ -246,6 +246,55 @@ static void pages_are_flipped(void **state)
 	assert_int_equal(vmm->display.counts[DISPLAY_SCANOUT], 1);
 }
 
+/* The guest damages the whole screen in each flip. Columns are compared 32 at a time. */
+static void a_page_flip_sends_only_what_the_display_lacks(void **state)
+{
+	struct vmm *vmm = boot(state);
+	struct image due = one_colour(vmm, W, H, RED);
+	struct virtio_gpu_rect changed = gpu_rect(35, 40, 17, 9);
+
+	for (uint32_t id = 1; id <= 2; id++) {
+		new_target(vmm, id, W, H, 0);
+		assert_ok(gpu_paint(vmm, 1, id, RED));
+	}
+	show(vmm, 0, 1, &due);
+	assert_alive(vmm);
+	display_forget(&vmm->display);
+
+	paint_part(vmm, 2, changed, GREEN);
+	image_paint(&due, changed, GREEN);
+	show(vmm, 0, 2, &due);
+	assert_alive(vmm);
+	assert_int_equal(updated_pixels(&vmm->display), 32 * 9);
+
+	/* The old page shows again what the display does not have any more. */
+	display_forget(&vmm->display);
+	image_paint(&due, changed, RED);
+	show(vmm, 0, 1, &due);
+	assert_alive(vmm);
+	assert_int_equal(updated_pixels(&vmm->display), 32 * 9);
+}
+
+static void a_frame_like_the_last_one_is_not_sent(void **state)
+{
+	struct vmm *vmm = boot(state);
+	struct image due = one_colour(vmm, W, H, RED);
+
+	new_target(vmm, 1, W, H, 0);
+	assert_ok(gpu_paint(vmm, 1, 1, RED));
+	show(vmm, 0, 1, &due);
+	assert_alive(vmm);
+	display_forget(&vmm->display);
+	assert_ok(gpu_paint(vmm, 1, 1, RED));
+	assert_ok(gpu_flush(vmm, 1, image_rect(&due)));
+	paint_part(vmm, 1, gpu_rect(0, 0, 1, 1), GREEN);
+	image_paint(&due, gpu_rect(0, 0, 1, 1), GREEN);
+	assert_ok(gpu_flush(vmm, 1, gpu_rect(0, 0, 1, 1)));
+	image_wait_shown(vmm, &due, 0, image_rect(&due));
+	assert_alive(vmm);
+	assert_int_equal(updated_pixels(&vmm->display), 1);
+}
+
 /* A new display socket, as at every `cont`, gets the current picture without a request. */
 static void a_new_display_is_sent_the_picture(void **state)
 {
@@ -316,6 +365,8 @@ static int run(void)
 		DEVICE_TEST(flush_reads_and_sends_the_damaged_box_only),
 		DEVICE_TEST(several_screens_show_one_resource),
 		DEVICE_TEST(pages_are_flipped),
+		DEVICE_TEST(a_page_flip_sends_only_what_the_display_lacks),
+		DEVICE_TEST(a_frame_like_the_last_one_is_not_sent),
 		DEVICE_TEST(a_new_display_is_sent_the_picture),
 		DEVICE_TEST(a_display_that_does_not_read_delays_no_command),
 		DEVICE_TEST(a_cursor_can_be_drawn_by_opengl),

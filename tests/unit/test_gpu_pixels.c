@@ -86,17 +86,49 @@ static void a_flip_to_another_size_tells_the_display(void **state)
 	assert_int_equal(gpu_rig.display.n_changes, n_changes + 1);
 }
 
+static uint64_t used_memory(void)
+{
+	return gpu_rig.device->hostmem.used;
+}
+
 static void memory_of_shadows_is_counted_once_over_page_flips(void **state)
 {
-	uint64_t used = gpu_rig.device->hostmem.used;
+	uint64_t with_shadow = used_memory();
 
 	(void)state;
 	for (uint32_t flip = 0; flip < 5; flip++) {
 		read_back(1);
 		assert_int_equal(gpu_guest_set_scanout(0, 2 - flip % 2, SIDE, SIDE),
 				 VIRTIO_GPU_RESP_OK_NODATA);
-		assert_int_equal(gpu_rig.device->hostmem.used, used);
+		/* The display keeps what it sent in a second buffer. */
+		assert_int_equal(used_memory(), with_shadow + sizeof(uint32_t[SIDE * SIDE]));
 	}
+	assert_int_equal(gpu_guest_set_scanout(0, 0, 0, 0), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(used_memory(), with_shadow - sizeof(uint32_t[SIDE * SIDE]));
+}
+
+static void what_the_display_has_stays_known_over_a_page_flip(void **state)
+{
+	struct display_pixels *source = gpu_rig.display.sources[0];
+
+	(void)state;
+	read_back(1);
+	uint32_t *sent = source->sent;
+
+	assert_non_null(sent);
+	assert_int_equal(gpu_guest_set_scanout(0, 2, SIDE, SIDE), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_ptr_equal(source->sent, sent);
+	read_back(2);
+	assert_ptr_equal(source->sent, sent);
+}
+
+static void without_memory_to_compare_with_pixels_are_read_back_all_the_same(void **state)
+{
+	(void)state;
+	gpu_rig.device->hostmem.max = used_memory();
+	read_back(1);
+	assert_null(gpu_rig.display.sources[0]->sent);
+	assert_int_equal(rows(&all)[0], 1);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, gpu_rig_teardown)
@@ -108,6 +140,8 @@ int main(void)
 		TEST(what_was_read_back_may_outlive_its_resource),
 		TEST(a_flip_to_another_size_tells_the_display),
 		TEST(memory_of_shadows_is_counted_once_over_page_flips),
+		TEST(what_the_display_has_stays_known_over_a_page_flip),
+		TEST(without_memory_to_compare_with_pixels_are_read_back_all_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,12 @@
 
 static const uint8_t zeros[64 * 1024];
 
+/* Whether a rectangle is prepared as a whole. */
+static bool prepares_rects(const struct display_pixels_ops *ops)
+{
+	return ops->prepare && !ops->prepares_bands;
+}
+
 /* Whether another scanout with the same source as @s has a prepared rectangle: preparing another
  * rectangle now would overwrite that one. */
 static bool pixels_are_busy(struct socket_display *sd, const struct socket_scanout *s)
@@ -53,6 +59,15 @@ static void keep_first_rows(struct socket_scanout *s, struct rect *r)
 	damage_put_back(&s->damage, &rest);
 }
 
+/* Prepares *@r, and cuts it to the pixels that the peer lacks. Returns false if there is nothing to
+ * send. */
+static bool prepare_rect(struct socket_scanout *s, struct rect *r)
+{
+	if (!prepares_rects(s->pixels->ops))
+		return true;
+	return s->pixels->ops->prepare(s->pixels, r) == 0 && socket_unchanged_cut(s, r);
+}
+
 /* Takes the next damaged rectangle to send, and prepares it. */
 static bool begin_rect(struct socket_display *sd, struct socket_scanout *s)
 {
@@ -64,8 +79,7 @@ static bool begin_rect(struct socket_display *sd, struct socket_scanout *s)
 	do {
 		while (damage_take(&s->damage, &r)) {
 			keep_first_rows(s, &r);
-			if (!ops->prepare || ops->prepares_bands ||
-			    ops->prepare(s->pixels, &r) == 0) {
+			if (prepare_rect(s, &r)) {
 				s->sending = r;
 				return true;
 			}
@@ -193,9 +207,7 @@ bool socket_band_begin(struct socket_display *sd, struct socket_scanout *s)
 /* Whether the source has lost what it had prepared for the current UPDATE. */
 static bool is_lost(const struct socket_output *out)
 {
-	const struct display_pixels_ops *ops = out->source ? out->source->ops : NULL;
-
-	return ops && ops->prepare && !ops->prepares_bands && !out->is_prepared;
+	return out->source && prepares_rects(out->source->ops) && !out->is_prepared;
 }
 
 void socket_band_lose_source(struct socket_display *sd)
@@ -217,6 +229,8 @@ void socket_band_next(struct socket_display *sd)
 	out->first = 1;
 	if (is_lost(out))
 		socket_band_lose_source(sd);
-	if (!out->source || load_band(out) < 0)
-		load_zeros(out);
+	if (out->source && load_band(out) == 0)
+		return;
+	socket_unchanged_forget(&sd->scanouts[out->scanout]);
+	load_zeros(out);
 }

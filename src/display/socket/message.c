@@ -160,6 +160,7 @@ static void sent_scanout(struct socket_display *sd, unsigned scanout)
 	s->peer_width = s->width;
 	s->peer_height = s->height;
 	s->peer_has_surface = s->peer_surface_is_unused = s->width > 0;
+	socket_unchanged_forget(s);
 }
 
 /* Builds DMABUF_SCANOUT or, with @has_modifier, DMABUF_SCANOUT2, which begins with the same
@@ -306,6 +307,7 @@ static void sent_update(struct socket_display *sd, unsigned scanout)
 
 	probe(frame__sent, scanout, sd->output.update.width, sd->output.update.height);
 	s->sending = (struct rect){ 0 };
+	socket_unchanged_note_sent(s, &sd->output.update);
 	if (s->pixels->ops->prepare)
 		sd->awake = SOCKET_EVERYTHING; /* others may have waited for the source */
 	s->peer_surface_is_unused = false;

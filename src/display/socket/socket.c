@@ -125,6 +125,7 @@ static void mark_stale(struct socket_scanout *s)
 	s->peer_width = s->peer_height = 0;
 	s->peer_surface_is_unused = false;
 	s->flush_is_asked = false;
+	socket_unchanged_forget(s);
 	s->cursor.shape_is_stale = s->cursor.has_shape;
 	s->cursor.position_is_stale = s->cursor.was_used;
 	if (s->kind == SCANOUT_PIXELS) {
@@ -141,6 +142,7 @@ void socket_scanout_off(struct socket_display *sd, unsigned scanout)
 	struct socket_scanout *s = &sd->scanouts[scanout];
 
 	socket_output_replace(sd, scanout, NULL);
+	socket_unchanged_forget(s);
 	fd_close(&s->dmabuf.fd);
 	s->kind = SCANOUT_OFF;
 	s->width = s->height = 0;
@@ -305,6 +307,7 @@ static void flip_pixels(struct socket_display *sd, unsigned scanout, struct disp
 
 	if (pixels != s->pixels) {
 		socket_output_replace(sd, scanout, pixels);
+		socket_unchanged_forget(s);
 		if (!rect_is_empty(&s->sending))
 			damage_add(&s->damage, &s->sending);
 		s->sending = (struct rect){ 0 };
@@ -412,6 +415,7 @@ static void socket_pixels_changed(struct display *display, struct display_pixels
 		if (s->pixels != pixels)
 			continue;
 		socket_output_replace(sd, i, pixels);
+		socket_unchanged_forget(s);
 		if (rect_is_empty(&s->sending))
 			continue;
 		damage_add(&s->damage, &s->sending);

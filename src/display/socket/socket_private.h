@@ -4,8 +4,9 @@
 /*
  * Shared by the files of the display on the vhost-user-gpu socket. socket.c keeps the content that
  * each scanout should show, message.c finds the part that the peer lacks, band.c supplies the
- * pixels of an UPDATE, output.c sends and decides which pixels are copied first, request.c keeps
- * the requests, reply.c reads the answers, pace.c decides when the next frame begins.
+ * pixels of an UPDATE, unchanged.c leaves out those that the peer has, output.c sends and decides
+ * which pixels are copied first, request.c keeps the requests, reply.c reads the answers, pace.c
+ * decides when the next frame begins.
  */
 
 #include <limits.h>
@@ -103,6 +104,8 @@ struct socket_scanout {
 	uint32_t peer_width, peer_height; /* of the last SCANOUT on this socket; 0: no surface */
 	bool peer_has_surface, peer_has_dmabuf; /* also from an earlier socket */
 	bool peer_surface_is_unused;            /* SCANOUT was sent, and no UPDATE since */
+	bool sent_is_valid;  /* the peer has exactly the pixels in pixels->sent */
+	unsigned uncompared; /* rectangles that are sent before the next comparison */
 	bool flush_is_asked;
 	uint64_t flush_deadline;
 
@@ -230,6 +233,16 @@ bool socket_band_begin(struct socket_display *sd, struct socket_scanout *s);
 void socket_band_next(struct socket_display *sd);
 /* The rest of the begun UPDATE is sent as zeros, and the rows of this rest are sent again later. */
 void socket_band_lose_source(struct socket_display *sd);
+
+/* unchanged.c */
+
+/* Cuts *@r, which was prepared, to the smallest rectangle with all pixels in it that the peer
+ * lacks. Returns false if there are none. */
+bool socket_unchanged_cut(struct socket_scanout *s, struct rect *r);
+/* The pixels of @r, which was prepared, are being sent. */
+void socket_unchanged_note_sent(struct socket_scanout *s, const struct rect *r);
+/* It is not known any more which pixels the peer has. */
+void socket_unchanged_forget(struct socket_scanout *s);
 
 /* pace.c */
 

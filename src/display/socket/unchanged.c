@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Leaves out of an UPDATE the pixels that the peer has already. A guest that flips pages marks its
+ * whole screen as damaged, although most pictures differ little from the one before. A pixel that
+ * is left out is copied neither into the socket nor out of it, nor drawn again by the peer.
+ *
+ * The pixels that the peer has are in a buffer of the source (display_pixels::sent). The invariant:
+ * if sent_is_valid, the peer has exactly those pixels once it has read all messages that were
+ * begun. Whatever may break this makes the buffer invalid, and the next UPDATE of the whole scanout
+ * makes it valid again.
+ *
+ * Where most of a rectangle has changed, as in a video, nothing can be left out: the next
+ * rectangles are sent without a comparison and without a copy to the buffer.
+ */
+#include <string.h>
+#include <sys/param.h>
+
+#include "base/pixel.h"
+#include "display/socket/socket_private.h"
+
+/* If less than a quarter of a rectangle is left out, so many rectangles, from this one on, are sent
+ * without being kept in the buffer. */
+#define UNCOMPARED_RECTS 15
+
+/* Columns are left out by so many: comparing them one by one takes longer. */
+#define COLUMNS 32
+
+/* The pixels of a row that was prepared, or NULL if the source cannot supply them as one piece. */
+static const uint32_t *find_row(const struct socket_scanout *s, uint32_t x, uint32_t y,
+				uint32_t width)
+{
+	const struct rect row = { x, y, width, 1 };
+	struct iovec iov;
+
+	return s->pixels->ops->rows(s->pixels, &row, &iov, 1) == 1 ? iov.iov_base : NULL;
+}
+
+static uint32_t *find_sent_row(const struct socket_scanout *s, uint32_t x, uint32_t y)
+{
+	return s->pixels->sent + (size_t)y * s->width + x;
+}
+
+static bool is_same(const uint32_t *row, const uint32_t *sent, uint32_t width)
+{
+	return memcmp(row, sent, (size_t)width * PIXEL_BYTES) == 0;
+}
+
+static bool row_is_unchanged(const struct socket_scanout *s, const struct rect *r, uint32_t y)
+{
+	const uint32_t *row = find_row(s, r->x, y, r->width);
+
+	return row && is_same(row, find_sent_row(s, r->x, y), r->width);
+}
+
+static void cut_rows(const struct socket_scanout *s, struct rect *r)
+{
+	while (r->height > 0 && row_is_unchanged(s, r, r->y + r->height - 1))
+		r->height--;
+	while (r->height > 0 && row_is_unchanged(s, r, r->y)) {
+		r->y++;
+		r->height--;
+	}
+}
+
+/* The number of unchanged pixels at the left of a row, at most @max. */
+static uint32_t count_left(const uint32_t *row, const uint32_t *sent, uint32_t max)
+{
+	uint32_t n = 0;
+
+	while (n < max && is_same(row + n, sent + n, MIN(COLUMNS, max - n)))
+		n += MIN(COLUMNS, max - n);
+	return n;
+}
+
+/* The number of unchanged pixels at the right of a row, at most @max. Both pointers are to its
+ * end. */
+static uint32_t count_right(const uint32_t *row, const uint32_t *sent, uint32_t max)
+{
+	uint32_t n = 0, step;
+
+	for (; n < max; n += step) {
+		step = MIN(COLUMNS, max - n);
+		if (!is_same(row - n - step, sent - n - step, step))
+			break;
+	}
+	return n;
+}
+
+static void cut_columns(const struct socket_scanout *s, struct rect *r)
+{
+	uint32_t left = r->width, right = r->width;
+
+	for (uint32_t y = r->y; y < r->y + r->height; y++) {
+		const uint32_t *row = find_row(s, r->x, y, r->width);
+		const uint32_t *sent = find_sent_row(s, r->x, y);
+
+		left = row ? count_left(row, sent, left) : 0;
+		right = row ? count_right(row + r->width, sent + r->width, right) : 0;
+	}
+	if (r->height == 0)
+		return;
+	r->x += left;
+	r->width -= left + right;
+}
+
+static uint64_t count_pixels(const struct rect *r)
+{
+	return (uint64_t)r->width * r->height;
+}
+
+bool socket_unchanged_cut(struct socket_scanout *s, struct rect *r)
+{
+	uint64_t before = count_pixels(r);
+
+	if (!s->sent_is_valid || !s->pixels->sent)
+		return true;
+	cut_rows(s, r);
+	cut_columns(s, r);
+	if (count_pixels(r) > before - before / 4) {
+		s->sent_is_valid = false;
+		s->uncompared = UNCOMPARED_RECTS;
+	}
+	return r->height > 0;
+}
+
+void socket_unchanged_note_sent(struct socket_scanout *s, const struct rect *r)
+{
+	if (s->uncompared > 0) {
+		s->uncompared--;
+		return;
+	}
+	if (!s->pixels->sent ||
+	    (!s->sent_is_valid && (r->width < s->width || r->height < s->height)))
+		return;
+	s->sent_is_valid = true;
+	for (uint32_t y = r->y; y < r->y + r->height; y++) {
+		const uint32_t *row = find_row(s, r->x, y, r->width);
+
+		if (row)
+			memcpy(find_sent_row(s, r->x, y), row, (size_t)r->width * PIXEL_BYTES);
+		else
+			s->sent_is_valid = false;
+	}
+}
+
+void socket_unchanged_forget(struct socket_scanout *s)
+{
+	s->sent_is_valid = false;
+	s->uncompared = 0;
+}

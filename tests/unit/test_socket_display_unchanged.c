@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * Pixels that the peer has already are left out of an UPDATE, if the source has a buffer in which
+ * they are kept. Whatever happens, the peer has all pixels of the picture in the end.
+ */
+#include "socket_rig.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "display/socket.h"
+
+#define WIDTH  128
+#define HEIGHT 48
+
+/* More than is sent in one call. */
+#define TALL_WIDTH  512
+#define TALL_HEIGHT 600
+
+static struct picture shown;
+static uint32_t sent[TALL_WIDTH * TALL_HEIGHT];
+
+/* Shows a picture that is prepared before it is read; the first frame is sent. */
+static void show(void)
+{
+	memset(sent, 0, sizeof(sent));
+	picture_init(&shown, WIDTH, HEIGHT, 1);
+	shown.base.ops = &picture_prepared_ops;
+	shown.base.sent = sent;
+	display_scanout_pixels(socket_rig.display, 0, WIDTH, HEIGHT, &shown.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, WIDTH, HEIGHT);
+	socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
+	socket_rig_expect_silence();
+}
+
+static void hide(void)
+{
+	display_scanout_pixels(socket_rig.display, 0, 0, 0, NULL);
+	picture_finish(&shown);
+}
+
+static void change(uint32_t x, uint32_t y)
+{
+	shown.pixels[y * shown.stride + x]++;
+}
+
+static void damage(uint32_t x, uint32_t y, uint32_t width, uint32_t height)
+{
+	display_damage(socket_rig.display, 0, &(struct rect){ x, y, width, height });
+	socket_rig_turns(1);
+}
+
+static void damage_all(void)
+{
+	damage(0, 0, WIDTH, HEIGHT);
+}
+
+/* Its left and right are multiples of 32 pixels. */
+static void the_smallest_rectangle_with_all_changed_pixels_is_sent(void **state)
+{
+	(void)state;
+	show();
+	change(40, 5);
+	change(35, 17);
+	change(60, 40);
+	damage_all();
+	socket_rig_expect_update(0, &shown, 32, 5, 32, 36);
+	change(127, 47);
+	damage_all();
+	socket_rig_expect_update(0, &shown, 96, 47, 32, 1);
+	change(0, 0);
+	damage_all();
+	socket_rig_expect_update(0, &shown, 0, 0, 32, 1);
+	socket_rig_expect_silence();
+	hide();
+}
+
+static void a_frame_without_a_changed_pixel_is_not_sent(void **state)
+{
+	(void)state;
+	show();
+	damage_all();
+	damage(3, 3, 5, 5);
+	socket_rig_expect_silence();
+	hide();
+}
+
+static void only_damaged_pixels_are_compared(void **state)
+{
+	(void)state;
+	show();
+	change(5, 6);
+	change(50, 6);
+	damage(0, 0, 32, 32);
+	socket_rig_expect_update(0, &shown, 0, 6, 32, 1);
+	damage(32, 0, 32, 32);
+	socket_rig_expect_update(0, &shown, 32, 6, 32, 1);
+	socket_rig_expect_silence();
+	hide();
+}
+
+static void a_page_flip_sends_what_differs(void **state)
+{
+	(void)state;
+	show();
+	change(7, 8);
+	display_scanout_pixels(socket_rig.display, 0, WIDTH, HEIGHT, &shown.base);
+	socket_rig_expect_update(0, &shown, 0, 8, 32, 1);
+	socket_rig_expect_silence();
+	hide();
+}
+
+static void a_source_without_a_buffer_is_sent_whole(void **state)
+{
+	(void)state;
+	show();
+	shown.base.sent = NULL;
+	damage_all();
+	socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
+	socket_rig_expect_silence();
+	hide();
+}
+
+static void a_new_front_end_is_sent_the_whole_picture(void **state)
+{
+	(void)state;
+	show();
+	socket_rig_connect(0, NULL);
+	socket_rig_expect(VHOST_USER_GPU_GET_PROTOCOL_FEATURES, NULL, 0);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, WIDTH, HEIGHT);
+	socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
+	socket_rig_expect_silence();
+	hide();
+}
+
+static void a_scanout_that_was_off_is_sent_whole(void **state)
+{
+	(void)state;
+	show();
+	display_scanout_pixels(socket_rig.display, 0, 0, 0, NULL);
+	display_scanout_pixels(socket_rig.display, 0, WIDTH, HEIGHT, &shown.base);
+	socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
+	socket_rig_expect_silence();
+	hide();
+}
+
+static void another_source_is_sent_whole(void **state)
+{
+	static uint32_t sent_of_other[WIDTH * HEIGHT];
+	struct picture other;
+
+	(void)state;
+	show();
+	picture_init(&other, WIDTH, HEIGHT, 2);
+	other.base.ops = &picture_prepared_ops;
+	other.base.sent = sent_of_other;
+	memcpy(sent_of_other, other.pixels, sizeof(sent_of_other));
+	display_scanout_pixels(socket_rig.display, 0, WIDTH, HEIGHT, &other.base);
+	socket_rig_expect_update(0, &other, 0, 0, WIDTH, HEIGHT);
+	socket_rig_expect_silence();
+	hide();
+	picture_finish(&other);
+}
+
+static void pixels_that_changed_behind_the_display_are_sent_whole(void **state)
+{
+	(void)state;
+	show();
+	display_pixels_changed(socket_rig.display, &shown.base);
+	memcpy(sent, shown.pixels, (size_t)WIDTH * HEIGHT * 4);
+	damage_all();
+	socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
+	socket_rig_expect_silence();
+	hide();
+}
+
+/* Comparing a video costs time and saves nothing. */
+static void after_a_picture_that_differs_the_next_ones_are_not_compared(void **state)
+{
+	unsigned compared = 0;
+
+	(void)state;
+	show();
+	picture_fill(&shown, 2);
+	damage_all();
+	socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
+	memset(sent, 0x55, sizeof(sent));
+	for (unsigned i = 0; i < 14; i++) {
+		damage_all();
+		socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
+		compared += sent[0] != 0x55555555;
+	}
+	assert_int_equal(compared, 0);
+	damage_all(); /* this one is kept */
+	socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
+	change(3, 4);
+	damage_all();
+	socket_rig_expect_update(0, &shown, 0, 4, 32, 1);
+	hide();
+}
+
+/* The display has room for a part of the picture. */
+static void show_partly(void)
+{
+	memset(sent, 0, sizeof(sent));
+	socket_rig_connect_and_negotiate(SOCKET_RIG_SMALL_BUFFER);
+	picture_init(&shown, TALL_WIDTH, TALL_HEIGHT, 1);
+	shown.base.ops = &picture_prepared_ops;
+	shown.base.sent = sent;
+	display_scanout_pixels(socket_rig.display, 0, TALL_WIDTH, TALL_HEIGHT, &shown.base);
+	socket_rig_turns(3);
+	assert_non_null(socket_rig_display()->output.message);
+}
+
+static void a_picture_that_the_display_has_in_part_is_completed_before_it_is_compared(void **state)
+{
+	(void)state;
+	show_partly();
+	damage(0, 0, TALL_WIDTH, TALL_HEIGHT);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, TALL_WIDTH, TALL_HEIGHT);
+	socket_rig_expect_update(0, &shown, 0, 0, TALL_WIDTH, TALL_HEIGHT);
+	change(200, 400);
+	damage(0, 0, TALL_WIDTH, TALL_HEIGHT);
+	socket_rig_expect_update(0, &shown, 192, 400, 32, 1);
+	socket_rig_expect_silence();
+	hide();
+}
+
+/* The rest of the UPDATE is sent as zeros. */
+static void a_picture_whose_rest_could_not_be_read_is_sent_whole(void **state)
+{
+	(void)state;
+	show_partly();
+	shown.rows_error = -EIO;
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, TALL_WIDTH, TALL_HEIGHT);
+	socket_rig_expect_mixed_update(&shown, NULL);
+	shown.rows_error = 0;
+	damage(0, 0, TALL_WIDTH, TALL_HEIGHT);
+	socket_rig_expect_update(0, &shown, 0, 0, TALL_WIDTH, TALL_HEIGHT);
+	socket_rig_expect_silence();
+	hide();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CONNECTED(the_smallest_rectangle_with_all_changed_pixels_is_sent),
+		CONNECTED(a_frame_without_a_changed_pixel_is_not_sent),
+		CONNECTED(only_damaged_pixels_are_compared),
+		CONNECTED(a_page_flip_sends_what_differs),
+		CONNECTED(a_source_without_a_buffer_is_sent_whole),
+		CONNECTED(a_new_front_end_is_sent_the_whole_picture),
+		CONNECTED(a_scanout_that_was_off_is_sent_whole),
+		CONNECTED(another_source_is_sent_whole),
+		CONNECTED(pixels_that_changed_behind_the_display_are_sent_whole),
+		CONNECTED(after_a_picture_that_differs_the_next_ones_are_not_compared),
+		ALONE(a_picture_that_the_display_has_in_part_is_completed_before_it_is_compared),
+		ALONE(a_picture_whose_rest_could_not_be_read_is_sent_whole),
+	};
+
+	return cmocka_run_group_tests_name("socket display: unchanged pixels", tests, NULL, NULL);
+}
