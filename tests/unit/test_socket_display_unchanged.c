@@ -10,7 +10,7 @@
 
 #include "display/socket.h"
 
-#define WIDTH  128
+#define WIDTH  160
 #define HEIGHT 48
 
 /* More than is sent in one call. */
@@ -60,14 +60,15 @@ static void the_smallest_rectangle_with_all_changed_pixels_is_sent(void **state)
 {
 	(void)state;
 	show();
-	change(40, 5);
+	change(70, 5);
 	change(35, 17);
-	change(60, 40);
+	change(100, 20);
+	change(70, 40);
 	damage_all();
-	socket_rig_expect_update(0, &shown, 32, 5, 32, 36);
-	change(127, 47);
+	socket_rig_expect_update(0, &shown, 32, 5, 96, 36);
+	change(159, 47);
 	damage_all();
-	socket_rig_expect_update(0, &shown, 96, 47, 32, 1);
+	socket_rig_expect_update(0, &shown, 128, 47, 32, 1);
 	change(0, 0);
 	damage_all();
 	socket_rig_expect_update(0, &shown, 0, 0, 32, 1);
@@ -174,6 +175,20 @@ static void pixels_that_changed_behind_the_display_are_sent_whole(void **state)
 	hide();
 }
 
+static void a_part_of_an_unknown_picture_is_not_compared(void **state)
+{
+	(void)state;
+	show();
+	display_pixels_changed(socket_rig.display, &shown.base);
+	memcpy(sent, shown.pixels, (size_t)WIDTH * HEIGHT * 4);
+	damage(0, 0, 32, 32);
+	socket_rig_expect_update(0, &shown, 0, 0, 32, 32);
+	damage_all();
+	socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
+	socket_rig_expect_silence();
+	hide();
+}
+
 /* Comparing a video costs time and saves nothing. */
 static void after_a_picture_that_differs_the_next_ones_are_not_compared(void **state)
 {
@@ -253,6 +268,7 @@ int main(void)
 		CONNECTED(a_scanout_that_was_off_is_sent_whole),
 		CONNECTED(another_source_is_sent_whole),
 		CONNECTED(pixels_that_changed_behind_the_display_are_sent_whole),
+		CONNECTED(a_part_of_an_unknown_picture_is_not_compared),
 		CONNECTED(after_a_picture_that_differs_the_next_ones_are_not_compared),
 		ALONE(a_picture_that_the_display_has_in_part_is_completed_before_it_is_compared),
 		ALONE(a_picture_whose_rest_could_not_be_read_is_sent_whole),

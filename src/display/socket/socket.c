@@ -125,7 +125,6 @@ static void mark_stale(struct socket_scanout *s)
 	s->peer_width = s->peer_height = 0;
 	s->peer_surface_is_unused = false;
 	s->flush_is_asked = false;
-	socket_unchanged_forget(s);
 	s->cursor.shape_is_stale = s->cursor.has_shape;
 	s->cursor.position_is_stale = s->cursor.was_used;
 	if (s->kind == SCANOUT_PIXELS) {
