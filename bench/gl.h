@@ -36,10 +36,11 @@ struct gl_script {
 struct gl_script *gl_script_empty(void);
 /* A turning cube, as recorded in gl_kmscube_path; NULL if that is missing. */
 struct gl_script *gl_script_kmscube(void);
-/* A texture with the number GL_TEXTURE, all of one colour, and no stream. */
+/* A texture with the number GL_TEXTURE, all of one colour, and two streams that copy two other
+ * colours to @damage of it. */
 #define GL_CONTEXT 1
 #define GL_TEXTURE 1
-struct gl_script *gl_script_texture(uint32_t width, uint32_t height);
+struct gl_script *gl_script_texture(uint32_t width, uint32_t height, struct virtio_gpu_rect damage);
 
 /* limit_3d.c: the bare limits. */
 void limit_submit(struct run *r, const struct gl_script *script, unsigned depth, unsigned warm_up,

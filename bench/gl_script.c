@@ -61,26 +61,55 @@ struct gl_script *gl_script_empty(void)
 	return s;
 }
 
-struct gl_script *gl_script_texture(uint32_t width, uint32_t height)
+static struct stream *stream_new(void)
 {
-	struct gl_script *s = script_new();
 	struct stream *stream = calloc(1, sizeof(*stream));
-	struct gl_step *step;
 
 	if (!stream)
 		vmm_fail("out of memory");
-	add_context(s);
-	step = add_setup(s, VIRTIO_GPU_CMD_RESOURCE_CREATE_3D);
-	step->create_3d = gpu_texture(GL_TEXTURE, width, height);
-	step->hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_3D;
-	step = add_setup(s, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE);
-	step->ctx_resource.resource_id = GL_TEXTURE;
-	stream_surface(stream, SURFACE, GL_TEXTURE);
-	stream_framebuffer(stream, SURFACE);
-	stream_clear(stream, COLOUR);
-	step = add_setup(s, VIRTIO_GPU_CMD_SUBMIT_3D);
+	return stream;
+}
+
+static void set_stream(struct gl_step *step, const struct stream *stream)
+{
 	step->data = stream->words;
 	step->data_size = step->submit.size = stream->count * 4;
+}
+
+static void add_texture(struct gl_script *s, uint32_t id, uint32_t width, uint32_t height,
+			uint32_t rgb)
+{
+	struct stream *stream = stream_new();
+	struct gl_step *step = add_setup(s, VIRTIO_GPU_CMD_RESOURCE_CREATE_3D);
+
+	step->create_3d = gpu_texture(id, width, height);
+	step->hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_3D;
+	step = add_setup(s, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE);
+	step->ctx_resource.resource_id = id;
+	stream_surface(stream, SURFACE + id, id);
+	stream_framebuffer(stream, SURFACE + id);
+	stream_clear(stream, rgb);
+	set_stream(add_setup(s, VIRTIO_GPU_CMD_SUBMIT_3D), stream);
+}
+
+struct gl_script *gl_script_texture(uint32_t width, uint32_t height, struct virtio_gpu_rect damage)
+{
+	struct gl_script *s = script_new();
+
+	add_context(s);
+	add_texture(s, GL_TEXTURE, width, height, COLOUR);
+	for (uint32_t k = 0; k < GL_MAX_STREAMS; k++) {
+		uint32_t id = GL_TEXTURE + 1 + k;
+		struct stream *stream = stream_new();
+		struct gl_step *step = &s->streams[s->n_streams++];
+
+		add_texture(s, id, damage.width, damage.height, COLOUR * (k + 2));
+		stream_copy(stream, GL_TEXTURE, damage.x, damage.y, id,
+			    gpu_rect(0, 0, damage.width, damage.height));
+		step->hdr = (struct virtio_gpu_ctrl_hdr){ .type = VIRTIO_GPU_CMD_SUBMIT_3D,
+							  .ctx_id = GL_CONTEXT };
+		set_stream(step, stream);
+	}
 	return s;
 }
 

@@ -212,6 +212,7 @@ static _Noreturn void serve_flush(const struct limit *l, int fd, const struct li
 	struct iovec iov = { malloc((size_t)stride * r->height), (size_t)stride * r->height };
 	int epoll_fd = watch(l->kick_fd);
 	struct epoll_event event;
+	unsigned n_flushes = 0;
 	uint64_t count;
 
 	set_up(w->script);
@@ -221,6 +222,7 @@ static _Noreturn void serve_flush(const struct limit *l, int fd, const struct li
 		    read(l->kick_fd, &count, sizeof(count)) != sizeof(count))
 			continue;
 		answer(l);
+		do_or_die(&w->script->streams[n_flushes++ % w->script->n_streams]);
 		if (virgl_renderer_transfer_read_iov(GL_TEXTURE, 0, 0, stride, 0,
 						     (struct virgl_box *)&box, 0, &iov, 1) != 0)
 			_exit(1);

@@ -105,7 +105,8 @@ struct socket_scanout {
 	bool peer_has_surface, peer_has_dmabuf; /* also from an earlier socket */
 	bool peer_surface_is_unused;            /* SCANOUT was sent, and no UPDATE since */
 	bool sent_is_valid;  /* the peer has exactly the pixels in pixels->sent */
-	unsigned uncompared; /* rectangles that are sent before the next comparison */
+	unsigned uncompared; /* rectangles that are sent before pixels are compared again */
+	unsigned pause;      /* the next value of uncompared */
 	bool flush_is_asked;
 	uint64_t flush_deadline;
 

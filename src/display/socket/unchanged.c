@@ -9,8 +9,9 @@
  * begun. Whatever may break this makes the buffer invalid, and the next UPDATE of the whole scanout
  * makes it valid again.
  *
- * Where most of a rectangle has changed, as in a video, nothing can be left out: the next
- * rectangles are sent without a comparison and without a copy to the buffer.
+ * Where most of the picture changes each time, as in a video, nothing can be left out. After two
+ * such rectangles in a row, the next ones are sent without a comparison and without a copy to the
+ * buffer: first one, then three, and so on up to MAX_PAUSE.
  */
 #include <string.h>
 #include <sys/param.h>
@@ -18,9 +19,8 @@
 #include "base/pixel.h"
 #include "display/socket/socket_private.h"
 
-/* If less than a quarter of a rectangle is left out, so many rectangles, from this one on, are sent
- * without being kept in the buffer. */
-#define UNCOMPARED_RECTS 15
+/* Rectangles without a comparison, at most: a second or two of a video. */
+#define MAX_PAUSE 63
 
 /* Columns are left out by so many: comparing them one by one takes longer. */
 #define COLUMNS 32
@@ -108,6 +108,14 @@ static uint64_t count_pixels(const struct rect *r)
 	return (uint64_t)r->width * r->height;
 }
 
+/* Little was left out. */
+static void pause_comparing(struct socket_scanout *s)
+{
+	s->uncompared = s->pause;
+	s->pause = MIN(2 * s->pause + 1, MAX_PAUSE);
+	s->sent_is_valid = s->uncompared == 0;
+}
+
 bool socket_unchanged_cut(struct socket_scanout *s, struct rect *r)
 {
 	uint64_t before = count_pixels(r);
@@ -116,10 +124,10 @@ bool socket_unchanged_cut(struct socket_scanout *s, struct rect *r)
 		return true;
 	cut_rows(s, r);
 	cut_columns(s, r);
-	if (count_pixels(r) > before - before / 4) {
-		s->sent_is_valid = false;
-		s->uncompared = UNCOMPARED_RECTS;
-	}
+	if (count_pixels(r) > before - before / 4)
+		pause_comparing(s);
+	else
+		s->pause = 0;
 	return r->height > 0;
 }
 
@@ -146,5 +154,5 @@ void socket_unchanged_note_sent(struct socket_scanout *s, const struct rect *r)
 void socket_unchanged_forget(struct socket_scanout *s)
 {
 	s->sent_is_valid = false;
-	s->uncompared = 0;
+	s->uncompared = s->pause = 0;
 }
