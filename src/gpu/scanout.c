@@ -8,10 +8,13 @@
  * host blob must also have its image at offset 0, because the display's messages have no field for
  * an offset. Pictures in memory can be dma-bufs too (blob_dmabuf.c). If the guest or a GPU draws
  * into the dma-buf, a RESOURCE_FLUSH is answered when the display has shown it; if several scanouts
- * show it, they are flushed one after the other. In all other cases the flush marks damage, which
- * the display reads when it can, and is answered at once.
+ * show it, they are flushed one after the other, without a wait after the first one that is late.
+ * In all other cases the flush marks damage, which the display reads when it can, and is answered
+ * at once.
  */
 #include "gpu/scanout.h"
+
+#include <errno.h>
 
 #include "base/container.h"
 #include "base/fd.h"
@@ -302,23 +305,25 @@ static bool waits_for_display(const struct scanout *scanout)
 	       (resource->kind != RESOURCE_2D || !resource->dmabuf.is_in_memory);
 }
 
-static int flush_next(struct gpu_device *device, struct gpu_command *command);
+static int flush_next(struct gpu_device *device, struct gpu_command *command, bool may_wait);
 
 static void on_flushed(struct display_request *request, int error, const void *reply)
 {
 	struct gpu_command *command = container_of(request, struct gpu_command, display_request);
 
-	(void)error; /* that a frame was not shown is not the guest's fault */
 	(void)reply;
 	if (!command_resume(command))
 		return;
-	int r = flush_next(command->device, command);
+	/* That a frame was not shown is not the guest's fault. */
+	int r = flush_next(command->device, command, error != -ETIMEDOUT);
 	if (r != COMMAND_HELD)
 		command_complete(command, r);
 }
 
-/* Flushes the remaining scanouts, until the display has to be waited for because of a dma-buf. */
-static int flush_next(struct gpu_device *device, struct gpu_command *command)
+/* Flushes the remaining scanouts, until the display has to be waited for because of a dma-buf.
+ * Without @may_wait all are flushed: a display that was late once must not delay the guest again
+ * for each scanout. */
+static int flush_next(struct gpu_device *device, struct gpu_command *command, bool may_wait)
 {
 	const struct virtio_gpu_resource_flush *request = &command->request.flush;
 	struct rect r = { request->r.x, request->r.y, request->r.width, request->r.height };
@@ -336,7 +341,7 @@ static int flush_next(struct gpu_device *device, struct gpu_command *command)
 		device->report.n_frames++;
 		device->report.n_dmabuf_frames += scanout->is_dmabuf;
 		write_back(scanout);
-		if (!waits_for_display(scanout)) {
+		if (!may_wait || !waits_for_display(scanout)) {
 			display_damage(device->display, i, &damage);
 			continue;
 		}
@@ -361,5 +366,5 @@ int scanout_flush(struct gpu_device *device, struct gpu_command *command)
 	if (!resource_is_blob(resource) && !rect_is_within(&r, resource->width, resource->height))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	command->flush_left = resource->scanouts;
-	return flush_next(device, command);
+	return flush_next(device, command, true);
 }

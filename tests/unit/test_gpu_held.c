@@ -232,6 +232,22 @@ static void a_flush_waits_for_one_output_after_the_other(void **state)
 	assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
+static void a_flush_waits_for_no_other_output_after_a_late_one(void **state)
+{
+	(void)state;
+	show_dmabuf(1 << 0 | 1 << 7 | 1 << 15);
+	uint16_t before = gpu_guest_used(0)->idx;
+	unsigned damages = gpu_rig.display.n_damages;
+
+	gpu_guest_offer_flush(1, 1, 0, 0);
+	gpu_guest_kick(0);
+	fake_display_answer(&gpu_rig.display, -ETIMEDOUT, NULL);
+	assert_int_equal(gpu_rig.display.n_requests, 0);
+	assert_int_equal(gpu_rig.display.n_damages, damages + 2);
+	assert_int_equal(gpu_guest_used(0)->idx, (uint16_t)(before + 1));
+	assert_int_equal(gpu_guest_reply(0, 1)->type, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
 static void a_flush_outlives_its_resource(void **state)
 {
 	(void)state;
@@ -301,6 +317,7 @@ int main(void)
 		TEST(a_chain_that_is_invalid_when_the_reply_comes_does_no_harm),
 		TEST(memory_removed_during_a_display_request_stops_only_the_ring),
 		TEST(a_flush_waits_for_one_output_after_the_other),
+		TEST(a_flush_waits_for_no_other_output_after_a_late_one),
 		TEST(a_flush_outlives_its_resource),
 		TEST(a_flush_with_a_fence_waits_for_both),
 		TEST(a_flush_that_ends_while_stopped_is_sent_again),
