@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Each finding names a part of the host, its status and text, and a cure. A driver that crashes
- * the process that loads it is also a finding, so check_renderer.c tries drivers in a child.
+ * Each finding names a part of the host, its status and text, and a cure. A driver that crashes the
+ * process that loads it is also a finding, so check_renderer.c tries drivers in a child.
  */
 #include "check.h"
 

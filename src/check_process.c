@@ -2,8 +2,7 @@
 /*
  * Runs child processes with a deadline. A child is a copy of this process that loads a driver, or
  * another project's program. It may wait for ever, leave a process behind that keeps its pipe open,
- * or sleep in the kernel where
- * no signal ends it.
+ * or sleep in the kernel where no signal ends it.
  */
 #include <poll.h>
 #include <signal.h>

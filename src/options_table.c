@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The table of options, and for each type of named values a table of the names. Parser, help and
- * errors all read these
- * tables. A new option, limit, mode or capset is a row here.
+ * errors all read these tables. A new option, limit, mode or capset is a row here.
  */
 #include <glib.h>
 #include <linux/virtio_gpu.h>

@@ -63,8 +63,8 @@ struct display_edid {
 struct display_pixels;
 
 struct display_pixels_ops {
-	/* Optional. @r (of the scanout) will be read next: bring it into readable memory.
-	 * 0, or -errno: the damage is dropped. */
+	/* Optional. @r (of the scanout) will be read next: bring it into readable memory. 0, or
+	 * -errno: the damage is dropped. */
 	int (*prepare)(struct display_pixels *pixels, const struct rect *r);
 	/* Set if preparing many small rectangles costs no more than preparing a large one. The
 	 * display then prepares at most DISPLAY_BAND_BYTES, or one row, at a time, so that no call
@@ -173,8 +173,8 @@ void display_damage(struct display *display, unsigned scanout, const struct rect
  * scanout is in flight; later ones wait and are merged. */
 int display_flush_dmabuf(struct display *display, struct display_request *request, unsigned scanout,
 			 const struct rect *r);
-/* The memory behind @pixels is about to be unmapped or moved: what the display still needs of it
- * is looked up again. */
+/* The memory behind @pixels is about to be unmapped or moved: what the display still needs of it is
+ * looked up again. */
 void display_pixels_changed(struct display *display, struct display_pixels *pixels);
 
 /* Whether the peer waits for the rest of a message that is partly sent: then the loop should turn

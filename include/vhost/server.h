@@ -31,8 +31,8 @@ char *vhost_server_check_fd(int fd);
 /*
  * Listens on the socket file or on @fd. If @fd is connected, starts a session on it instead, and
  * ends the loop with LOOP_QUIT when that session has ended. On failure returns NULL with an error
- * message in *@ret_message (the caller frees it with g_free()): for example, another
- * process listens there, the directory does not exist, or @fd is not a stream socket.
+ * message in *@ret_message (the caller frees it with g_free()): for example, another process
+ * listens there, the directory does not exist, or @fd is not a stream socket.
  */
 struct vhost_server *vhost_server_new(struct loop *loop, const struct vhost_server_options *options,
 				      struct vhost_backend *backend, char **ret_message);

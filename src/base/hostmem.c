@@ -2,10 +2,10 @@
 /*
  * The memory that a guest uses on the host is counted twice. The first figure is an estimate,
  * charged before each allocation; a charge that would exceed max is refused. That is enough where
- * only our own code allocates. A library makes
- * allocations that cannot be estimated (machine code for each combination of states, for example),
- * so the private memory of the process is measured too. This second figure is resident minus shared
- * memory in /proc/self/statm, which excludes guest memory and GPU memory.
+ * only our own code allocates. A library makes allocations that cannot be estimated (machine code
+ * for each combination of states, for example), so the private memory of the process is measured
+ * too. This second figure is resident minus shared memory in /proc/self/statm, which excludes guest
+ * memory and GPU memory.
  *
  * Base is the second figure when measuring began, plus a reserve for libraries. If the figure is
  * above base + max, hostmem_look() first calls malloc_trim(), which returns freed memory to the

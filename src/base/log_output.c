@@ -3,10 +3,10 @@
  * The invariant: no function here waits for the reader of the log (base/log_reader.h).
  *
  * A pipe or terminal is opened again, non-blocking (base/log_reader.c). If that fails (the parent
- * runs as another user, there is no /proc), poll() is called before each write. A pipe that
- * poll() reports as writable has room for 4096 bytes (PIPE_BUF), which is more than a line. One
- * exception to the invariant remains: if another process fills the pipe between poll() and write(),
- * the write waits for the reader.
+ * runs as another user, there is no /proc), poll() is called before each write. A pipe that poll()
+ * reports as writable has room for 4096 bytes (PIPE_BUF), which is more than a line. One exception
+ * to the invariant remains: if another process fills the pipe between poll() and write(), the write
+ * waits for the reader.
  *
  * To a socket (of the journal or syslog) each message is sent with MSG_DONTWAIT.
  *

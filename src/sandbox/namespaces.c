@@ -7,9 +7,9 @@
  *
  * No pid namespace is made. unshare(CLONE_NEWPID) moves only later children into it, and this
  * process can then make no threads. If the daemon forked to get into it, its pid would change, but
- * the service manager watches the first pid. Other
- * processes are out of reach anyway: the seccomp filter refuses kill, ptrace and similar calls, and
- * the file tree has no /proc but the process's own.
+ * the service manager watches the first pid. Other processes are out of reach anyway: the seccomp
+ * filter refuses kill, ptrace and similar calls, and the file tree has no /proc but the process's
+ * own.
  */
 #include <errno.h>
 #include <fcntl.h>

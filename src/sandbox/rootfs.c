@@ -6,11 +6,11 @@
  * --scanout dmabuf.
  *
  * OpenGL opens files while it runs, because it loads drivers and their helpers at first use. So the
- * table lists what drivers need. Each entry has the same path in the tree as on the
- * host, and is read-only together with all mounts below it. The tree has no home directory, no
- * /tmp and no other process's /proc. The only writable directory is the shader cache that
- * MESA_SHADER_CACHE_DIR names. The user's default cache is not in the tree, because other programs
- * of the user trust its content.
+ * table lists what drivers need. Each entry has the same path in the tree as on the host, and is
+ * read-only together with all mounts below it. The tree has no home directory, no /tmp and no other
+ * process's /proc. The only writable directory is the shader cache that MESA_SHADER_CACHE_DIR
+ * names. The user's default cache is not in the tree, because other programs of the user trust its
+ * content.
  *
  * Through an open descriptor of a directory outside the tree a process can leave it, so the sandbox
  * closes all of them (descriptors.c).

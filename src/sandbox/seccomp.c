@@ -14,8 +14,8 @@
  * the call, and the kernel does not carry it out.
  *
  * Most ioctls are allowed by their type, bits 8 to 15 of the command. All eight bits must be equal:
- * a test for single bits would also allow ioctls of terminals. The filter cannot read the
- * flags of clone3, which are in memory, so clone3 fails with ENOSYS and libc uses clone.
+ * a test for single bits would also allow ioctls of terminals. The filter cannot read the flags of
+ * clone3, which are in memory, so clone3 fails with ENOSYS and libc uses clone.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -345,8 +345,8 @@ void socket_output_replace(struct socket_display *sd, unsigned scanout,
 {
 	struct socket_output *out = &sd->output;
 
-	/* A message that has lost its source gets no new one: the scanout may have another size
-	 * by now. */
+	/* A message that has lost its source gets no new one: the scanout may have another size by
+	 * now. */
 	if (!out->message || out->scanout != scanout || !out->source)
 		return;
 	if (out->uses_source) {

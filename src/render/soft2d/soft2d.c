@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * 2D resources on the CPU. Each has one host copy, always B, G, R, A (or X) in memory, for all
- * formats of the guest. The display's messages and cursors have
- * the same layout, so that damaged rows are sent from the copy itself.
+ * formats of the guest. The display's messages and cursors have the same layout, so that damaged
+ * rows are sent from the copy itself.
  *
  * A transfer gathers the guest's bytes from the pieces of its backing right into the host copy, and
  * other formats are converted there. It does not matter how rows and pixels straddle pieces, and

@@ -75,8 +75,8 @@ static int write_once(const struct virgl_resource *resource, const struct render
 						 n);
 }
 
-/* Uploads @size bytes of zeros, at most MAX_COPY, to the box. It tries twice, because the
- * error after the first try may be left over from an earlier OpenGL call. */
+/* Uploads @size bytes of zeros, at most MAX_COPY, to the box. It tries twice, because the error
+ * after the first try may be left over from an earlier OpenGL call. */
 static bool write_zeros(const struct virgl_resource *resource, const struct renderer_transfer *t,
 			uint64_t size)
 {

@@ -6,8 +6,8 @@
  * The library is started before the daemon's socket exists, because only a start shows whether a
  * render node, a driver and the library work together. With EGL and without --gpu-device the nodes
  * are tried in order, then EGL without a node (if --use-surfaceless is on). With --gpu-device only
- * that node is tried. GLX uses no node. The last line that the
- * library prints before a failure becomes part of the error message.
+ * that node is tried. GLX uses no node. The last line that the library prints before a failure
+ * becomes part of the error message.
  */
 #include "render/virgl.h"
 

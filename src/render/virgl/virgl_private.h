@@ -49,8 +49,8 @@ struct virgl {
 	GHashTable *resources; /* struct virgl_resource by id; borrowed */
 	GPtrArray *unfinished; /* submit.c's */
 
-	/* Fence n of the library is fences[n % VIRGL_MAX_FENCES]; those that have not passed
-	 * are n_passed + 1 to n_created, modulo 2^32. */
+	/* Fence n of the library is fences[n % VIRGL_MAX_FENCES]; those that have not passed are
+	 * n_passed + 1 to n_created, modulo 2^32. */
 	struct renderer_fence fences[VIRGL_MAX_FENCES];
 	uint32_t n_created, n_passed;
 

@@ -8,8 +8,8 @@
  * file, the driver's own mapping and the GPU's commands is one memory, as with a dma-buf; only
  * ioctls of dma-bufs (sync, attach) are missing, which neither virglrenderer nor QEMU makes here.
  *
- * memory.c has the memory. Dispatch tables are found by the loader's
- * pointer, which is the first word of each dispatchable handle.
+ * memory.c has the memory. Dispatch tables are found by the loader's pointer, which is the first
+ * word of each dispatchable handle.
  */
 #include "layer.h"
 
