@@ -66,7 +66,8 @@ static int on_signal(struct loop_source *source, uint32_t events)
 	(void)events;
 	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
 		return 0;
-	log_info("received %s, exiting", strsignal((int)info.ssi_signo));
+	log_info("received signal %u (%s), exiting", info.ssi_signo,
+		 strsignal((int)info.ssi_signo));
 	return LOOP_QUIT;
 }
 

@@ -186,8 +186,8 @@ static void on_map_answer(struct shmem *shmem, struct shmem_part *part, bool is_
 {
 	part->came_while_stopped = !shmem->may_send;
 	if (!is_done) {
-		log_debug("the front-end refused to map 0x%" PRIx64 " +0x%" PRIx64, part->offset,
-			  part->size);
+		log_debug("the front-end refused to map 0x%" PRIx64 " bytes at 0x%" PRIx64,
+			  part->size, part->offset);
 		shmem_tell_owner(part, -EINVAL, false);
 		shmem_part_free(shmem, part);
 	} else if (part->is_unwanted) {
@@ -343,7 +343,7 @@ void shmem_forget(struct shmem *shmem, struct vhost_mapping *mapping)
 		shmem_part_unqueue(shmem, part);
 		ask_unmap(shmem, part, false);
 		break;
-	case PART_UNMAP_WAITS: /* keeps its turn: a map of its place may wait after it */
+	case PART_UNMAP_WAITS: /* stays in to_send: a map at its place may be queued behind it */
 	case PART_UNMAP_SENT:
 	case PART_CLOSED:
 		break;

@@ -40,15 +40,15 @@ static void refuse_maps_over(struct shmem *shmem, const struct shmem_part *close
 
 void shmem_close_part(struct shmem *shmem, struct shmem_part *part)
 {
-	log_warn("the front-end did not unmap 0x%" PRIx64 " +0x%" PRIx64
+	log_warn("the front-end did not unmap 0x%" PRIx64 " bytes at 0x%" PRIx64
 		 " of the window of host memory: this part is not used again",
-		 part->offset, part->size);
+		 part->size, part->offset);
 	part->state = PART_CLOSED;
 	refuse_maps_over(shmem, part);
 }
 
-/* The channel is lost: calls the owner if it waits, and closes the part if the front-end may not
- * have carried out its request. */
+/* The channel is lost: calls the owner if it waits, and closes the part if its map was sent, or its
+ * unmap was asked for, and the front-end has not answered. */
 static void lose_part(struct shmem *shmem, struct shmem_part *part)
 {
 	shmem_part_unqueue(shmem, part);

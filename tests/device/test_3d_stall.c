@@ -14,11 +14,12 @@
 #define SIDE     8192
 #define N_COPIES 290
 
-/* What is under way for so long is seen to be; what a test waits for takes a few times as long. */
+/* A command that is not answered after WAIT_MS counts as under way. One whose end a test waits for
+ * takes about N_TIMES as long. */
 #define WAIT_MS 300
 #define N_TIMES 4
 
-/* A process whose CPU time is scarce frees a gigabyte as slowly as it does all else. */
+/* An exit frees a gigabyte, which takes long on a busy machine. */
 #define END_MS 60000
 
 static struct vmm *boot(void **state, const char *max_stall)
@@ -60,7 +61,7 @@ static struct chain *keep_busy(struct vmm *vmm, unsigned n)
 	return c;
 }
 
-/* How many copies take some N_TIMES * WAIT_MS here and now, however fast the machine is. */
+/* Measures how many copies take about N_TIMES * WAIT_MS on this machine. */
 static unsigned count_few_copies(struct vmm *vmm)
 {
 	unsigned n = 1;
@@ -132,7 +133,7 @@ static void a_queue_is_stopped_between_two_long_commands(void **state)
 	vmm_reset(vmm);
 }
 
-static void a_session_whose_message_waits_too_long_ends_and_then_the_process(void **state)
+static void a_message_that_waits_too_long_ends_the_session_and_then_the_process(void **state)
 {
 	struct vmm *vmm = boot(state, "1");
 	uint32_t ring[2] = { 0, 0 };
@@ -170,7 +171,7 @@ static int run(void)
 		DEVICE_TEST(a_signal_ends_a_daemon_whose_renderer_is_busy),
 		DEVICE_TEST(a_queue_is_stopped_when_the_call_has_returned),
 		DEVICE_TEST(a_queue_is_stopped_between_two_long_commands),
-		DEVICE_TEST(a_session_whose_message_waits_too_long_ends_and_then_the_process),
+		DEVICE_TEST(a_message_that_waits_too_long_ends_the_session_and_then_the_process),
 		DEVICE_TEST(a_frame_is_sent_to_its_end_while_the_renderer_is_busy),
 	};
 

@@ -4,7 +4,7 @@ back.
 
 The daemon runs in the Debian 13 root, on lavapipe under the layer of vulkan_layer, in the strict
 sandbox, for QEMU's generic device, the only one with a window. --in-process runs the scenarios that
-do not need our daemon on QEMU's own device. The label venus-long is by hand.
+do not need our daemon on QEMU's own device. Scenarios with the label venus-long run only by hand.
 """
 
 import contextlib
@@ -183,7 +183,7 @@ def venus_memory(t):
             t.note(line)
             granted = int(re.search(r"granted=(\d+)", line)[1])
             expect(8 <= granted <= 32, line)
-        with t.check("of 600 maps the most are granted, and the others are errors to the guest only"):
+        with t.check("of 600 maps at least 200 are granted, and the others are errors to the guest only"):
             line = vk(vm, "many 65536 600")[-1]
             t.note(line)
             expect(int(re.search(r"granted=(\d+)", line)[1]) >= 200, line)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * How the vhost-user-gpu display sends a large UPDATE band by band: it is one message, what is left
- * of it when its picture goes away, and what comes before and after it.
+ * How the vhost-user-gpu display sends a large UPDATE band by band: that it is one message, what is
+ * sent of it when its picture goes away, and what is sent before and after it.
  */
 #include "socket_rig.h"
 
@@ -56,7 +56,7 @@ static void a_scanout_off_in_an_update_ends_it_and_no_other_follows(void **state
 	picture_finish(&copy);
 }
 
-static void a_scanout_off_ends_no_update_of_another_with_its_source(void **state)
+static void switching_a_scanout_off_does_not_end_an_update_of_another_with_its_source(void **state)
 {
 	struct picture old, copy;
 
@@ -240,7 +240,7 @@ static void a_new_socket_in_an_update_begins_with_whole_messages(void **state)
 	picture_finish(&copy);
 }
 
-/* Or a screenshot between two messages shows parts of two frames. */
+/* Otherwise a screenshot between two messages would show parts of two frames. */
 static void a_frame_is_one_message(void **state)
 {
 	struct picture picture;
@@ -367,7 +367,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ALONE(a_source_replaced_in_an_update_is_completed_from_the_new_one),
 		ALONE(a_scanout_off_in_an_update_ends_it_and_no_other_follows),
-		ALONE(a_scanout_off_ends_no_update_of_another_with_its_source),
+		ALONE(switching_a_scanout_off_does_not_end_an_update_of_another_with_its_source),
 		ALONE(a_screen_resized_in_an_update_is_sent_whole_after_it),
 		ALONE(an_update_without_a_source_gets_no_other_one),
 		ALONE(a_source_that_moves_in_an_update_is_read_at_its_new_place),

@@ -38,7 +38,8 @@ void socket_log_state(struct display *display)
 		const struct socket_scanout *s = &sd->scanouts[i];
 
 		if (s->kind != SCANOUT_OFF)
-			log_info("statistics: display of scanout %u: %ux%u, %u damaged parts, %s",
+			log_info("statistics: display of scanout %u: %ux%u, %u damaged rectangles "
+				 "not sent yet, %s",
 				 i, s->width, s->height, s->damage.count + s->waiting.count,
 				 s->flush_is_asked ? "a dma-buf flush is pending"
 						   : "no dma-buf flush is pending");

@@ -26,7 +26,7 @@ static char *select_gpu(const char *path, const struct vulkan_gpus *gpus)
 {
 	if (gpus->index < 0)
 		return g_strdup_printf("gfxstream cannot start: no Vulkan driver draws with "
-				       "--gpu-device %s: is the GPU's installed?",
+				       "--gpu-device %s: is the driver of that GPU installed?",
 				       path);
 	g_autofree char *index = g_strdup_printf("%d", gpus->index);
 
