@@ -47,7 +47,7 @@ enum metric {
 
 extern const struct metric_type {
 	const char *name, *key;
-	double divisor; /* factor from the value to the printed figure */
+	double divisor; /* the printed figure is the value divided by this */
 	const char *format;
 } metric_types[METRICS];
 

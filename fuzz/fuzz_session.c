@@ -6,8 +6,8 @@
  * and stops in pairs, no reset while a ring runs), or the real device with its 2D renderer and a
  * display.
  *
- * Each input is one connection. After it no descriptor is left, which the number of the next free
- * one says, and nothing is queued in the loop.
+ * Each input is one connection. After it no descriptor is left (the lowest free number is the same
+ * as before), and nothing is queued in the loop.
  *
  * The first byte says what is behind the session; then each byte is a request or an operation.
  */

@@ -47,7 +47,7 @@ struct harness {
 	int vmm;                        /* the front-end's end of the socket */
 	int file, kick_fd, call_fd;
 	uint8_t *memory;
-	uint8_t replies[4096]; /* received part of one of the session's */
+	uint8_t replies[4096]; /* the part of a reply of the session that has come */
 	size_t replies_len;
 	bool has_socket_display, is_strict;
 	bool memory_is_changed, rings_are_changed;

@@ -24,7 +24,7 @@ struct qemu_screen {
 	bool is_live; /* SCANOUT, not of 0x0, came over this socket */
 	bool is_used; /* and an UPDATE after it */
 	uint32_t width, height;
-	size_t room;        /* of pixels, which stay allocated; in pixels */
+	size_t room;        /* pixels that @pixels has memory for; it stays allocated */
 	uint32_t *pixels;   /* of the surface; NULL if pixels are not kept */
 	bool has_dmabuf;    /* came over this socket */
 	unsigned n_flushes; /* DMABUF_UPDATE that are not answered */
@@ -71,8 +71,8 @@ bool qemu_display_answer(struct qemu_display *qemu, struct input *in);
 /* Sends what @in says: an answer that is wrong, cut off or to no request, or arbitrary bytes. */
 void qemu_display_send_invalid(struct qemu_display *qemu, struct input *in);
 
-/* From now on a frame waits, where another was sent before it, until the next call of
- * qemu_display_end_intervals(); whatever an EDID says. */
+/* From now on a frame that follows another one on its scanout waits for the next call of
+ * qemu_display_end_intervals(), whatever refresh rate an EDID says. */
 void qemu_display_stretch_intervals(struct socket_display *sd);
 void qemu_display_end_intervals(struct socket_display *sd);
 

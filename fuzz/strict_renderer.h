@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* A renderer of the fuzzer with every hook. It relies on the device's promises and checks that the
- * device keeps them. */
+/* A renderer of the fuzzer with every hook but pixels, blob_export, resource_cost and
+ * resource_shrink. It relies on the device's promises and checks that the device keeps them. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 # shellcheck disable=SC2034 # the scripts that source this use its variables
 #
-# Functions that scripts/rig, scripts/test and scripts/demo share: progress lines, the cache,
-# packages. Sourced, never run. Nothing here changes this machine's apt sources, and no package host
-# is named: the private Debian 13 root uses the mirror and keyring of this machine's sources.
+# Functions that most scripts of this directory share: progress lines, the cache, packages. Sourced,
+# never run. Nothing here changes this machine's apt sources, and no package host is named: the private
+# Debian 13 root uses the mirror and keyring of this machine's sources.
 
 set -euo pipefail
 
@@ -97,7 +97,7 @@ debian_mirror() {
 }
 
 # lend_archive TREE SOURCE...: gives apt in the root TREE these lines as sources, and this machine's
-# way to them (a proxy, a clock, names).
+# settings for reaching them (apt's proxy and date checks, resolv.conf, hosts).
 lend_archive() {
 	local tree=$1
 	shift

@@ -243,7 +243,7 @@ static char *format_number(const struct option_type *type, uint64_t n)
 			       &suffixes[i > 0 ? i - 1 : 0]);
 }
 
-/* " (1 to 16, default 1)". A range that only the number's type limits is left out. */
+/* " (1 to 16, default 1)". A range that ends at INT32_MAX or above is left out. */
 static char *describe_number(const struct option_type *type, uint64_t default_value)
 {
 	g_autofree char *number = format_number(type, default_value);

@@ -9,7 +9,7 @@
 
 #define DMABUF_MAX_PLANES 4
 
-/* Bytes: GPUs read images in plain memory whose rows begin at multiples of this. */
+/* Bytes: a GPU can read an image in plain memory if each row begins at a multiple of this. */
 #define DMABUF_ROW_ALIGNMENT 256
 
 struct dmabuf {

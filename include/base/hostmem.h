@@ -13,7 +13,7 @@ struct hostmem {
 	int statm_fd;       /* owned; -1: nothing is measured */
 	uint64_t base;      /* bytes of the process that do not count as the guest's */
 	uint64_t measured;  /* bytes, at the last hostmem_look() */
-	int64_t trimmed_at; /* microseconds */
+	int64_t trimmed_at; /* microseconds: when hostmem_look() last returned free memory */
 };
 
 /* The guest may take @max bytes. */

@@ -50,7 +50,7 @@ struct loop_source {
 	uint32_t events;
 };
 
-/* Work that goes on in the next turn, so that other sources are served in between. */
+/* Work that goes on after all ready sources were served, in this turn or the next. */
 struct loop_task {
 	struct loop *loop; /* NULL while it is not queued */
 	loop_task_fn fn;
@@ -84,7 +84,8 @@ int loop_modify(struct loop_source *source, uint32_t events);
 /* Nothing happens if @source is in no loop. */
 void loop_remove(struct loop_source *source);
 
-/* Queues @task for the next turn; nothing happens if it is queued already. */
+/* Queues @task: it runs after the callbacks of the sources in this turn, or in the next turn if a
+ * task queues it. Nothing happens if it is queued already. */
 void loop_queue(struct loop *loop, struct loop_task *task, loop_task_fn fn);
 void loop_unqueue(struct loop_task *task);
 
@@ -123,7 +124,8 @@ static inline bool loop_is_in_callback(unsigned turns)
 	return turns & 1;
 }
 
-/* From any thread: a callback that has more to do leaves it to the next turn. */
+/* From any thread: asks the running callback to return soon, and to leave the rest of its work to
+ * the next turn. */
 static inline void loop_ask_to_turn(struct loop *loop)
 {
 	atomic_store(&loop->is_to_turn, true);

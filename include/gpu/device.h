@@ -35,9 +35,10 @@ struct gpu_limits {
 
 /* How pixels are sent to the display. */
 enum gpu_scanout_mode {
-	GPU_SCANOUT_AUTO,   /* what is on a GPU as a dma-buf where one can be had, else as pixels */
-	GPU_SCANOUT_DMABUF, /* what is on a GPU only as a dma-buf; what is in memory, if possible */
-	GPU_SCANOUT_PIXELS, /* read back, for displays that take nothing else */
+	GPU_SCANOUT_AUTO,   /* images on a GPU as dma-bufs if possible, else as pixels; others as
+			       pixels */
+	GPU_SCANOUT_DMABUF, /* images on a GPU as dma-bufs only; others as dma-bufs if possible */
+	GPU_SCANOUT_PIXELS, /* always as pixels, for displays that accept no dma-bufs */
 };
 
 #define GPU_SHMEM_SIZE_DEFAULT (UINT64_C(256) << 20)

@@ -136,7 +136,8 @@ struct renderer_ops {
 				const struct renderer_transfer *transfer);
 	/* Set if each transfer moves the whole image, however small its box is. */
 	bool moves_whole_images;
-	/* Set if transferring a 2D box a few rows at a time, with an iov each, costs no more. */
+	/* Set if a 2D box can be transferred a few rows at a time, each part with an iov of its
+	 * own, at no extra cost. */
 	bool splits_transfers;
 	int (*transfer_from_host)(struct renderer *renderer, struct renderer_resource *resource,
 				  const struct renderer_transfer *transfer); /* optional */

@@ -32,7 +32,7 @@ struct sandbox {
 	bool has_user, has_net, has_ipc, has_rootfs, has_no_capabilities, has_filter;
 	bool is_filter_tried, may_limit_threads;
 	unsigned n_paths;            /* in the tree */
-	struct gpu_nodes *gpu_nodes; /* NULL: none that could go */
+	struct gpu_nodes *gpu_nodes; /* NULL: no node is to be unmounted */
 };
 
 /* Of libseccomp, as it is loaded; freed with g_free(). NULL: not built in. */
@@ -45,9 +45,10 @@ char *sandbox_library_version(void);
  */
 bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *options);
 
-/* After all is opened: leaves to every thread only the system calls that the made renderer's @needs
- * (enum needs) take. Warns of each thing that is missing, and says in one line what is in force.
- * False, with an error line, if the host failed. */
+/* Called when everything is open. Allows all threads only the system calls that a renderer with
+ * @needs (enum needs) makes. Logs a warning for each missing protection, and one line with all that
+ * is in force. False, with an error line, if the filter fails with --sandbox strict, or although it
+ * worked in a child. */
 bool sandbox_lock(struct sandbox *sandbox, unsigned needs);
 
 /* In a child that waits for the end of its parent and then removes a file: leaves it the system

@@ -55,5 +55,5 @@ struct vhost_backend_ops {
 struct vhost_backend {
 	const struct vhost_backend_ops *ops;
 	unsigned n_queues;
-	bool makes_dmabufs; /* of guest memory, whose descriptors sessions therefore keep */
+	bool makes_dmabufs; /* of guest memory: sessions keep the descriptors of its files */
 };

@@ -21,8 +21,8 @@ struct vring;
  * abandoned the session, for example. Errors are already logged. */
 typedef void (*vhost_session_ended_fn)(void *data, int error);
 
-/* Serves @fd, a connected stream socket (takes, also on failure). @backend is borrowed.
- * NULL with *@ret_error = -errno if it cannot be watched. */
+/* Serves @fd, a connected stream socket (takes, also on failure). @backend is borrowed. NULL with
+ * *@ret_error = -errno if it cannot be watched. */
 struct vhost_session *vhost_session_new(struct loop *loop, int fd, struct vhost_backend *backend,
 					vhost_session_ended_fn ended, void *data, int *ret_error);
 
@@ -68,7 +68,7 @@ uint64_t vhost_session_window(const struct vhost_session *session);
  */
 int vhost_session_map(struct vhost_session *session, struct vhost_mapping *mapping, int fd);
 /* Asks the front-end to unmap @mapping, which must be mapped. Returns 0 if fn will be called with
- * the result; from that call on @mapping belongs to the owner again, whatever the result is.
+ * the result; from the call of fn on @mapping belongs to the owner again, whatever the result is.
  * Otherwise returns -errno as above: fn is not called, and @mapping belongs to the owner at once.
  * Nothing else is mapped at its place before the front-end has unmapped it. */
 int vhost_session_unmap(struct vhost_session *session, struct vhost_mapping *mapping);

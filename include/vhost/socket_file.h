@@ -27,7 +27,8 @@ struct vhost_socket_file *vhost_socket_file_new(const struct vhost_socket_file_o
 /* Borrowed: the path as it was given. */
 const char *vhost_socket_file_path(const struct vhost_socket_file *file);
 
-/* Listens, then makes the file: *@ret_fd is the caller's. A socket file whose owner is dead is
+/* Makes the socket file. When it appears, the socket, *@ret_fd (the caller's), listens already.
+ * Without a keeper vhost_socket_file_new() has done both. A socket file whose owner is dead is
  * replaced. NULL, or one sentence (freed with g_free()): another process listens there, no such
  * directory, ... */
 char *vhost_socket_file_listen(struct vhost_socket_file *file, int *ret_fd);

@@ -15,7 +15,7 @@
  *   descriptor outside its table;
  * * has a byte outside guest memory;
  * * has a readable buffer after a writable one;
- * * has more than 4 GiB in one direction; or
+ * * has 4 GiB or more in one direction; or
  * * has an indirect table that is empty, is not a whole number of descriptors, spans regions, is
  *   longer than VRING_MAX_SIZE, is nested, or is combined with NEXT.
  * A buffer of no bytes is valid.

@@ -2,9 +2,9 @@
 /*
  * The invariant: a callback is called only for a source that is in the loop at that moment. A
  * source that an earlier callback of the same round removed is taken out of the round's batch, so
- * its owner may free it at once. Tasks are counted at the start of a round: one that queues itself
- * again runs in the next round, after every ready descriptor has had its turn. That is what keeps a
- * busy guest from starving the control socket.
+ * its owner may free it at once. Tasks run after the sources, and are counted before the first of
+ * them runs: a task that queues itself again runs in the next round, after every ready source was
+ * called. So a busy guest cannot keep the front-end's socket from being served.
  */
 #include "base/loop.h"
 

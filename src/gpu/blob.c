@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Blob resources (VIRTIO 1.2, 5.7.6.8: RESOURCE_CREATE_BLOB). A blob of guest memory needs no host
- * memory: its bytes are in its backing, and the display reads them from there. The renderer makes a
- * resource for it only if it has a hook for blobs, so its handle may be NULL.
+ * memory: its bytes are in its backing, and the display reads them from there. Only a renderer with
+ * a hook for blobs makes a resource for such a blob; otherwise the blob's handle is NULL.
  *
  * A host blob is memory of the renderer: made in a context, or identified by a blob id that the
- * guest and the context agreed upon. Its size, rounded up to whole
- * pages, is counted against the device's limit on host memory, however much memory the renderer
- * takes for it.
+ * guest and the context agreed upon. Its size, rounded up to whole pages, is counted against the
+ * device's limit on host memory, however much memory the renderer takes for it.
  */
 #include "gpu/blob.h"
 

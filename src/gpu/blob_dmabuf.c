@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * A blob of guest memory as a dma-buf, so that the display reads the guest's own pages and nothing
- * is copied. /dev/udmabuf makes it from the files behind guest memory. That takes memfds that
- * cannot be made shorter (F_SEAL_SHRINK), whole pages, at most UDMABUF_MAX_PIECES pieces and
- * UDMABUF_MAX_BYTES bytes; all else is shown as pixels.
+ * is copied. /dev/udmabuf makes it from the files behind guest memory. These must be memfds that
+ * cannot be made shorter (F_SEAL_SHRINK), and the blob must consist of whole pages, at most
+ * UDMABUF_MAX_PIECES pieces and UDMABUF_MAX_BYTES bytes. Every other blob is shown as pixels.
  *
  * The dma-buf keeps the pages for as long as it is open here or at the display. It is closed when
  * guest memory changes, when the backing is detached, and when the resource is freed. The pages and
@@ -28,7 +28,7 @@
 #define PAGE_BYTES 4096
 /* For each page the kernel keeps an entry in its list of pages, and one in a list for a device. */
 #define BYTES_PER_PAGE (sizeof(void *) + 32)
-/* Looking up an entry of the backing takes as long as copying this many bytes. */
+/* Finding the file behind an entry of the backing takes as long as copying this many bytes. */
 #define BYTES_PER_LOOKUP 64
 /* Adding this many bytes to a dma-buf takes as long as copying one. */
 #define BYTES_PER_PINNED 16

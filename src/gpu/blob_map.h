@@ -8,7 +8,7 @@ struct gpu_device;
 struct resource;
 
 /* Unmaps the host blob @resource. Returns true if it is mapped, or a map or unmap request is in
- * flight: then @command is held, and runs again when the blob is unmapped. */
+ * flight: then @command is held, and runs again when the front-end has answered. */
 bool blob_map_end(struct gpu_device *device, struct resource *resource,
 		  struct gpu_command *command);
 /* @resource is about to be freed, and no command waits for its map any more. */

@@ -8,8 +8,8 @@ struct gpu_device;
 struct renderer_blob_export;
 struct resource;
 
-/* Bytes. Host blobs are charged and mapped in units of this; so are their sizes, if the guest
- * negotiated VIRTIO_GPU_F_BLOB_ALIGNMENT. */
+/* Bytes. Host blobs are charged and mapped in units of this. If the guest negotiated
+ * VIRTIO_GPU_F_BLOB_ALIGNMENT, the size of each blob must be a multiple of it. */
 #define BLOB_PAGE UINT64_C(4096)
 
 /* Bytes of the whole pages that a blob of @size bytes (at most INT64_MAX) takes. */

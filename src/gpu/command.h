@@ -68,7 +68,8 @@ struct gpu_command {
 	uint16_t flush_left;  /* bit i: RESOURCE_FLUSH has not shown scanout i yet */
 	uint32_t progress; /* how far a handler has come that returned COMMAND_UNFINISHED; 0 at its
 			      start */
-	bool is_ordered;   /* it waits for the control queue (order.c), up to there: */
+	bool is_ordered;   /* control_end is set: the index that the control queue has to reach
+			      (order.c) */
 	uint16_t control_end;
 	struct display_request display_request;
 	struct blob_map *waits_for; /* borrowed; while it is held; NULL: it waits for the display */
@@ -103,9 +104,9 @@ void command_give_back(struct gpu_command *command);
 void command_queue_started(struct gpu_device *device, unsigned queue);
 /* Sends the interrupts for all returned chains. */
 void command_notify_all(struct gpu_device *device);
-/* Frees a command that is in no list, without an answer. */
+/* Frees a command that is in no list, without giving its chain back. */
 void command_drop(struct gpu_command *command);
-/* Frees every command that is not answered yet, without an answer. */
+/* Frees every command whose chain was not given back yet, without giving it back. */
 void command_drop_all(struct gpu_device *device);
 
 /* Continues the unfinished command of @queue, whose ring must run. */

@@ -2,8 +2,7 @@
 /*
  * The table of commands. A command that is not in it is answered with an error, and no other file
  * of the device lists commands. For the log, the table also says where a request has the number of
- * its scanout, resource, context or capset. In a truncated request that number is 0, as its handler
- * sees it.
+ * its scanout, resource, context or capset. Bytes that a truncated request lacks count as 0.
  */
 #include "gpu/command_table.h"
 

@@ -19,7 +19,8 @@ struct command_type {
 	int feature; /* feature bit that the guest must have accepted, or FEATURE_NONE */
 	int (*run)(struct gpu_device *device, struct gpu_command *command);
 	/* Offsets, in the request, of the fields with a scanout's number, a resource's id and a
-	 * capset's id; 0 (the offset of hdr.type): the request has no such field. */
+	 * capset's id (GET_CAPSET_INFO: its index); 0 (the offset of hdr.type): the request has no
+	 * such field. */
 	struct {
 		size_t scanout_at, resource_at, capset_at;
 		bool has_context; /* the header's ctx_id is used */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* The device's state, shared by the files of this room. */
+/* The device's state, shared by the files of this directory. */
 
 #include <glib.h>
 #include <limits.h>

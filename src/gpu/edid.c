@@ -2,7 +2,7 @@
 /*
  * A base EDID block (VESA E-EDID 1.4, section 3) for displays that have none of their own. It holds
  * one detailed timing, the preferred mode at 60 Hz with reduced blanking, a monitor name and range
- * limits that allow it; every checksum is right, so that guests accept it like that of a monitor.
+ * limits that allow that timing. Its checksum is right, so guests accept it as a monitor's.
  */
 #include "gpu/edid.h"
 
@@ -46,7 +46,7 @@ static void put_detailed_timing(uint8_t *d, uint32_t width, uint32_t height)
 	d[17] = 0x18; /* digital, separate syncs */
 }
 
-/* A display descriptor: @tag is 0xfc for the name, 0xfd for range limits, 0xfe for text. */
+/* A display descriptor: @tag is 0xfc for the name, 0xfd for range limits, 0x10 for none. */
 static void put_descriptor(uint8_t *d, uint8_t tag, const char *data, size_t size)
 {
 	memset(d, 0, DESCRIPTOR_SIZE);

@@ -19,7 +19,7 @@ bool fence_is_wanted(const struct gpu_command *command);
 
 /* Makes the command wait until the renderer has done all earlier work. Returns COMMAND_HELD if the
  * command's timeline holds it and returns it to the guest later. Returns 0 if the work is already
- * done, or RESP_ERR_* to answer with; in both cases the command remains the caller's. */
+ * done, or RESP_ERR_* or -errno for an error; in these cases the command remains the caller's. */
 int fence_wait(struct gpu_command *command);
 
 /* When the longest-waiting command began to wait for its fence, in microseconds of
@@ -30,6 +30,6 @@ int64_t fence_oldest(const struct gpu_device *device);
  * a queue of struct timeline, linked by timeline::link. */
 void fence_give_back_all(GQueue *timelines);
 
-/* Frees all commands that wait in the global timeline and in those of contexts, without an answer.
- */
+/* Frees all commands that wait in the global timeline and in those of contexts, without giving
+ * their chains back. */
 void fence_drop_all(struct gpu_device *device);

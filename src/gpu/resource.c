@@ -28,7 +28,7 @@
 #include "gpu/scanout.h"
 #include "vhost/session.h"
 
-/* Looking up one entry takes as long as copying this many bytes. */
+/* Making the iovecs of one entry takes as long as copying this many bytes. */
 #define BYTES_PER_ENTRY 512
 
 /* Copying one byte takes as long as freeing this many. */

@@ -67,7 +67,7 @@ void resource_add(struct gpu_device *device, struct resource *resource);
 int resource_read_backing(struct gpu_device *device, const struct gpu_command *command,
 			  size_t offset, uint32_t n_entries, struct backing *backing);
 
-/* Frees a backing that was read for a resource that could not be made. */
+/* Frees what @backing holds, and releases what was charged for it. */
 void resource_forget_backing(struct gpu_device *device, struct backing *backing);
 
 /* Closes its dma-buf, if it has one. */

@@ -3,8 +3,8 @@
  * Copies between a resource and its backing in guest memory. A box is refused here if it exceeds
  * the resource at its mipmap level, or begins past the end of the backing. A 2D box is refused also
  * if it ends past the end of the backing. The size of a 3D box in bytes depends on the format of
- * the resource, so the renderer checks where a 3D box ends. A box of a blob has no size to be
- * compared with: only its offset is checked.
+ * the resource, so the renderer checks where a 3D box ends. A blob has no width and height to
+ * compare a box with, so for a blob only the offset is checked.
  *
  * If the renderer can copy single rows, a large 2D box is copied over several turns of the event
  * loop, some rows in each. Everything is checked again in each turn, because the guest may have

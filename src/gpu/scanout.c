@@ -44,8 +44,8 @@ static void trim_dmabufs(struct gpu_device *device, struct resource *resource)
 		resource_forget_dmabuf(device, resource);
 }
 
-/* Called when the display no longer uses the resource on scanout @i: ends the link between the
- * two. @next: the resource that the scanout gets, or NULL. */
+/* Called when the display no longer uses the resource on scanout @i: ends the link between the two.
+ * @next: the resource that the scanout gets, or NULL. */
 static void leave_resource(struct gpu_device *device, unsigned i, const struct resource *next)
 {
 	struct scanout *scanout = &device->scanouts[i];
@@ -184,8 +184,8 @@ static int show_scanout(struct gpu_device *device, unsigned i, struct scanout *n
 		return r;
 	}
 	/* The display must forget the addresses of the old pixels before their source is replaced.
-	 * If the old and the new pixels are both read back from the GPU, the shadow is kept, and
-	 * the display goes on sending from it. */
+	 * If the old and the new pixels are both read back from the GPU and have the same size, the
+	 * shadow is kept, and the display goes on sending from it. */
 	if (!scanout_pixels_take_over(next, scanout))
 		display_pixels_changed(device->display, &scanout->pixels);
 	leave_resource(device, i, next->resource);
@@ -320,9 +320,9 @@ static void on_flushed(struct display_request *request, int error, const void *r
 		command_complete(command, r);
 }
 
-/* Flushes the remaining scanouts, until the display has to be waited for because of a dma-buf.
- * Without @may_wait all are flushed: a display that was late once must not delay the guest again
- * for each scanout. */
+/* Flushes the remaining scanouts one after the other, up to the first whose flush must wait for the
+ * display. Returns COMMAND_HELD then, else 0. Without @may_wait all are flushed: a display that was
+ * late once must not delay the guest again for each scanout. */
 static int flush_next(struct gpu_device *device, struct gpu_command *command, bool may_wait)
 {
 	const struct virtio_gpu_resource_flush *request = &command->request.flush;

@@ -127,8 +127,8 @@ static int shadow_rows(struct display_pixels *pixels, const struct rect *r, stru
 			    max);
 }
 
-/* Each page flip makes a new scanout, which takes this buffer over from the old one: so it is
- * made only when it is needed. */
+/* Each page flip makes a new scanout, which takes this buffer over from the old one: so it is made
+ * only when it is needed. */
 static void make_sent(struct gpu_device *device, struct scanout *scanout)
 {
 	if (scanout->pixels.sent || !hostmem_has(&device->hostmem, scanout->shadow_size))

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Starts virgl_render_server in a jail. The server and its workers, one for each context, draw the
- * guest's Vulkan. The jail limits what a guest can reach that has taken over a worker: the daemon's
- * private file tree, a list of system calls, and namespaces of its own. The pid namespace keeps it
- * from signalling other processes. The user namespace keeps it from inspecting the daemon, whose
- * /proc directory is in the file tree: the kernel requires CAP_SYS_PTRACE in the daemon's
- * namespace.
+ * guest's Vulkan. The jail limits what a guest that has taken over a worker can reach. It consists
+ * of the daemon's private file tree, a list of system calls, and namespaces of its own. The pid
+ * namespace keeps the worker from signalling other processes. The user namespace keeps it from
+ * inspecting the daemon, whose /proc directory is in the file tree: for that the kernel requires
+ * CAP_SYS_PTRACE in the daemon's namespace.
  *
  * The server starts while the renderer's library starts, which may have created threads already. So
  * everything is prepared before the fork, and the child only makes system calls, because another
@@ -114,9 +114,9 @@ static int leave_daemon(const struct launch *launch)
 }
 
 /* The server's threads poll the guest's rings and sleep in between, first for 10 us, then for
- * longer. The kernel prolongs each sleep by up to the timer slack, 50 us by default. The workers
- * inherit the slack. This costs nothing while the rings are idle: the threads then wait for a
- * wake-up. */
+ * longer. The kernel prolongs each sleep by up to the timer slack, 50 us by default. So the slack
+ * is set to 1 ns, and the workers inherit it. This costs nothing while the rings are idle: the
+ * threads then wait for a wake-up. */
 static void sleep_exactly(void)
 {
 	(void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);

@@ -145,8 +145,8 @@ static int install_filter(const void *unused)
 	return seccomp_install(SANDBOX_2D, true, NULL);
 }
 
-/* If no child can be made to try it, the filter is assumed to work: sandbox_lock() reports an
- * error. */
+/* If no child can be made to try it, the filter is assumed to work. If it then does not,
+ * sandbox_lock() reports that. */
 static void check_filter(struct sandbox *sandbox)
 {
 	const char *absent = seccomp_is_absent();

@@ -12,7 +12,7 @@
  * A reply is accepted only if its request was sent completely and has no reply yet, or if the
  * caller stopped awaiting it with vhost_channel_forget_reply(). This is checked when the header is
  * complete, before the payload is read. After a time-out the reply is still awaited, and no other
- * request can be sent before the caller calls that function.
+ * request can be sent before it comes or the caller calls that function.
  */
 #include "vhost/channel.h"
 

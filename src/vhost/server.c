@@ -54,7 +54,7 @@ static int server_quit(struct loop_task *task)
 	return LOOP_QUIT;
 }
 
-/* Starts or stops to accept connections. */
+/* Starts or stops accepting connections. */
 static void server_listen(struct vhost_server *server, bool is_wanted)
 {
 	int r = loop_modify(&server->listen_source, is_wanted ? EPOLLIN : 0);

@@ -103,7 +103,7 @@ static void session_end(struct vhost_session *s, int error)
 	loop_queue(s->loop, &s->end_task, on_end);
 }
 
-/* Logs the one error line of a session that does not end by a hang-up of the front-end. */
+/* Ends the session after an error, with one line in the log. Does nothing if it ends already. */
 void session_fail(struct vhost_session *s, int error, const char *problem)
 {
 	uint32_t number = s->channel.in.header.request;

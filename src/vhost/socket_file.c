@@ -89,8 +89,8 @@ static void take_step(struct vhost_socket_file *file, char *(*step)(struct vhost
 	_exit(EXIT_SUCCESS);
 }
 
-/* The main function of the keeper. It answers each request with a string: an error message, at the
- * end one character with the value of an errno; empty on success. */
+/* The main function of the keeper. It answers each request with a string that is empty on success:
+ * for the first two an error message, for the removal one character whose value is an errno. */
 static _Noreturn void keep_file(struct vhost_socket_file *file, int channel, void (*confine)(void))
 {
 	leave_parent(file, channel);

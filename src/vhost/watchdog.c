@@ -164,8 +164,8 @@ static void serve_stall(struct vhost_watchdog *w)
 {
 	loop_ask_to_turn(w->options.loop);
 	if (!state_lock_take_within(w->options.lock, LOOK_MS)) {
-		/* The main thread is in our own code. That can only block in a descriptor that the
-		 * front-end has made blocking again. */
+		/* The main thread is in our own code. It can only block in a write to a descriptor
+		 * that the front-end has made blocking again. */
 		pthread_kill(w->main_thread, INTERRUPT_SIGNAL);
 		return;
 	}
@@ -297,7 +297,8 @@ static void on_interrupt(int number)
 	(void)number;
 }
 
-/* The new thread blocks every signal but those for its own faults: the main thread handles them. */
+/* The new thread blocks all signals but those for its own faults, so that the main thread handles
+ * the blocked ones. */
 static int start_thread(struct vhost_watchdog *w)
 {
 	const struct sigaction interrupt = { .sa_handler = on_interrupt };

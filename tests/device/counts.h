@@ -7,7 +7,7 @@
 /* The environment variable with the name of the shared file. */
 #define COUNTS_ENV "VMM_COUNTS_FILE"
 
-/* Compilers copy less with their own instructions. */
+/* For smaller sizes compilers often emit instructions, not a call that could be counted. */
 #define COUNTS_MIN_COPY 256
 
 #define COUNTS(X)                                                                                  \

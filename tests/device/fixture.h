@@ -46,7 +46,8 @@ void assert_session_alive(struct vmm *vmm);
 struct usage {
 	unsigned fds, threads, mappings;
 	long rss_kib;
-	bool has_sanitizer; /* a sanitizer's shadow is terabytes, as large as leaked mappings */
+	bool has_sanitizer; /* memory and mappings are not compared then: a sanitizer keeps freed
+			       memory */
 };
 struct usage usage_of(const struct daemon *d);
 /* What @d holds now; of memory and mappings the lowest value so far, because a driver keeps

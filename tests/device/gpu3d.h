@@ -73,7 +73,8 @@ typedef struct virtio_gpu_resource_create_blob create_blob_t;
 uint32_t gpu_create_blob(struct vmm *vmm, create_blob_t args, const void *entries, uint32_t bytes);
 /* HOST3D, mappable, with blob id @id, in context @ctx. */
 uint32_t gpu_create_host_blob(struct vmm *vmm, uint32_t ctx, uint32_t id, uint64_t size);
-/* Queues one without a kick; and sends one and returns its response. */
+/* The first two queue the command without a kick; the other two send it and return the response's
+ * type. */
 struct chain *gpu_submit_map(struct vmm *vmm, uint32_t id, uint64_t offset);
 struct chain *gpu_submit_unmap(struct vmm *vmm, uint32_t id);
 uint32_t gpu_map_blob(struct vmm *vmm, uint32_t id, uint64_t offset);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * New resources are empty, after another guest filled as many and disconnected. All kinds of
- * resources are checked, so that a driver is characterised by its figures: on a machine with a GPU
- * run it with VMM_FRESH_MIB=106, for each kind. Multisample textures cannot be read back; they are
- * resolved to other textures, which are read.
+ * New resources are empty, after another guest filled as many and disconnected. One line for each
+ * kind of resource says how many bytes were not zero, which shows what a driver does. On a machine
+ * with a GPU run it with VMM_FRESH_MIB=106, the MiB of each kind. Multisample textures cannot be
+ * read back; they are resolved to other textures, which are read.
  */
 #include "fixture.h"
 #include "gpu3d.h"

@@ -178,7 +178,7 @@ static void invalid_indirect_tables_do_no_harm(void **state)
 	put_indirect(vmm, circle, 2);
 	put_indirect(vmm, beyond, 2);
 	put_indirect(vmm, order, 2);
-	/* Longer than the queue, than 16 bits of next, and all over the same bytes. */
+	/* A table with more entries than any queue may have (32768), all for the same bytes. */
 	for (unsigned i = 0; i < ARRAY_LENGTH(many); i++)
 		many[i] = (struct vring_desc){ page, 4096, F_NEXT, (uint16_t)(i + 1) };
 	many[ARRAY_LENGTH(many) - 1].flags = 0;

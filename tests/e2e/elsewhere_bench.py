@@ -2,10 +2,10 @@
 """scripts/bench-elsewhere-guest: a real guest on a machine that has a GPU and nothing else.
 
 Each step stands by itself; one that fails says why, and the next begins:
-  describe  the machine, its driver's Vulkan, and what was brought
+  describe  the machine, its driver's Vulkan, and the versions of what was copied to it
   picture   OpenGL: the renderer's name, the sandbox, kmscube as guest-gpu.png, CPU by thread
   frames    frame_bench: shown, each frame sent, headless, QEMU's own device
-  venus     Vulkan: what works, by the driver's own dma-bufs and by the tests' layer; then rates
+  venus     Vulkan: what works with the driver's own dma-bufs, and with the tests' layer; then rates
 """
 
 import argparse
@@ -74,7 +74,7 @@ def threads(process):
 
 
 def show_threads(vm, daemon, frames):
-    """CPU of each thread while the guest draws so many frames, those of 1 % and more."""
+    """Prints the CPU use of each thread, from 1 % on, while the guest draws @frames."""
     before = [threads(process) for process in (daemon, vm.qemu)]
     begin = time.monotonic()
     fps = gl_cases.cube_fps(vm, frames)

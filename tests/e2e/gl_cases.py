@@ -284,13 +284,13 @@ def run_in_guest(t, name, cases="*", module=None):
 
 @scenario("root13")
 def gl_dmabuf(t):
-    """There a render node gives dma-bufs that the CPU can read."""
+    """In a guest a render node gives dma-bufs that the CPU can read."""
     run_in_guest(t, "device_3d_dmabuf")
 
 
 @scenario("root13")
 def memory_dmabuf(t):
-    """There /dev/udmabuf makes dma-bufs of memory."""
+    """In a guest /dev/udmabuf makes dma-bufs of memory."""
     run_in_guest(t, "device_dmabuf")
     run_in_guest(t, "device_counts", "*dma_buf*", "count_calls")
 

@@ -2,7 +2,7 @@
 """Pictures: the guest's computed test pattern, PPM input, PNG output, and the difference of two.
 
 A picture is its width, its height and its RGB bytes row after row. pattern() and cursor_pixels()
-compute the same as pattern_pixel() and cursor_pixel() in guest/kms.c.
+compute the same as pattern_pixel() and cursor_pixel() in guest/card.c.
 """
 
 import functools
@@ -117,7 +117,8 @@ def pattern(width, height, seed):
         row[0::3] = red
         row[1::3] = bytes([(y * 5 + seed * 17) & 255]) * width
         row[2::3] = blues[y & 511]
-        # Later rules override earlier ones, in the order of the guest's if chain read backwards.
+        # In the guest the first rule that applies wins. Here later ones overwrite, so the order is
+        # reversed.
         for block in range(-(y // 32) % 5, (width + 31) // 32, 5):
             colour = bytes(((block * 7 + seed * 31) & 255, (y // 32 * 11 + seed * 3) & 255,
                             (block * 3 + y // 32 * 5) & 255))

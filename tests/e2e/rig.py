@@ -28,7 +28,8 @@ QEMUS = {"11.1": "", "10.0": "/opt/qemu-10.0"}
 APPEND = ("console=ttyS0 quiet loglevel=4 mitigations=off tsc=reliable random.trust_cpu=on"
           " consoleblank=0 vt.global_cursor_default=0 panic=-1")
 LAYER = ["VK_LAYER_PATH=/rig/layer", "VK_INSTANCE_LAYERS=VK_LAYER_VDG_memfd"]
-# What has the root's loaders of OpenGL and Vulkan take the machine's own driver; nothing: the CPU draws.
+# Variables with which the root's loaders of OpenGL and Vulkan find the machine's own driver; none:
+# the CPU draws.
 HOST_ENV = os.environ.get("VHOST_DEVICE_GPU_HOST_ENV", "").split()
 LAVAPIPE = HOST_ENV or ["VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json"]
 GFXSTREAM = "/rig/run/libgfxstream_backend.so.0"
@@ -79,7 +80,7 @@ class Process:
             return f.read().decode(errors="replace")
 
     def cpu_seconds(self):
-        """Process ids of the process and its live descendants."""
+        """CPU time of the process and its live descendants."""
         pids, ticks = [self.pid], 0
         while pids:
             pid = pids.pop()

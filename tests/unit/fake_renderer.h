@@ -30,12 +30,11 @@ struct fake_renderer {
 	unsigned n_fences;
 	struct renderer_fence passing; /* reported by the next poll */
 
-	/* What was transferred. The pixels that are read back are the number of rows transferred.
-	 */
+	/* What was transferred. Each pixel that is read back has n_rows as its value. */
 	uint32_t n_rows, next_row; /* next_row: below the last piece */
 	uint64_t largest_piece;    /* bytes */
 	uint8_t pixel;             /* each byte of what is read back from the GPU */
-	unsigned shrinks;          /* of each resource until it is free; each takes long */
+	unsigned shrinks;          /* steps that it takes to free a resource; each is slow */
 };
 
 /* renderer_free() ends it. */

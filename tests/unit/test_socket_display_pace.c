@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * When frames are sent: the first at once, the next ones an interval apart, the last always, and
- * always with the pixels of the moment of sending. No test waits for a clock: an interval is an
- * hour, and the test says when it ends.
+ * always with the pixels of the moment of sending. Only one test waits for a clock: in the others
+ * an interval is an hour, and the test says when it ends.
  */
 #include "socket_ask.h"
 #include "socket_rig.h"

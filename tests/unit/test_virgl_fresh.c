@@ -249,7 +249,8 @@ static void a_guest_may_use_any_number_for_a_context(void **state)
 	(void)state;
 }
 
-/* OpenGL reports it, and it decides what is left out. */
+/* The kind of driver comes from OpenGL's name of the renderer; it decides which resources are not
+ * filled with zeros. */
 static void a_driver_that_draws_on_the_cpu_is_recognised(void **state)
 {
 	if (!strstr(virgl_gl_renderer(), "llvmpipe"))

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Supplies the pixels of an UPDATE. An UPDATE is a whole damaged rectangle: QEMU may draw its
- * window, or take a screenshot, between any two messages, so a frame that came in several would be
- * seen torn. The pixels are supplied band by band, each right before it is sent: as many rows, or
- * as much of a row, as fit into one call.
+ * Supplies the pixels of an UPDATE. An UPDATE has the whole of a damaged rectangle, but for the
+ * edges that the peer already has (and up to SOCKET_UPDATE_BYTES): QEMU may draw its window, or
+ * take a screenshot, between any two messages, and would show a rectangle half old and half new if
+ * it came in several. The pixels are supplied band by band, each right before it is sent: as many
+ * rows, or as much of a row, as fit into one call.
  *
  * The invariant: an UPDATE that was begun is completed, because the peer would take the next
  * message for its pixels. The bytes that are left are counted (socket_output::left), and no address

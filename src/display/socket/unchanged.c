@@ -9,9 +9,10 @@
  * begun. Whatever may break this makes the buffer invalid, and the next UPDATE of the whole scanout
  * makes it valid again.
  *
- * Where most of the picture changes each time, as in a video, nothing can be left out. After two
- * such rectangles in a row, the next ones are sent without a comparison and without a copy to the
- * buffer: first one, then three, and so on up to MAX_PAUSE.
+ * Where most of the picture changes each time, as in a video, a comparison saves nothing. After two
+ * rectangles in a row of which less than a quarter was left out, the next ones are sent without a
+ * comparison: first one, then three, and so on up to MAX_PAUSE. Only the last of them is copied to
+ * the buffer (if it is the whole scanout), so that the one after it can be compared.
  */
 #include <string.h>
 #include <sys/param.h>
@@ -22,7 +23,7 @@
 /* Rectangles without a comparison, at most: a second or two of a video. */
 #define MAX_PAUSE 63
 
-/* Columns are left out by so many: comparing them one by one takes longer. */
+/* Columns are left out in groups of this many: comparing them one by one takes longer. */
 #define COLUMNS 32
 
 /* The pixels of a row that was prepared, or NULL if the source cannot supply them as one piece. */
@@ -108,7 +109,8 @@ static uint64_t count_pixels(const struct rect *r)
 	return (uint64_t)r->width * r->height;
 }
 
-/* Little was left out. */
+/* Called after each comparison that left little out. From the second in a row on, the next
+ * rectangles are sent without one. */
 static void pause_comparing(struct socket_scanout *s)
 {
 	s->uncompared = s->pause;

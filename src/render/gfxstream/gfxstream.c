@@ -49,8 +49,8 @@ static void free_tables(struct gfxstream *gfxstream)
 }
 
 /* A teardown waits for the threads of all rings, which may wait for the guest, and threads that it
- * leaves may still report fences. So once there was a context, the end of the process is the
- * teardown, and our tables stay. */
+ * leaves may still report fences. So if a context was ever made, nothing is torn down here and our
+ * tables stay, until the process ends. */
 static void gfxstream_free(struct renderer *renderer)
 {
 	struct gfxstream *gfxstream = gfxstream_of(renderer);
@@ -143,7 +143,8 @@ static char *start_library(struct gfxstream *gfxstream, const struct gfxstream_o
 	return NULL;
 }
 
-/* NULL, or one sentence: what stands in the way before the library is opened here. */
+/* Chooses the GPU and tries the library in children, before it is opened in this process. Returns
+ * NULL, or one sentence about the error. */
 static char *find_problem(const struct gfxstream_options *options, struct gfxstream_host *host)
 {
 	if (has_started)
@@ -156,7 +157,7 @@ static char *find_problem(const struct gfxstream_options *options, struct gfxstr
 	return problem ? problem : gfxstream_probe(options, host);
 }
 
-/* Finds out in children what the host can. Returns NULL, or one sentence. */
+/* Finds out in children what the host supports. Returns NULL, or one sentence about the error. */
 static char *look_at_host(const struct gfxstream_options *options, struct gfxstream_host *ret)
 {
 	struct gfxstream_host *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,

@@ -17,7 +17,7 @@
 /* The longest command is 56 bytes. */
 #define COMMAND_BYTES 64
 
-/* One block of the library's, which divides it by pages. */
+/* A ring must fit into one block of the library, which allocates from a block in whole pages. */
 #define MAX_RING_BYTES (UINT64_C(16) << 20)
 #define RING_PAGE      4096
 

@@ -18,8 +18,8 @@
 #define FORMAT_R8G8_R8B8   227
 
 /* Whether every OpenGL supports this 2D format. Some versions of the library accept the others and
- * lose the uploaded pixels. So resources of these are created with a known format of the same size,
- * because the library need not interpret the bytes. */
+ * lose the uploaded pixels. So a resource of another format is created with a known format of the
+ * same size, because the library need not interpret the bytes. */
 static bool is_known(uint32_t format)
 {
 	return format == VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM ||

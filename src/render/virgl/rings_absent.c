@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Replaces rings.c, rings_fence.c and venus.c if the library is older than 1.0, whose fences of
- * contexts have a different, unstable interface. There are no such contexts then, which is logged
- * once.
+ * Replaces rings.c, rings_fence.c and venus.c if the library is older than 1.0: the interface of
+ * such a library for fences of contexts is different and unstable. There are no Venus and DRM
+ * contexts then, which is logged once.
  */
 #include <linux/virtio_gpu.h>
 

@@ -39,7 +39,7 @@ static bool check_blend(const struct virgl *virgl, const uint32_t *command, uint
 	return true;
 }
 
-/* Four words each, behind the handle; the format is the last. */
+/* Each vertex element has four words, after the handle; the format is the last. */
 #define WORD_ELEMENT_BUFFER 4
 #define WORD_ELEMENT_FORMAT 5
 #define ELEMENT_WORDS       4

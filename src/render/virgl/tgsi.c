@@ -110,9 +110,10 @@ struct range {
 	bool is_empty;
 };
 
-/* Reads the numbers after "[", or after a register in the brackets, up to "]". A number may be
- * negative only as an offset to a register, and only for tables that do not have an entry for each
- * index. */
+/* Reads the numbers after "[", or after a register in the brackets, up to "]". A negative number is
+ * refused, unless it is an offset to a register and @max is at least VIRGL_TGSI_MAX_CONST: for
+ * registers with so many indices (CONST, TEMP, HWATOMIC) the library has no table with an entry for
+ * each index. */
 static bool take_index(struct scan *scan, uint32_t max, bool is_relative, struct range *ret)
 {
 	*ret = (struct range){ .is_empty = true };

@@ -45,7 +45,7 @@ static struct virgl_vertices *get(struct virgl_sub_context *sub)
 	return sub->vertices;
 }
 
-/* Four words each, behind the number of the object. */
+/* Each vertex element has four words, after the number of the object. */
 #define WORD_ELEMENT_BUFFER 4
 #define ELEMENT_WORDS       4
 
