@@ -57,8 +57,8 @@ static void put_descriptor(uint8_t *d, uint8_t tag, const char *data, size_t siz
 void edid_make(uint8_t edid[EDID_SIZE], uint32_t width, uint32_t height)
 {
 	static const uint8_t magic[8] = { 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00 };
-	/* Vertical 50 to 125 Hz, horizontal 30 to 160 kHz, up to 2550 MHz, no timing formula. */
-	static const char range[13] = { 50,  125, 30,  (char)160, (char)255, 1,  '\n',
+	/* Vertical 30 to 125 Hz, horizontal 1 to 255 kHz, up to 2550 MHz, no timing formula. */
+	static const char range[13] = { 30,  125, 1,   (char)255, (char)255, 1,  '\n',
 					' ', ' ', ' ', ' ',       ' ',       ' ' };
 	uint8_t sum = 0;
 
@@ -68,7 +68,7 @@ void edid_make(uint8_t edid[EDID_SIZE], uint32_t width, uint32_t height)
 		height = MAX_ACTIVE;
 	memset(edid, 0, EDID_SIZE);
 	memcpy(edid, magic, sizeof(magic));
-	edid[8] = 0x5a; /* manufacturer "VGD": five bits a letter */
+	edid[8] = 0x58; /* manufacturer "VGD": five bits a letter */
 	edid[9] = 0xe4;
 	edid[10] = 0x01; /* product code */
 	edid[16] = 1;    /* week and year (since 1990) of manufacture */

@@ -61,6 +61,38 @@ static void the_first_timing_is_the_size_that_was_asked_for_at_60_hz(void **stat
 	}
 }
 
+static void the_manufacturer_is_vgd(void **state)
+{
+	uint8_t edid[EDID_SIZE];
+
+	(void)state;
+	edid_make(edid, 1280, 800);
+	assert_int_equal(edid[8] << 8 | edid[9],
+			 ('V' - '@') << 10 | ('G' - '@') << 5 | ('D' - '@'));
+}
+
+static void the_range_limits_allow_the_first_timing(void **state)
+{
+	static const unsigned sizes[][2] = {
+		{ 64, 64 }, { 640, 400 }, { 1280, 800 }, { 2160, 3840 }, { 4095, 4095 }
+	};
+	uint8_t edid[EDID_SIZE];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		edid_make(edid, sizes[i][0], sizes[i][1]);
+		const uint8_t *range = edid + 72;
+		unsigned clock = (edid[54] | edid[55] << 8) * 10000u;
+		unsigned width = sizes[i][0] + (edid[57] | (edid[58] & 0x0fu) << 8);
+		unsigned height = sizes[i][1] + (edid[60] | (edid[61] & 0x0fu) << 8);
+
+		assert_int_equal(range[3], 0xfd);
+		assert_in_range(clock / width / height, range[5], range[6]);
+		assert_in_range(clock / width / 1000, range[7], range[8]);
+		assert_in_range(clock / 10000000, 1, range[9]);
+	}
+}
+
 static void a_size_above_the_largest_timing_is_clamped(void **state)
 {
 	uint8_t edid[EDID_SIZE];
@@ -77,6 +109,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_block_has_its_header_version_and_checksum),
 		cmocka_unit_test(the_first_timing_is_the_size_that_was_asked_for_at_60_hz),
+		cmocka_unit_test(the_manufacturer_is_vgd),
+		cmocka_unit_test(the_range_limits_allow_the_first_timing),
 		cmocka_unit_test(a_size_above_the_largest_timing_is_clamped),
 	};
 
