@@ -3,8 +3,8 @@
 
 /*
  * A display shows the guest's scanouts. For each scanout it keeps the current content and the
- * damage that it has not sent yet, and nothing else: when its peer is slow, damage is merged, never
- * queued. A new peer is sent the whole content of every scanout.
+ * damage that it has not sent yet. It has no queue: when its peer is slow, damage is merged. A new
+ * peer is sent the whole content of every scanout.
  *
  * A display never blocks, and calls back only from the loop or from display_set_socket(),
  * display_reset() and display_free(), never from the call that made the request.
@@ -22,6 +22,9 @@
 #define DISPLAY_CURSOR_SIZE   64 /* pixels, width and height */
 #define DISPLAY_EDID_MAX_SIZE 1024
 #define DISPLAY_BAND_BYTES    (200 * 1024) /* prepared at once, if prepares_bands */
+
+/* Bytes of the pixels that are prepared and sent at once at most: a screen of 5120x3200. */
+#define DISPLAY_UPDATE_BYTES (64 * 1024 * 1024)
 
 struct display;
 struct display_request;
@@ -85,7 +88,8 @@ struct display_pixels {
 	/* Optional, for a source that prepares whole rectangles: a buffer for as many pixels as the
 	 * scanout has, which no other scanout uses. There the display keeps the pixels that its
 	 * peer has, to send only those that differ. If the source or the buffer is replaced,
-	 * display_pixels_changed() is called, or the new buffer has the content of the old one. */
+	 * display_pixels_changed() is called, or the new buffer has the content of the old one.
+	 * NULL may be replaced in prepare(). */
 	uint32_t *sent;
 };
 

@@ -157,7 +157,8 @@ static bool show_dmabuf(struct gpu_device *device, unsigned i, const struct scan
 }
 
 /* Prepares @next to be shown as pixels. Returns 0 or RESP_ERR_*. */
-static int prepare_pixels(struct gpu_device *device, struct scanout *next)
+static int prepare_pixels(struct gpu_device *device, struct scanout *next,
+			  const struct scanout *scanout)
 {
 	const struct renderer_ops *ops = device->renderer->ops;
 	bool is_on_gpu = next->resource->kind == RESOURCE_BLOB_HOST ||
@@ -166,7 +167,7 @@ static int prepare_pixels(struct gpu_device *device, struct scanout *next)
 
 	if (device->scanout_mode == GPU_SCANOUT_DMABUF && is_on_gpu)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	return scanout_pixels_init(device, next);
+	return scanout_pixels_init(device, next, scanout);
 }
 
 /* Shows the resource of @next, whose rectangle and (for a blob) layout were checked. On failure the
@@ -177,7 +178,7 @@ static int show_scanout(struct gpu_device *device, unsigned i, struct scanout *n
 
 	next->device = device;
 	next->is_dmabuf = show_dmabuf(device, i, next);
-	int r = next->is_dmabuf ? 0 : prepare_pixels(device, next);
+	int r = next->is_dmabuf ? 0 : prepare_pixels(device, next, scanout);
 	if (r != 0) {
 		turn_off(device, i);
 		trim_dmabufs(device, next->resource);

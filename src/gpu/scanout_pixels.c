@@ -127,11 +127,12 @@ static int shadow_rows(struct display_pixels *pixels, const struct rect *r, stru
 			    max);
 }
 
-/* Each page flip makes a new scanout, which takes this buffer over from the old one: so it is made
- * only when it is needed. */
+/* Makes the buffer of what the display has, if memory for another picture is left after that. A
+ * larger picture is sent in several rectangles, which the display does not compare. */
 static void make_sent(struct gpu_device *device, struct scanout *scanout)
 {
-	if (scanout->pixels.sent || !hostmem_has(&device->hostmem, scanout->shadow_size))
+	if (scanout->pixels.sent || scanout->shadow_size > DISPLAY_UPDATE_BYTES ||
+	    !hostmem_has(&device->hostmem, 2 * scanout->shadow_size))
 		return;
 	scanout->pixels.sent = g_try_malloc(scanout->shadow_size);
 	if (scanout->pixels.sent)
@@ -239,21 +240,35 @@ static bool is_in_display_order(uint32_t format)
 
 /* Some textures cannot be read back: those with several samples, and those that the driver failed
  * to make. One pixel is read as a test, the first time that a resource is shown. */
-static int try_read_back(struct gpu_device *device, struct scanout *scanout)
+static int try_read_back(struct gpu_device *device, const struct scanout *scanout)
 {
 	struct renderer *renderer = device->renderer;
 	struct resource *resource = scanout->resource;
 	const struct rect first = { scanout->rect.x, scanout->rect.y, 1, 1 };
+	uint8_t pixel[PIXEL_BYTES];
 	int r = 0;
 
 	if (!resource->is_readable)
-		r = renderer->ops->read_pixels(renderer, resource->handle, &first, scanout->shadow,
-					       PIXEL_BYTES);
-	if (r == 0)
-		resource->is_readable = true;
-	else
-		scanout_pixels_finish(device, scanout);
+		r = renderer->ops->read_pixels(renderer, resource->handle, &first, pixel,
+					       sizeof(pixel));
+	resource->is_readable |= r == 0;
 	return r;
+}
+
+/* Whether both are read back and have the same size. */
+static bool can_take_over(const struct scanout *next, const struct scanout *scanout)
+{
+	return next->pixels.ops == &read_back_ops && scanout->pixels.ops == &read_back_ops &&
+	       next->rect.width == scanout->rect.width && next->rect.height == scanout->rect.height;
+}
+
+static int init_read_back(struct gpu_device *device, struct scanout *next,
+			  const struct scanout *scanout)
+{
+	next->pixels.ops = &read_back_ops;
+	int r = try_read_back(device, next);
+
+	return r != 0 || can_take_over(next, scanout) ? r : new_shadow(device, next);
 }
 
 static int init_host_blob(struct gpu_device *device, struct scanout *scanout)
@@ -270,46 +285,41 @@ static int init_host_blob(struct gpu_device *device, struct scanout *scanout)
 	return r;
 }
 
-int scanout_pixels_init(struct gpu_device *device, struct scanout *scanout)
+int scanout_pixels_init(struct gpu_device *device, struct scanout *next,
+			const struct scanout *scanout)
 {
 	struct renderer *renderer = device->renderer;
-	struct resource *resource = scanout->resource;
+	struct resource *resource = next->resource;
 	struct renderer_pixels pixels;
 
 	if (resource_is_in_guest_memory(resource)) {
-		if (is_in_display_order(scanout->format)) {
-			scanout->pixels.ops = &blob_ops;
+		if (is_in_display_order(next->format)) {
+			next->pixels.ops = &blob_ops;
 			return 0;
 		}
-		scanout->pixels.ops = &converted_blob_ops;
-		return new_shadow(device, scanout);
+		next->pixels.ops = &converted_blob_ops;
+		return new_shadow(device, next);
 	}
 	if (resource->kind == RESOURCE_BLOB_HOST)
-		return init_host_blob(device, scanout);
+		return init_host_blob(device, next);
 	if (renderer->ops->pixels && renderer->ops->pixels(renderer, resource->handle, &pixels)) {
-		scanout->pixels.ops = &mapped_ops;
+		next->pixels.ops = &mapped_ops;
 		return 0;
 	}
 	if (!renderer->ops->read_pixels)
 		return 0; /* the null renderer has no pixels */
-	scanout->pixels.ops = &read_back_ops;
-	int r = new_shadow(device, scanout);
-	return r == 0 ? try_read_back(device, scanout) : r;
+	return init_read_back(device, next, scanout);
 }
 
 bool scanout_pixels_take_over(struct scanout *next, struct scanout *scanout)
 {
-	uint8_t *unused = next->shadow;
-	uint32_t *unused_sent = next->pixels.sent;
-
-	if (next->pixels.ops != &read_back_ops || scanout->pixels.ops != &read_back_ops ||
-	    next->rect.width != scanout->rect.width || next->rect.height != scanout->rect.height)
+	if (!can_take_over(next, scanout))
 		return false;
-	next->shadow = scanout->shadow;
+	next->shadow = g_steal_pointer(&scanout->shadow);
 	next->in_shadow = scanout->in_shadow;
-	next->pixels.sent = scanout->pixels.sent;
-	scanout->shadow = unused;
-	scanout->pixels.sent = unused_sent;
+	next->shadow_size = scanout->shadow_size;
+	next->pixels.sent = g_steal_pointer(&scanout->pixels.sent);
+	scanout->shadow_size = 0;
 	return true;
 }
 

@@ -122,6 +122,23 @@ static void what_the_display_has_stays_known_over_a_page_flip(void **state)
 	assert_ptr_equal(source->sent, sent);
 }
 
+/* A flip needs no memory, and the buffer of what was sent leaves room for another picture. */
+static void the_last_memory_of_a_guest_is_left_to_it(void **state)
+{
+	const uint64_t picture = sizeof(uint32_t[SIDE * SIDE]);
+
+	(void)state;
+	gpu_rig.device->hostmem.max = used_memory() + 2 * picture - 1;
+	read_back(1);
+	assert_null(gpu_rig.display.sources[0]->sent);
+	gpu_rig.device->hostmem.max = used_memory() + 2 * picture;
+	read_back(1);
+	assert_non_null(gpu_rig.display.sources[0]->sent);
+	gpu_rig.device->hostmem.max = used_memory();
+	assert_int_equal(gpu_guest_set_scanout(0, 2, SIDE, SIDE), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_non_null(gpu_rig.display.sources[0]->sent);
+}
+
 static void without_memory_to_compare_with_pixels_are_read_back_all_the_same(void **state)
 {
 	(void)state;
@@ -141,6 +158,7 @@ int main(void)
 		TEST(a_flip_to_another_size_tells_the_display),
 		TEST(memory_of_shadows_is_counted_once_over_page_flips),
 		TEST(what_the_display_has_stays_known_over_a_page_flip),
+		TEST(the_last_memory_of_a_guest_is_left_to_it),
 		TEST(without_memory_to_compare_with_pixels_are_read_back_all_the_same),
 	};
 

@@ -13,9 +13,9 @@
 #define WIDTH  160
 #define HEIGHT 48
 
-/* More than is sent in one call. */
+/* Half of it is more than is sent in one call, or compared in one turn. */
 #define TALL_WIDTH  512
-#define TALL_HEIGHT 600
+#define TALL_HEIGHT 1200
 
 static struct picture shown;
 static uint32_t sent[TALL_WIDTH * TALL_HEIGHT];
@@ -86,6 +86,83 @@ static void a_frame_without_a_changed_pixel_is_not_sent(void **state)
 	hide();
 }
 
+static struct picture large[3];
+
+/* Shows pictures that are larger than what is compared in one turn; the first frames are sent. */
+static void show_large(unsigned count)
+{
+	static uint32_t sent_of[3][TALL_WIDTH * TALL_HEIGHT];
+
+	for (unsigned i = 0; i < count; i++) {
+		picture_init(&large[i], TALL_WIDTH, TALL_HEIGHT, i);
+		large[i].base.ops = &picture_prepared_ops;
+		large[i].base.sent = sent_of[i];
+		display_scanout_pixels(socket_rig.display, i, TALL_WIDTH, TALL_HEIGHT,
+				       &large[i].base);
+		socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, i, TALL_WIDTH, TALL_HEIGHT);
+		socket_rig_expect_update(i, &large[i], 0, 0, TALL_WIDTH, TALL_HEIGHT);
+	}
+	socket_rig_expect_silence();
+	for (unsigned i = 0; i < count; i++)
+		large[i].prepares = 0;
+}
+
+static void hide_large(unsigned count)
+{
+	socket_rig_expect_silence();
+	display_reset(socket_rig.display);
+	for (unsigned i = 0; i < count; i++)
+		picture_finish(&large[i]);
+}
+
+static void damage_large(unsigned scanout, uint32_t y, uint32_t height)
+{
+	display_damage(socket_rig.display, scanout, &(struct rect){ 0, y, TALL_WIDTH, height });
+}
+
+/* A guest may show many large pictures and flush them unchanged. */
+static void a_turn_compares_one_large_picture(void **state)
+{
+	(void)state;
+	show_large(3);
+	for (unsigned i = 0; i < 3; i++)
+		damage_large(i, 0, TALL_HEIGHT);
+	for (unsigned turn = 1; turn <= 3; turn++) {
+		socket_rig_turns(1);
+		assert_int_equal(large[0].prepares + large[1].prepares + large[2].prepares, turn);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(large[i].prepares, 1);
+	hide_large(3);
+}
+
+static void a_turn_compares_one_large_rectangle(void **state)
+{
+	(void)state;
+	show_large(1);
+	damage_large(0, 0, TALL_HEIGHT / 2 - 10);
+	damage_large(0, TALL_HEIGHT / 2 + 10, TALL_HEIGHT / 2 - 10);
+	socket_rig_turns(1);
+	assert_int_equal(large[0].prepares, 1);
+	socket_rig_turns(1);
+	assert_int_equal(large[0].prepares, 2);
+	hide_large(1);
+}
+
+static void a_scanout_that_is_flushed_all_the_time_delays_no_other(void **state)
+{
+	(void)state;
+	show_large(2);
+	damage_large(1, 0, TALL_HEIGHT);
+	for (unsigned turn = 0; turn < 2; turn++) {
+		damage_large(0, 0, TALL_HEIGHT);
+		socket_rig_turns(1);
+	}
+	assert_int_equal(large[1].prepares, 1);
+	socket_rig_turns(2);
+	hide_large(2);
+}
+
 static void only_damaged_pixels_are_compared(void **state)
 {
 	(void)state;
@@ -116,6 +193,9 @@ static void a_source_without_a_buffer_is_sent_whole(void **state)
 	(void)state;
 	show();
 	shown.base.sent = NULL;
+	damage_all();
+	socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
+	shown.base.sent = sent; /* with pixels that were never sent from it */
 	damage_all();
 	socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
 	socket_rig_expect_silence();
@@ -260,6 +340,8 @@ static void a_picture_that_the_display_has_in_part_is_completed_before_it_is_com
 {
 	(void)state;
 	show_partly();
+	/* The rest of it is copied when it is sent: the first access to a page takes long. */
+	assert_int_equal(sent[TALL_WIDTH * TALL_HEIGHT - 1], 0);
 	damage(0, 0, TALL_WIDTH, TALL_HEIGHT);
 	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, TALL_WIDTH, TALL_HEIGHT);
 	socket_rig_expect_update(0, &shown, 0, 0, TALL_WIDTH, TALL_HEIGHT);
@@ -290,6 +372,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CONNECTED(the_smallest_rectangle_with_all_changed_pixels_is_sent),
 		CONNECTED(a_frame_without_a_changed_pixel_is_not_sent),
+		CONNECTED(a_turn_compares_one_large_picture),
+		CONNECTED(a_turn_compares_one_large_rectangle),
+		CONNECTED(a_scanout_that_is_flushed_all_the_time_delays_no_other),
 		CONNECTED(only_damaged_pixels_are_compared),
 		CONNECTED(a_page_flip_sends_what_differs),
 		CONNECTED(a_source_without_a_buffer_is_sent_whole),

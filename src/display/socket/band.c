@@ -62,10 +62,11 @@ static void keep_first_rows(struct socket_scanout *s, struct rect *r)
 
 /* Prepares *@r, and cuts it to the pixels that the peer lacks. Returns false if there is nothing to
  * send. */
-static bool prepare_rect(struct socket_scanout *s, struct rect *r)
+static bool prepare_rect(struct socket_display *sd, struct socket_scanout *s, struct rect *r)
 {
 	if (!prepares_rects(s->pixels->ops))
 		return true;
+	sd->compared += socket_band_bytes(r);
 	return s->pixels->ops->prepare(s->pixels, r) == 0 && socket_unchanged_cut(s, r);
 }
 
@@ -78,14 +79,14 @@ static bool begin_rect(struct socket_display *sd, struct socket_scanout *s)
 	if (ops->prepare && pixels_are_busy(sd, s))
 		return false;
 	do {
-		while (damage_take(&s->damage, &r)) {
+		while (sd->compared < SOCKET_TURN_BYTES && damage_take(&s->damage, &r)) {
 			keep_first_rows(s, &r);
-			if (prepare_rect(s, &r)) {
+			if (prepare_rect(sd, s, &r)) {
 				s->sending = r;
 				return true;
 			}
 		}
-	} while (socket_pace_begin_frame(sd, s));
+	} while (s->damage.count == 0 && socket_pace_begin_frame(sd, s));
 	return false;
 }
 
@@ -155,7 +156,7 @@ static void skip_bytes(struct iovec *iov, size_t skip)
 }
 
 /* Puts the next band into iov, from index 1 on. 0, or -errno if it is unreadable. */
-static int load_band(struct socket_output *out)
+static int load_band(struct socket_output *out, struct socket_scanout *s)
 {
 	bool prepares_bands = out->source->ops->prepares_bands;
 	size_t skip, bytes = 0;
@@ -164,6 +165,10 @@ static int load_band(struct socket_output *out)
 
 	if (n < 0)
 		return n;
+	if (out->is_kept && !socket_unchanged_keep(s, &r)) {
+		out->is_kept = false;
+		socket_unchanged_forget(s);
+	}
 	for (int i = 1; i <= n; i++)
 		bytes += out->iov[i].iov_len;
 	assert(bytes == socket_band_bytes(&r)); /* or the peer would misread what follows */
@@ -197,9 +202,11 @@ bool socket_band_begin(struct socket_display *sd, struct socket_scanout *s)
 		out->left = socket_band_bytes(&s->sending);
 		out->source = s->pixels;
 		out->is_prepared = true;
-		if (load_band(out) == 0)
+		out->is_kept = socket_unchanged_is_kept(s, &s->sending);
+		if (load_band(out, s) == 0)
 			return true;
 		out->left = 0;
+		socket_unchanged_forget(s);
 		s->sending = (struct rect){ 0 }; /* unreadable: nothing to show */
 		socket_wake(sd, SOCKET_EVERYTHING);
 	}
@@ -225,13 +232,14 @@ void socket_band_lose_source(struct socket_display *sd)
 void socket_band_next(struct socket_display *sd)
 {
 	struct socket_output *out = &sd->output;
+	struct socket_scanout *s = &sd->scanouts[out->scanout];
 
 	out->iov[0] = (struct iovec){ out->buffer, 0 };
 	out->first = 1;
 	if (is_lost(out))
 		socket_band_lose_source(sd);
-	if (out->source && load_band(out) == 0)
+	if (out->source && load_band(out, s) == 0)
 		return;
-	socket_unchanged_forget(&sd->scanouts[out->scanout]);
+	socket_unchanged_forget(s);
 	load_zeros(out);
 }

@@ -307,7 +307,7 @@ static void sent_update(struct socket_display *sd, unsigned scanout)
 
 	probe(frame__sent, scanout, sd->output.update.width, sd->output.update.height);
 	s->sending = (struct rect){ 0 };
-	socket_unchanged_note_sent(s, &sd->output.update);
+	socket_unchanged_note_sent(s, sd->output.is_kept);
 	if (s->pixels->ops->prepare)
 		sd->awake = SOCKET_EVERYTHING; /* others may have waited for the source */
 	s->peer_surface_is_unused = false;
@@ -408,6 +408,10 @@ bool socket_message_next(struct socket_display *sd)
 
 		if (build_of_scanout(sd, scanout))
 			return true;
+		if (sd->compared >= SOCKET_TURN_BYTES) { /* goes on in the next turn */
+			sd->next_scanout = (scanout + 1) % DISPLAY_MAX_SCANOUTS;
+			return false;
+		}
 		sd->awake &= ~(1u << scanout);
 		sd->drawn &= ~(1u << scanout);
 	}

@@ -32,9 +32,6 @@
 #define LOG_MODULE "display"
 #include "base/log.h"
 
-/* Some 100 microseconds of copying. */
-#define TURN_BYTES (1024 * 1024)
-
 /* Pieces that are shorter on average are copied together: for each piece that it gathers, the
  * kernel does a lookup, and enables and disables its access to our memory. */
 #define SHORT_PIECE_BYTES 1024
@@ -271,11 +268,14 @@ static void send_until_full(struct socket_display *sd)
 {
 	size_t bytes = 0;
 
-	while (bytes < TURN_BYTES) {
+	sd->compared = 0;
+	while (bytes < SOCKET_TURN_BYTES) {
 		bool is_partly_sent = sd->output.message;
 
 		if (!load_output(sd)) {
 			wait_for_room(sd, false);
+			if (sd->compared >= SOCKET_TURN_BYTES)
+				socket_wake(sd, 0);
 			return;
 		}
 		ssize_t n = send_message_safely(sd);

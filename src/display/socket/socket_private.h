@@ -20,9 +20,13 @@
 #include "display/display.h"
 #include "display/socket/wire.h"
 
-/* The pixels of one UPDATE at most: a screen of 5120x3200. What is larger goes in several. QEMU
- * allocates a message, and reads it as a whole, before it does anything else. */
-#define SOCKET_UPDATE_BYTES (64 * 1024 * 1024)
+/* The pixels of one UPDATE at most. What is larger goes in several. QEMU allocates a message, and
+ * reads it as a whole, before it does anything else. */
+#define SOCKET_UPDATE_BYTES DISPLAY_UPDATE_BYTES
+
+/* Bytes that are sent, or compared, in one turn of the loop before it ends: some 100 microseconds
+ * of copying. */
+#define SOCKET_TURN_BYTES (1024 * 1024)
 
 /* Pixels that are copied at once before they are sent. Such a band stays in the processor's cache
  * between our write and the peer's read. */
@@ -137,6 +141,7 @@ struct socket_output {
 	size_t left;                   /* bytes of its pixels that are not in iov yet */
 	struct display_pixels *source; /* of its pixels, borrowed; NULL: zeros take their place */
 	bool is_prepared;              /* source still has what it prepared for update */
+	bool is_kept;                  /* update, in the source's buffer of sent pixels */
 	bool uses_source;              /* iov points to the memory of source */
 	unsigned patience;             /* calls of socket_output_is_awaited() that may still
 					* return true; set anew when the peer reads */
@@ -184,6 +189,7 @@ struct socket_display {
 	struct loop_writer writer; /* while a message is partly sent */
 
 	unsigned next_scanout; /* whose turn it is to send */
+	size_t compared;       /* bytes in this turn of the loop */
 	/* Scanouts that may have something to send; the others have nothing. */
 	uint32_t awake; /* bit i: on scanout i; bit DISPLAY_MAX_SCANOUTS: of no scanout */
 	uint32_t drawn; /* bit i: scanout i has new pixels; see awake */
@@ -240,8 +246,13 @@ void socket_band_lose_source(struct socket_display *sd);
 /* Cuts *@r, which was prepared, to the smallest rectangle with all pixels in it that the peer
  * lacks. Returns false if there are none. */
 bool socket_unchanged_cut(struct socket_scanout *s, struct rect *r);
-/* The pixels of @r, which was prepared, are being sent. */
-void socket_unchanged_note_sent(struct socket_scanout *s, const struct rect *r);
+/* Whether the pixels of @r, which was cut, are to be kept in pixels->sent. */
+bool socket_unchanged_is_kept(const struct socket_scanout *s, const struct rect *r);
+/* Copies a band of such pixels to pixels->sent, where the first access to a page may take long.
+ * Returns false if they cannot be read. */
+bool socket_unchanged_keep(struct socket_scanout *s, const struct rect *band);
+/* An UPDATE was begun. @is_kept: its pixels are, or will be, in pixels->sent. */
+void socket_unchanged_note_sent(struct socket_scanout *s, bool is_kept);
 /* It is not known any more which pixels the peer has. */
 void socket_unchanged_forget(struct socket_scanout *s);
 

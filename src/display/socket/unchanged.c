@@ -97,6 +97,8 @@ static void cut_columns(const struct socket_scanout *s, struct rect *r)
 
 		left = row ? count_left(row, sent, left) : 0;
 		right = row ? count_right(row + r->width, sent + r->width, right) : 0;
+		if (left + right == 0)
+			break;
 	}
 	if (r->height == 0)
 		return;
@@ -122,7 +124,8 @@ bool socket_unchanged_cut(struct socket_scanout *s, struct rect *r)
 {
 	uint64_t before = count_pixels(r);
 
-	if (!s->sent_is_valid || !s->pixels->sent)
+	s->sent_is_valid &= s->pixels->sent != NULL;
+	if (!s->sent_is_valid)
 		return true;
 	cut_rows(s, r);
 	cut_columns(s, r);
@@ -133,24 +136,31 @@ bool socket_unchanged_cut(struct socket_scanout *s, struct rect *r)
 	return r->height > 0;
 }
 
-void socket_unchanged_note_sent(struct socket_scanout *s, const struct rect *r)
+bool socket_unchanged_is_kept(const struct socket_scanout *s, const struct rect *r)
 {
-	if (s->uncompared > 0) {
-		s->uncompared--;
-		return;
-	}
-	if (!s->pixels->sent ||
-	    (!s->sent_is_valid && (r->width < s->width || r->height < s->height)))
-		return;
-	s->sent_is_valid = true;
-	for (uint32_t y = r->y; y < r->y + r->height; y++) {
-		const uint32_t *row = find_row(s, r->x, y, r->width);
+	bool is_whole = r->width == s->width && r->height == s->height;
 
-		if (row)
-			memcpy(find_sent_row(s, r->x, y), row, (size_t)r->width * PIXEL_BYTES);
-		else
-			s->sent_is_valid = false;
+	return s->pixels->sent && s->uncompared == 0 && (s->sent_is_valid || is_whole);
+}
+
+bool socket_unchanged_keep(struct socket_scanout *s, const struct rect *band)
+{
+	for (uint32_t y = band->y; y < band->y + band->height; y++) {
+		const uint32_t *row = find_row(s, band->x, y, band->width);
+
+		if (!row)
+			return false;
+		memcpy(find_sent_row(s, band->x, y), row, (size_t)band->width * PIXEL_BYTES);
 	}
+	return true;
+}
+
+void socket_unchanged_note_sent(struct socket_scanout *s, bool is_kept)
+{
+	if (is_kept)
+		s->sent_is_valid = true;
+	else if (s->uncompared > 0)
+		s->uncompared--;
 }
 
 void socket_unchanged_forget(struct socket_scanout *s)
