@@ -412,7 +412,7 @@ static void settle(void)
 static void scene_start(struct input *in)
 {
 	uint8_t flags = input_u8(in);
-	bool is_big = (flags & 0xc0) == 0xc0;
+	bool is_big = (flags & 0xc0) == 0xc0, is_comparing = (flags & 0xc0) == 0x80;
 
 	scene.qemu.offered = flags & 3;
 	scene.is_paced = socket_display()->paces_by_edid = flags >> 3 & 1;
@@ -420,10 +420,11 @@ static void scene_start(struct input *in)
 		qemu_display_stretch_intervals(socket_display());
 	scene.qemu.n_outputs = 1 + (flags >> 2 & 1) * 15;
 	picture_start(&scene.pictures[0], PICTURE_SIDE, PICTURE_SIDE);
-	picture_start(&scene.pictures[1], PICTURE_SIDE, PICTURE_SIDE / 2);
+	picture_start(&scene.pictures[1], PICTURE_SIDE,
+		      is_comparing ? PICTURE_SIDE : PICTURE_SIDE / 2);
 	picture_start(&scene.pictures[2], is_big ? PICTURE_WIDE : PICTURE_SIDE,
 		      is_big ? PICTURE_TALL : PICTURE_SIDE);
-	if ((flags & 0xc0) == 0x80)
+	if (is_comparing)
 		picture_wants_comparing(&scene.pictures[1]);
 	else
 		picture_wants_preparing(&scene.pictures[1]);

@@ -352,6 +352,26 @@ static void a_picture_that_the_display_has_in_part_is_completed_before_it_is_com
 	hide();
 }
 
+/* The rest of the UPDATE comes from another source, which has no buffer. */
+static void a_flip_to_pixels_in_memory_ends_the_copy_of_what_is_sent(void **state)
+{
+	struct picture first, other;
+
+	(void)state;
+	show_partly();
+	picture_init(&first, TALL_WIDTH, TALL_HEIGHT, 1);
+	picture_init(&other, TALL_WIDTH, TALL_HEIGHT, 2);
+	display_scanout_pixels(socket_rig.display, 0, TALL_WIDTH, TALL_HEIGHT, &other.base);
+	picture_finish(&shown);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, TALL_WIDTH, TALL_HEIGHT);
+	socket_rig_expect_mixed_update(&first, &other);
+	socket_rig_expect_update(0, &other, 0, 0, TALL_WIDTH, TALL_HEIGHT);
+	socket_rig_expect_silence();
+	display_reset(socket_rig.display);
+	picture_finish(&first);
+	picture_finish(&other);
+}
+
 /* The rest of the UPDATE is sent as zeros. */
 static void a_picture_whose_rest_could_not_be_read_is_sent_whole(void **state)
 {
@@ -387,6 +407,7 @@ int main(void)
 		CONNECTED(pictures_are_compared_again_after_a_video),
 		CONNECTED(one_picture_that_differs_does_not_stop_the_comparison),
 		ALONE(a_picture_that_the_display_has_in_part_is_completed_before_it_is_compared),
+		ALONE(a_flip_to_pixels_in_memory_ends_the_copy_of_what_is_sent),
 		ALONE(a_picture_whose_rest_could_not_be_read_is_sent_whole),
 	};
 
