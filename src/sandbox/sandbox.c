@@ -215,6 +215,15 @@ static void set_limits(const struct sandbox *sandbox)
 		log_warn("cannot set all resource limits: %s", g_strerror(-r));
 }
 
+/* False, with error lines, if something is missing that --sandbox strict wants. */
+static bool has_enough(const struct sandbox *sandbox)
+{
+	if (sandbox->n_missing == 0 || sandbox->options.level == SANDBOX_AUTO)
+		return true;
+	report_missing(sandbox);
+	return false;
+}
+
 bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *options)
 {
 	*sandbox = (struct sandbox){ .options = *options };
@@ -223,10 +232,7 @@ bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *option
 	read_files_of_glib();
 	close_descriptors(sandbox);
 	take_privileges(sandbox);
-	if (sandbox->n_missing == 0 || options->level == SANDBOX_AUTO)
-		return true;
-	report_missing(sandbox);
-	return false;
+	return has_enough(sandbox);
 }
 
 enum sandbox_profile sandbox_profile_of(unsigned needs)
@@ -294,6 +300,8 @@ bool sandbox_lock(struct sandbox *sandbox, unsigned needs)
 	}
 	if (sandbox->gpu_nodes)
 		drop_gpu_nodes(sandbox, needs);
+	if (!has_enough(sandbox))
+		return false;
 	set_limits(sandbox);
 	if (sandbox->has_filter && !install_profile(sandbox, profile))
 		return false;

@@ -250,6 +250,20 @@ static void refuse_glx_when_strict(void)
 	CHECK(!sandbox_start(&sandbox, &options));
 }
 
+/* As where the nodes of unused GPUs cannot be removed. */
+static void refuse_to_lock_what_is_incomplete(void)
+{
+	struct sandbox sandbox;
+
+	start(&sandbox, &strict_2d);
+	sandbox.missing[0].what = "a protection is missing";
+	sandbox.missing[0].why = "a test says so";
+	sandbox.n_missing = 1;
+	CHECK(!sandbox_lock(&sandbox, 0));
+	sandbox.options.level = SANDBOX_AUTO;
+	CHECK(sandbox_lock(&sandbox, 0));
+}
+
 /* Without a private file tree the daemon could reach the user's own shader cache. */
 static void have_no_shader_cache_without_a_file_tree(void)
 {
@@ -343,6 +357,12 @@ static void strict_refuses_glx(void **state)
 	assert_good_for_all(refuse_glx_when_strict);
 }
 
+static void strict_refuses_what_goes_missing_after_the_start(void **state)
+{
+	(void)state;
+	assert_good_for_all(refuse_to_lock_what_is_incomplete);
+}
+
 static void live_without_namespaces(void)
 {
 	struct sandbox_options options = strict_gl;
@@ -432,6 +452,7 @@ int main(void)
 		cmocka_unit_test(a_file_locked_by_this_process_stays_open_and_locked),
 		cmocka_unit_test(limits_are_set_to_what_the_daemon_needs),
 		cmocka_unit_test(strict_refuses_glx),
+		cmocka_unit_test(strict_refuses_what_goes_missing_after_the_start),
 		cmocka_unit_test(without_a_file_tree_there_is_no_shader_cache),
 		cmocka_unit_test(without_namespaces_strict_refuses_and_auto_goes_on),
 		cmocka_unit_test(without_processes_auto_still_has_the_filter),
