@@ -22,7 +22,7 @@ static void add_resource(uint32_t id, struct renderer_resource_args args)
 int stream_make_resources(void **state)
 {
 	const struct renderer_resource_args texture = {
-		.target = VIRGL_TARGET_2D, .format = 1, .width = 64, .height = 64
+		.target = VIRGL_TARGET_2D, .format = 1, .width = 64, .height = 64, .last_level = 6
 	};
 	struct renderer_resource_args args = texture;
 
@@ -41,6 +41,7 @@ int stream_make_resources(void **state)
 	args = texture;
 	args.target = VIRGL_TARGET_3D;
 	args.depth = 8;
+	args.last_level = VIRGL_MAX_LEVEL;
 	add_resource(VOLUME, args);
 	args = texture;
 	args.format = FORMAT_DXT1;

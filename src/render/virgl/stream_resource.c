@@ -37,11 +37,12 @@ static uint32_t count_layers(const struct virgl_resource *resource, uint32_t lev
 static bool check_layers(const struct virgl *virgl, uint32_t id, uint32_t level, uint32_t z,
 			 uint32_t depth)
 {
+	const struct virgl_resource *resource = virgl_stream_find(virgl, id);
 	int64_t first = (int32_t)z, last = first + (int32_t)depth, layers;
 
-	if (level > VIRGL_MAX_LEVEL)
+	if (level > (resource ? resource->args.last_level : VIRGL_MAX_LEVEL))
 		return false;
-	layers = count_layers(virgl_stream_find(virgl, id), level);
+	layers = count_layers(resource, level);
 	return MIN(first, last) >= 0 && MAX(first, last) <= layers;
 }
 
