@@ -130,11 +130,14 @@ void *__memmove_chk(void *to, const void *from, size_t n, size_t room)
 int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 {
 	counts->epoll_wait++;
+	counts->is_in_epoll_wait = 1;
 #ifdef SYS_epoll_wait
-	return (int)syscall(SYS_epoll_wait, epfd, events, max, timeout);
+	long n = syscall(SYS_epoll_wait, epfd, events, max, timeout);
 #else
-	return (int)syscall(SYS_epoll_pwait, epfd, events, max, timeout, NULL, 8);
+	long n = syscall(SYS_epoll_pwait, epfd, events, max, timeout, NULL, 8);
 #endif
+	counts->is_in_epoll_wait = 0;
+	return (int)n;
 }
 
 int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)

@@ -27,4 +27,5 @@ struct counts {
 #define COUNT(name) uint64_t name;
 	COUNTS(COUNT)
 #undef COUNT
+	uint64_t is_in_epoll_wait; /* 1 during the call */
 };

@@ -207,13 +207,13 @@ const char *daemon_sentence(const char *text)
 	return text;
 }
 
-static unsigned count_entries(const struct daemon *d, const char *name)
+unsigned daemon_count_fds(const struct daemon *d)
 {
 	char path[64];
 	unsigned n = 0;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)d->pid, name);
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)d->pid);
 	dir = opendir(path);
 	if (!dir)
 		vmm_fail("%s: %s", path, strerror(errno));
@@ -223,14 +223,39 @@ static unsigned count_entries(const struct daemon *d, const char *name)
 	return n - 2; /* . and .. */
 }
 
-unsigned daemon_count_fds(const struct daemon *d)
+/* pthread_join() returns a moment before the kernel has removed the thread. */
+static bool is_exiting(const struct daemon *d, const char *tid)
 {
-	return count_entries(d, "fd");
+	enum { IS_EXITING = 4 }; /* PF_EXITING of the kernel */
+	char path[320], text[512] = "";
+	unsigned flags = IS_EXITING;
+	const char *end;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", (int)d->pid, tid);
+	f = fopen(path, "re");
+	end = f && fgets(text, sizeof(text), f) ? strrchr(text, ')') : NULL;
+	if (f)
+		fclose(f);
+	return !end || sscanf(end, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1 ||
+	       flags & IS_EXITING;
 }
 
 unsigned daemon_count_threads(const struct daemon *d)
 {
-	return count_entries(d, "task");
+	const struct dirent *entry;
+	char path[64];
+	unsigned n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)d->pid);
+	dir = opendir(path);
+	if (!dir)
+		vmm_fail("%s: %s", path, strerror(errno));
+	while ((entry = readdir(dir)))
+		n += entry->d_name[0] != '.' && !is_exiting(d, entry->d_name);
+	closedir(dir);
+	return n;
 }
 
 unsigned daemon_count_mappings(const struct daemon *d)
@@ -268,6 +293,21 @@ bool daemon_maps_file(const struct daemon *d, int fd)
 			is_mapped |= inode == st.st_ino;
 	fclose(f);
 	return is_mapped;
+}
+
+bool daemon_sleeps(const struct daemon *d)
+{
+	char path[64], text[512] = "";
+	const char *end;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)d->pid);
+	f = fopen(path, "re");
+	if (!f)
+		vmm_fail("%s: %s", path, strerror(errno));
+	end = fgets(text, sizeof(text), f) ? strrchr(text, ')') : NULL;
+	fclose(f);
+	return end && strncmp(end, ") S", 3) == 0;
 }
 
 static long read_status(const struct daemon *d, const char *key)

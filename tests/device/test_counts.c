@@ -19,6 +19,7 @@
 
 #define RESOURCE 1
 #define TIMES    8
+#define ATTEMPTS 3
 /* header and fixed part of an UPDATE */
 #define UPDATE_BYTES (12 + 20)
 #define PAIRS        16
@@ -66,16 +67,20 @@ static struct vmm *boot(void **state)
 	return boot_with(state, each_update);
 }
 
-/* Waits until the daemon sleeps and everything that it sent is read. */
+/* Waits until the daemon sleeps and everything that it sent is read. An event makes its thread
+ * runnable at once, however long the thread then waits for a CPU. */
 static struct counts settle(struct vmm *vmm)
 {
+	int64_t deadline = vmm_now_ms() + vmm->timeout_ms;
 	struct counts before;
 
 	do {
 		before = *counts;
 		vmm_serve(vmm, 5);
-		usleep(5000);
-	} while (memcmp(&before, counts, sizeof(before)) != 0);
+		if (vmm_now_ms() > deadline)
+			vmm_fail("the daemon does not come to rest");
+	} while (!before.is_in_epoll_wait || !daemon_sleeps(&vmm->daemon) ||
+		 memcmp(&before, counts, sizeof(before)) != 0);
 	return before;
 }
 
@@ -91,25 +96,53 @@ static void check(const char *what, const char *name, uint64_t is, uint64_t due)
 			 (unsigned long long)is, TIMES, (unsigned long long)due);
 }
 
-/* Asserts that @once costs exactly @due, every time. */
-static void expect(struct vmm *vmm, const char *what, void (*once)(struct vmm *, unsigned i),
-		   struct expected due)
+/* What TIMES calls of @once cost. */
+static struct expected measure(struct vmm *vmm, void (*once)(struct vmm *, unsigned i))
 {
-	for (unsigned i = 0; i < 3; i++) {
-		once(vmm, i);
-		settle(vmm);
-	}
-	uint64_t interrupts_before = interrupts(vmm);
+	struct expected cost = { .interrupts = interrupts(vmm) };
 	struct counts before = settle(vmm);
 
 	for (unsigned i = 0; i < TIMES; i++) {
 		once(vmm, 3 + i);
 		settle(vmm);
 	}
-#define CHECK(name) check(what, #name, counts->name - before.name, due.calls.name * TIMES);
+#define SUBTRACT(name) cost.calls.name = counts->name - before.name;
+	COUNTS(SUBTRACT)
+#undef SUBTRACT
+	cost.interrupts = interrupts(vmm) - cost.interrupts;
+	return cost;
+}
+
+static bool is_due(const struct expected *cost, const struct expected *due)
+{
+	bool is = cost->interrupts == due->interrupts * TIMES;
+
+#define COMPARE(name) is &= cost->calls.name == due->calls.name * TIMES;
+	COUNTS(COMPARE)
+#undef COMPARE
+	return is;
+}
+
+/* Asserts that @once costs exactly @due, every time. If the daemon's thread waits for a CPU for
+ * longer than the watchdog's patience, the watchdog works too, so that is measured again. */
+static void expect(struct vmm *vmm, const char *what, void (*once)(struct vmm *, unsigned i),
+		   struct expected due)
+{
+	struct expected cost;
+
+	for (unsigned i = 0; i < 3; i++) {
+		once(vmm, i);
+		settle(vmm);
+	}
+	for (unsigned i = 0; i < ATTEMPTS; i++) {
+		cost = measure(vmm, once);
+		if (is_due(&cost, &due))
+			return;
+	}
+#define CHECK(name) check(what, #name, cost.calls.name, due.calls.name *TIMES);
 	COUNTS(CHECK)
 #undef CHECK
-	check(what, "interrupts", interrupts(vmm) - interrupts_before, due.interrupts * TIMES);
+	check(what, "interrupts", cost.interrupts, due.interrupts * TIMES);
 }
 
 static struct image show(struct vmm *vmm, uint32_t width, uint32_t height)

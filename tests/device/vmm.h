@@ -70,7 +70,8 @@ int daemon_stop(struct daemon *d, int signal);
 void daemon_finish(struct daemon *d);
 char *daemon_text(int fd); /* its output so far, heap */
 unsigned daemon_count_fds(const struct daemon *d);
-unsigned daemon_count_threads(const struct daemon *d);
+unsigned daemon_count_threads(const struct daemon *d); /* without those that are ending */
+bool daemon_sleeps(const struct daemon *d);            /* its main thread waits for an event */
 unsigned daemon_count_mappings(const struct daemon *d);
 /* Whether the daemon maps the file that @fd is open on. */
 bool daemon_maps_file(const struct daemon *d, int fd);
