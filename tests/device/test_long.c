@@ -15,6 +15,7 @@
 #define HEIGHT   (vmm_is_gfxstream() ? 2048u : 15000u) /* one entry for each row */
 #define HOT_GPA  0x200000000ull
 #define HOT_SIZE 0x100000ull
+#define ATTEMPTS 10
 
 /* In its own region, which can be removed; every row is the same. */
 struct large {
@@ -66,15 +67,26 @@ static void ask(struct vmm *vmm)
 	assert_true(vhost_get_config(vmm, 0, sizeof(config), config));
 }
 
-/* The transfer is in progress, because the front-end is answered. */
+static bool is_done(struct large *l)
+{
+	ring_collect(&l->vmm->rings[CONTROL]);
+	return l->transfer->is_done;
+}
+
+/* Begins a transfer, and lets the front-end be answered while it is in progress. A test that waits
+ * for a CPU may see only the end of a transfer; then another one begins. */
 static void begin(struct large *l)
 {
-	l->transfer = submit_transfer(l->vmm);
-	ring_kick(&l->vmm->rings[CONTROL]);
-	for (unsigned i = 0; i < (vmm_is_gfxstream() ? 3 : 20); i++)
-		ask(l->vmm);
-	ring_collect(&l->vmm->rings[CONTROL]);
-	assert_false(l->transfer->is_done);
+	for (unsigned k = 0; k < ATTEMPTS; k++) {
+		l->transfer = submit_transfer(l->vmm);
+		ring_kick(&l->vmm->rings[CONTROL]);
+		for (unsigned i = 0; i < (vmm_is_gfxstream() ? 3 : 20); i++)
+			ask(l->vmm);
+		if (!is_done(l))
+			return;
+		assert_ok(gpu_finish(l->vmm, l->transfer, NULL, 0));
+	}
+	vmm_fail("each transfer was done before the front-end was answered");
 }
 
 static void the_front_end_is_answered_during_a_long_transfer(void **state)
@@ -126,15 +138,19 @@ static void a_long_transfer_is_finished_after_cont(void **state)
 {
 	struct large l = new_large(*state);
 
-	begin(&l);
-	vmm_stop(l.vmm);
-	ring_collect(&l.vmm->rings[CONTROL]);
-	bool was_done = l.transfer->is_done;
+	bool was_done = true;
 
-	ask(l.vmm);
+	for (unsigned k = 0; k < ATTEMPTS && was_done; k++) {
+		begin(&l);
+		vmm_stop(l.vmm);
+		was_done = is_done(&l);
+		ask(l.vmm);
+		vmm_start(l.vmm);
+		assert_ok(gpu_finish(l.vmm, l.transfer, NULL, 0));
+		if (vmm_is_gfxstream())
+			break;
+	}
 	assert_int_equal(was_done, vmm_is_gfxstream());
-	vmm_start(l.vmm);
-	assert_ok(gpu_finish(l.vmm, l.transfer, NULL, 0));
 	assert_alive(l.vmm);
 }
 
@@ -170,12 +186,18 @@ static void removed_memory_ends_a_long_transfer(void **state)
 {
 	struct large l = new_large(*state);
 
-	begin(&l);
-	vhost_remove_region(l.vmm, l.region);
-	assert_response(gpu_finish(l.vmm, l.transfer, NULL, 0),
-			vmm_is_gfxstream() ? RESP_OK : RESP_UNSPEC);
-	assert_alive(l.vmm);
-	vhost_add_region(l.vmm, l.region);
+	const uint32_t due = vmm_is_gfxstream() ? RESP_OK : RESP_UNSPEC;
+	uint32_t type = 0;
+
+	for (unsigned k = 0; k < ATTEMPTS && type != due; k++) {
+		begin(&l);
+		vhost_remove_region(l.vmm, l.region);
+		type = gpu_finish(l.vmm, l.transfer, NULL, 0);
+		assert_true(type == due || type == RESP_OK);
+		assert_alive(l.vmm);
+		vhost_add_region(l.vmm, l.region);
+	}
+	assert_response(type, due);
 	assert_ok(gpu_transfer_2d(l.vmm, 1, gpu_rect(0, 0, WIDTH, 1), 0));
 }
 
