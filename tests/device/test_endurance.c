@@ -338,13 +338,14 @@ static void a_display_that_reads_nothing_for_ten_seconds_gets_the_last_frame(voi
 	struct vmm *vmm = e.vmm;
 	uint64_t sent, bytes;
 	uint32_t k;
+	unsigned n_slow = 0;
 	long rss = 0;
 
 	show(&e, 0);
 	in_a_frame(&e);
 	sent = vmm->display.counts[DISPLAY_UPDATE];
 	bytes = vmm->display.bytes;
-	for (k = 0; vmm_now_ms() - e.start < 10000; k++) {
+	for (k = 0; k <= 100 || vmm_now_ms() - e.start < 10000; k++) {
 		int64_t before = vmm_now_ms();
 
 		image_fill(&e.image, k);
@@ -354,12 +355,13 @@ static void a_display_that_reads_nothing_for_ten_seconds_gets_the_last_frame(voi
 		assert_ok(gpu_unref(vmm, 2));
 		assert_ok(gpu_move_cursor(vmm, 0, k, k, 0));
 		assert_session_alive(vmm);
-		if (vmm_now_ms() - before > 1000)
-			vmm_fail("a frame took %lld ms", (long long)(vmm_now_ms() - before));
+		/* A busy machine is slow now and then, a blocked daemon every time. */
+		n_slow += vmm_now_ms() - before > 1000;
+		if (n_slow > 5)
+			vmm_fail("%u of %u frames took more than a second", n_slow, k + 1);
 		if (k == 100)
 			rss = daemon_rss_kib(&vmm->daemon);
 	}
-	assert_true(k > 100);
 	print_message("\t%u frames, %ld KiB after 100, %ld KiB now\n", k, rss,
 		      daemon_rss_kib(&vmm->daemon));
 	if (!daemon_has_sanitizer(&vmm->daemon) && daemon_rss_kib(&vmm->daemon) > rss + SPARE_KIB)
