@@ -59,14 +59,21 @@ static void bind_socket(const char *path, bool listens, int *ret_fd)
 
 /* ---- the end ---- */
 
+/* The keeper of the socket file removes it when the daemon has ended. */
+static void wait_until_gone(const struct vmm *vmm)
+{
+	int64_t deadline = vmm_now_ms() + vmm->timeout_ms;
+
+	while (socket_exists(vmm) && vmm_now_ms() < deadline)
+		poll(NULL, 0, 1);
+	assert_false(socket_exists(vmm));
+}
+
 static void assert_ends_on(struct vmm *vmm, int signal)
 {
 	assert_true(socket_exists(vmm));
 	assert_int_equal(daemon_stop(&vmm->daemon, signal), 0);
-	/* Its keeper removes the file when the daemon has ended. */
-	for (unsigned i = 0; i < 500 && socket_exists(vmm); i++)
-		usleep(10000);
-	assert_false(socket_exists(vmm));
+	wait_until_gone(vmm);
 }
 
 static const int endings[] = { SIGINT, SIGTERM, SIGHUP };
@@ -351,15 +358,6 @@ static pid_t find_keeper(const struct vmm *vmm)
 		text[0] = '\0';
 	close(fd);
 	return (pid_t)atoi(text);
-}
-
-static void wait_until_gone(const struct vmm *vmm)
-{
-	int64_t deadline = vmm_now_ms() + vmm->timeout_ms;
-
-	while (socket_exists(vmm) && vmm_now_ms() < deadline)
-		poll(NULL, 0, 1);
-	assert_false(socket_exists(vmm));
 }
 
 static void the_socket_file_of_a_killed_daemon_is_removed(void **state)
