@@ -10,6 +10,7 @@
 #include <glib.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/id_table.h"
 
@@ -113,7 +114,7 @@ static void an_empty_table_takes_no_memory(void **state)
 static void colliding_ids_are_found_fast(void **state)
 {
 	struct id_table table = { 0 };
-	gint64 start = g_get_monotonic_time();
+	clock_t start = clock(); /* of this process, however busy the machine is */
 
 	(void)state;
 	for (uint32_t i = 0; i < 1u << 16; i++) {
@@ -122,7 +123,7 @@ static void colliding_ids_are_found_fast(void **state)
 	}
 	for (uint32_t i = 0; i < 1u << 16; i++)
 		assert_non_null(id_table_find(&table, i << 16));
-	assert_true(g_get_monotonic_time() - start < G_USEC_PER_SEC);
+	assert_true(clock() - start < CLOCKS_PER_SEC);
 	id_table_finish(&table);
 }
 
