@@ -231,9 +231,7 @@ def venus_stop_and_kill(t):
                 hold(vm)
                 still_holds(vm)
         with t.check("no descriptor and no process is left of three QEMUs"):
-            time.sleep(3)
-            below = processes_of(daemon.pid)
-            expect(len(below) <= 1, "processes: %s" % below)
+            wait_for("at most one process", 10, lambda: len(processes_of(daemon.pid)) <= 1)
             same_fds(daemon, fds)
             t.note("%d descriptors, %d KiB" % (daemon.fds(), daemon.memory_kib()))
 
