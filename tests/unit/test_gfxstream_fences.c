@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONGEST_MS 10000
+#define LONGEST_MS 60000
 
 static void create(uint64_t id, bool has_ring, uint8_t ring_idx)
 {

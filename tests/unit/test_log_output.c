@@ -22,7 +22,7 @@
 #include "base/log_output.h"
 #include "sandbox_child.h"
 
-#define SECONDS 10
+#define SECONDS 40
 #define NOBODY  65534
 #define LINES   1000
 

@@ -26,7 +26,7 @@
 #include "base/stderr_pipe.h"
 #include "sandbox_child.h"
 
-#define SECONDS 10
+#define SECONDS 40
 #define FLOOD   10000
 
 static char dir[] = "/tmp/log-reader-XXXXXX", path[64];

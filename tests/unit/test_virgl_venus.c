@@ -19,7 +19,7 @@
 #define RING      1
 #define BIG       UINT64_C(0x700000000)
 #define MANY      2000
-#define WAIT_MS   10000
+#define WAIT_MS   60000
 
 static int create_fence(uint32_t ctx, uint8_t ring, uint64_t id)
 {

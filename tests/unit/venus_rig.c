@@ -19,7 +19,7 @@
 #define OPENGL (NEEDS_FILES | NEEDS_THREADS | NEEDS_GENERATED_CODE)
 
 #define MAX_PROCESSES 64
-#define PROCESSES_MS  10000
+#define PROCESSES_MS  60000
 
 struct render_server venus_rig_server;
 

@@ -11,7 +11,7 @@
 
 #define EXIT_SKIPPED 77
 
-#define ALL_FENCES_MS 10000
+#define ALL_FENCES_MS 60000
 
 struct virgl_rig virgl_rig;
 
