@@ -142,7 +142,7 @@ int vmm_default_timeout_ms(void)
 	const char *s = getenv("VMM_TIMEOUT_MS");
 	int ms = s ? atoi(s) : 0;
 
-	return ms > 0 ? ms : 20000;
+	return ms > 0 ? ms : 60000;
 }
 
 /* ---- life ---- */

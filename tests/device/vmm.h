@@ -26,7 +26,7 @@ struct vmm;
 extern void (*vmm_on_failure)(const char *text);
 _Noreturn void vmm_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int64_t vmm_now_ms(void);
-int vmm_default_timeout_ms(void); /* VMM_TIMEOUT_MS in the environment, else 20000: a test that
+int vmm_default_timeout_ms(void); /* VMM_TIMEOUT_MS in the environment, else 60000: a test that
 				     waits so long has found a hang */
 
 /* $VMM_RENDERER=gfxstream runs a test program with gfxstream's renderer, on the library in

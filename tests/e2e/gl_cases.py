@@ -269,7 +269,7 @@ def run_in_guest(t, name, cases="*", module=None):
     with Machine(t.rig, None, device="virtio-gpu-pci", tar=job, **GL_MACHINE) as vm:
         boot(vm)
         vm.guest.do("sh tar -x -f /dev/vdb -C /disk/tmp")
-        lines = disk_sh(vm, "cd /tmp; export VMM_TIMEOUT_MS=30000 VMM_COUNT_CALLS=/tmp/lib%s.so; "
+        lines = disk_sh(vm, "cd /tmp; export VMM_COUNT_CALLS=/tmp/lib%s.so; "
                         "./%s /tmp/vhost-device-gpu \"%s\"; echo ended with $?" %
                         (module, name, cases), 200)
     for line in lines:
