@@ -355,7 +355,7 @@ static void live(const void *data)
 
 	CHECK(timerfd_settime(timer, 0, &soon, NULL) == 0);
 	CHECK(epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event) == 0);
-	CHECK(epoll_wait(epoll, &event, 1, 1000) == 1 && read(timer, &value, 8) == 8);
+	CHECK(epoll_wait(epoll, &event, 1, 20000) == 1 && read(timer, &value, 8) == 8);
 	pass_a_descriptor(pair[0], pair[1], event_fd);
 	CHECK(read(event_fd, &value, 8) == 8 && value == 1);
 	use_memory(memfd);
