@@ -3,8 +3,8 @@
  * Creates the loop, a renderer, a display, the device between them, and the server that accepts
  * front-ends. Only this file and start.c know which renderers and displays exist.
  *
- * Every failure that a user can repair happens here, before the socket exists, and prints one
- * sentence. A front-end that can connect therefore finds a working device.
+ * Every failure of the host that a user can repair is found here, before the socket exists, and
+ * prints one sentence. A front-end that can connect therefore finds a working device.
  */
 #include <errno.h>
 #include <fcntl.h>

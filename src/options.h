@@ -24,13 +24,14 @@ enum check_format {
 	CHECK_FORMAT_TEXT,
 };
 
-/* Strings are borrowed, from argv or from a copy of the environment that is never freed. */
+/* Strings are borrowed, from argv or from a copy of the environment that lives until the next
+ * options_parse(). */
 struct options {
 	const char *socket_path; /* NULL with fd */
 	int fd;                  /* -1 with socket_path */
 	enum gpu_mode gpu_mode;
 	bool is_mode_given; /* also by --virgl */
-	uint32_t capsets;   /* bits 1 << id; 0: all of the mode */
+	uint32_t capsets;   /* bits 1 << id; 0: the default of the mode */
 	bool use_egl, use_glx, use_surfaceless;
 	bool has_use_gles, use_gles;    /* use_gles counts only if it was given */
 	const char *gpu_device;         /* NULL: the first that works */
@@ -50,7 +51,7 @@ struct options {
 
 enum options_result {
 	OPTIONS_RUN,
-	OPTIONS_DONE,  /* help or version was printed: exit 0 */
+	OPTIONS_DONE,  /* help, version or capabilities were printed: exit 0 */
 	OPTIONS_WRONG, /* an error was printed: exit 1 */
 	OPTIONS_USAGE, /* an error was printed: exit 2 */
 };
@@ -59,6 +60,6 @@ enum options_result {
 const char *options_capset_name(unsigned id);
 
 /* Reads $VHOST_DEVICE_GPU_OPTIONS, then @argv. Without --socket-path and --fd it takes the socket
- * that the service manager passed. With --print-capabilities it prints these and ignores the rest.
- */
+ * that the service manager passed. With --print-capabilities it prints the capabilities and ignores
+ * all other options. */
 enum options_result options_parse(struct options *ret, int argc, char **argv);

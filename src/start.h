@@ -14,15 +14,16 @@ struct vulkan;
  * status. */
 int start_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Checks whether the render nodes can be opened, without a driver. A node that the options name
- * must work; for the others a warning says what would help. False if a sentence was printed. */
+/* Checks whether the render nodes can be opened, without a driver. If the node that the options
+ * name cannot, calls start_fail() and returns false. For other nodes a warning says what would
+ * help. */
 bool start_look_at_nodes(const struct options *options);
 
 /* Calls sandbox_start() with what the mode in @options may need. */
 bool start_sandbox(struct sandbox *sandbox, const struct options *options);
 
-/* Opens /dev/udmabuf if --scanout asks for dma-bufs of memory, inside the sandbox. The caller owns
- * the descriptor. 0: there is none; if it was asked for, the reason was logged. */
+/* Called inside the sandbox. Opens /dev/udmabuf with --scanout dmabuf, unless --headless is given.
+ * The caller owns the descriptor. 0: there is none; if it was wanted, the reason was logged. */
 int start_udmabuf(const struct options *options);
 
 /* Creates the renderer of the mode in @options, or returns NULL and the reason in *@ret_message

@@ -2,7 +2,8 @@
 /*
  * At SIGUSR1 the server, the device and the display each log their state, all in one callback of
  * the event loop, so the numbers are consistent. SIGUSR1 has its own signalfd. The signalfd for the
- * signals that end the daemon cannot be used, because the watchdog reads it too.
+ * signals that end the daemon cannot be used, because the watchdog polls it too and ends the daemon
+ * some time after any signal in it.
  */
 #include "statistics.h"
 

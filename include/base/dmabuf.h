@@ -20,5 +20,5 @@ struct dmabuf {
 	unsigned n_planes;      /* 1 to DMABUF_MAX_PLANES */
 	uint32_t stride[DMABUF_MAX_PLANES], offset[DMABUF_MAX_PLANES]; /* bytes */
 	bool is_in_memory; /* CPUs write it: udmabuf_flush() before a device reads it */
-	bool is_y_0_top;   /* VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP: the first row is the upper one */
+	bool is_y_0_top;   /* VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP: the first row is the top one */
 };

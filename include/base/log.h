@@ -31,7 +31,7 @@ struct log_site {
 void log_set_level(enum log_level level);
 bool log_is_enabled(enum log_level level);
 
-/* False for control characters, which a log line never contains. */
+/* False for control characters except tab; a log line never contains one. */
 static inline bool log_is_printable(char c)
 {
 	return c == '\t' || ((unsigned char)c >= ' ' && c != 0x7f);

@@ -2,8 +2,9 @@
 #pragma once
 
 /* Where the lines of the log go: standard error as the parent handed it over, or syslog's socket if
- * that is /dev/null (base/log_reader.h). None of these functions waits for a reader. Until
- * log_output_start() they write to descriptor 2. */
+ * that is /dev/null (base/log_reader.h). After log_output_start() none of these functions waits for
+ * a reader. Before it they write to descriptor 2 as it is, which may wait; only
+ * log_output_write_fatal() looks for the reader first. */
 
 #include <stddef.h>
 
@@ -13,9 +14,10 @@
  * line. */
 #define LOG_OUTPUT_MAX_BYTES 1024
 
-/* Duplicates descriptor 2 to another number, or opens /dev/log; descriptor 2 may then be replaced.
- * The log's descriptor stays open in the sandbox. Needs /proc if descriptor 2 is a pipe shared with
- * other writers. Called once, in a process without threads. 0 or -errno. */
+/* Opens the pipe or terminal at descriptor 2 again, duplicates descriptor 2, or connects to
+ * /dev/log; descriptor 2 may then be replaced. The log's descriptor stays open in the sandbox.
+ * Needs /proc if descriptor 2 is a pipe shared with other writers. Called once, in a process
+ * without threads. 0 or -errno. */
 int log_output_start(void);
 
 /* One line of @len bytes (at most LOG_OUTPUT_MAX_BYTES with the level's name), newline included. A

@@ -98,8 +98,8 @@ void loop_timer_arm(struct loop_timer *timer, uint32_t milliseconds);
 void loop_timer_arm_ns(struct loop_timer *timer, uint64_t nanoseconds);
 void loop_timer_disarm(struct loop_timer *timer);
 
-/* A message on @fd (borrowed) is partly sent; @writer sends the rest. NULL: it has been sent, or
- * will never be. */
+/* A message on @fd (borrowed) is partly sent; from now on another thread may call @writer to send
+ * the rest. NULL: no other thread may send (all is sent, or this thread sends it). */
 void loop_set_writer(struct loop *loop, struct loop_writer *writer, int fd);
 
 /* For the other thread: the socket of a message that is partly sent, or -1. After -1, that thread

@@ -25,7 +25,8 @@ struct udmabuf_list {
 
 /* Opens the device. The caller owns the descriptor. -errno. */
 int udmabuf_open(void);
-/* Whether the kernel accepts pages of @fd: a memfd that nobody can make shorter. */
+/* Whether the kernel accepts pages of @fd: a memfd that is sealed against shrinking, and not sealed
+ * against writing. */
 bool udmabuf_accepts(int fd);
 /* Adds @size bytes at @offset of the memfd @fd (borrowed until the dma-buf is made); a piece that
  * continues the last one is joined to it. 0, or -E2BIG. */

@@ -87,9 +87,9 @@ struct display_pixels {
 	const struct display_pixels_ops *ops;
 	/* Optional, for a source that prepares whole rectangles: a buffer for as many pixels as the
 	 * scanout has, which no other scanout uses. There the display keeps the pixels that its
-	 * peer has, to send only those that differ. If the source or the buffer is replaced,
-	 * display_pixels_changed() is called, or the new buffer has the content of the old one.
-	 * NULL may be replaced in prepare(). */
+	 * peer has, to send only those that differ. If the device replaces the source or the
+	 * buffer, it calls display_pixels_changed() first, or gives the new buffer the content of
+	 * the old one. NULL may be replaced in prepare(). */
 	uint32_t *sent;
 };
 
@@ -155,9 +155,9 @@ int display_request_edid(struct display *display, struct display_request *reques
 /* Cancels @request: its fn is not called. Does nothing if it is not pending. */
 void display_cancel(struct display_request *request);
 
-/* Shows @pixels (borrowed until replaced) and marks the whole scanout as damaged; @width and
- * @height must then be more than 0. @pixels NULL turns the scanout off. The rest of a partly sent
- * message comes from the new pixels if the size is the same as before, and is 0 otherwise. If
+/* Shows @pixels (borrowed until replaced) and marks the whole scanout as damaged. @pixels NULL
+ * turns the scanout off; otherwise @width and @height must be more than 0. The rest of a partly
+ * sent message comes from the new pixels if the size is the same as before, and is 0 otherwise. If
  * @pixels is the same too, a rectangle that was already prepared stays valid, unless
  * display_pixels_changed() was called before. */
 void display_scanout_pixels(struct display *display, unsigned scanout, uint32_t width,
@@ -177,8 +177,8 @@ void display_damage(struct display *display, unsigned scanout, const struct rect
  * scanout is in flight; later ones wait and are merged. */
 int display_flush_dmabuf(struct display *display, struct display_request *request, unsigned scanout,
 			 const struct rect *r);
-/* The memory behind @pixels is about to be unmapped or moved: what the display still needs of it is
- * looked up again. */
+/* The memory behind @pixels is about to be unmapped or moved: the display forgets its addresses,
+ * and calls prepare() and rows() again before it reads the rest. */
 void display_pixels_changed(struct display *display, struct display_pixels *pixels);
 
 /* Whether the peer waits for the rest of a message that is partly sent: then the loop should turn

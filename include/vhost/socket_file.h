@@ -28,9 +28,9 @@ struct vhost_socket_file *vhost_socket_file_new(const struct vhost_socket_file_o
 const char *vhost_socket_file_path(const struct vhost_socket_file *file);
 
 /* Makes the socket file. When it appears, the socket, *@ret_fd (the caller's), listens already.
- * Without a keeper vhost_socket_file_new() has done both. A socket file whose owner is dead is
- * replaced. NULL, or one sentence (freed with g_free()): another process listens there, no such
- * directory, ... */
+ * Without a keeper vhost_socket_file_new() has already made the file and called listen(). A socket
+ * file whose owner is dead is replaced. NULL, or one sentence (freed with g_free()): another
+ * process listens there, no such directory, ... */
 char *vhost_socket_file_listen(struct vhost_socket_file *file, int *ret_fd);
 
 /* Removes the file, if it is still the one that was made. If this process ends in another way, the

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The invariant: no function here waits for the reader of the log (base/log_reader.h).
+ * The invariant: after log_output_start() no function here waits for the reader of the log
+ * (base/log_reader.h).
  *
  * A pipe or terminal is opened again, non-blocking (base/log_reader.c). If that fails (the parent
  * runs as another user, there is no /proc), poll() is called before each write. A pipe that poll()

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * A service manager that connects standard error to its journal sets JOURNAL_STREAM to device and
- * inode of that socket. The lines have the journal's form only if descriptor 2 is that socket. A
- * child process may inherit the variable, but have another standard error. If standard error is
- * /dev/null, as libvirt sets it, the lines go to syslog's socket /dev/log, on which journald
- * listens too.
+ * A service manager that connects standard error to a socket of its journal sets JOURNAL_STREAM to
+ * the device and inode of that socket. The lines have the journal's form only if descriptor 2 is
+ * that socket. A child process may inherit the variable, but have another standard error. If
+ * standard error is /dev/null, as libvirt sets it, the lines go to syslog's socket /dev/log, on
+ * which journald listens too.
  *
  * Flags of an inherited open file are never changed. O_NONBLOCK belongs to the open file
  * description (open(2)), not to the descriptor, so the shell or service manager that shares it

@@ -8,7 +8,8 @@
 
 struct guest_memory;
 
-/* The guest memory of a resource: the guest's addresses, and the iovecs of the same bytes here. */
+/* The guest memory of a resource: the guest's addresses, and iovecs of the same bytes as mapped in
+ * this process. */
 struct backing {
 	struct virtio_gpu_mem_entry *entries; /* owned; NULL: nothing is attached */
 	uint32_t n_entries;

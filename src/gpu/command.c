@@ -188,7 +188,7 @@ static void take_result(struct gpu_command *command, int result)
 	}
 }
 
-/* Called after each 3D command, because a driver's allocations cannot be estimated. */
+/* Called after each 3D command, because what the driver allocates for it cannot be estimated. */
 static void watch_memory(struct gpu_device *device)
 {
 	if (++device->n_unmeasured >= COMMANDS_PER_LOOK) {
@@ -330,7 +330,8 @@ static bool serve_next(struct queue *queue, struct vring *vring)
 	return true;
 }
 
-/* No command begins while freed resources still hold memory, because it is still charged. */
+/* No command begins while freed resources still hold memory, because the limits still count that
+ * memory. */
 static bool may_serve(struct gpu_device *device)
 {
 	return device->turn.budget > 0 && g_queue_is_empty(&device->dying) &&

@@ -6,7 +6,7 @@
  * The display's cursor is always 64x64. The spec wants resources of that size; a smaller one is
  * padded with transparent pixels to its right and below, which keeps its hot spot where the guest
  * put it. A blob has no size in pixels: its first bytes are the image, 64x64, without gaps. That is
- * how Linux makes cursors once it has blobs.
+ * how a Linux guest makes cursors if the device offers blobs.
  */
 #include "gpu/cursor.h"
 

@@ -90,7 +90,7 @@ static bool check_sizes(const struct gpu_device *device, const struct renderer_r
 	if (!is_dimension(device, args->width) || !is_dimension(device, args->height) ||
 	    !is_dimension(device, args->depth) || !is_dimension(device, args->array_size))
 		return false;
-	/* At most 2^14 each with the default limits, but the user may have raised them. */
+	/* Each size is at most 2^14 by default, but the user may have raised that limit. */
 	uint64_t pixels = (uint64_t)args->width * args->height;
 	uint64_t layers = (uint64_t)args->depth * args->array_size * MAX(args->nr_samples, 1);
 

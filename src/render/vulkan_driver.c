@@ -53,7 +53,7 @@ struct device_properties {
 	uint8_t uuid[16];
 	struct {
 		uint32_t max_image_1d, max_image_2d;
-		uint64_t rest[72]; /* at least the size of VkPhysicalDeviceLimits' rest */
+		uint64_t rest[72]; /* at least as large as the rest of VkPhysicalDeviceProperties */
 	} limits;
 };
 

@@ -40,13 +40,14 @@ int privileges_drop(void);
 /* Closes what the parent left open, but for 0 to 2, @keep_fd and files on which this process holds
  * a lock. Directories are always closed. */
 int descriptors_close_inherited(int keep_fd);
-/* The open descriptors of files whose path begins with @prefix, int; freed with g_array_unref(). */
+/* The open descriptors (an array of int) of files whose path begins with @prefix; freed with
+ * g_array_unref(). */
 GArray *descriptors_find(const char *prefix);
 
 /* limits.c */
 int limits_set(unsigned max_fds);
 /* Sets RLIMIT_NPROC. Call it only in a user namespace of our own, and only if
- * limits_count_own_processes(). */
+ * limits_count_own_processes() returned true: the limit counts only this namespace's processes. */
 int limits_set_threads(unsigned max_threads);
 bool limits_count_own_processes(void);
 
@@ -91,9 +92,9 @@ int seccomp_install(enum sandbox_profile profile, bool kills, const GArray *uvm_
 /* See sandbox_confine_keeper(). */
 int seccomp_install_for_keeper(void);
 
-/* seccomp_program.c: the filter of the render server, ready to be loaded by a process that may make
- * system calls only. @kills: an unlisted call ends that process; else the call fails. NULL with
- * errno. */
+/* seccomp_program.c: the filter of the render server, made before the fork, because the child must
+ * not call libc functions that take locks. @kills: an unlisted call ends that process; else the
+ * call fails. NULL with errno. */
 struct seccomp_program;
 struct seccomp_program *seccomp_program_new(bool kills);
 /* NULL is fine. */

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <sys/syscall.h>
 
-/* The calls that libc makes instead of @name; their arguments have the same positions. Where
- * mmap2() exists, libc calls it instead of mmap(). There mmap() takes a pointer to its arguments,
- * which a condition cannot read, so takes_pointer() leaves it out. */
+/* The calls that libc makes instead of @name. Arguments that a condition tests have the same
+ * positions in both. Where mmap2() exists, libc calls it instead of mmap(). There mmap() takes a
+ * pointer to its arguments, which a condition cannot read, so takes_pointer() leaves it out. */
 static const struct {
 	const char *name, *others;
 } equivalents[] = {

@@ -14,7 +14,7 @@
 
 int try_in_child(int (*fn)(const void *), const void *data)
 {
-	/* SIGCHLD may be ignored, inherited at exec; then waitpid() would find no child. */
+	/* The parent may have left SIGCHLD ignored; then waitpid() would find no child. */
 	const struct sigaction usual = { .sa_handler = SIG_DFL };
 	struct sigaction inherited;
 	int status = 0;

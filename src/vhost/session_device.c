@@ -181,9 +181,9 @@ int handle_set_mem_table(struct vhost_session *s, struct vhost_message *m)
 }
 
 /* Answers an ADD_MEM_REG for a file that the front-end mapped at our request. It is never added to
- * our table. While queue 0 runs the request is refused, because QEMU 11.1 keeps accepted regions in
- * a table of its own and crashes at the next reset if such a region is there. When the device
- * starts the request must succeed, or QEMU does not start the device. */
+ * our table. While queue 0 runs, a request that wants an answer is refused, because QEMU 11.1 keeps
+ * accepted regions in a table of its own and crashes at the next reset if such a region is there.
+ * When the device starts the request must succeed, or QEMU does not start the device. */
 static int take_own_region(struct vhost_session *s)
 {
 	if (!s->queues[0].vring.is_running || !session_wants_answer(s))
@@ -219,8 +219,9 @@ static bool config_is_sound(const struct vhost_user_config *c)
 	       c->offset <= VHOST_USER_MAX_CONFIG - c->size;
 }
 
-/* Any size is answered: QEMU asks for 16, 20 or more bytes, by its version and configuration. A
- * reply without payload tells the front-end that the request failed. */
+/* Any size up to VHOST_USER_MAX_CONFIG is answered: QEMU asks for 16, 20 or more bytes, depending
+ * on its version and configuration. A reply without payload tells the front-end that the request
+ * failed. */
 int handle_get_config(struct vhost_session *s, struct vhost_message *m)
 {
 	struct vhost_user_config c = { 0 };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The session's requests and functions for the front-end's window of host memory (shmem.h). The
- * session has a window if the front-end asked for its size. Accepting the protocol feature is no
- * proof: QEMU 11.1's vhost-user-gpu-pci accepts it and has no window.
+ * session has a window if the front-end accepted the needed features and asked for the window's
+ * size. Accepting the features alone is no proof: QEMU 11.1's vhost-user-gpu-pci accepts them and
+ * has no window.
  *
  * The struct shmem is made with the first map, so that a session without maps costs nothing.
  */

@@ -14,7 +14,7 @@
 enum part_state {
 	PART_MAP_WAITS, /* in to_send */
 	PART_MAP_SENT,
-	PART_UNPROVEN, /* in unproven */
+	PART_UNPROVEN, /* in unproven: its map was answered, but may not be in place yet */
 	PART_MAPPED,
 	PART_UNMAP_WAITS, /* in to_send */
 	PART_UNMAP_SENT,
@@ -30,7 +30,7 @@ struct shmem_part {
 	ino_t inode;                 /* of the file */
 	struct vhost_mapping *owner; /* borrowed; NULL: the part has none */
 	bool is_unwanted;            /* map in flight; to be unmapped once it is made */
-	bool is_forgotten;           /* the guest was reset; it need not be mapped any more */
+	bool is_forgotten;           /* reset may have dropped it: its unmap may fail */
 	bool came_while_stopped;     /* mapped, and the rings have not run since */
 };
 

@@ -28,6 +28,7 @@ char *socket_name_make(struct vhost_socket_file *file);
 /* Renames the file to its final name; file->listen_fd must listen. After an error there is no file.
  */
 char *socket_name_publish(struct vhost_socket_file *file);
-/* Removes the file under its present name. 0 (also if it is already gone), or an errno. After
- * socket_name_publish() it needs only fstat, lstat and unlink, and allocates nothing. */
+/* Removes the file under its present name. 0, or an errno (ENOENT if a temporary name is gone; 0 if
+ * the final name is gone or another file has it). After socket_name_publish() it needs only fstat,
+ * lstat and unlink, and allocates nothing. */
 int socket_name_remove(const struct vhost_socket_file *file);

@@ -31,8 +31,8 @@
 #define LOCK_TRIES  2000
 #define LOCK_TRY_US 1000
 
-/* Sets *@ret to whether a stale socket is at the path; false if nothing is there. NULL, or a
- * sentence if the file there must not be replaced. */
+/* Sets *@ret to whether a stale socket is at the path; false if nothing is there. Returns NULL, or
+ * an error message (one sentence) if the file there must not be replaced. */
 static char *look_at_path(const char *path, bool *ret)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -75,7 +75,8 @@ static char *lock_directory(struct vhost_socket_file *file)
 	if (file->directory < 0)
 		return g_strdup_printf("cannot bind to %s: %s", file->path, g_strerror(errno));
 	for (unsigned i = 0; i < LOCK_TRIES; i++) {
-		/* After another error: this file system has no locks, so continue without one. */
+		/* Another error: the file system has no locks, or the directory cannot be read
+		 * (O_PATH). Continue without a lock. */
 		if (flock(file->directory, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
 			return NULL;
 		g_usleep(LOCK_TRY_US);
@@ -153,7 +154,8 @@ char *socket_name_make(struct vhost_socket_file *file)
 	return sentence;
 }
 
-/* Renames the temporary file to its final name, if there is no such file. 0 or an errno. */
+/* Renames the temporary file to its final name. Fails if a file has that name, unless the file
+ * system has no RENAME_NOREPLACE: then that file is replaced. 0 or an errno. */
 static int rename_file(const struct vhost_socket_file *file)
 {
 	const int directory = file->directory;

@@ -139,7 +139,7 @@ int vring_start(struct vring *vring)
 	vring->is_running = true;
 	/* Chains that were in flight when the ring was stopped still are: those between the used
 	 * index and last_avail. If that is more than the ring has descriptors, the used index is
-	 * wrong, and no chain is taken to be in flight. */
+	 * wrong, and we assume that no chain is in flight. */
 	vring->next_used = load16_acquire(&vring->used->idx);
 	if ((uint16_t)(vring->last_avail - vring->next_used) > vring->size)
 		vring->next_used = vring->last_avail;

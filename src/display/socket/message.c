@@ -309,7 +309,7 @@ static void sent_update(struct socket_display *sd, unsigned scanout)
 	s->sending = (struct rect){ 0 };
 	socket_unchanged_note_sent(s, sd->output.is_kept);
 	if (s->pixels->ops->prepare)
-		sd->awake = SOCKET_EVERYTHING; /* others may have waited for the source */
+		sd->awake = SOCKET_EVERYTHING; /* scanouts with the same source may have waited */
 	s->peer_surface_is_unused = false;
 }
 

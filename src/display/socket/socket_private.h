@@ -105,7 +105,8 @@ struct socket_scanout {
 	struct rect flush; /* of the dma-buf; empty if there is none to send */
 
 	/* The content that the peer has. */
-	uint32_t peer_width, peer_height; /* of the last SCANOUT on this socket; 0: no surface */
+	uint32_t peer_width, peer_height;       /* of the last SCANOUT on this socket; 0: pixels
+						 * need a new one */
 	bool peer_has_surface, peer_has_dmabuf; /* also from an earlier socket */
 	bool peer_surface_is_unused;            /* SCANOUT was sent, and no UPDATE since */
 	bool sent_is_valid;  /* the peer has exactly the pixels in pixels->sent */
@@ -168,8 +169,8 @@ struct socket_display {
 	enum protocol_state protocol;
 	uint64_t protocol_deadline; /* 0: the features are known, or there is no peer */
 	uint64_t features;          /* VHOST_USER_GPU_PROTOCOL_F_* */
-	bool info_is_asked;         /* GET_DISPLAY_INFO is out; one at a time */
-	bool barrier_is_due;        /* GET_EDID is out, GET_DISPLAY_INFO must follow */
+	bool info_is_asked;         /* GET_DISPLAY_INFO has no answer yet; one at a time */
+	bool barrier_is_due;        /* GET_EDID was sent, GET_DISPLAY_INFO must follow */
 	uint8_t flush_order[DISPLAY_MAX_SCANOUTS]; /* scanouts with a flush sent */
 	unsigned flush_order_len;
 	unsigned input_len;
@@ -190,9 +191,9 @@ struct socket_display {
 
 	unsigned next_scanout; /* whose turn it is to send */
 	size_t compared;       /* bytes in this turn of the loop */
-	/* Scanouts that may have something to send; the others have nothing. */
-	uint32_t awake; /* bit i: on scanout i; bit DISPLAY_MAX_SCANOUTS: of no scanout */
-	uint32_t drawn; /* bit i: scanout i has new pixels; see awake */
+	/* Which messages may be due; where both bits are 0, none is. */
+	uint32_t awake; /* bit i: those of scanout i; bit DISPLAY_MAX_SCANOUTS: of no scanout */
+	uint32_t drawn; /* bit i: only the UPDATE of scanout i: it has new pixels */
 	struct socket_scanout scanouts[DISPLAY_MAX_SCANOUTS];
 	struct socket_output output;
 };
@@ -236,7 +237,7 @@ bool socket_message_next(struct socket_display *sd);
 /* Begins an UPDATE of the next rectangle of @s: puts it into sd->output, and its first pixels into
  * sd->output.iov from index 1 on. False: there is nothing to send. */
 bool socket_band_begin(struct socket_display *sd, struct socket_scanout *s);
-/* Puts the next pixels of the begun UPDATE into sd->output.iov, of which all was sent. */
+/* Called when all of sd->output.iov was sent: puts the next pixels of the begun UPDATE into it. */
 void socket_band_next(struct socket_display *sd);
 /* The rest of the begun UPDATE is sent as zeros, and the rows of this rest are sent again later. */
 void socket_band_lose_source(struct socket_display *sd);
@@ -270,7 +271,8 @@ void socket_pace_add(struct socket_scanout *s, const struct rect *r);
 /* Drops all damage of @s. */
 void socket_pace_drop(struct socket_scanout *s);
 /* Called when the last frame of @s was sent. Returns true if the next one begins: its damage is in
- * s->damage. If it has to wait, the timer marks @s as drawn later. */
+ * s->damage. If the next one has to wait, pace_timer will set the bit of @s in
+ * socket_display::drawn. */
 bool socket_pace_begin_frame(struct socket_display *sd, struct socket_scanout *s);
 int socket_pace_expire(struct loop_timer *timer);
 

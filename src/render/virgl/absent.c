@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Replaces virgl.c in a build without virglrenderer, so that the other files need not know how the
- * daemon was built: starting it fails as on a host where it does not work, with the reason.
+ * daemon was built: virgl_new() fails with a reason, as on a host where the library does not work.
  */
 #include "render/virgl.h"
 

@@ -5,8 +5,9 @@
  * ("opaque") memory can be mapped by Vulkan alone. It is never exported, whichever file backs it,
  * because the file may begin with data of the driver.
  *
- * OpenGL contexts get no host memory. Guests do not ask for it, because the library is started with
- * the flag that it must be exportable, and streams that would make it are refused.
+ * OpenGL contexts get no host memory. Streams that would make it are refused. Guests do not ask for
+ * it: started with VIRGL_RENDERER_USE_EXTERNAL_BLOB, the library offers it to them
+ * (VIRGL_CAP_ARB_BUFFER_STORAGE) only if it was built to allocate with minigbm.
  */
 #include <errno.h>
 #include <linux/virtio_gpu.h>

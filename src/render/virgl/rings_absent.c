@@ -2,7 +2,7 @@
 /*
  * Replaces rings.c, rings_fence.c and venus.c if the library is older than 1.0: the interface of
  * such a library for fences of contexts is different and unstable. There are no Venus and DRM
- * contexts then, which is logged once.
+ * contexts then. If Venus is wanted, virgl_venus_prepare() logs that or returns an error.
  */
 #include <linux/virtio_gpu.h>
 

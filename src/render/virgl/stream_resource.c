@@ -78,8 +78,9 @@ bool virgl_stream_is_texture(const struct virgl *virgl, uint32_t id)
 	return !resource || resource->args.target != VIRGL_TARGET_BUFFER;
 }
 
-/* OpenGL cannot draw to formats with a shared exponent. Mesa checks the format of the texture, but
- * not that of a view of it, which the library makes for another format; llvmpipe then crashes. */
+/* OpenGL cannot draw to formats with a shared exponent. If @format is not the texture's, the
+ * library makes a view of the texture. Mesa does not check the format of a view, and llvmpipe
+ * crashes. */
 bool virgl_stream_can_draw_as(const struct virgl *virgl, uint32_t id, uint32_t format)
 {
 	const struct virgl_resource *resource = virgl_stream_find(virgl, id);
@@ -123,7 +124,8 @@ static bool are_alike(const struct virgl_resource *to, const struct virgl_resour
 }
 
 /* Between textures with different numbers of samples, the library copies uninitialised memory, so
- * that is refused. Buffers have neither levels nor layers. */
+ * that is refused. A copy between a buffer and a texture is refused too, because a buffer has
+ * neither levels nor layers. */
 bool virgl_stream_check_copy(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
 	const uint32_t *dst = command + WORD_COPY_DST, *src = command + WORD_COPY_SRC;

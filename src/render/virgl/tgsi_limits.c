@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The sizes of the library's tables for shaders, by word of TGSI.
+ * The highest index or value that the library's tables for shaders allow, for each word of TGSI.
  */
 #include <glib.h>
 #include <string.h>
