@@ -28,7 +28,8 @@ static const struct option_alias mode_aliases[] = {
 };
 const struct option_names options_table_modes = NAMES(mode_strings, ALIASES(mode_aliases));
 
-/* The capsets' ids in the virtio-gpu specification; they index the table of names below. */
+/* The capsets' ids: up to 5 from the virtio-gpu specification, 6 from Linux's virtio_gpu.h, 8 and 9
+ * from rutabaga_gfx. They index the table of names below. */
 enum {
 	CAPSET_VIRGL = 1,
 	CAPSET_VIRGL2 = 2,
@@ -153,7 +154,7 @@ const struct option_type options_table[] = {
 	  .help = "same as --gpu-mode virglrenderer, unless a mode is given" },
 	{ RENDERER, 'c', "capset", "A,B", NAME(capsets, options_table_capsets),
 	  .help = "capsets that the guest may use (default: all of the mode that work here; "
-		  "with gfxstream only gfxstream-vulkan)" },
+		  "with gfxstream only gfxstream-vulkan, with null none)" },
 	{ RENDERER, 0, "gpu-device", "PATH", PATH(gpu_device),
 	  .help = "DRM render node to draw with; auto then means virglrenderer (default: the first "
 		  "that works)" },

@@ -196,15 +196,28 @@ static char *join_names(const struct option_names *names, uint64_t default_value
 	return g_string_free(text, FALSE);
 }
 
-/* ", no, yes" */
-static char *join_aliases(const struct option_names *names)
+static void append_name(GString *text, const char *name)
 {
-	GString *text = g_string_new(NULL);
+	g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "", name);
+}
 
+/* Names and aliases: "false, true, no, yes, off, on, 0 or 1"; of a set, of which the user may give
+ * several, without "or". */
+static char *join_accepted(const struct option_names *names)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	const char *last;
+
+	for (unsigned i = 0; i < names->n; i++)
+		if (is_offered(names, i))
+			append_name(text, names->names[i]);
 	for (unsigned i = 0; i < names->n_aliases; i++)
 		if (!names->aliases[i].is_hidden)
-			g_string_append_printf(text, ", %s", names->aliases[i].name);
-	return g_string_free(text, FALSE);
+			append_name(text, names->aliases[i].name);
+	last = strrchr(text->str, ',');
+	if (names->is_set || !last)
+		return g_strdup(text->str);
+	return g_strdup_printf("%.*s or%s", (int)(last - text->str), text->str, last + 1);
 }
 
 static char *expected_number(const struct option_type *type)
@@ -212,7 +225,7 @@ static char *expected_number(const struct option_type *type)
 	return g_strdup_printf("a number %s%s%sfrom %llu to %llu%s", type->unit ? "of " : "",
 			       type->unit ? type->unit : "", type->unit ? " " : "",
 			       (unsigned long long)type->min, (unsigned long long)type->max,
-			       type->has_suffix ? ", as 512M, 1GiB or 1.5G" : "");
+			       type->has_suffix ? ", for example 512M, 1GiB or 1.5G" : "");
 }
 
 char *options_value_expected(const struct option_type *type)
@@ -222,12 +235,11 @@ char *options_value_expected(const struct option_type *type)
 	if (!type->names)
 		return g_strdup(type->set == options_value_set_text ? "a text" : "a path");
 
-	g_autofree char *names = join_names(type->names, UINT64_MAX);
-	g_autofree char *aliases = join_aliases(type->names);
+	g_autofree char *accepted = join_accepted(type->names);
 
 	if (!type->names->is_set)
-		return g_strconcat(names, aliases, NULL);
-	return g_strdup_printf("one or more of %s, separated by commas", names);
+		return g_steal_pointer(&accepted);
+	return g_strdup_printf("one or more of %s, separated by commas", accepted);
 }
 
 /* "1G": uses the largest suffix that leaves a whole number. */

@@ -137,8 +137,9 @@ static unsigned count_renderer_fds(const struct options *options, unsigned needs
 	return options->capsets ? DRIVER_FDS : 0;
 }
 
-/* Whether pictures in guest memory may be sent as dma-bufs. Only with --scanout dmabuf, by which
- * the user says that QEMU's display can show them: QEMU accepts them even if its display cannot. */
+/* Whether the 2D renderer's pictures, and blobs of guest memory, may be sent as dma-bufs. Only with
+ * --scanout dmabuf, by which the user says that QEMU's display can show them: QEMU accepts them
+ * even if its display cannot. */
 static bool wants_udmabuf(const struct options *options)
 {
 	return options->device.scanout_mode == GPU_SCANOUT_DMABUF && !options->is_headless;
@@ -150,10 +151,10 @@ int start_udmabuf(const struct options *options)
 
 	if (fd >= 0)
 		return fd;
-	log_info(
-		"--scanout dmabuf: /dev/udmabuf cannot be opened (%s), so pictures in guest memory "
-		"are copied to the display",
-		g_strerror(-fd));
+	log_info("--scanout dmabuf: /dev/udmabuf cannot be opened (%s), so the 2D renderer's "
+		 "pictures "
+		 "and blobs of guest memory are sent as pixels",
+		 g_strerror(-fd));
 	return 0;
 }
 

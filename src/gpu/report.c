@@ -196,7 +196,7 @@ static void log_memory(const struct gpu_device *device)
 	bool is_measured = memory->statm_fd >= 0 && memory->measured > memory->base;
 
 	log_info("statistics: %u resources, %u contexts; %llu of %llu MiB charged to the "
-		 "guest, %llu MiB measured in the process; %u dma-bufs open",
+		 "guest, %llu MiB measured beyond the daemon's own; %u dma-bufs open",
 		 device->resources.n, device->contexts.n, (unsigned long long)(memory->used / MIB),
 		 (unsigned long long)(memory->max / MIB),
 		 (unsigned long long)(is_measured ? (memory->measured - memory->base) / MIB : 0),
@@ -212,8 +212,8 @@ void gpu_device_log_state(const struct gpu_device *device)
 		g_autofree char *features = join_features(device->features);
 		g_autofree char *totals = describe_totals(report);
 
-		log_info("statistics: session of %s, driver %s (%s)", time,
-			 report->has_driver ? "ready" : "not ready", features);
+		log_info("statistics: session: %s so far; driver %s; features: %s", time,
+			 report->has_driver ? "ready" : "not ready", *features ? features : "none");
 		log_info("statistics: %s", totals);
 	}
 	log_memory(device);

@@ -246,18 +246,19 @@ enum sandbox_profile sandbox_profile_of(unsigned needs)
 
 static void report_in_force(const struct sandbox *sandbox, enum sandbox_profile profile)
 {
-	g_autofree char *paths = g_strdup_printf("%u listed paths", sandbox->n_paths);
+	g_autofree char *paths = g_strdup_printf("only %u paths", sandbox->n_paths);
 	const char *files = sandbox->n_paths > 0 ? paths : "none";
 
 	bool is_apart =
 		sandbox->has_user || sandbox->has_rootfs || sandbox->has_net || sandbox->has_ipc;
 
-	log_info("own namespaces:%s%s%s%s%s; files: %s; capabilities: %s; system calls: %s",
+	log_info("own namespaces:%s%s%s%s%s; files: %s; capabilities: %s; "
+		 "system call filter: %s",
 		 is_apart ? "" : " none", sandbox->has_user ? " user" : "",
 		 sandbox->has_rootfs ? " mount" : "", sandbox->has_net ? " network" : "",
 		 sandbox->has_ipc ? " IPC" : "", sandbox->has_rootfs ? files : "all",
 		 sandbox->has_no_capabilities ? "none" : "some",
-		 sandbox->has_filter ? profile_names[profile] : "all");
+		 sandbox->has_filter ? profile_names[profile] : "none");
 }
 
 /* False, with an error line, if the filter fails with --sandbox strict, or although it worked in a

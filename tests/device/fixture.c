@@ -81,8 +81,8 @@ int fixture_setup_booted(void **state)
 static bool is_in_sandbox(const struct vmm *vmm)
 {
 	char *log = daemon_text(vmm->daemon.err_fd);
-	bool has_said = strstr(log, "; system calls: ");
-	bool has_none = strstr(log, "; system calls: all\n");
+	bool has_said = strstr(log, "; system call filter: ");
+	bool has_none = strstr(log, "; system call filter: none\n");
 	bool says_why = strstr(log, "no system call filter");
 
 	free(log);

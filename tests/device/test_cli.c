@@ -177,8 +177,8 @@ static void an_error_says_what_was_expected(void **state)
 	expect(ARGS("--max-dimension", "32767"), 2,
 	       "--max-dimension 32767: expected a number of pixels from 1 to 32766 (see");
 	expect(ARGS("--max-submit", "2G"), 2,
-	       "expected a number of bytes from 1 to 2147483647, as 512M, 1GiB or 1.5G (");
-	expect(ARGS("--max-hostmem", "0K"), 2, "7, as 512M, 1GiB or 1.5G (");
+	       "expected a number of bytes from 1 to 2147483647, for example 512M, 1GiB or 1.5G (");
+	expect(ARGS("--max-hostmem", "0K"), 2, "7, for example 512M, 1GiB or 1.5G (");
 	expect(ARGS("--fd", ""), 2, "--fd \"\": expected a number from 0 to 2147483647 (");
 	expect(ARGS("--gpu-mode", "best"), 2,
 	       ": expected auto, virglrenderer, 2d, null or gfxstream (");
@@ -186,7 +186,7 @@ static void an_error_says_what_was_expected(void **state)
 	       ": expected one or more of virgl, virgl2, gfxstream-vulkan, venus, drm, "
 	       "gfxstream-gles, gfxstream-composer, separated by commas (");
 	expect(ARGS("--gfxstream-features", ""), 2, ": expected a text (");
-	expect(ARGS("--use-egl", "maybe"), 2, ": expected false or true, no, yes, off, on, 0, 1 (");
+	expect(ARGS("--use-egl", "maybe"), 2, ": expected false, true, no, yes, off, on, 0 or 1 (");
 	expect(ARGS("-xs", "x.sock"), 2, ": unknown option -x (");
 	expect(ARGS("--scanout", "paper"), 2, ": expected auto, dmabuf or pixels (");
 	expect(ARGS("--sandbox", "loose"), 2, ": expected off, auto or strict (");
@@ -241,7 +241,8 @@ static void help_shows_values_and_defaults(void **state)
 {
 	static const char *const due[] = {
 		"renderer: auto (default), virglrenderer, 2d, null or gfxstream --",
-		("with gfxstream only gfxstream-vulkan): virgl, virgl2, gfxstream-vulkan, venus, "
+		("with gfxstream only gfxstream-vulkan, with null none): virgl, virgl2, "
+		 "gfxstream-vulkan, venus, "
 		 "drm, gfxstream-gles, gfxstream-composer --"),
 		"use EGL: false or true (default) --",
 		"use GLX: false (default) or true --",

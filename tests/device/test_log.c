@@ -293,7 +293,7 @@ static void sigusr1_logs_statistics(void **state)
 	assert_said(
 		vmm,
 		"statistics: queue 1 running: size 16; indices: available 0, taken 0, used 0\n");
-	assert_said(vmm, "statistics: session of 00:0");
+	assert_said(vmm, "statistics: session: 00:0");
 	assert_said(vmm, " commands, 1 frames (0 as dma-bufs), 1 guest errors, 0 host");
 	assert_said(vmm, "statistics: 1 resources, 0 contexts; 0 of 1024 MiB charged");
 	assert_said(vmm, "statistics: no fence is pending");
@@ -373,7 +373,8 @@ static void allow_no_bytes_in_files(struct vmm *vmm)
 		 "ulimit -f 0; exec \"$0\" \"$@\"");
 }
 
-/* The log is a file too here, so it does not say that the trace stopped. */
+/* The size limit of 0 applies to the log too, which is a file here, so the daemon cannot log that
+ * the trace stopped. */
 static void a_full_trace_stops_and_the_daemon_goes_on(void **state)
 {
 	const char *const args[] = { "--gpu-mode", "2d",       "--log-level", "error",

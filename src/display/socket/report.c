@@ -32,8 +32,7 @@ void socket_log_state(struct display *display)
 		log_info("statistics: display: not connected");
 	else
 		log_info("statistics: display: connected, %s; %u requests unanswered",
-			 sd->is_full ? "the display does not read" : "everything was sent",
-			 n_requests);
+			 sd->is_full ? "its socket is full" : "its socket has room", n_requests);
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
 		const struct socket_scanout *s = &sd->scanouts[i];
 
