@@ -338,7 +338,8 @@ long daemon_size_kib(const struct daemon *d)
 	return read_status(d, "VmSize:");
 }
 
-/* In force, so that running another program does not remove it. */
+/* Whether a filter is installed, and no_new_privs is set, so that a setuid program that the daemon
+ * runs gains no privileges. */
 bool daemon_has_filter(const struct daemon *d)
 {
 	return read_status(d, "Seccomp:") == 2 && read_status(d, "NoNewPrivs:") == 1;

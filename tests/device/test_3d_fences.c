@@ -2,9 +2,9 @@
 /*
  * Fences of real work. A fence completes only when the daemon polls its renderer, between two turns
  * of its loop. The daemon sees the commands of one kick at once and serves them in one turn: their
- * streams are too short for its clock to end the turn (the essay of command.c). So their fences are
- * pending together, and the required order does not depend on any speed. The used ring gives the
- * order of responses.
+ * streams are so short that the daemon does not look at the clock, which could end the turn (see
+ * is_turn_over() in gpu/command.c). So their fences are pending together, and the required order
+ * does not depend on any speed. The used ring gives the order of responses.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -46,7 +46,7 @@ static struct vmm *boot(void **state)
 	return boot_with(state, &options);
 }
 
-/* Both are cleared, so that no driver can skip one. */
+/* A stream that clears both large textures, so that no driver can skip one. */
 static struct stream slow_stream(void)
 {
 	static uint32_t object = 1000;
@@ -89,7 +89,7 @@ static uint32_t finish(struct vmm *vmm, struct chain *c, const struct fence *f)
 	return type;
 }
 
-/* Waits for the chain's entry in the used ring from @start on, and returns its index. */
+/* Waits for the chain's entry in the used ring. Returns its distance from index @start. */
 static uint16_t place_of(struct vmm *vmm, struct chain *c, uint16_t start)
 {
 	const struct ring *r = &vmm->rings[CONTROL];
@@ -290,7 +290,7 @@ static void a_completed_fence_does_not_answer_a_display_request(void **state)
 	static const struct fence fences[] = { { FENCE, 1, 0, 0 }, { FENCE, 1, 0, UINT64_MAX } };
 	struct virtio_gpu_ctrl_hdr info = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
 	struct virtio_gpu_cmd_get_edid edid = { .hdr.type = VIRTIO_GPU_CMD_GET_EDID };
-	/* One that asks the display for an EDID. */
+	/* A front-end whose display the daemon asks for an EDID. */
 	struct vmm_options options = { .args = gpu3d_args, .profile = &vmm_qemu_11_1 };
 	struct vmm *vmm = boot_with(state, &options);
 	struct chain *asked[2], *chains[2];

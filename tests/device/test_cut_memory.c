@@ -3,8 +3,9 @@
  * A front-end that truncates its memory file while the daemon has it mapped. Each access to the
  * missing pages raises SIGBUS, or EFAULT if the kernel accesses them for us. The daemon must
  * survive that everywhere: in its rings, in a backing, in a picture that is sent. Such a session
- * ends with one error line that says why, and the next front-end is served. All tests run on the
- * CPU, and again with OpenGL, whose library accesses backings by itself.
+ * ends with one error line that says why, and the next front-end is served. The tests run with the
+ * 2D renderer and again with virglrenderer, which accesses backings by itself; two of them run only
+ * with virglrenderer.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -174,7 +175,7 @@ static void truncated_memory_that_is_not_accessed_does_no_harm(void **state)
 
 static void a_request_or_response_in_truncated_memory_ends_the_session(void **state)
 {
-	/* One that sends the display no request. */
+	/* A command for which the daemon sends the display no request. */
 	struct virtio_gpu_resource_unref c = { { .type = VIRTIO_GPU_CMD_RESOURCE_UNREF }, 9, 0 };
 
 	for (unsigned is_written = 0; is_written < 2; is_written++) {
@@ -197,7 +198,7 @@ static void rings_in_truncated_memory_end_the_session(void **state)
 	struct machine m = boot(state);
 
 	assert_alive(m.vmm);
-	/* Our own processes must not access it from here on. */
+	/* From here on the test itself must not access the rings: it would get SIGBUS. */
 	cut(&m, MEMORY_MAIN, 0);
 	ring_kick_always(&m.vmm->rings[CONTROL]);
 	assert_ends(&m);
@@ -249,7 +250,7 @@ static void wait_until_socket_is_full(struct vmm *vmm)
 }
 
 /* The rest is sent as zeros. */
-static void the_rest_of_a_frame_reads_nothing_of_a_destroyed_blob(void **state)
+static void sending_the_rest_of_a_frame_does_not_read_a_destroyed_blob(void **state)
 {
 	struct machine m = boot(state);
 
@@ -317,7 +318,7 @@ static void a_stream_in_truncated_memory_ends_the_session(void **state)
 		DEVICE_TEST(rings_in_truncated_memory_end_the_session),                            \
 		DEVICE_TEST(a_picture_in_truncated_memory_ends_the_session),                       \
 		DEVICE_TEST(memory_truncated_within_a_picture_ends_the_session),                   \
-		DEVICE_TEST(the_rest_of_a_frame_reads_nothing_of_a_destroyed_blob)
+		DEVICE_TEST(sending_the_rest_of_a_frame_does_not_read_a_destroyed_blob)
 
 static int run(void)
 {

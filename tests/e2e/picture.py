@@ -144,7 +144,7 @@ def pattern(width, height, seed):
 
 @functools.lru_cache(maxsize=4)
 def gl_cells(width, height, seed):
-    """The cells of guest/gl.c, without the triangle above them."""
+    """The cells of guest/gl.c, without the triangle that is drawn over them."""
     rows = []
     for row in range((height + 31) // 32):
         cells = [bytes(((column * 6 + seed) & 255, (row * 9 + seed * 3) & 255,

@@ -48,7 +48,7 @@ static int remove_dir(void **state)
 	return rmdir(dir);
 }
 
-/* The end of the syslog daemon. */
+/* The socket of the syslog daemon. */
 static int listen_as_syslog(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -232,7 +232,8 @@ static void fill_syslog(const void *unused)
 	expect_syslog(log, 3, "test: after");
 }
 
-/* The syslog daemon exits. Its socket is gone and cannot be opened in the sandbox. */
+/* The syslog daemon exits. The socket of its successor cannot be opened in the sandbox, so the
+ * lines are lost. */
 static void outlive_syslog(const void *unused)
 {
 	int log = listen_as_syslog();

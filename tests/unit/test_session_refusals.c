@@ -124,11 +124,11 @@ static void more_descriptors_than_any_message_has_are_closed(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
 		fds[i] = STDERR_FILENO;
 	session_rig_send_bytes(&header, sizeof(header), fds,
-			       10); /* at once: the kernel delivers them in pieces */
+			       10); /* at once: the kernel delivers 8, drops 2 */
 	session_rig_assert_ended(-EPROTO);
 	fd_close(&session_rig.front_end);
 	session_rig_open();
-	session_rig_send_bytes(&header, 6, fds, 8); /* one by one */
+	session_rig_send_bytes(&header, 6, fds, 8); /* 8, then 1 */
 	session_rig_send_bytes((char *)&header + 6, 6, fds, 1);
 	session_rig_assert_ended(-EPROTO);
 }

@@ -508,8 +508,8 @@ static void a_map_in_flight_over_a_reset_is_unmapped(void **state)
 	shmem_rig_assert_told(0, 0);
 }
 
-/* The device learns of the reset only when the rings start again, so the replies before that are
- * handled as if there were none. */
+/* The device learns of the reset only when the rings start again, so replies that come before that
+ * are handled as if there were no reset. */
 static void a_map_that_was_answered_while_stopped_is_unmapped_after_a_reset(void **state)
 {
 	(void)state;
@@ -580,7 +580,8 @@ static void a_hang_up_ends_all_pending_requests(void **state)
 	assert_int_equal(shmem_rig_map(3), -ENOTCONN);
 	assert_int_equal(shmem_rig_unmap(0), -ENOTCONN);
 	assert_int_equal(shmem_rig.failed, 0);
-	/* A part whose unmap is unconfirmed is closed; one whose map was never requested is not. */
+	/* A part whose unmap was not confirmed is not used again; one whose MAP was never sent is
+	 * free again. */
 	shmem_rig_connect();
 	shmem_rig_expect(UNMAP, 0);
 	shmem_rig_answer(UNMAP, 0);
@@ -589,7 +590,7 @@ static void a_hang_up_ends_all_pending_requests(void **state)
 	shmem_rig_have_mapped(0);
 }
 
-static void a_hang_up_during_a_map_closes_its_part(void **state)
+static void a_part_whose_map_is_in_flight_at_a_hang_up_is_not_used_again(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -601,7 +602,7 @@ static void a_hang_up_during_a_map_closes_its_part(void **state)
 	shmem_rig_have_mapped(1);
 }
 
-static void a_hang_up_during_an_unmap_without_an_owner_closes_its_part(void **state)
+static void an_unowned_part_whose_unmap_is_in_flight_at_a_hang_up_is_not_used_again(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -724,7 +725,8 @@ static void files_of_maps_are_recognised_while_they_may_be_mapped(void **state)
 	shmem_rig_answer(UNMAP, 0);
 	shmem_rig_assert_told(1, 0);
 	assert_false(shmem_owns_file(shmem, fd, gpa + PAGE, PAGE));
-	/* QEMU removes the region of a part after its unmap; by the address it still is ours. */
+	/* QEMU removes the memory region after the unmap. The daemon then recognises it by its
+	 * address, no longer by its file. */
 	assert_true(shmem_owns_address(shmem, gpa + PAGE, PAGE));
 	assert_true(shmem_owns_address(shmem, gpa, WINDOW_SIZE));
 	assert_false(shmem_owns_address(shmem, gpa - PAGE, PAGE));
@@ -767,8 +769,8 @@ int main(void)
 		TEST(an_unmap_in_flight_over_a_reset_ends_with_any_reply),
 		TEST(a_reset_before_the_barrier_drops_the_map),
 		TEST(a_hang_up_ends_all_pending_requests),
-		TEST(a_hang_up_during_a_map_closes_its_part),
-		TEST(a_hang_up_during_an_unmap_without_an_owner_closes_its_part),
+		TEST(a_part_whose_map_is_in_flight_at_a_hang_up_is_not_used_again),
+		TEST(an_unowned_part_whose_unmap_is_in_flight_at_a_hang_up_is_not_used_again),
 		TEST(a_hang_up_before_the_barrier_ends_the_map),
 		TEST(a_new_channel_ends_requests_on_the_old_one),
 		TEST(an_invalid_reply_ends_the_session),

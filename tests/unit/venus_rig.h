@@ -16,7 +16,7 @@ extern struct render_server venus_rig_server;
 /* Setup of cmocka groups, with OpenGL beside Venus; virgl_rig_stop() tears down. */
 int venus_rig_start(void **state);
 int venus_rig_start_strict(void **state);
-/* The same inside the daemon's sandbox, whose filter is installed when the renderer runs. */
+/* The same inside the daemon's sandbox, whose filter is installed after the renderer's start. */
 int venus_rig_start_confined(void **state);
 
 /* Whether this host allows the namespaces that strict needs; found out without the code under test.
@@ -39,5 +39,5 @@ int venus_rig_make_queue(uint32_t ctx, uint32_t ring);
 int venus_rig_block_queue(uint32_t ctx);
 
 /* Waits until there are @n processes: the server, and a worker for each context. A worker ends some
- * time after its context. False on a time-out. */
+ * time after its context. Stores their @n process ids in @ret. False on a time-out. */
 bool venus_rig_wait_for_processes(int *ret, unsigned n);
