@@ -13,14 +13,14 @@ struct hostmem {
 	int statm_fd;       /* owned; -1: nothing is measured */
 	uint64_t base;      /* bytes of the process that do not count as the guest's */
 	uint64_t measured;  /* bytes, at the last hostmem_look() */
-	int64_t trimmed_at; /* microseconds: when hostmem_look() last returned free memory */
+	int64_t trimmed_at; /* microseconds: when hostmem_look() last trimmed the allocator */
 };
 
 /* The guest may take @max bytes. */
 void hostmem_init(struct hostmem *hostmem, uint64_t max);
 /* From now on the private memory of this process is measured too. Its present size, and @reserve
  * bytes for libraries, do not count as the guest's. @statm_fd (takes) is an open /proc/self/statm;
- * -1: it is opened here. 0, or -errno: nothing is measured. */
+ * -1: it is opened here. Returns 0, or -errno if nothing is measured. */
 int hostmem_measure(struct hostmem *hostmem, int statm_fd, uint64_t reserve);
 void hostmem_finish(struct hostmem *hostmem);
 

@@ -23,8 +23,8 @@ void iov_touch(const struct iovec *iov, int n_iov);
 int iov_slice(const struct iovec *iov, int n_iov, size_t offset, size_t size, struct iovec *ret,
 	      int max);
 
-/* A position in scattered memory that only moves forwards, so that reading row after row need not
- * search each row from the start. */
+/* A position in scattered memory that only moves forwards. With it, a caller that reads row after
+ * row need not search for each row from the start of the memory. */
 struct iov_cursor {
 	const struct iovec *iov; /* borrowed */
 	int n_iov;               /* pieces left, with the current one */

@@ -8,7 +8,7 @@ enum needs {
 	NEEDS_THREADS = 1 << 1,        /* makes threads at any time */
 	NEEDS_GENERATED_CODE = 1 << 2, /* runs code that it made itself */
 	NEEDS_GPU_DEVICES = 1 << 3,    /* opens device nodes of GPUs, and uses their ioctls */
-	NEEDS_RENDER_SERVER = 1 << 4, /* has a program run beside the daemon, with the same files */
-	NEEDS_VULKAN = 1 << 5,        /* loads Vulkan's drivers and layers by itself */
-	NEEDS_UDMABUF = 1 << 6,       /* makes dma-bufs of memory (base/udmabuf.h) */
+	NEEDS_RENDER_SERVER = 1 << 4,  /* starts another program, which uses the same file tree */
+	NEEDS_VULKAN = 1 << 5,         /* loads Vulkan's drivers and layers by itself */
+	NEEDS_UDMABUF = 1 << 6,        /* makes dma-bufs of memory (base/udmabuf.h) */
 };

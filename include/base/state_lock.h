@@ -3,8 +3,8 @@
 
 /*
  * The lock that protects the daemon's state. The main thread always holds it, except during calls
- * of a renderer's library, which may take long or never return. During such a call another thread
- * may take the lock and answer the front-end.
+ * of a renderer's library, which may take long or never return, and while it makes or reads a
+ * dma-buf. Meanwhile another thread may take the lock and answer the front-end.
  *
  * A callback of the library that uses the state takes the lock back for its duration.
  */

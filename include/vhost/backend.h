@@ -31,12 +31,12 @@ struct vhost_backend_ops {
 
 	/* A session begins: its queues may be started from now on until session_closed(). */
 	void (*session_opened)(struct vhost_backend *backend, struct vhost_session *session);
-	/* The queues are stopped; the session is gone after this call. All of the guest's state
-	 * goes. */
+	/* The queues are stopped; the session is gone after this call. The device frees all that
+	 * the guest made. */
 	void (*session_closed)(struct vhost_backend *backend);
 
-	/* Queue @index runs: held commands may be given back, and what is available may be served.
-	 */
+	/* Queue @index runs: the device may return held descriptor chains to the guest, and take
+	 * available ones. */
 	void (*queue_started)(struct vhost_backend *backend, unsigned index);
 	/* Queue @index is about to stop: nothing of it may be touched until it is started again. */
 	void (*queue_stopped)(struct vhost_backend *backend, unsigned index);

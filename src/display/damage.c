@@ -61,8 +61,8 @@ static void find_cheapest_pair(const struct damage *damage, const struct rect *r
 }
 
 /* Merges @r with rectangles that are cheap to merge with it, until none is left; returns the union.
- * *@at becomes the index of the oldest of them: a region that is drawn all the time keeps its place
- * in the list, and is not sent later each time. */
+ * *@at becomes the index of the oldest of them. So a region that is drawn all the time keeps its
+ * place in the list; otherwise each merge would move it to the end, and delay it again. */
 static struct rect absorb_rect(struct damage *damage, struct rect r, unsigned *at)
 {
 	for (unsigned i = 0; i < damage->count;) {

@@ -11,7 +11,8 @@ struct resource;
  * flight: then @command is held, and runs again when the front-end has answered. */
 bool blob_map_end(struct gpu_device *device, struct resource *resource,
 		  struct gpu_command *command);
-/* @resource is about to be freed, and no command waits for its map any more. */
+/* Frees the map of @resource, if it has one, and has it unmapped without waiting for the answer.
+ * @resource is about to be freed, and no command waits for its map any more. */
 void blob_map_forget(struct gpu_device *device, struct resource *resource);
 
 /* Command handlers (VIRTIO 1.2, 5.7.6.8): RESOURCE_MAP_BLOB, RESOURCE_UNMAP_BLOB. */

@@ -12,5 +12,5 @@ bool command_pool_init(struct gpu_device *device);
 struct gpu_command *command_pool_take(struct gpu_device *device);
 /* @command must be in no list. */
 void command_pool_put(struct gpu_command *command);
-/* Frees the spare commands; all must have been dropped. */
+/* Frees all commands. Each must have been put back with command_pool_put(). */
 void command_pool_finish(struct gpu_device *device);

@@ -112,7 +112,8 @@ int handle_set_vring_enable(struct vhost_session *session, struct vhost_message 
 void session_window_reset(struct vhost_session *session);
 void session_window_set_running(struct vhost_session *session, bool is_running);
 void session_window_free(struct vhost_session *session);
-/* Whether a memory region of the front-end is a file that we had mapped into the window. */
+/* Whether @fd, the file of a memory region of the front-end, is one that the daemon asked the
+ * front-end to map into the window. */
 bool session_window_owns_file(struct vhost_session *session,
 			      const struct vhost_user_memory_region *spec, int fd);
 bool session_window_owns_address(const struct vhost_session *session,

@@ -5,8 +5,8 @@
  * reset, or until a map that was not sent yet fails or is cancelled. A part whose unmap failed, or
  * whose state is not known, stays there without an owner, and nothing else is mapped at its place.
  *
- * Requests are asynchronous, because the front-end's main loop may be waiting for us, and one is in
- * flight at a time. They are sent in the order in which they were asked for, so that an unmap is
+ * Requests are asynchronous, because the front-end's main loop may be waiting for us. Only one is
+ * in flight at a time. They are sent in the order in which they were asked for, so that an unmap is
  * sent before a later map at the same place. If a map is no longer wanted when its answer comes,
  * its unmap is sent before all others.
  *
@@ -270,7 +270,8 @@ static int on_channel(struct loop_source *source, uint32_t events)
 
 /* ---- requests of the owners ---- */
 
-/* Whether another part is or may be mapped at the same place, with no unmap of it asked for. */
+/* Whether another part is, or may be, mapped at the same place, and nobody has asked to unmap it.
+ */
 static bool overlaps(const struct shmem *shmem, const struct vhost_mapping *mapping)
 {
 	for (const GList *link = shmem->parts.head; link; link = link->next) {

@@ -133,7 +133,7 @@ struct vhost_user_vring_addr {
 struct vhost_user_memory_region {
 	uint64_t gpa; /* guest physical address of its first byte */
 	uint64_t size;
-	uint64_t user_addr;   /* of its first byte in the front-end; ring addresses are given so */
+	uint64_t user_addr;   /* front-end's address of its first byte; rings have such addresses */
 	uint64_t mmap_offset; /* of its first byte in the file */
 };
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The invariant: this thread uses the daemon's state only while it holds the state lock. It gets
- * the lock only while the main thread is in a call of the renderer's library. The state is
- * consistent then, except for a message whose handler made the call (vhost_session::is_handling).
+ * the lock only while the main thread is in a call of the renderer's library, or makes or reads a
+ * dma-buf. The state is consistent then, except for a message whose handler made the call
+ * (vhost_session::is_handling).
  *
  * An event on a socket wakes both threads. The main thread has GRACE_MS to serve it. If the main
  * loop has not begun its next turn by then, this thread asks it to end its turn (a turn may hold
  * many short calls), takes the lock and answers the messages that do not need the renderer. If a
- * message waits longer than max_stall_ms, the session ends; after the same time again, the process
- * exits. Both times start again whenever the main loop begins a turn.
+ * message waits longer than max_stall_ms, the session ends; if it waits for twice as long, the
+ * process exits. GRACE_MS and max_stall_ms start again whenever the main loop begins a turn.
  *
  * The front-end may also wait for the rest of a message on the display socket (struct loop_writer),
  * and can send no message then. If that socket has room and the main loop begins no turn, this
@@ -50,7 +51,7 @@
 /* While the peer reads, its socket has room again within this time. */
 #define WRITER_ROOM_MS 1
 
-/* Calls of a writer in a row, of which each sends all that the socket has room for. */
+/* The most calls of a writer in a row. Each call sends what the socket has room for. */
 #define MAX_WRITES 64
 
 /* Makes a blocked write() fail with EINTR. */

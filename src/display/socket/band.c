@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Supplies the pixels of an UPDATE. An UPDATE has the whole of a damaged rectangle, but for the
- * edges that the peer already has (and up to SOCKET_UPDATE_BYTES): QEMU may draw its window, or
+ * Supplies the pixels of an UPDATE. An UPDATE has the whole of a damaged rectangle (at most
+ * SOCKET_UPDATE_BYTES), without the edges that the peer already has: QEMU may draw its window, or
  * take a screenshot, between any two messages, and would show a rectangle half old and half new if
  * it came in several. The pixels are supplied band by band, each right before it is sent: as many
- * rows, or as much of a row, as fit into one call.
+ * rows, or as much of a row, as fit into one sendmsg().
  *
  * The invariant: an UPDATE that was begun is completed, because the peer would take the next
  * message for its pixels. The bytes that are left are counted (socket_output::left), and no address
@@ -21,7 +21,7 @@
 #include "display/socket/socket_private.h"
 #include "base/pixel.h"
 
-/* Bytes in one call at most. The kernel takes as many of them as the socket has room for. */
+/* Bytes in one sendmsg() at most. The kernel takes as many as the socket has room for. */
 #define CALL_BYTES (1024 * 1024)
 
 static const uint8_t zeros[64 * 1024];
@@ -144,7 +144,7 @@ static int find_pieces(struct socket_output *out, struct rect *r)
 	return n;
 }
 
-/* Takes @skip bytes away from the first of the pieces. */
+/* Removes the first @skip bytes of the pieces; they may span several pieces. */
 static void skip_bytes(struct iovec *iov, size_t skip)
 {
 	for (; skip >= iov->iov_len; iov++) {

@@ -5,7 +5,7 @@
  * damage is merged and waits for the next frame, which begins when the current frame has been sent
  * and its interval is over: at once if the guest drew nothing for that long, else when the timer
  * fires. Pixels are read when they are sent, so the peer always gets the newest pixels, and pixels
- * that were overwritten before cost nothing.
+ * that the guest overwrote before that are never sent.
  *
  * The invariant: where damage waits, either there is no peer, or its socket is full, or the scanout
  * is marked as drawn, or the timer is armed. The guest's commands never wait for a frame, and while

@@ -10,8 +10,8 @@
  * sides disagree about where messages begin: the peer is dropped.
  *
  * A GET_DISPLAY_INFO stays in flight until it is answered, even if the device's requests that it
- * was sent for have timed out, and no other is sent before. So a late answer is never taken for the
- * answer to a later GET_DISPLAY_INFO, and a peer that does not read is not sent one after another.
+ * was sent for have timed out, and no other is sent before that. So a late answer is never taken
+ * for the answer to a later GET_DISPLAY_INFO, and a peer that does not read is sent only one.
  */
 #include <endian.h>
 #include <errno.h>
