@@ -4,8 +4,8 @@
  * programs").
  *
  * libvirt runs this as root each time it starts a machine, so it loads no driver and opens no file.
- * The answer depends on the host: libvirt requires a render node from each back-end that lists
- * "render-node", and a machine without one then does not start.
+ * The answer depends on the host: for a back-end that lists "render-node", libvirt requires a
+ * render node, so on a host without one the virtual machine would not start.
  */
 #include "capabilities.h"
 

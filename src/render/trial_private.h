@@ -18,9 +18,10 @@ const char *vulkan_driver_find_problem(void);
 
 /* Vulkan's devices on this host. */
 struct vulkan_gpus {
-	dev_t node; /* set by the caller: a render node; 0: of any device */
+	dev_t node; /* set by the caller: the render node of the device to find; 0: none */
 	int index;  /* of the device with that node, in Vulkan's order; -1: there is none */
-	/* Of 2D images, in pixels: of the device with that node, or the least of all devices. */
+	/* The largest width and height of 2D images, in pixels, on the device with that node; if
+	 * there is none, the smallest such limit of all devices. */
 	uint32_t max_dimension;
 };
 

@@ -12,7 +12,7 @@
 
 #define ROUNDS       500
 #define WARM_UP      100
-#define SPARE_KIB    256 /* less than one leaked picture for every second one that was shown */
+#define SPARE_KIB    256 /* less than if every second shown picture leaked */
 #define SIDE         64
 #define FENCED_EVERY 8
 
@@ -21,9 +21,9 @@
 #define FENCES 8
 /*
  * At any moment the driver holds up to 5 MiB that it is about to free, so the lowest value in a
- * tenth of the rounds counts. It varies by at most 100 KiB if blocks of a picture's size go back to
- * the system when freed, and by a picture or two if malloc adapts that limit; with Mesa 25.0 it
- * varies by 500 KiB.
+ * tenth of the rounds counts. It varies by at most 100 KiB if free() returns blocks of a picture's
+ * size to the system (FREED_AT_ONCE), and by a picture or two if malloc adapts the smallest size
+ * that it returns; with Mesa 25.0 it varies by 500 KiB.
  */
 #define SPARE_KIB_OF_RESETS 768
 #define FREED_AT_ONCE       "262144" /* size of a block in bytes */

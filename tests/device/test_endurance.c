@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The same operation thousands of times, each time interrupted in the middle of another one:
- * sessions, resets, displays, memory tables. The numbers of descriptors, threads and mappings, and
+ * Repeats one operation (a new session, reset, display or memory table) many times, each time while
+ * other work is unfinished. The numbers of descriptors, threads and mappings, and
  * the daemon's own memory (RssAnon, without mapped guest memory), must not grow. The first rounds
  * do not count, because a library keeps what it once needed. A sanitizer's build does a tenth,
  * because it finds leaks by itself and keeps freed memory.
@@ -14,12 +14,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* More than a socket holds. */
+/* Two frames are more than a socket holds. */
 #define WIDTH   320u
 #define HEIGHT  240u
 #define FRAME   gpu_rect(0, 0, WIDTH, HEIGHT)
 #define WARM_UP 64u
-/* The size that the daemon requests for its display socket, and an UPDATE of that size. */
+/* The size of the daemon's display socket (twice what it requests), and the size of a band. */
 #define SOCKET_BYTES (2u * 208 * 1024)
 #define BAND_BYTES   (200u * 1024)
 #define SPARE_KIB    256 /* less than one of these frames */
@@ -165,7 +165,7 @@ static void the_vmm_goes_in_a_message(struct endurance *e)
 static void the_display_goes_first(struct endurance *e)
 {
 	display_close(&e->vmm->display);
-	/* Only this shows that the daemon has seen our hang-up. */
+	/* Only the daemon's closing of the session shows that it has seen our hang-up. */
 	shutdown(e->vmm->socket, SHUT_WR);
 	if (!vhost_is_closed(e->vmm, e->vmm->timeout_ms))
 		vmm_fail("the session outlives its VMM");
@@ -304,7 +304,7 @@ static void a_thousand_memory_tables_under_a_live_backing_leak_nothing(void **st
 	end(&e, "tables");
 }
 
-/* Each of these leaked memory in QEMU's daemon (CVE-2021-3544) or in a driver's table. */
+/* Commands like these leaked memory in QEMU's daemon (CVE-2021-3544). */
 static void refused_commands_leak_no_memory(void **state)
 {
 	struct endurance e = begin(*state, 3000);
@@ -371,8 +371,8 @@ static void a_display_that_reads_nothing_for_ten_seconds_gets_the_last_frame(voi
 	assert_alive(vmm);
 	print_message("\t%llu bytes came after that\n",
 		      (unsigned long long)(vmm->display.bytes - bytes));
-	/* The contents of the socket, the rest of the started frame, and that frame; of thousands.
-	 */
+	/* At most the contents of the socket, the rest of the frame that was begun, and the last
+	 * frame. */
 	assert_true(vmm->display.counts[DISPLAY_UPDATE] > sent);
 	assert_true(vmm->display.bytes - bytes <
 		    SOCKET_BYTES + BAND_BYTES + WIDTH * HEIGHT * 4 + 4096);

@@ -2,7 +2,7 @@
 /*
  * Starting or stopping a queue neither creates nor destroys device state: `stop` and `cont`, resets
  * with and without RESET_DEVICE, reboots, hand-over from firmware to an operating system, one
- * front-end after the other. Each case runs as every front-end that we know, because their last
+ * front-end after the other. Many cases run as every front-end that we know, because their last
  * messages come in different orders.
  */
 #include "fixture.h"
@@ -278,7 +278,8 @@ static void rings_can_restart_with_another_size(void **state)
 	}
 }
 
-/* No known front-end does this; held commands have no place in the ring then. */
+/* No known front-end does this. Held commands whose heads the smaller ring does not have cannot be
+ * answered. */
 static void held_commands_are_dropped_on_a_smaller_ring(void **state)
 {
 	struct virtio_gpu_ctrl_hdr h = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
@@ -299,7 +300,7 @@ static void held_commands_are_dropped_on_a_smaller_ring(void **state)
 	ring_init(r, vmm, CONTROL, 16);
 	r->base = r->avail_idx = r->kicked_idx = r->used_idx = base;
 	r->vring.avail->idx = r->vring.used->idx = base;
-	r->takes_any_head = true; /* those with lower heads have one */
+	r->takes_any_head = true; /* held commands with heads below 16 are answered */
 	vmm->display.on_info = ANSWER;
 	vmm_start(vmm);
 	assert_session_alive(vmm);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The reader of the log of a daemon that runs as a service, in its sandbox: systemd's journal
- * through standard error, or syslog's socket if standard error is /dev/null, as with libvirt. That
- * socket's path is /dev/log, so the daemon gets its own /dev in a mount namespace.
+ * Where the log of a daemon in its sandbox goes if the daemon runs as a service: to systemd's
+ * journal through standard error, or to syslog's socket if standard error is /dev/null, as with
+ * libvirt. That socket's path is /dev/log, so the daemon gets its own /dev in a mount namespace.
  */
 #include "fixture.h"
 
@@ -59,7 +59,7 @@ static void give_a_journal(struct vmm *vmm)
 	reader = pair[0];
 }
 
-/* Reads up to the end of the daemon, whose descriptor is the last. Heap. */
+/* Reads until the line with which the daemon exits, or the end of the stream. Freed with free(). */
 static char *read_journal(void)
 {
 	size_t size = 1 << 20, used = 0;
@@ -123,7 +123,7 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
-/* With the same user id inside, for a user who is not root here. */
+/* Enters a mount namespace; a user who is not root also a user namespace, with the same user id. */
 static void enter_namespaces(void)
 {
 	const unsigned uid = geteuid(), gid = getegid();
@@ -158,7 +158,7 @@ static void enter_own_dev(void)
 		_exit(125);
 }
 
-/* Whether the kernel allows it, found out in a child. */
+/* Skips the test unless enter_own_dev() works, which a child tries out. */
 static void skip_without_own_dev(void)
 {
 	int status = -1;
@@ -208,7 +208,7 @@ static void forget_own_dev(void)
 	rmdir(new_dev);
 }
 
-/* The first datagram that contains all @words and @pid, or none before the time-out. */
+/* Reads datagrams until one has @severity, @pid and @words; fails if none comes in time. */
 static void expect_syslog(int severity, pid_t pid, const char *words)
 {
 	char text[2048], head[64];

@@ -11,7 +11,7 @@ struct socket_ask {
 	int error;
 	struct display_info info;
 	struct display_edid edid;
-	uint32_t asks_edid; /* whether the request ended with a reply */
+	uint32_t asks_edid; /* whether the request is for an EDID, not for the display info */
 	struct socket_ask *then_cancels, *then_asks;
 };
 

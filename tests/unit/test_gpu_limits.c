@@ -237,7 +237,7 @@ static void long_backing_lists_end_a_turn(void **state)
 	(void)state;
 	assert_int_equal(gpu_guest_create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
 	gpu_guest_offer(0, 1, &request, sizeof(request));
-	/* The list: entries of no address and length, then one page. */
+	/* The list: entries with address 0 and length 0, then one page. */
 	memset(gpu_rig.memory + DATA_AT, 0, size);
 	((struct virtio_gpu_mem_entry *)(void *)(gpu_rig.memory + DATA_AT))[N_ENTRIES - 1] =
 		(struct virtio_gpu_mem_entry){ GPA + DATA_AT, 4096, 0 };
@@ -298,7 +298,8 @@ static void a_new_image_that_is_filled_as_a_whole_ends_a_turn(void **state)
 	gpu_rig.renderer.base.ops = usual;
 }
 
-/* And so is what a stream draws: some frames that were kicked together, not all of them. */
+/* What a stream draws counts as work: of long streams that are kicked together, a turn runs only
+ * some. */
 static void long_streams_end_a_turn(void **state)
 {
 	struct {

@@ -194,7 +194,7 @@ static void a_closed_kick_descriptor_does_not_spin(void **state)
 	assert_int_equal(loop_turn(&session_rig.loop, 20), 0); /* the thread only waits */
 	assert_true(g_get_monotonic_time() - before >= 15000);
 	session_rig_assert_told("");
-	/* A new descriptor restarts the ring, with a kick that may have been lost. */
+	/* With a new descriptor the device is kicked, because a kick may have been lost. */
 	session_rig_set_queue_fd(VHOST_USER_SET_VRING_KICK, 0, kick);
 	session_rig_assert_told("kick0");
 	session_rig_kick(kick);
@@ -359,7 +359,7 @@ static void a_ring_that_starts_from_0_again_is_a_reset(void **state)
 	kick = session_rig_set_up_ring(0, 0);
 	session_rig_assert_told("reset");
 	close(kick);
-	session_rig_set_state(VHOST_USER_SET_VRING_BASE, 0, 0); /* once */
+	session_rig_set_state(VHOST_USER_SET_VRING_BASE, 0, 0); /* no second reset */
 	assert_int_equal(session_rig_get_base(0), 0);
 	session_rig_set_state(VHOST_USER_SET_VRING_BASE, 0, 0);
 	assert_int_equal(session_rig_get_base(1), 0);

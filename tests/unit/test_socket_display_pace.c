@@ -195,7 +195,7 @@ static void a_new_front_end_is_sent_everything_at_once(void **state)
 	hide();
 }
 
-/* The peer has room for a part of it. */
+/* Shows a picture of which the peer's socket has room for a part only. */
 static void stick_in_a_frame(const struct display_pixels_ops *ops)
 {
 	socket_rig_connect_and_negotiate(SOCKET_RIG_SMALL_BUFFER);
@@ -358,7 +358,7 @@ static struct display_edid edid_of(uint32_t size, uint16_t clock, uint8_t width,
 
 	timing[0] = clock & 0xff;
 	timing[1] = (uint8_t)(clock >> 8);
-	timing[3] = width; /* blanking; 0x4_00 pixels are added above */
+	timing[3] = width; /* blanking; the next byte adds 0x400 pixels that are visible */
 	timing[4] = 0x40;
 	timing[6] = height;
 	timing[7] = 0x30;

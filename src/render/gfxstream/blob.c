@@ -7,7 +7,7 @@
  * The library reports success for a blob even if it failed to make it; a query of the blob's map
  * info reveals a failure. It exports the memory's descriptor only once, so we export it at once and
  * keep it. We compare the kind that the library reports with the real kind of the descriptor: some
- * drivers report a dma-buf for a file that begins with data of the driver.
+ * drivers report a dma-buf for a memfd, which begins with data of the driver, not with the blob's.
  *
  * If the library fails half-way through making an image, it never frees the image's id, and ends
  * the process if the id is used again. Such ids are refused from then on ("burnt"). Each has cost

@@ -38,7 +38,7 @@ struct virgl {
 	unsigned n_draws;         /* since the last measurement of memory */
 	bool lacks_memory;        /* draws of this stream were skipped */
 	uint32_t own_context;     /* for our own drawing; 0: there is none */
-	void *scratch;            /* owned: buffer to read textures to; its size */
+	void *scratch;            /* owned: a buffer of scratch_size bytes to read textures to */
 	size_t scratch_size;
 
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
@@ -96,7 +96,7 @@ static inline struct virgl_resource *virgl_resource_of(struct renderer_resource 
 
 /* context.c */
 void virgl_context_init_capsets(struct virgl *virgl, uint32_t wanted);
-/* Asks the library for its formats and for other limits of streams. */
+/* Asks the library for its formats, and whether streams may clear textures. */
 void virgl_context_init_formats(struct virgl *virgl);
 unsigned virgl_context_capsets(struct renderer *renderer, struct renderer_capset *ret);
 int virgl_context_fill_capset(struct renderer *renderer, uint32_t id, uint32_t version, void *buf,
@@ -123,8 +123,8 @@ uint64_t virgl_cost_of_code(uint32_t text_bytes);
 
 /* account.c: charges contexts and the objects of streams to the device's account */
 
-/* begin: a context is about to be made; returns 0 or RESP_ERR_*. The other function is called when
- * the context is gone, or could not be made. */
+/* virgl_account_begin(): a context is about to be made. Returns 0 or RESP_ERR_*.
+ * virgl_account_end(): the context is gone, or could not be made. */
 int virgl_account_begin(struct virgl *virgl, uint32_t ctx_id);
 void virgl_account_end(struct virgl *virgl, uint32_t ctx_id);
 /* Checks that there is memory for the objects that a stream makes. Returns 0 or RESP_ERR_*. */
@@ -158,7 +158,8 @@ int virgl_resource_attach(struct renderer *renderer, struct renderer_resource *r
 void virgl_resource_detach(struct renderer *renderer, struct renderer_resource *resource);
 int virgl_resource_transfer_to_host(struct renderer *renderer, struct renderer_resource *resource,
 				    const struct renderer_transfer *transfer);
-/* A box of all of @level; for every target, the layers are the depth of the box. */
+/* The box that covers all of @level. Its depth is the depth of a 3D texture at that level, else the
+ * number of layers. */
 struct renderer_box virgl_resource_level(const struct virgl_resource *resource, uint32_t level);
 /* Checks that a transfer has memory to copy from or to, and that its strides do not overflow.
  * Returns 0 or RESP_ERR_*. */
@@ -198,15 +199,15 @@ int virgl_readback_transfer(struct renderer *renderer, struct renderer_resource 
 int virgl_readback_pixels(struct renderer *renderer, struct renderer_resource *resource,
 			  const struct rect *r, void *data, uint32_t stride);
 
-/* Frees the buffer with pixels of the guest, which is gone. */
+/* Frees the buffer virgl::scratch, which may hold pixels of the guest. */
 void virgl_readback_forget(struct virgl *virgl);
 
 /* readback_stream.c: has the library run @stream, except for its transfers from textures, which are
  * carried out like commands outside of streams. Returns 0 or RESP_ERR_*. */
 int virgl_readback_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words);
 
-/* check.c: returns false if the library's computation of the span would overflow. Strides are in
- * bytes; @height and @depth are those of the box. */
+/* check.c: returns false if the library would overflow when it computes how many bytes a transfer
+ * spans. Strides are in bytes; @height and @depth are those of the box. */
 bool virgl_check_transfer(uint32_t stride, uint32_t layer_stride, uint32_t height, uint32_t depth);
 
 /* dmabuf.c */
