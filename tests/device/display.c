@@ -327,7 +327,6 @@ static void handle(struct display *d)
 	}
 	d->log[d->log_count++] = m;
 	d->counts[m.request]++;
-	d->bytes += sizeof(d->header) + m.size;
 	kinds[m.request].handle(d, &m);
 	if (d->message_fd >= 0)
 		close(d->message_fd);
@@ -372,6 +371,7 @@ bool display_serve(struct display *d)
 		if (n <= 0)
 			return n < 0;
 		d->have += (size_t)n;
+		d->bytes += (uint64_t)n;
 		if (d->have == head)
 			check_header(d);
 		if (d->have >= head && d->have == head + d->header.size)

@@ -211,7 +211,7 @@ struct display {
 	struct display_message *log;
 	size_t log_count, log_room;
 	uint64_t counts[DISPLAY_REQUESTS];
-	uint64_t bytes;
+	uint64_t bytes; /* that were read, also of a message that is not complete yet */
 
 	struct vhost_user_header header; /* being read */
 	size_t have;                     /* bytes of header and payload */
