@@ -204,11 +204,7 @@ void usage_look_again(struct usage *usage, const struct daemon *d)
 	*usage = now;
 }
 
-/* Mesa keeps some freed pictures for reuse, and each is a mapping of its own. The callers repeat
- * their operation hundreds of times. */
-#define SPARE_MAPPINGS 8
-
-void assert_usage(const struct usage *after, const struct usage *before, long spare_kib,
+void assert_usage(const struct usage *after, const struct usage *before, struct usage_spare spare,
 		  const char *what)
 {
 	print_message("\t%s: %u descriptors, %u threads, %u mappings, %ld KiB, then %ld KiB\n",
@@ -219,10 +215,10 @@ void assert_usage(const struct usage *after, const struct usage *before, long sp
 	/* A sanitizer keeps freed memory for a while, and finds leaks by itself. */
 	if (before->has_sanitizer)
 		return;
-	if (after->mappings > before->mappings + SPARE_MAPPINGS)
+	if (after->mappings > before->mappings + spare.mappings)
 		vmm_fail("%s: the daemon grew from %u to %u mappings", what, before->mappings,
 			 after->mappings);
-	if (after->rss_kib > before->rss_kib + spare_kib)
+	if (after->rss_kib > before->rss_kib + spare.rss_kib)
 		vmm_fail("%s: the daemon grew from %ld to %ld KiB", what, before->rss_kib,
 			 after->rss_kib);
 }

@@ -53,9 +53,14 @@ struct usage usage_of(const struct daemon *d);
 /* What @d holds now; of memory and mappings the lowest value so far, because a driver keeps
  * pictures for a while but never frees leaked memory. */
 void usage_look_again(struct usage *usage, const struct daemon *d);
-/* Asserts that no descriptor or thread was left, few mappings, and at most @spare_kib of memory.
- * Prints the values after @what. */
-void assert_usage(const struct usage *after, const struct usage *before, long spare_kib,
+/* What a driver may keep at the end of a test beyond what it held at the beginning. */
+struct usage_spare {
+	long rss_kib;
+	unsigned mappings;
+};
+/* Asserts that no descriptor or thread was left, and no more than @spare. Prints the values after
+ * @what. */
+void assert_usage(const struct usage *after, const struct usage *before, struct usage_spare spare,
 		  const char *what);
 
 #define RESP_OK                  VIRTIO_GPU_RESP_OK_NODATA

@@ -63,7 +63,7 @@ static void end(struct endurance *e, const char *what)
 	after = usage_of(&e->vmm->daemon);
 	snprintf(text, sizeof(text), "%u %s in %lld ms", e->rounds, what,
 		 (long long)(vmm_now_ms() - e->start));
-	assert_usage(&after, &e->before, SPARE_KIB, text);
+	assert_usage(&after, &e->before, (struct usage_spare){ .rss_kib = SPARE_KIB }, text);
 }
 
 /* ---- interrupted work ---- */
