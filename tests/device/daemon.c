@@ -207,51 +207,62 @@ const char *daemon_sentence(const char *text)
 	return text;
 }
 
-unsigned daemon_count_fds(const struct daemon *d)
+static DIR *open_directory(const struct daemon *d, const char *name)
 {
 	char path[64];
-	unsigned n = 0;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)d->pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)d->pid, name);
 	dir = opendir(path);
 	if (!dir)
 		vmm_fail("%s: %s", path, strerror(errno));
+	return dir;
+}
+
+unsigned daemon_count_fds(const struct daemon *d)
+{
+	DIR *dir = open_directory(d, "fd");
+	unsigned n = 0;
+
 	while (readdir(dir))
 		n++;
 	closedir(dir);
 	return n - 2; /* . and .. */
 }
 
-/* pthread_join() returns a moment before the kernel has removed the thread. */
-static bool is_exiting(const struct daemon *d, const char *tid)
+/* The state and flags of a process or thread (proc_pid_stat(5)); false if it is gone. */
+static bool read_stat(const struct daemon *d, const char *task, char *ret_state,
+		      unsigned *ret_flags)
 {
-	enum { IS_EXITING = 4 }; /* PF_EXITING of the kernel */
 	char path[320], text[512] = "";
-	unsigned flags = IS_EXITING;
 	const char *end;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", (int)d->pid, tid);
+	snprintf(path, sizeof(path), "/proc/%d/%s/stat", (int)d->pid, task);
 	f = fopen(path, "re");
 	end = f && fgets(text, sizeof(text), f) ? strrchr(text, ')') : NULL;
 	if (f)
 		fclose(f);
-	return !end || sscanf(end, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1 ||
-	       flags & IS_EXITING;
+	return end && sscanf(end, ") %c %*d %*d %*d %*d %*d %u", ret_state, ret_flags) == 2;
+}
+
+/* pthread_join() returns a moment before the kernel has removed the thread. */
+static bool is_exiting(const struct daemon *d, const char *tid)
+{
+	enum { IS_EXITING = 4 }; /* PF_EXITING of the kernel */
+	char task[300], state;
+	unsigned flags;
+
+	snprintf(task, sizeof(task), "task/%s", tid);
+	return !read_stat(d, task, &state, &flags) || flags & IS_EXITING;
 }
 
 unsigned daemon_count_threads(const struct daemon *d)
 {
+	DIR *dir = open_directory(d, "task");
 	const struct dirent *entry;
-	char path[64];
 	unsigned n = 0;
-	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)d->pid);
-	dir = opendir(path);
-	if (!dir)
-		vmm_fail("%s: %s", path, strerror(errno));
 	while ((entry = readdir(dir)))
 		n += entry->d_name[0] != '.' && !is_exiting(d, entry->d_name);
 	closedir(dir);
@@ -297,17 +308,12 @@ bool daemon_maps_file(const struct daemon *d, int fd)
 
 bool daemon_sleeps(const struct daemon *d)
 {
-	char path[64], text[512] = "";
-	const char *end;
-	FILE *f;
+	unsigned flags;
+	char state;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)d->pid);
-	f = fopen(path, "re");
-	if (!f)
-		vmm_fail("%s: %s", path, strerror(errno));
-	end = fgets(text, sizeof(text), f) ? strrchr(text, ')') : NULL;
-	fclose(f);
-	return end && strncmp(end, ") S", 3) == 0;
+	if (!read_stat(d, ".", &state, &flags))
+		vmm_fail("the daemon is gone");
+	return state == 'S';
 }
 
 static long read_status(const struct daemon *d, const char *key)
