@@ -173,17 +173,26 @@ static uint64_t updated_pixels(const struct display *d)
 	return n;
 }
 
-static void flush_reads_and_sends_the_damaged_box_only(void **state)
+/* Makes @count red textures, and shows the first. What the display got is forgotten. */
+static struct image show_red(struct vmm *vmm, uint32_t count)
 {
-	struct vmm *vmm = boot(state);
 	struct image due = one_colour(vmm, W, H, RED);
-	struct virtio_gpu_rect box = gpu_rect(30, 40, 17, 9);
 
-	new_target(vmm, 1, W, H, 0);
-	assert_ok(gpu_paint(vmm, 1, 1, RED));
+	for (uint32_t id = 1; id <= count; id++) {
+		new_target(vmm, id, W, H, 0);
+		assert_ok(gpu_paint(vmm, 1, id, RED));
+	}
 	show(vmm, 0, 1, &due);
 	assert_alive(vmm);
 	display_forget(&vmm->display);
+	return due;
+}
+
+static void flush_reads_and_sends_the_damaged_box_only(void **state)
+{
+	struct vmm *vmm = boot(state);
+	struct image due = show_red(vmm, 1);
+	struct virtio_gpu_rect box = gpu_rect(30, 40, 17, 9);
 
 	/* All of it changes, but only that box is flushed. */
 	assert_ok(gpu_paint(vmm, 1, 1, GREEN));
@@ -250,16 +259,8 @@ static void pages_are_flipped(void **state)
 static void a_page_flip_sends_only_what_the_display_lacks(void **state)
 {
 	struct vmm *vmm = boot(state);
-	struct image due = one_colour(vmm, W, H, RED);
+	struct image due = show_red(vmm, 2);
 	struct virtio_gpu_rect changed = gpu_rect(35, 40, 17, 9);
-
-	for (uint32_t id = 1; id <= 2; id++) {
-		new_target(vmm, id, W, H, 0);
-		assert_ok(gpu_paint(vmm, 1, id, RED));
-	}
-	show(vmm, 0, 1, &due);
-	assert_alive(vmm);
-	display_forget(&vmm->display);
 
 	paint_part(vmm, 2, changed, GREEN);
 	image_paint(&due, changed, GREEN);
@@ -278,13 +279,8 @@ static void a_page_flip_sends_only_what_the_display_lacks(void **state)
 static void a_frame_like_the_last_one_is_not_sent(void **state)
 {
 	struct vmm *vmm = boot(state);
-	struct image due = one_colour(vmm, W, H, RED);
+	struct image due = show_red(vmm, 1);
 
-	new_target(vmm, 1, W, H, 0);
-	assert_ok(gpu_paint(vmm, 1, 1, RED));
-	show(vmm, 0, 1, &due);
-	assert_alive(vmm);
-	display_forget(&vmm->display);
 	assert_ok(gpu_paint(vmm, 1, 1, RED));
 	assert_ok(gpu_flush(vmm, 1, image_rect(&due)));
 	paint_part(vmm, 1, gpu_rect(0, 0, 1, 1), GREEN);

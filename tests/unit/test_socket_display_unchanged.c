@@ -20,16 +20,27 @@
 static struct picture shown;
 static uint32_t sent[TALL_WIDTH * TALL_HEIGHT];
 
-/* Shows a picture that is prepared before it is read; the first frame is sent. */
+/* Shows a picture that is prepared before it is read. */
+static void begin(unsigned scanout, struct picture *picture, uint32_t *buffer, uint32_t width,
+		  uint32_t height)
+{
+	picture_init(picture, width, height, scanout + 1);
+	picture->base.ops = &picture_prepared_ops;
+	picture->base.sent = buffer;
+	display_scanout_pixels(socket_rig.display, scanout, width, height, &picture->base);
+}
+
+static void expect_first_frame(unsigned scanout, const struct picture *picture)
+{
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, scanout, picture->width, picture->height);
+	socket_rig_expect_update(scanout, picture, 0, 0, picture->width, picture->height);
+}
+
 static void show(void)
 {
 	memset(sent, 0, sizeof(sent));
-	picture_init(&shown, WIDTH, HEIGHT, 1);
-	shown.base.ops = &picture_prepared_ops;
-	shown.base.sent = sent;
-	display_scanout_pixels(socket_rig.display, 0, WIDTH, HEIGHT, &shown.base);
-	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, WIDTH, HEIGHT);
-	socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
+	begin(0, &shown, sent, WIDTH, HEIGHT);
+	expect_first_frame(0, &shown);
 	socket_rig_expect_silence();
 }
 
@@ -94,13 +105,8 @@ static void show_large(unsigned count)
 	static uint32_t sent_of[3][TALL_WIDTH * TALL_HEIGHT];
 
 	for (unsigned i = 0; i < count; i++) {
-		picture_init(&large[i], TALL_WIDTH, TALL_HEIGHT, i);
-		large[i].base.ops = &picture_prepared_ops;
-		large[i].base.sent = sent_of[i];
-		display_scanout_pixels(socket_rig.display, i, TALL_WIDTH, TALL_HEIGHT,
-				       &large[i].base);
-		socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, i, TALL_WIDTH, TALL_HEIGHT);
-		socket_rig_expect_update(i, &large[i], 0, 0, TALL_WIDTH, TALL_HEIGHT);
+		begin(i, &large[i], sent_of[i], TALL_WIDTH, TALL_HEIGHT);
+		expect_first_frame(i, &large[i]);
 	}
 	socket_rig_expect_silence();
 	for (unsigned i = 0; i < count; i++)
@@ -208,8 +214,7 @@ static void a_new_front_end_is_sent_the_whole_picture(void **state)
 	show();
 	socket_rig_connect(0, NULL);
 	socket_rig_expect(VHOST_USER_GPU_GET_PROTOCOL_FEATURES, NULL, 0);
-	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, WIDTH, HEIGHT);
-	socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
+	expect_first_frame(0, &shown);
 	socket_rig_expect_silence();
 	hide();
 }
@@ -328,10 +333,7 @@ static void show_partly(void)
 {
 	memset(sent, 0, sizeof(sent));
 	socket_rig_connect_and_negotiate(SOCKET_RIG_SMALL_BUFFER);
-	picture_init(&shown, TALL_WIDTH, TALL_HEIGHT, 1);
-	shown.base.ops = &picture_prepared_ops;
-	shown.base.sent = sent;
-	display_scanout_pixels(socket_rig.display, 0, TALL_WIDTH, TALL_HEIGHT, &shown.base);
+	begin(0, &shown, sent, TALL_WIDTH, TALL_HEIGHT);
 	socket_rig_turns(3);
 	assert_non_null(socket_rig_display()->output.message);
 }
@@ -343,8 +345,7 @@ static void a_picture_that_the_display_has_in_part_is_completed_before_it_is_com
 	/* The rest of it is copied when it is sent: the first access to a page takes long. */
 	assert_int_equal(sent[TALL_WIDTH * TALL_HEIGHT - 1], 0);
 	damage(0, 0, TALL_WIDTH, TALL_HEIGHT);
-	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, TALL_WIDTH, TALL_HEIGHT);
-	socket_rig_expect_update(0, &shown, 0, 0, TALL_WIDTH, TALL_HEIGHT);
+	expect_first_frame(0, &shown);
 	change(200, 400);
 	damage(0, 0, TALL_WIDTH, TALL_HEIGHT);
 	socket_rig_expect_update(0, &shown, 192, 400, 32, 1);
