@@ -152,8 +152,7 @@ int start_udmabuf(const struct options *options)
 	if (fd >= 0)
 		return fd;
 	log_info("--scanout dmabuf: /dev/udmabuf cannot be opened (%s), so the 2D renderer's "
-		 "pictures "
-		 "and blobs of guest memory are sent as pixels",
+		 "pictures and blobs of guest memory are sent as pixels",
 		 g_strerror(-fd));
 	return 0;
 }
