@@ -140,8 +140,8 @@ static void unread_frames_are_merged(void **state)
 	go_on(vmm);
 	image_wait_shown(vmm, &i, 0, FRAME);
 	assert_alive(vmm);
-	/* The rest of a frame that was half read when the display stopped, if one was, the stuck one
-	 * and the last, not twenty. */
+	/* The rest of a frame that was half read when the display stopped, if one was, the stuck
+	 * one and the last, not twenty. */
 	assert_true(vmm->display.bytes - before < 3ull * FRAME_BYTES);
 }
 
