@@ -273,6 +273,7 @@ static void help_has_groups_examples_and_80_columns(void **state)
 	static const char *const due[] = { "\nSocket:\n",      "\nRenderer:\n",
 					   "\nDisplay:\n",     "\nLimits for one guest:\n",
 					   "\nOther:\n",       "\nExit status: 0 ",
+					   "--max-stall); 2 ", "3 if --check",
 					   "\nExamples:\n  v", "vhost-device-gpu(1)" };
 	char *out, *err;
 
