@@ -39,7 +39,7 @@ enum metric {
 	IDLE_CPU_US,
 	P50_US,
 	P99_US,
-	ALL_LIT_MS,     /* from the start of the first to the picture of the last */
+	ALL_LIT_MS,     /* from the start of the first daemon to the picture of the last */
 	RSS_KIB,        /* when the operations are done */
 	PSS_HELPER_KIB, /* of the processes beside the daemons */
 	METRICS
@@ -133,8 +133,8 @@ uint64_t tracer_stop(pid_t tracer, int pipe);
 struct limit;
 
 struct limit_work {
-	/* Runs in the process, with the far end of the display socket; NULL: copies and sends, as
-	 * the fields below say. */
+	/* Runs in the process, with the daemon's end of the display socket; NULL: copies and sends,
+	 * as the fields below say. */
 	void (*serve)(const struct limit *l, int fd, const struct limit_work *work);
 	const uint8_t *source;  /* NULL: nothing is shown, kicks are only answered */
 	bool is_copied;         /* to a host copy, which is then sent */

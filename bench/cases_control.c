@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Commands that move no pixels, so that only the way of a command is measured: alone in its kick,
+ * Commands that move no pixels, so that only a command's overhead is measured: alone in its kick,
  * with others, and among many resources. Also how long the front-end, which holds its big lock
  * meanwhile, waits for the configuration space of a daemon that is busy sending.
  */
@@ -53,7 +53,7 @@ static void run_commands(struct run *r, const struct bench_case *c)
 	run_end(r, (uint64_t)n * per_kick, NULL);
 }
 
-/* One ping and one pong, which are divided among the commands of a kick. */
+/* One kick and one answer, whose cost is divided among the commands of a kick. */
 static void limit_commands(struct run *r, const struct bench_case *c)
 {
 	struct limit_work work = { 0 };
@@ -159,7 +159,7 @@ static void run_config(struct run *r, const struct bench_case *c)
 	gpu_transfer_2d(vmm, RESOURCE, all, 0);
 	vmm->display.is_paused = true;
 	for (unsigned i = 0; i < ASKED; i++) {
-		gpu_flush(vmm, RESOURCE, all); /* all of it again, from any position */
+		gpu_flush(vmm, RESOURCE, all); /* the last frame may be partly sent */
 		read_slowly(vmm);
 		usleep(i * 37 % 1000);
 		uint64_t start = now_ns();
@@ -169,7 +169,7 @@ static void run_config(struct run *r, const struct bench_case *c)
 		us[i] = (double)(now_ns() - start) / 1000;
 	}
 	run_set_percentiles(r, us, ASKED);
-	/* What the display socket holds is cut off in a message. */
+	/* read_slowly() may have read only part of the next message, so the rest is not parsed. */
 	display_close(&vmm->display);
 }
 

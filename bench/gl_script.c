@@ -2,7 +2,7 @@
 /*
  * The scripts. An empty stream is one word that makes the library do nothing: without any word the
  * daemon would not call it, and the call is what is measured. kmscube is a recorded guest
- * (fuzz/session_to_stream.py says how the file is laid out), without its screens and its end.
+ * (fuzz/session_to_stream.py says how the file is laid out), without its scanouts and its end.
  * Everything up to its third frame is setup; the third and the fourth frame, which draw to two
  * pictures in turn, are repeated. Its backings were scattered pages and are one piece here, for the
  * daemon and for the limit; after the upload they are not read again.

@@ -62,7 +62,7 @@ static struct {
 	uint8_t replies[4096];
 	size_t n_replies;
 	uint8_t message[sizeof(struct vhost_user_header) + MAX_PAYLOAD];
-	bool runs[VHOST_MAX_QUEUES]; /* as the recording back-end was told */
+	bool runs[VHOST_MAX_QUEUES]; /* as the watching back-end was told */
 	bool is_open;
 } scene;
 
@@ -257,8 +257,8 @@ static void write_memory(struct input *in)
 		memcpy(scene.memory + at, bytes, n);
 }
 
-/* A chain of a request, whose type is in @in, and room for a response; in queue 0 as it usually is.
- */
+/* Offers a chain of a request, whose type is in @in, and room for a response in queue 0 or 1, whose
+ * rings are taken to be where vhost_payload.c usually puts them. */
 static void write_chain(struct input *in)
 {
 	uint32_t queue = input_below(in, 2) * 0x1000u;
@@ -320,7 +320,7 @@ static void other_step(struct input *in, unsigned op)
 	case 6:
 		(void)!write(scene.fds[KIND_PIPE_OUT], &one, sizeof(one));
 		break;
-	case 7: /* more bytes than any message has, in a few steps */
+	case 7: /* the whole buffer; a few such steps send more bytes than any message has */
 		if (scene.vmm >= 0)
 			vmm_send(scene.vmm, scene.message, sizeof(scene.message), NULL, 0);
 		turn();

@@ -17,7 +17,7 @@
 
 struct request {
 	struct vhost_user_header header;
-	struct vhost_user_shmem_map map; /* of a barrier only the first 16 bytes */
+	struct vhost_user_shmem_map map; /* a SHARED_OBJECT_LOOKUP has only its first 16 bytes */
 } __attribute__((packed));
 
 enum how { HOW_ANSWER, HOW_LATER, HOW_REFUSE, HOW_IN_PIECES };

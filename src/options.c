@@ -10,7 +10,7 @@
  *
  * libvirt passes a connected socket, adds --virgl only for 3D, and names a render node in both
  * cases. So with a connected --fd the default is 2D, and a render node alone does not select 3D. In
- * all other cases the default is the best mode that works.
+ * all other cases the default is the best mode that works; with --gpu-device it is virglrenderer.
  */
 #include "options.h"
 
@@ -283,7 +283,7 @@ static enum options_result read_options(struct options *options, const struct op
 }
 
 /* Splits the variable into words after the program's name, for getopt_long(). NULL on a syntax
- * error. The words are never freed, because options borrow from them. */
+ * error. The words stay allocated until the next call, because options borrow from them. */
 static char **split_environment(const char *text, int *ret_argc, GError **ret_error)
 {
 	static char **words;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Starts the render server when virglrenderer asks for it, in a sandbox of its own
- * (sandbox/render_server.h) with the limits of this file. The server is started only once: the
- * library accepts no second one, and the daemon cannot run a program once its own filter is
- * installed. When the server ends, Vulkan ends too, with one log line; OpenGL goes on.
+ * (sandbox/render_server.h) with the limits of this file. After a trial in a child process
+ * (render/virgl/venus_probe.c), the server is started only once: the library accepts no second one,
+ * and the daemon cannot run a program once its own filter is installed. When the server ends,
+ * Vulkan ends too, with one log line; OpenGL goes on.
  *
  * The server has one process for each Vulkan context of the guest. What the guest's Vulkan programs
- * allocate, these processes allocate. Each may have as much private memory as --max-hostmem allows
- * for the guest in the daemon, plus DRIVER_MEMORY.
+ * allocate, these processes allocate. The limit on the private memory of each process is the value
+ * of --max-hostmem plus DRIVER_MEMORY.
  */
 #include "vulkan.h"
 

@@ -8,7 +8,7 @@
 
 struct vulkan {
 	const struct options *options; /* borrowed */
-	int pidfd;                     /* owned; of the latest server, or -1 */
+	int pidfd;                     /* owned; of the server, or -1 */
 	struct loop_source source;
 };
 

@@ -16,8 +16,8 @@
 
 /* Opens the pipe or terminal at descriptor 2 again, duplicates descriptor 2, or connects to
  * /dev/log; descriptor 2 may then be replaced. The log's descriptor stays open in the sandbox.
- * Needs /proc if descriptor 2 is a pipe shared with other writers. Called once, in a process
- * without threads. 0 or -errno. */
+ * Without /proc a pipe or terminal is used as it was inherited (see log_reader.h). Called once, in
+ * a process without threads. 0 or -errno. */
 int log_output_start(void);
 
 /* One line of @len bytes (at most LOG_OUTPUT_MAX_BYTES with the level's name), newline included. A

@@ -12,7 +12,7 @@ enum log_form {
 
 enum log_way {
 	LOG_WAY_WAITS_NEVER, /* a file, a device, or a pipe or terminal that we opened ourselves */
-	LOG_WAY_ASKS_FIRST,  /* an inherited pipe or terminal */
+	LOG_WAY_ASKS_FIRST,  /* an inherited pipe or terminal: poll() comes before each write */
 	LOG_WAY_SOCKET,
 };
 
@@ -26,6 +26,7 @@ struct log_reader {
 /* "/dev/log"; tests set another path. */
 extern const char *log_reader_syslog_path;
 
-/* Finds the reader from the type of descriptor 2. Needs /proc if that is a pipe shared with other
- * writers. 0 or -errno; a missing syslog is not an error. */
+/* Finds the reader from the type of descriptor 2. Without /proc a pipe or terminal is used as it
+ * was inherited; if other processes fill the pipe, writing a line may then wait. 0 or -errno; a
+ * missing syslog is not an error. */
 int log_reader_find(struct log_reader *ret);

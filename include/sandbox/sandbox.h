@@ -47,8 +47,8 @@ bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *option
 
 /* Called when everything is open. Allows all threads only the system calls that a renderer with
  * @needs (enum needs) makes. Logs a warning for each missing protection, and one line with all that
- * is in force. False, with an error line, if the filter fails with --sandbox strict, or although it
- * worked in a child. */
+ * is in force. False, with error lines, if the filter fails although it worked in a child, or, with
+ * --sandbox strict, if the filter or the removal of unused GPUs' device nodes fails. */
 bool sandbox_lock(struct sandbox *sandbox, unsigned needs);
 
 /* In a child that waits for the end of its parent and then removes a file: leaves it the system

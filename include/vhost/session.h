@@ -68,7 +68,7 @@ uint64_t vhost_session_window(const struct vhost_session *session);
  */
 int vhost_session_map(struct vhost_session *session, struct vhost_mapping *mapping, int fd);
 /* Asks the front-end to unmap @mapping, which must be mapped. Returns 0 if fn will be called with
- * the result; from the call of fn on @mapping belongs to the owner again, whatever the result is.
+ * the result; when fn is called, @mapping belongs to the owner again, whatever the result is.
  * Otherwise returns -errno as above: fn is not called, and @mapping belongs to the owner at once.
  * Nothing else is mapped at its place before the front-end has unmapped it. */
 int vhost_session_unmap(struct vhost_session *session, struct vhost_mapping *mapping);

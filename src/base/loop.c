@@ -174,8 +174,8 @@ int loop_find_writer(struct loop *loop)
 	if (fd >= 0)
 		return fd;
 	atomic_store(&loop->is_writer_watched, false);
-	/* A writer set just before this store found is_writer_watched true, so it did not wake this
-	 * thread: look again. */
+	/* If loop_set_writer() ran just before this store, it found is_writer_watched true and did
+	 * not wake this thread: look again. */
 	return atomic_load(&loop->writer_fd);
 }
 

@@ -26,8 +26,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Declares the sanitizer function that sets where its report goes (GCC and Clang). Other builds do
- * not have it. */
+/* The function that sets where a sanitizer's report goes. The header comes with GCC and Clang, but
+ * only a build with a sanitizer has the function: else its weak symbol is NULL. */
 #if __has_include(<sanitizer/common_interface_defs.h>)
 #include <sanitizer/common_interface_defs.h>
 #pragma weak __sanitizer_set_report_fd

@@ -13,8 +13,8 @@
  * its blob mapped at the offset that it asks for, and an unmap finds no map; both succeed. Linux
  * also unmaps blobs whose map command failed.
  *
- * Destroying a context removes no map: the memory belongs to a descriptor that stays open, and
- * another client of the guest may use it too.
+ * Destroying a context removes no map: the front-end has mapped a file descriptor of the memory, so
+ * the memory outlives the context, and another client of the guest may use it too.
  */
 #include "gpu/blob_map.h"
 

@@ -59,7 +59,7 @@ struct gpu_command {
 	struct vring_chain chain; /* valid only while a handler runs */
 	bool is_answered;
 	bool is_to_run_again; /* in queue::unfinished, to run from its start: its answer came while
-				 the queue was stopped */
+				 the queue was stopped, or command_run_again() was called */
 	uint32_t written;     /* bytes of response */
 	uint32_t response;    /* VIRTIO_GPU_RESP_* */
 	int64_t taken_at;     /* microseconds; set only with --trace */
@@ -85,12 +85,12 @@ size_t command_read(const struct gpu_command *command, size_t offset, void *buf,
  * for which the guest left no room becomes RESP_ERR_UNSPEC. Returns 0. */
 int command_reply(struct gpu_command *command, uint32_t type, void *response, size_t size);
 
-/* Keeps a command that now waits for the display or for the front-end's window; its handler returns
- * COMMAND_HELD. */
+/* Keeps a command that now waits for the display, or for the front-end to map or unmap a blob; its
+ * handler returns COMMAND_HELD. */
 void command_hold(struct gpu_command *command);
-/* The display has answered. True if the command can continue: then call command_complete() or
- * command_hold(). False if its queue is stopped: the command will run again from its start when the
- * queue runs. */
+/* The display has answered, or the front-end has answered the command's map request. True if the
+ * command can continue: then call command_complete() or command_hold(). False if its queue is
+ * stopped: the command will run again from its start when the queue runs. */
 bool command_resume(struct gpu_command *command);
 /* Runs a held command again from its start, in the next turn or when its queue runs. */
 void command_run_again(struct gpu_command *command);

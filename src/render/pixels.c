@@ -63,8 +63,8 @@ static pixman_format_code_t pixman_format(uint32_t format)
 	return 0;
 }
 
-/* virgl's formats of more than four bytes a pixel. The formats of a group have one, two, three and
- * four channels in turn. */
+/* virgl's formats of more than four bytes a pixel, and the smaller ones of the same groups. The
+ * formats of a group have one, two, three and four channels in turn. */
 static const struct {
 	uint16_t first, last;
 	uint8_t channel_size; /* 0: this is no group, and pixels have .. */

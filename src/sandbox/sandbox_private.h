@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #pragma once
 
-/* The parts of the sandbox, called by sandbox.c. Unless noted, they return 0 or -errno and change
- * nothing on failure. */
+/* The parts of the sandbox, called by sandbox.c. Unless noted, they return 0 or -errno. On failure,
+ * part of the change may have been made. */
 
 #include <glib.h>
 #include <stdbool.h>

@@ -14,7 +14,7 @@
 #include "vhost/vhost_user.h"
 
 #define VHOST_MAX_FDS     VHOST_USER_MAX_MEM_TABLE
-#define VHOST_MAX_PAYLOAD 4096 /* the largest in the specification has 1.2 KiB */
+#define VHOST_MAX_PAYLOAD 4096 /* the largest request in the specification has 1.2 KiB */
 
 struct vhost_message {
 	struct vhost_user_header header;

@@ -351,7 +351,8 @@ void *guest_memory_at(const struct guest_memory *memory, uint64_t gpa, uint64_t 
 
 void *guest_memory_at_user(const struct guest_memory *memory, uint64_t user_addr, uint64_t size)
 {
-	/* Only when a ring starts: the table is not sorted by this address. */
+	/* A linear search, because the table is not sorted by this address. Called only for the
+	 * addresses of rings, when these start. */
 	for (unsigned i = 0; i < memory->n_regions; i++) {
 		const struct guest_region *r = &memory->regions[i];
 

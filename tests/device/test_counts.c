@@ -2,9 +2,9 @@
 /*
  * The cost of a frame and of a command in things that can be counted: system calls, interrupts,
  * allocations, bytes sent. Times depend on the machine; counts do not, so a change that increases
- * any of them is noticed, exactly. docs/performance.md says what each is worth. Each operation runs
- * until its counts are steady, and is counted when the daemon sleeps again. Everything that an
- * operation sends fits into the socket, so the reader's timing does not matter.
+ * any of them is noticed. docs/performance.md has the time that was gained by saving some of them.
+ * Each operation runs three times uncounted; then it is counted when the daemon sleeps again.
+ * Everything that an operation sends fits into the socket, so the reader's timing does not matter.
  */
 #include "counts.h"
 #include "fixture.h"
@@ -124,7 +124,8 @@ static bool is_due(const struct expected *cost, const struct expected *due)
 }
 
 /* Asserts that @once costs exactly @due, every time. If the daemon's thread waits for a CPU for
- * longer than the watchdog's patience, the watchdog works too, so that is measured again. */
+ * longer than the watchdog's time-out, the watchdog thread makes calls too, so the cost is
+ * measured again. */
 static void expect(struct vmm *vmm, const char *what, void (*once)(struct vmm *, unsigned i),
 		   struct expected due)
 {
@@ -240,7 +241,7 @@ static void damage_costs_one_message_of_its_pixels(void **state)
 				    .write = 1,
 				    .sendmsg = 1,
 				    .bytes_sent = UPDATE_BYTES + 64 * 64 * 4,
-				    /* into the resource, and short rows together */
+				    /* into the resource, and short rows into one buffer */
 				    .bytes_copied = 2 * 64 * 64 * 4 },
 				  1 });
 }
@@ -289,7 +290,7 @@ static void scattered_stripes_go_in_one_call_too(void **state)
 				    .write = 1,
 				    .sendmsg = 1,
 				    .bytes_sent = PAIRS * (UPDATE_BYTES + STRIPE_BYTES),
-				    /* each into the resource, and all except the last together */
+				    /* into the resource, all except the last into a buffer too */
 				    .bytes_copied = (PAIRS + PAIRS - 1) * STRIPE_BYTES },
 				  1 });
 }

@@ -32,10 +32,10 @@ int vmm_default_timeout_ms(void); /* VMM_TIMEOUT_MS in the environment, else 600
 /* $VMM_RENDERER=gfxstream runs a test program with gfxstream's renderer, on the library in
  * $VMM_GFXSTREAM_LIBRARY. */
 bool vmm_is_gfxstream(void);
-/* For --gpu-mode: that one, or @usual. */
+/* The value for --gpu-mode: "gfxstream" if vmm_is_gfxstream(), else @usual. */
 const char *vmm_renderer(const char *usual);
-/* The arguments for a renderer that makes host blobs with nothing but itself, and the capset of a
- * context that makes them. */
+/* The arguments for a renderer that makes host blobs without a GPU or a render server, and the
+ * capset of a context that makes them. */
 #define VMM_BLOB_ARGS                                                                              \
 	"--gpu-mode", vmm_renderer("null"), "--capset",                                            \
 		vmm_is_gfxstream() ? "gfxstream-vulkan" : "venus"
@@ -51,7 +51,7 @@ struct daemon {
 	void (*before_exec)(void);
 	pid_t guardian; /* ends the daemon when this process has ended */
 	int guard_fd;
-	char script[128]; /* the pid of a shell that becomes the daemon; empty: none */
+	char script[128]; /* sh runs it, and it must exec the daemon; empty: no shell */
 	char dir[64];     /* private, removed at the end */
 	char socket_path[96];
 };
@@ -329,7 +329,7 @@ extern const struct vmm_profile vmm_minimal; /* CONFIG only: no REPLY_ACK, one m
 extern const struct vmm_profile vmm_generic; /* 11.1's generic device: no display socket */
 extern const struct vmm_profile
 	vmm_later_qemu; /* a display and a window: no released front-end has both */
-/* By their protocol features; neither was run. */
+/* Made from the protocol features of these front-ends, which were never run themselves. */
 extern const struct vmm_profile vmm_cloud_hypervisor, vmm_libkrun;
 
 struct vmm_options {
@@ -359,7 +359,7 @@ struct vmm {
 	struct display display;
 	struct window window;
 
-	bool fences_all; /* typed commands have a fence and check its echo */
+	bool fences_all; /* every command gets a fence, and its echo is checked */
 	uint64_t next_fence;
 };
 

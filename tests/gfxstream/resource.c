@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Resources of the stand-in. A colour buffer has pixels, and three descriptors as with Mesa 26.
- * Attached iovecs are copied, and a private linear shadow of their size is between them and the
- * pixels.
+ * Resources of the stand-in. A colour buffer has pixels, and three file descriptors, as with Mesa
+ * 26. The array of attached iovecs is copied. Transfers copy through the shadow: a private buffer,
+ * as large as all iovecs together.
  */
 #include "standin.h"
 
@@ -228,7 +228,7 @@ void stream_renderer_resource_unref(uint32_t res)
 	free_resource(r);
 }
 
-/* Positive, as in the library. */
+/* Errors are positive, as in the library. */
 int stream_renderer_resource_attach_iov(int res, struct iovec *iov, int n_iov)
 {
 	STANDIN_CALL();

@@ -71,7 +71,7 @@ static void a_new_image_is_black(void **state)
 	gfxstream_rig_free(resource);
 }
 
-/* The library ignores offset and stride, and would also move the bytes between the rows. */
+/* The library ignores offset and stride, and would also copy what is beside the box's rows. */
 static void a_box_is_written_from_the_guests_offset(void **state)
 {
 	struct renderer_resource *resource =
@@ -141,7 +141,7 @@ static void all_2d_formats_are_read_in_the_displays_format(void **state)
 
 		for (unsigned k = 0; k < 4; k++)
 			expected[k] = memory[cases[i].order[k]];
-		/* pixman keeps the byte of alpha in its place */
+		/* pixman does not change the value of alpha */
 		attach(resource, &iov, 1);
 		assert_int_equal(transfer(resource, true, &all), 0);
 		assert_pixels(resource, &one, expected);

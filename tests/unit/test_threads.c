@@ -43,7 +43,7 @@ static void count_within_limit(const void *data)
 	unsigned n = threads_count_available(12);
 
 	CHECK(n <= limit - 1 && n <= 12);
-	/* A limit of one may leave none, because the child that counts takes its place. */
+	/* With a limit of two none may be left, because the child that counts takes the place. */
 	CHECK(n + 1 >= limit || n == 12 || limit == 2);
 	for (unsigned i = 0; i < n; i++)
 		CHECK(pthread_create(&thread, NULL, wait_for_end, NULL) == 0);

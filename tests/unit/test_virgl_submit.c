@@ -107,7 +107,7 @@ static void an_invalid_shader_is_refused_with_its_last_part(void **state)
 
 	(void)state;
 	draw_set_up(&s);
-	/* Both have this number. */
+	/* Both parts have the same handle. */
 	add_part(&s, DRAW_FRAGMENT_SHADER, OUT_OF_RANGE, 0, 11);
 	assert_int_equal(draw_submit(&s), 0);
 	add_part(&s, DRAW_FRAGMENT_SHADER, OUT_OF_RANGE, 11, n - 11);
@@ -170,7 +170,7 @@ static void parts_are_freed_with_their_context(void **state)
 	draw_tear_down();
 }
 
-/* Blue, and also red if any constant after the first is not zero. */
+/* read_constants(): draws blue, and adds red if any constant after the first is not zero. */
 #define N_CONSTANTS 60
 
 static char *read_constants(void)
@@ -378,7 +378,7 @@ static void only_draws_are_left_out_if_memory_is_short(void **state)
 	close(statm);
 }
 
-/* The copy to the middle of the target comes from outside it. */
+/* The source box starts at x = 1 and is as wide as the target, so its last column is outside. */
 static void a_copy_from_outside_a_texture_is_left_out(void **state)
 {
 	struct draw_stream s;

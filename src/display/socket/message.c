@@ -4,7 +4,8 @@
  * a scanout should show with the content that the peer has, and builds the next message from the
  * difference. Each kind of message has a function that builds one if it is due, and a function that
  * records that the peer has it, called once the message is certain to be sent. So a slow peer costs
- * no memory and gets the newest state, with a backlog of at most one buffer.
+ * no memory and gets the newest state, after at most what is in the socket's send buffer and the
+ * rest of the message that is partly sent.
  *
  * The order of the tables avoids faults in QEMU:
  * - UPDATE comes last, after a SCANOUT that is due: an UPDATE without a surface, or after SCANOUT

@@ -5,9 +5,9 @@
  * messages are sent at the end of that turn of the loop, so that the changes of one batch of guest
  * commands are sent together.
  *
- * The invariant: the state does not depend on there being a peer. Without a peer damage is merged
- * as usual, and when a new peer comes, everything is marked as stale. QEMU passes a new socket at
- * every start of the device, so a new peer is not an error.
+ * The invariant: each scanout keeps its content when the peer goes away. Without a peer damage is
+ * merged as usual (only a new dma-buf is refused), and when a new peer comes, everything is marked
+ * as stale. QEMU passes a new socket at every start of the device, so a new peer is not an error.
  *
  * A pixel source (struct display_pixels) is borrowed: once a scanout shows another one, the scanout
  * has no pointer to the old one or its memory.

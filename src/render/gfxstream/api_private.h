@@ -40,7 +40,8 @@ enum gfxstream_handle_type {
 	GFXSTREAM_HANDLE_SHM = 4,
 };
 
-/* The first word of a command stream. */
+/* The first word of a command stream. A ring here is the memory of a resource, from which a thread
+ * of the library reads commands. */
 enum gfxstream_opcode {
 	GFXSTREAM_CONTEXT_CREATE = 0x1001, /* { opcode, resource }: a ring, read by a new thread */
 	GFXSTREAM_CONTEXT_PING = 0x1002,   /* { opcode, resource } */
@@ -142,7 +143,7 @@ typedef void (*gfxstream_fence_fn)(void *user_data, const struct gfxstream_fence
 	X(int, resource_create,                                                                    \
 	  (const struct gfxstream_resource_args *args, struct iovec *iov, uint32_t n_iov))         \
 	X(void, resource_unref, (uint32_t id))                                                     \
-	/* Copies the array, and makes a copy as large as all of its memory. */                    \
+	/* Copies the array, and makes a zeroed buffer as large as all of its memory. */           \
 	X(int, resource_attach_iov, (int id, struct iovec *iov, int n_iov))                        \
 	/* Strides, level and offset are not looked at. Rows lie one after the other, and the box  \
 	 * is one span from its first byte to its last. The attached memory must hold the whole    \

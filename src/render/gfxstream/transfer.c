@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Copies between guest memory, our copy of an image, and the library's image. The library copies a
- * box as one span, from its first byte to its last, including the gaps between rows, and then the
- * whole image; it ignores the guest's offset and stride. So this file copies the rows of the box to
- * the place in our copy where the library expects them, or from there.
+ * Copies between guest memory, our copy of an image, and the library's image. The library also has
+ * a copy of its own. A write copies the box from our copy to the library's as one span, from its
+ * first byte to its last, including the gaps between rows, and then the library's whole copy to the
+ * image. A read copies the whole image to the library's copy, and then the span to ours. Both
+ * ignore the guest's offset and stride. So this file copies the rows of the box to the place in our
+ * copy where the library expects them, or from there.
  *
  * A write also writes the gaps, with the bytes of our copy. If the guest's Vulkan may have drawn
  * into the image, the copy is stale, so the image is read first.

@@ -3,9 +3,10 @@
  * One timeline for all fences, except those of the rings of Venus and DRM contexts (rings_fence.c).
  * GL contexts complete their work in order. The library inserts each fence into the stream of the
  * context that worked last, so nothing may switch contexts between a command and its fence. A
- * thread of the library waits for the fences one by one. So the fences of all these timelines pass
- * in the order in which they were created. They are numbered by one 32-bit counter, because the
- * library accepts 32 bits; the array `fences` maps a number to the device's 64-bit fence.
+ * thread of the library waits for the fences one by one. So all these fences, also those of
+ * different contexts, pass in the order in which they were created. They are numbered by one 32-bit
+ * counter, because the library accepts 32 bits; the array `fences` maps a number to the device's
+ * 64-bit fence.
  *
  * When any context is destroyed, the library forgets the fence that its thread waits for. A later
  * fence that passes reports it too; as there may be none, the last fence is created once more.
