@@ -138,7 +138,8 @@ static uint32_t error_response(struct gpu_command *command, int result)
 {
 	report_error(command, result);
 	if (result > 0) {
-		log_debug("%s: error 0x%x", command_describe(command).text, (unsigned)result);
+		log_debug("%s: error 0x%x (%s)", command_describe(command).text, (unsigned)result,
+			  command_error_name((uint32_t)result));
 		return (uint32_t)result;
 	}
 	log_warn("%s failed on the host: %s", command_describe(command).text, g_strerror(-result));

@@ -6,6 +6,7 @@
  */
 #include "gpu/command_table.h"
 
+#include <glib.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -145,4 +146,17 @@ struct command_description command_describe(const struct gpu_command *command)
 	add_subject(&s, request, "resource", type->about.resource_at);
 	add_subject(&s, request, "capset", type->about.capset_at);
 	return s;
+}
+
+const char *command_error_name(uint32_t response)
+{
+	static const char *const names[] = { "UNSPEC",
+					     "OUT_OF_MEMORY",
+					     "INVALID_SCANOUT_ID",
+					     "INVALID_RESOURCE_ID",
+					     "INVALID_CONTEXT_ID",
+					     "INVALID_PARAMETER" };
+	uint32_t i = response - VIRTIO_GPU_RESP_ERR_UNSPEC;
+
+	return i < G_N_ELEMENTS(names) ? names[i] : "unknown";
 }

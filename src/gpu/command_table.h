@@ -36,3 +36,5 @@ struct command_description {
 
 /* For the log: the command's name, and the scanout, resource, context or capset it names. */
 struct command_description command_describe(const struct gpu_command *command);
+/* The name of a RESP_ERR_* without that prefix (VIRTIO 1.2, 5.7.6.7); for other types "unknown". */
+const char *command_error_name(uint32_t response);

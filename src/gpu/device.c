@@ -181,7 +181,8 @@ static void measure_memory(struct gpu_device *device)
 	int r = library_bytes > 0 ? hostmem_measure(&device->hostmem, -1, library_bytes) : 0;
 
 	if (r < 0 && r != -ENOTSUP)
-		log_warn("cannot measure the daemon's memory, using estimates only: %s",
+		log_warn("cannot measure the daemon's memory, so --max-hostmem limits estimates "
+			 "only: %s",
 			 g_strerror(-r));
 }
 

@@ -138,8 +138,8 @@ void report_error(struct gpu_command *command, int result)
 
 	if (result > 0) {
 		report->n_guest_errors++;
-		g_snprintf(report->last_error, sizeof(report->last_error), "%s: error 0x%x", text,
-			   (unsigned)result);
+		g_snprintf(report->last_error, sizeof(report->last_error), "%s: error 0x%x (%s)",
+			   text, (unsigned)result, command_error_name((uint32_t)result));
 	} else {
 		report->n_host_errors++;
 		g_snprintf(report->last_error, sizeof(report->last_error), "%s: %s", text,

@@ -9,7 +9,7 @@
 struct gpu_command;
 struct gpu_device;
 
-#define REPORT_ERROR_BYTES 96
+#define REPORT_ERROR_BYTES 128
 
 /* The events of one session. */
 struct report {

@@ -63,7 +63,7 @@ static void a_refused_command_is_logged_with_its_object(void **state)
 	uint8_t uuid[16];
 
 	gpu_create_2d(vmm, 31, 9999, 8, 8);
-	assert_said(vmm, "RESOURCE_CREATE_2D (resource 31): error 0x1205");
+	assert_said(vmm, "RESOURCE_CREATE_2D (resource 31): error 0x1205 (INVALID_PARAMETER)");
 	gpu_set_scanout(vmm, 3, 32, r);
 	assert_said(vmm, "SET_SCANOUT (scanout 3, resource 32): error 0x1203");
 	gpu_set_scanout(vmm, 77, 33, r);
@@ -298,7 +298,8 @@ static void sigusr1_logs_statistics(void **state)
 	assert_said(vmm, "statistics: 1 resources, 0 contexts; 0 of 1024 MiB charged");
 	assert_said(vmm, "statistics: no fence is pending");
 	assert_said(vmm, "statistics: scanout 0: 64x48 of resource 7, shown as pixels\n");
-	assert_said(vmm, "statistics: last error: RESOURCE_UNREF (resource 99): error 0x1203");
+	assert_said(vmm, "statistics: last error: RESOURCE_UNREF (resource 99): error 0x1203 "
+			 "(INVALID_RESOURCE_ID)");
 	assert_said(vmm, "statistics: display: connected, ");
 	assert_alive(vmm);
 }

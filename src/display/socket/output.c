@@ -134,7 +134,8 @@ static void wait_for_room(struct socket_display *sd, bool is_full)
 
 	sd->is_full = is_full;
 	if (r < 0) {
-		log_error("cannot watch the display socket: %s", g_strerror(-r));
+		log_error("cannot wait for room in the display socket, closing it: %s",
+			  g_strerror(-r));
 		socket_drop_peer(sd);
 	}
 }
