@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
 # check-data.sh ROOT BUILD: the programs that will read what data/ installs can read it, as far as
-# they are here: systemd the units, which leave the daemon little ("exposure"), and AppArmor 4 the
-# profiles. One line says who looked. Nothing is enforced or started.
+# they are on this machine: systemd reads the units, AppArmor 4 the profiles. By systemd-analyze's
+# points ("exposure") the service must have few privileges: at most $limit. One line says which
+# programs looked. Nothing is enforced or started.
 root=$1
 build=$2
 limit=15 # tenths of systemd's points
@@ -11,7 +12,7 @@ bad=0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# complain FILE COMMAND...: the command's output, if it fails.
+# expect WHAT COMMAND...: if the command fails, prints WHAT and the command's output.
 expect() {
 	what=$1
 	shift
@@ -28,7 +29,8 @@ check_json() {
 	! grep -q '@' "$1" || { echo "$1 was not configured" && bad=1; }
 }
 
-# Each as of one guest; the daemon need not be installed.
+# Each unit is tried as that of a guest called "guest". ExecStart is replaced, because the daemon
+# need not be installed.
 check_units() {
 	for kind in '' user-; do
 		mkdir "$work/${kind}units"

@@ -112,7 +112,8 @@ void *memmove(void *to, const void *from, size_t n)
 	return copy(to, from, n);
 }
 
-/* FORTIFY_SOURCE calls this if the compiler does not know the size of the destination. */
+/* With FORTIFY_SOURCE these are called if the compiler knows the size of the destination, but not
+ * that the copy fits into it. */
 void *__memcpy_chk(void *restrict to, const void *restrict from, size_t n, size_t room);
 void *__memmove_chk(void *to, const void *from, size_t n, size_t room);
 ssize_t __read_chk(int fd, void *buf, size_t size, size_t room);

@@ -18,7 +18,7 @@
 	X(recvmsg)                                                                                 \
 	X(send)                                                                                    \
 	X(sendmsg)                                                                                 \
-	X(other) /* mmap, munmap, madvise, timerfd_settime, fcntl, dup, close, ... */              \
+	X(other) /* mmap, munmap, madvise, timerfd_settime, fcntl, close */                        \
 	X(allocations)                                                                             \
 	X(bytes_sent)   /* on any socket */                                                        \
 	X(bytes_copied) /* by memcpy() and memmove(), for sizes of at least COUNTS_MIN_COPY */

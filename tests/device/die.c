@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* Replaces a driver that crashes when it is loaded. With VMM_DIES_QUIETLY it prints text that
- * --check must not mistake for its own, and ends the process with status 0. */
+/* Loaded in place of libEGL: a driver that crashes when it is loaded. With VMM_DIES_QUIETLY it
+ * instead prints text that --check must not mistake for its own, and ends the process with status
+ * 0. */
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>

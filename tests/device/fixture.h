@@ -13,12 +13,13 @@
 
 /* Boots a machine and stores it in *state first, so that the teardown finds it after a failure. */
 struct vmm *fixture_boot(void **state, const struct vmm_options *options);
-/* The same without the start: the daemon runs, and nothing is connected. */
+/* Only starts the machine's daemon, and stores the machine in *state; nothing is connected yet. */
 struct vmm *fixture_new(void **state, const struct vmm_options *options);
 /* Setup: clears the last test's failure. Teardown: the daemon must exit with status 0 in time. */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
-/* The caller frees the machine after it has seen the end of the daemon. */
+/* For a test in which the daemon has ended: the fixture forgets the machine and returns it. The
+ * caller sets *state to NULL and frees the machine. */
 struct vmm *fixture_release(void);
 /* Ends a machine in the middle of a test; its daemon must exit with status 0. */
 void fixture_end(void **state);

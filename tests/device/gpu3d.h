@@ -71,7 +71,7 @@ void image_check_host(struct vmm *vmm, const struct image *i, const struct image
 typedef struct virtio_gpu_resource_create_blob create_blob_t;
 /* Sends @bytes of @entries after the request. */
 uint32_t gpu_create_blob(struct vmm *vmm, create_blob_t args, const void *entries, uint32_t bytes);
-/* HOST3D, mappable, with blob id @id, in context @ctx. */
+/* HOST3D, mappable, in context @ctx, with blob id @id (with gfxstream: 0). */
 uint32_t gpu_create_host_blob(struct vmm *vmm, uint32_t ctx, uint32_t id, uint64_t size);
 /* The first two queue the command without a kick; the other two send it and return the response's
  * type. */
@@ -102,7 +102,8 @@ uint32_t gpu_stream(struct vmm *vmm, uint32_t ctx, const struct stream *s);
 /* Claims @said bytes but sends @bytes of @words. */
 uint32_t gpu_stream_raw(struct vmm *vmm, uint32_t ctx, const void *words, uint32_t said,
 			uint32_t bytes);
-/* Queues a stream without a kick; @flags, @fence and @ring go into the header. */
+/* Queues a stream without a kick. @header has the context, flags, fence and ring; its type is
+ * filled in. */
 struct chain *gpu_stream_later(struct vmm *vmm, struct virtio_gpu_ctrl_hdr header,
 			       const struct stream *s);
 /* Fills all of resource @id with @rgb, using objects from 100 on. */

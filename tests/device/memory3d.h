@@ -49,7 +49,7 @@ void guest_add_shader(uint32_t handle, uint32_t type, const char *text);
 uint32_t guest_submit(uint32_t ctx);
 /* With a texture and a buffer. */
 void guest_make_context(uint32_t ctx);
-/* Adds 400 vertex elements. */
+/* Adds commands that create 400 objects of vertex elements, and sends the stream to context 1. */
 uint32_t guest_add_elements(void);
-/* Adds 100 resources to a stream. */
+/* Adds commands that create 100 resources, and sends the stream to context 1. */
 uint32_t guest_add_resources(void);

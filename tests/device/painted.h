@@ -42,6 +42,7 @@ bool room_holds(const struct room *room, uint32_t from, uint32_t to, uint8_t byt
 /* Counts two-byte words of paint. */
 unsigned room_count_paint(const struct room *room);
 
-/* Creates resource 1 as a buffer of @size bytes, and as a texture of width SIDE. */
+/* The arguments of gpu_create_3d() that make resource 1 a buffer of @size bytes, and a texture of
+ * width SIDE. */
 create_3d_t painted_buffer(uint32_t format, uint32_t size);
 create_3d_t painted_texture(uint32_t target, uint32_t format, uint32_t samples);

@@ -307,7 +307,8 @@ static void a_failed_stream_fails_only_its_context(void **state)
 	stream_garbage(&s);
 	assert_refused(gpu_stream(vmm, 2, &s));
 	assert_draws(vmm, 1, &good, GREEN);
-	/* Only context 2 is lost, not the resource; its number is free again. */
+	/* Only context 2 is lost, not the resource. When it is destroyed, its number can be used
+	 * for a new context. */
 	assert_ok(gpu_ctx_attach(vmm, 1, 2));
 	assert_draws(vmm, 1, &bad, GREEN);
 	assert_ok(gpu_ctx_destroy(vmm, 2));

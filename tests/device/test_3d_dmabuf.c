@@ -193,7 +193,8 @@ static void a_flush_is_answered_after_the_display_has_answered(void **state)
 	assert_ok(gpu_finish(vmm, c, NULL, 0));
 }
 
-/* QEMU does not answer while its window is hidden; the display's own time-out is 5 s. */
+/* QEMU does not answer while its window is hidden. The guest's flush is then answered long before
+ * the daemon's time-out for the display's reply, 5 s. */
 static void a_hidden_window_does_not_hold_the_guest_up(void **state)
 {
 	struct vmm *vmm = boot(state, &vmm_qemu_11_1);
@@ -217,7 +218,7 @@ static void a_hidden_window_does_not_hold_the_guest_up(void **state)
 	vmm_wait_messages(vmm, DISPLAY_DMABUF_UPDATE, 2);
 }
 
-/* The log says it once, after the display's time is over. */
+/* The log says once, 5 s after an update was sent, that the display did not answer. */
 static void flushes_without_a_display_reply_are_answered(void **state)
 {
 	struct vmm *vmm = boot(state, &vmm_qemu_11_1);

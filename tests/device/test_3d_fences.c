@@ -21,7 +21,7 @@
 #define TARGET   1
 #define IS_SMALL 64
 
-/* Contexts 1 and 2, with a small and a large texture to draw on. */
+/* Contexts 1 and 2, with a small and two large textures to draw on. */
 static struct vmm *boot_with(void **state, const struct vmm_options *options)
 {
 	struct vmm *vmm = fixture_boot(state, options);
@@ -410,8 +410,8 @@ static void nothing_is_lost_over_stop_and_cont(void **state)
 	}
 }
 
-/* Old chains would appear in the new used ring, where the ring's own check finds them. As many
- * fences as allowed are pending, and none of them counts any more. */
+/* An old chain, if answered, would appear in the new used ring, where the ring's own check finds
+ * it. As many fences as allowed are pending before the reset, and none of them counts after it. */
 static void a_reset_drops_all_fences(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "virglrenderer", "--max-fences", "8",

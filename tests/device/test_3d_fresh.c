@@ -47,7 +47,7 @@ static const struct kind {
 	  256 * 256 * 16 },
 	{ "compressed textures", 2, 107, BIND_SAMPLER_VIEW, 512, 512, 1, 0, 512 * 512 },
 	{ "depth textures", 2, 18, BIND_DEPTH, 256, 256, 1, 0, 256 * 256 * 4 },
-	{ "solid textures", 3, BGRA, BIND_SAMPLER_VIEW, 64, 64, 16, 0, 64 * 64 * 16 * 4 },
+	{ "3D textures", 3, BGRA, BIND_SAMPLER_VIEW, 64, 64, 16, 0, 64 * 64 * 16 * 4 },
 	{ "cubes", TARGET_CUBE, BGRA, BIND_SAMPLER_VIEW, 128, 128, 6, 0, 128 * 128 * 6 * 4 },
 	{ "arrays", TARGET_2D_ARRAY, BGRA, BIND_SAMPLER_VIEW, 128, 128, 8, 0, 128 * 128 * 8 * 4 },
 	{ "textures with samples", 2, BGRA, BIND_RENDER_TARGET, 256, 256, 1, 4, 256 * 256 * 4 },
@@ -82,7 +82,8 @@ static unsigned count_of(const struct kind *kind)
 	return n == 0 ? 1 : n < MAX_IDS ? (unsigned)n : MAX_IDS;
 }
 
-/* One after the other, so that the guest's memory is enough for any number. */
+/* Frees the guest memory that was allocated since @mark (for backing lists and streams), so that it
+ * is enough for any number of resources. */
 static void forget(struct vmm *vmm, uint64_t mark)
 {
 	vmm->memory.regions[MEMORY_MAIN].allocated = mark;

@@ -12,7 +12,7 @@
 
 #define ROUNDS       500
 #define WARM_UP      100
-#define SPARE_KIB    256 /* less than if every second shown picture leaked */
+#define SPARE_KIB    256 /* every second shown picture, if leaked, would be more */
 #define SIDE         64
 #define FENCED_EVERY 8
 
@@ -21,10 +21,11 @@
 #define FENCES 8
 /*
  * At any moment the driver holds up to 5 MiB that it is about to free, so the lowest value in a
- * tenth of the rounds counts. It varies by at most 100 KiB if free() returns blocks of a picture's
- * size to the system (FREED_AT_ONCE), and by a picture or two if malloc adapts the smallest size
- * that it returns; with Mesa 25.0 it varies by 500 KiB. On one machine there was one mapping more
- * at the end, while nothing else grew; a mapping leaked by each reset would be hundreds.
+ * tenth of the rounds counts. If free() returns blocks of a picture's size to the system, as here
+ * (FREED_AT_ONCE), this value varies by at most 100 KiB, and with Mesa 25.0 by 500 KiB. If malloc
+ * adapted the smallest size that it returns, the value would vary by a picture or two. On one
+ * machine there was one mapping more at the end, while nothing else grew; a mapping leaked by each
+ * reset would be hundreds.
  */
 static const struct usage_spare spare_of_resets = { .rss_kib = 768, .mappings = 2 };
 
@@ -124,7 +125,8 @@ static void start_anew(struct vmm *vmm, bool reconnects)
 	vmm_start(vmm);
 }
 
-/* The response to a later command is here, so all of them were taken. */
+/* Counts the commands that the daemon has taken and not answered. It has taken all of them when it
+ * has answered a later command. */
 static unsigned count_pending(struct vmm *vmm, struct chain **chains)
 {
 	unsigned n = 0;

@@ -7,7 +7,8 @@
 #include "memory3d.h"
 
 #define MAX_ROUNDS 4000
-/* The account refuses commands long before the measurement would. */
+/* Commands are refused for the estimated memory of their objects long before they would be refused
+ * for the measured memory of the process. */
 #define FEW_ROUNDS 300
 
 /* ---- what fills the memory ---- */
@@ -125,7 +126,7 @@ static unsigned fill(void **state, const char *what, uint32_t (*more)(unsigned r
 		vmm_fail("%s: %#x in round %u, due is %#x", what, type, round, due);
 	guest_say(what);
 	assert_alive(g.vmm);
-	/* All of it belongs to the context or can be freed: then there is room again. */
+	/* What is charged to the context is released with it: then there is room for a new one. */
 	assert_ok(gpu_ctx_destroy(g.vmm, 1));
 	assert_ok(gpu_ctx_create(g.vmm, 1, 0));
 	return round;

@@ -74,7 +74,8 @@ static void read_and_look(struct vmm *vmm, const struct room *room, transfer_3d_
 		tally->refused++;
 }
 
-/* The library may read more from the joined pieces than the guest gave. */
+/* Only one layer: with more the library may read past the end of the copy in which it joins a
+ * backing in pieces, and so write paint into the texture. */
 static void write_layer(struct vmm *vmm, const struct room *room, transfer_3d_t t)
 {
 	memset(room->bytes, ROOM_BYTE, ROOM);
@@ -145,7 +146,8 @@ static void transfers_return_no_unwritten_memory(void **state)
 	assert_int_equal(all.painted, 0);
 }
 
-/* What OpenGL can read back is not refused: written contents are read back, layer by layer. */
+/* What OpenGL can read back is not refused: contents that are written layer by layer are read back
+ * in one transfer. */
 static void written_textures_are_read_back(void **state)
 {
 	static const struct {
@@ -195,7 +197,8 @@ static void written_textures_are_read_back(void **state)
 
 /* ---- what the display is sent ---- */
 
-/* The driver decides which: reading back failed, or the picture has no such format. */
+/* The driver decides which: the library refuses to read the texture back, or OpenGL reports an
+ * error. */
 static void assert_not_shown(uint32_t type)
 {
 	if (type != RESP_INVALID_PARAMETER)

@@ -151,7 +151,7 @@ static void invalid_transfers_in_streams_are_refused(void **state)
 	s.words[9] = 4096;
 	s.words[10] = 1;
 	assert_response(gpu_stream(vmm, 1, &s), RESP_INVALID_PARAMETER);
-	/* A box, then an end, outside. */
+	/* First the box reaches out of the texture, then the transfer out of the backing. */
 	for (uint32_t word = 6; word <= 12; word++) {
 		s.count = 0;
 		add_readback(&s, 1, 0, 0);

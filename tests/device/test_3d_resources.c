@@ -273,7 +273,7 @@ static void all_2d_formats_are_shown_exactly(void **state)
 		assert_ok(gpu_set_scanout(vmm, 0, k + 1, image_rect(&i)));
 		assert_ok(gpu_flush(vmm, k + 1, image_rect(&i)));
 		image_wait_shown(vmm, &i, 0, image_rect(&i));
-		/* And a part of it, in the middle of the old picture. */
+		/* Again, transferred in strips, and with a part of it on a second scanout. */
 		image_fill(&i, k + 40);
 		for (uint32_t y = 0; y < 77; y += 11)
 			assert_ok(image_transfer(vmm, &i, gpu_rect(0, y, 301, 11)));

@@ -200,7 +200,7 @@ static void other_commands_work_on_blobs_or_refuse_them(void **state)
 	/* It has no size in pixels. */
 	assert_response(gpu_set_scanout(vmm, 0, 1, gpu_rect(0, 0, W, H)), RESP_INVALID_PARAMETER);
 	assert_ok(gpu_flush(vmm, 1, gpu_rect(0, 0, W, H)));
-	/* Nothing must be copied; Linux sends this for its own pictures all the same. */
+	/* There is nothing to copy; Linux sends this for its own pictures all the same. */
 	assert_ok(gpu_transfer_2d(vmm, 1, gpu_rect(0, 0, W, H), 0));
 	assert_ok(gpu_transfer_2d(vmm, 1, gpu_rect(0xffffffff, 0, 0xffffffff, 1), UINT64_MAX));
 	assert_response(gpu_assign_uuid(vmm, 1, uuid), VIRTIO_GPU_RESP_OK_RESOURCE_UUID);
@@ -261,7 +261,7 @@ static void blobs_can_be_attached_to_contexts(void **state)
 	assert_alive(vmm);
 }
 
-/* There are no host blobs to map; a second mapping or a wrong offset fails too. */
+/* There are no host blobs to map: guest blob 1 is refused, and so are ids without a resource. */
 static void no_blob_can_be_mapped(void **state)
 {
 	struct vmm *vmm = boot(state);

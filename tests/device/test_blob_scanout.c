@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Blobs of guest memory on a screen, on the CPU and again with OpenGL, where they must behave in
- * the same way. The screen reads the blob where the guest writes it, without a transfer, at the
- * time at which the flush is sent. The guest chooses the layout, which is checked to the last pixel
- * of the last row.
+ * the same way. The daemon reads the pixels where the guest writes them, without a transfer, when
+ * it sends the update to the display. The guest chooses the layout, which is checked to the last
+ * pixel of the last row.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -48,7 +48,7 @@ static struct layout plain(uint32_t w, uint32_t h)
 	return (struct layout){ BGRX, w, h, w * 4, 0, { 0, 0, w, h } };
 }
 
-/* Writes a picture into the blob, with other bytes all around it. */
+/* Writes a picture into the blob. The bytes around it remain as they are. */
 static struct image fill(struct vmm *vmm, uint8_t *blob, const struct layout *l, uint32_t seed)
 {
 	struct image i = image_due(vmm, l->width, l->height);

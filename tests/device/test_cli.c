@@ -50,7 +50,7 @@ static void expect(const char *const *args, int due, const char *word)
 	}
 #define SOCKET    "--socket-path", "/nonexistent/gpu.sock"
 #define NO_SOCKET "--fd", "9"
-#define OCCUPIED  "--socket-path", occupied /* found late: a file is there */
+#define OCCUPIED  "--socket-path", occupied /* a file is there, which the daemon finds last */
 
 static char occupied[] = "/tmp/cli-XXXXXX";
 
@@ -109,7 +109,7 @@ static void invalid_values_end_with_status_2(void **state)
 	expect(ARGS(SOCKET, "--max-fences", "-1"), 2, "--max-fences");
 }
 
-/* QEMU exits if the window's size is no power of two. */
+/* QEMU exits if the size of the shared memory region is no power of two. */
 static void a_window_size_that_qemu_refuses_is_refused(void **state)
 {
 	static const char *const wrong[] = { "1",       "4095", "4K",   "512K", "1048575",
@@ -199,7 +199,7 @@ static void an_error_says_what_was_expected(void **state)
 static void a_limit_can_have_its_largest_value(void **state)
 {
 	(void)state;
-	/* The later error is the descriptor. */
+	/* The value is accepted: only the descriptor, which is checked later, is an error. */
 	expect(ARGS("--gpu-mode", "null", "--max-hostmem", "8388607T", NO_SOCKET), 1,
 	       "descriptor 9");
 	expect(ARGS("--gpu-mode", "null", "--max-hostmem", "9223372036854775807", NO_SOCKET), 1,
@@ -289,7 +289,7 @@ static void help_has_groups_examples_and_80_columns(void **state)
 	free(err);
 }
 
-/* A full disk, or a closed reader. */
+/* As on a full disk. */
 static void unwritable_help_ends_with_status_1(void **state)
 {
 	static const char *const requests[] = { "--help", "--version", "--print-capabilities" };

@@ -237,7 +237,8 @@ static void memory_truncated_within_a_picture_ends_the_session(void **state)
 	assert_ends(&m);
 }
 
-/* The daemon sends in each turn as long as the socket has room, and answers one message a turn. */
+/* In each turn of its loop the daemon sends until the socket is full (1 MiB at most), and answers
+ * one message. */
 static void wait_until_socket_is_full(struct vmm *vmm)
 {
 	int n = 0, before;

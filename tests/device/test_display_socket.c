@@ -75,7 +75,8 @@ static void a_flush_of_a_whole_screen_is_one_update(void **state)
 	image_wait_shown(vmm, &i, 0, image_rect(&i));
 	assert_int_equal(vmm->display.counts[DISPLAY_UPDATE], 1);
 
-	/* Its rows are short, more than the kernel takes at once, and are copied in two bands. */
+	/* Its rows are short, so they are copied before they are sent, in two bands: they are
+	 * larger than one band. */
 	struct virtio_gpu_rect narrow = gpu_rect(3, 0, 100, 800);
 
 	for (uint32_t y = 0; y < 800; y++)
@@ -140,8 +141,8 @@ static void unread_frames_are_merged(void **state)
 	go_on(vmm);
 	image_wait_shown(vmm, &i, 0, FRAME);
 	assert_alive(vmm);
-	/* The rest of a frame that was half read when the display stopped, if one was, the stuck
-	 * one and the last, not twenty. */
+	/* Not twenty frames, but the stuck one, the last one, and the rest of a frame that was half
+	 * read when the display stopped reading (if one was). */
 	assert_true(vmm->display.bytes - before < 3ull * FRAME_BYTES);
 }
 
@@ -252,7 +253,7 @@ static void a_second_socket_replaces_the_first(void **state)
 		assert_int_equal(vmm->display.log[0].request, DISPLAY_GET_PROTOCOL_FEATURES);
 		draw(vmm, &i, k);
 		image_wait_shown(vmm, &i, 0, FRAME);
-		/* The old one was closed, and so is everything on it. */
+		/* The daemon has closed the old socket: after what was sent there comes its end. */
 		do {
 			n = recv(old, buffer, sizeof(buffer), MSG_DONTWAIT);
 		} while (n > 0);

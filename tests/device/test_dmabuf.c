@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Pictures in memory that a screen gets as dma-bufs: blobs of guest memory, and 2D resources, which
- * are copies of the daemon's. The descriptor is mapped here and read with the stride, the fourcc
- * and the size that came with it and nothing else, as a compositor would. What a frame sends is
- * counted: nothing of a picture goes over the socket.
+ * Pictures in memory that a screen gets as dma-bufs: blobs of guest memory, and 2D resources, whose
+ * pixels are in memory of the daemon. The descriptor is mapped here and read with the stride, the
+ * fourcc and the size that came with it and nothing else, as a compositor would. What a frame sends
+ * is counted: nothing of a picture goes over the socket.
  *
  * This needs /dev/udmabuf; the guests of tests/e2e have it. Elsewhere the program is skipped.
  */
@@ -79,7 +79,7 @@ static void show(struct vmm *vmm, const struct image *i, uint32_t scanout)
 	assert_ok(show_at(vmm, i, scanout, 0));
 }
 
-/* A new frame, until the display has shown it. */
+/* Draws and flushes a new frame; returns when the display has shown it. */
 static void draw(struct vmm *vmm, struct image *i, uint32_t seed)
 {
 	image_fill(i, seed);
@@ -137,7 +137,7 @@ static uint64_t count_scanouts(const struct vmm *vmm)
 	       vmm->display.counts[DISPLAY_DMABUF_SCANOUT2];
 }
 
-/* Nothing was sent as pixels, and no dma-buf but @n. */
+/* Nothing was sent as pixels, and dma-bufs were sent @n times. */
 static void check_messages(const struct vmm *vmm, uint64_t n)
 {
 	assert_int_equal(count_scanouts(vmm), n);
@@ -245,7 +245,7 @@ static void a_format_that_not_every_driver_imports_is_copied(void **state)
 	check_copied(vmm, &i);
 }
 
-static void rows_where_gpus_do_not_read_them_are_copied(void **state)
+static void a_stride_that_gpus_do_not_import_is_copied(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct image i = new_blob(vmm, 1, BGRX);
@@ -373,7 +373,7 @@ static void show_plain(struct vmm *vmm, const struct image *i, uint32_t scanout)
 	assert_ok(gpu_set_scanout(vmm, scanout, i->id, image_rect(i)));
 }
 
-/* A new frame, until the display has it. */
+/* Draws, transfers and flushes a new frame; returns when the display has received it. */
 static void draw_plain(struct vmm *vmm, struct image *i, uint32_t seed)
 {
 	uint64_t n = vmm->display.counts[DISPLAY_DMABUF_UPDATE];
@@ -414,7 +414,7 @@ static void a_2d_resource_in_another_format_is_converted(void **state)
 	check_frames_of_plain(vmm, &i);
 }
 
-static void rows_begin_where_gpus_read_them(void **state)
+static void the_stride_of_a_2d_resource_is_aligned_for_gpus(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct image i = image_new(vmm, 1, BGRX, 250, PLAIN_H);
@@ -434,7 +434,7 @@ static void a_small_2d_resource_is_copied(void **state)
 	check_copied(vmm, &i);
 }
 
-/* Each costs descriptors. The one that is copied has rows as wide as the others. */
+/* Each costs descriptors. The 65th is sent as pixels, although its stride is aligned as well. */
 static void no_more_than_64_are_dma_bufs(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -474,7 +474,7 @@ static void a_display_that_does_not_answer_holds_up_no_flush_of_a_copy(void **st
 	assert_int_equal(vmm->display.counts[DISPLAY_DMABUF_UPDATE], 1);
 	vmm->display.on_dmabuf = ANSWER;
 	display_answer_held(&vmm->display);
-	vmm_wait_messages(vmm, DISPLAY_DMABUF_UPDATE, 2); /* what came meanwhile is one */
+	vmm_wait_messages(vmm, DISPLAY_DMABUF_UPDATE, 2); /* the frames since are one */
 	assert_alive(vmm);
 	assert_int_equal(vmm->display.counts[DISPLAY_DMABUF_UPDATE], 2);
 	check_dmabuf(vmm, 0, &i);
@@ -648,7 +648,7 @@ static int run(void)
 		DEVICE_TEST(memory_that_can_be_cut_short_is_copied),
 		DEVICE_TEST(without_the_option_memory_is_copied),
 		DEVICE_TEST(a_format_that_not_every_driver_imports_is_copied),
-		DEVICE_TEST(rows_where_gpus_do_not_read_them_are_copied),
+		DEVICE_TEST(a_stride_that_gpus_do_not_import_is_copied),
 		DEVICE_TEST(a_picture_at_an_offset_is_copied),
 		DEVICE_TEST(parts_of_pages_are_copied),
 		DEVICE_TEST(memory_in_too_many_pieces_is_copied),
@@ -656,7 +656,7 @@ static int run(void)
 		DEVICE_TEST(a_flush_of_a_blob_waits_for_the_display),
 		DEVICE_TEST(frames_of_a_2d_resource_send_no_pixels),
 		DEVICE_TEST(a_2d_resource_in_another_format_is_converted),
-		DEVICE_TEST(rows_begin_where_gpus_read_them),
+		DEVICE_TEST(the_stride_of_a_2d_resource_is_aligned_for_gpus),
 		DEVICE_TEST(a_small_2d_resource_is_copied),
 		DEVICE_TEST(no_more_than_64_are_dma_bufs),
 		DEVICE_TEST(a_display_that_does_not_answer_holds_up_no_flush_of_a_copy),

@@ -19,7 +19,8 @@
 #define HEIGHT  240u
 #define FRAME   gpu_rect(0, 0, WIDTH, HEIGHT)
 #define WARM_UP 64u
-/* The size of the daemon's display socket (twice what it requests), and the size of a band. */
+/* The size of the daemon's display socket (twice what it requests), and of the buffer into which it
+ * copies short rows before it sends them. */
 #define SOCKET_BYTES (2u * 208 * 1024)
 #define BAND_BYTES   (200u * 1024)
 #define SPARE_KIB    256 /* less than one of these frames */

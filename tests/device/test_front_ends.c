@@ -67,7 +67,8 @@ static void a_guest_without_a_display_works(void **state)
 	for_each_profile(state, headless, live_a_life);
 }
 
-/* The capset exists, and its memory does not: its clients report that there is no device. */
+/* The capset exists, but without a window its blobs cannot be mapped: the guest's drivers report
+ * that there is no device. */
 static void use_host_blobs(struct vmm *vmm)
 {
 	bool has_window = vmm->profile->has_window;

@@ -121,7 +121,7 @@ static void a_ring_is_seen_through_the_window_and_can_be_used(void **state)
 	assert_alive(vmm);
 }
 
-/* The library reports that it created one. */
+/* The library reports success for it, so the daemon must find out by itself. */
 static void a_blob_of_unallocated_memory_is_refused(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -173,7 +173,7 @@ static void an_announced_image_is_created_once(void **state)
 	assert_ok(command(vmm, announce, 14));
 	assert_true(command(vmm, announce, 14) != RESP_OK);
 	assert_ok(create_blob(vmm, 3, 7, PAGE));
-	assert_true(gpu_map_blob(vmm, 3, 0) != MAPPED); /* it contains bytes of the driver */
+	assert_true(gpu_map_blob(vmm, 3, 0) != MAPPED); /* the pixels are not at its start */
 	assert_true(create_blob(vmm, 4, 7, PAGE) != RESP_OK);
 	assert_ok(gpu_unref(vmm, 3));
 	assert_alive(vmm);
@@ -191,7 +191,7 @@ static struct chain *fenced(struct vmm *vmm, uint32_t op, uint8_t ring, uint64_t
 	return gpu_stream_later(vmm, h, &s);
 }
 
-/* Each of these has its own work on ring 0, which ends on a thread of the library. */
+/* Every other command adds work to ring 0, which ends on a thread of the library. */
 static void fences_complete_after_the_work_of_their_ring(void **state)
 {
 	struct virtio_gpu_ctrl_hdr h;
@@ -232,7 +232,7 @@ static void a_reset_with_work_and_rings_leaves_all_ids_free(void **state)
 	assert_alive(vmm);
 }
 
-/* The library can be initialised once: the next front-end gets the state of the last one. */
+/* The library can be initialised only once, so the daemon frees what the last front-end left. */
 static void the_next_front_end_finds_nothing_of_the_last(void **state)
 {
 	struct vmm *vmm = boot(state);

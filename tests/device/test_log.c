@@ -130,7 +130,7 @@ static void a_missing_edid_is_logged_with_its_scanout(void **state)
 	assert_said(vmm, "scanout 3: the display did not answer in time (EDID)");
 }
 
-/* Connected, with @features in addition to those of the profile; no ring runs yet. */
+/* Connected, with @features in addition to all that are offered; no ring runs yet. */
 static struct vmm *agree(void **state, uint64_t features)
 {
 	struct vmm *vmm = fixture_new(state, NULL);

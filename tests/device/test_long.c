@@ -5,7 +5,7 @@
  * all the time, and what belongs together stays in order.
  *
  * gfxstream's renderer moves all of an image in one call, which the stand-in makes long
- * ("slow-transfers"). It ends before what needs a quiet renderer.
+ * ("slow-transfers"). A message of the front-end that needs the renderer waits until it returns.
  */
 #include "fixture.h"
 

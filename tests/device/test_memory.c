@@ -91,7 +91,7 @@ static void impossible_regions_are_refused(void **state)
 	static const struct vhost_user_memory_region bad[] = {
 		{ 0, 0, 0x10000000, 0 },                    /* empty */
 		{ 0, 2 * MIB, 0x10000000, 0 },              /* beyond the file */
-		{ 0, MIB, 0x10000000, 4096 },               /* the same file, by its offset */
+		{ 0, MIB, 0x10000000, 4096 },               /* beyond it, because of the offset */
 		{ 0, MIB, 0x10000000, 0xfffffffffffff000 }, /* the offset wraps */
 		{ 0xfffffffffff80000, MIB, 0x10000000, 0 }, /* the address wraps */
 		{ 0, MIB, 0xfffffffffff80000, 0 },          /* so does QEMU's */

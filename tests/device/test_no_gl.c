@@ -130,7 +130,7 @@ static void a_driver_that_does_not_start_ends_the_daemon(void **state)
 		skip();
 	setenv("__EGL_VENDOR_LIBRARY_FILENAMES", MESA, 1);
 	setenv("LIBGL_DRIVERS_PATH", "/nonexistent", 1);
-	setenv("GALLIUM_DRIVER", "nonexistent", 1); /* Mesa 24.2 and newer have no such path */
+	setenv("GALLIUM_DRIVER", "nonexistent", 1); /* Mesa 24.2 and newer ignore that path */
 	expect(ARGS(GL), "cannot start without one");
 }
 

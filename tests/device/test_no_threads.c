@@ -2,8 +2,8 @@
 /*
  * Hosts where no or few threads can be created: a service's TasksMax, a user's RLIMIT_NPROC, and
  * containers whose filter answers EPERM to clone3, after which libc does not try clone. Mesa's
- * llvmpipe waits for ever for threads that it could not create. Drawings must be right, in time,
- * and the daemon must exit.
+ * llvmpipe waits for ever for threads that it could not create. Drawings must be right and in time,
+ * and SIGTERM must end the daemon.
  */
 #include "fixture.h"
 #include "gpu3d.h"

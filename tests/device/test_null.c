@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The null renderer: its responses do not differ from another renderer's. Errors are refused as
- * usual, because the device does that, and a screen stays empty.
+ * usual, because the device does that. A screen stays empty, unless a blob of guest memory is
+ * shown.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -121,7 +122,7 @@ static void limits_apply_without_real_memory(void **state)
 }
 
 /* Work is complete when it is answered, so a fence never waits: one kick, one interrupt, all in
- * order. The same holds on the CPU. */
+ * order. The same holds in 2D mode. */
 static void fences_complete_with_their_commands(void **state)
 {
 	static const char *const modes[] = { "null", "2d" };

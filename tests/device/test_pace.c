@@ -82,7 +82,8 @@ static void page_flips_faster_than_the_refresh_rate_are_merged(void **state)
 		vmm_fail("%.1f frames came, due are %.1f", frames(vmm), due);
 }
 
-/* Nothing is read after the pause: if a flush waited for that, the test would not end. */
+/* The display reads nothing before the last flush is answered: if a flush waited for the display,
+ * the test would not end. */
 static void a_display_that_does_not_read_delays_no_flush(void **state)
 {
 	struct vmm *vmm = fixture_boot(state, NULL);

@@ -27,7 +27,8 @@ static bool socket_exists(const struct vmm *vmm)
 	return lstat(vmm->daemon.socket_path, &s) == 0;
 }
 
-/* Starts another daemon on @path; returns its exit status, and its output in *@ret_text (heap). */
+/* Starts another daemon, which inherits @keep_fd; returns its exit status, and its output in
+ * *@ret_text (heap). */
 static int run_another(const char *const *args, int keep_fd, char **ret_text)
 {
 	struct daemon d = { .pidfd = -1 };
@@ -417,7 +418,7 @@ static void give_directory_away(struct vmm *vmm)
 	assert_int_equal(chown(vmm->daemon.dir, 65534, 65534), 0);
 }
 
-/* Only because root may do everything; the daemon may not, once it serves. */
+/* Because root may access every file. The daemon has given up that privilege when it serves. */
 static void root_can_serve_in_another_users_directory(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "2d", "--sandbox", "strict", NULL };
@@ -425,7 +426,7 @@ static void root_can_serve_in_another_users_directory(void **state)
 	struct vmm *vmm;
 
 	if (geteuid() != 0 || getenv("ASAN_OPTIONS") || getenv("TSAN_OPTIONS"))
-		skip(); /* such a build has no file tree, which strict needs */
+		skip(); /* a sanitizer's build has no private file tree, which strict needs */
 	vmm = fixture_boot(state, &options);
 	assert_alive(vmm);
 	assert_ends_on(vmm, SIGTERM);

@@ -98,7 +98,7 @@ static void every_line_for_the_journal_begins_with_its_level(void **state)
 
 /* ---- syslog ---- */
 
-/* Gives the daemon a /dev with the needed nodes, and "log" if there is one. */
+/* The directory that becomes the daemon's /dev, and the target of "log" there ("": no "log"). */
 static char new_dev[96], syslog_path[96];
 
 static void bind_device(const char *name)

@@ -34,7 +34,7 @@ static void unknown_commands_are_refused_with_their_fence(void **state)
 	assert_alive(vmm);
 }
 
-/* Well formed, but in 2D mode their features are not accepted. */
+/* Well formed, but the driver has not accepted their features. */
 static void commands_of_features_not_accepted_are_refused(void **state)
 {
 	static const uint32_t types[] = {

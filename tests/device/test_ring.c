@@ -97,7 +97,7 @@ static void a_batch_costs_one_interrupt(void **state)
 	assert_in_range(r->interrupts - before, 1, 50 * 5);
 }
 
-/* Without an interrupt there is nothing to poll: the session's replies are the clock. */
+/* Without an interrupt there is nothing to poll: a message is exchanged between two looks. */
 static void wait_used(struct vmm *vmm, const struct ring *r)
 {
 	int64_t deadline = vmm_now_ms() + vmm->timeout_ms;
@@ -234,7 +234,7 @@ static void add_at_any_moment(struct vmm *vmm)
 					 k);
 		}
 	}
-	r->used_idx = (uint16_t)(r->avail_idx - 1); /* the last one shows the device's index */
+	r->used_idx = (uint16_t)(r->avail_idx - 1); /* all entries but the last are skipped */
 	ring_collect(r);
 	assert_alive(vmm);
 }

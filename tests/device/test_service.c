@@ -144,7 +144,7 @@ static void the_service_manager_is_notified_of_each_state(void **state)
 
 	expect_state("STATUS=Waiting for a front-end");
 	expect_state("READY=1");
-	/* In force by then. */
+	/* The sandbox's filter is in force by then. */
 	if (!daemon_has_sanitizer(&vmm->daemon))
 		assert_true(daemon_has_filter(&vmm->daemon));
 	for (unsigned i = 0; i < 2; i++) {

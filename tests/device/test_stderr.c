@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Standard error: no reader, and no lack of one, delays the daemon; output of libraries is logged
- * within the limits of the log; and the last output of a daemon that ends is printed.
+ * Standard error: the daemon is not delayed by a reader that does not read, or by the lack of one;
+ * output of libraries is logged within the limits of the log; and the last output of a daemon that
+ * ends is printed.
  */
 #include "fixture.h"
 #include "gpu3d.h"

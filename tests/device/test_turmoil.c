@@ -2,9 +2,9 @@
 /*
  * Events in the middle of operations. A daemon with one loop does a little at a time and keeps the
  * rest for later: commands of a long batch, display requests, half a frame. A stop, a reset, the
- * end of the front-end, removed memory or another display must end these too. Each kind of
- * unfinished operation meets each kind of event, and then they meet in random order; a sanitizer's
- * build finds faults that have no other effect.
+ * end of the front-end, removed memory or another display may come before the rest is done. Each
+ * kind of unfinished operation meets each kind of event, and then they meet in random order; a
+ * sanitizer's build finds faults that have no other effect.
  */
 #include "fixture.h"
 
@@ -192,7 +192,7 @@ static bool ring_is_idle(struct vmm *vmm, const void *arg)
 	return r->used_idx == r->avail_idx;
 }
 
-/* Every command has been answered, and the screen shows the image. */
+/* Waits until every command has been answered. */
 static void settle(struct turmoil *t)
 {
 	struct vmm *vmm = t->vmm;

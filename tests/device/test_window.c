@@ -123,7 +123,8 @@ static void a_blob_is_seen_through_the_window(void **state)
 	assert_int_equal(vmm->window.n_unmaps, 3);
 }
 
-/* A reply to a map proves nothing; one barrier is enough for all maps in flight. */
+/* A reply to a map does not prove that it is in place; the reply to a later request (a barrier)
+ * proves it for all maps in flight. */
 static void a_guest_is_answered_after_the_barrier(void **state)
 {
 	enum { MAPS = 8 };
@@ -330,8 +331,8 @@ static void a_map_sent_back_as_memory_is_refused_while_the_rings_run(void **stat
 	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED);
 	vmm_serve(vmm, 0);
 	assert_int_equal(vmm->window.n_refused_regions, 1);
-	/* A start accepts them, without adding them to our table, and a later one removes them one
-	 * by one. */
+	/* At a start the daemon accepts such a region, without adding it to its memory table. An
+	 * unmap removes it again. */
 	vmm_stop(vmm);
 	vmm_start(vmm);
 	assert_true(window_find(vmm, 0)->is_known);

@@ -45,7 +45,8 @@ static struct chain *submit_unref(struct vmm *vmm, uint32_t id)
 	return gpu_submit(vmm, CONTROL, &c, sizeof(c), sizeof(c.hdr), NULL, 0);
 }
 
-/* Starts the map of blob @id at @offset: the front-end has received request @request. */
+/* Starts the map of blob @id at @offset, and returns when the front-end has received request
+ * @request, which it does not answer. */
 static struct chain *map_until(struct vmm *vmm, uint32_t id, uint64_t offset, uint32_t request)
 {
 	struct chain *c = gpu_submit_map(vmm, id, offset);
@@ -61,7 +62,7 @@ static struct chain *map_until(struct vmm *vmm, uint32_t id, uint64_t offset, ui
 	return c;
 }
 
-/* The same for an unmap, by @c. */
+/* The same for the unmap that the caller has submitted: its request is held. */
 static void unmap_until_held(struct vmm *vmm)
 {
 	vmm->window.on_unmap = WINDOW_HOLD;
@@ -71,7 +72,8 @@ static void unmap_until_held(struct vmm *vmm)
 	vmm->window.on_unmap = WINDOW_ANSWER;
 }
 
-/* A test that waited for a CPU for longer than the daemon waits has seen nothing. */
+/* Whether @c is unanswered. Also true from BARRIER_MS on: if this process got no CPU for so long,
+ * the daemon's own time-out may have answered @c, which is no error. */
 static bool waits(const struct chain *c)
 {
 	return !c->is_done || vmm_now_ms() - held_at >= BARRIER_MS;
@@ -171,13 +173,13 @@ static void a_map_without_a_reply_fails(void **state)
 	assert_response(gpu_map_blob(vmm, 3, 0), MAPPED);
 }
 
-/* 1 s, once. */
+/* The daemon waits for it for 1 s, and then sends no further barrier. */
 static void a_barrier_without_a_reply_counts_as_passed(void **state)
 {
 	struct vmm *vmm = boot(state);
 	struct chain *c = map_until(vmm, 1, 0, barrier_request);
 
-	vmm->window.has_held = false; /* nothing else waits for it */
+	vmm->window.has_held = false; /* no answer comes; later requests are allowed */
 	assert_answered(vmm, c, MAPPED);
 	assert_response(gpu_map_blob(vmm, 2, PAGE), MAPPED);
 	assert_int_equal(vmm->window.n_barriers, 1);
@@ -316,7 +318,7 @@ static void a_map_that_succeeds_after_a_reset_is_unmapped(void **state)
 		gpu_submit_map(vmm, 1, 0);
 		ring_kick(&vmm->rings[CONTROL]);
 		assert_int_equal(poll(&p, 1, vmm->timeout_ms),
-				 1); /* the reply is there, and not read */
+				 1); /* the request has come, and is not read */
 		vmm_reset(vmm);
 		vmm->window.on_map = round == 0 ? WINDOW_ANSWER : WINDOW_HOLD;
 		assert_true(window_serve(vmm));

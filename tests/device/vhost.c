@@ -4,8 +4,8 @@
  * because QEMU does the same under its big lock; so the time-out of vhost_recv tests that the
  * daemon never blocks. Replies are checked strictly: the request's number, flags exactly 5 (version
  * 1, reply), the expected size. The profile (vmm.c) decides which messages ask for an
- * acknowledgement: 7.2 asks on the memory messages only, 10.0 also on SET_VRING_ENABLE, 11.1 also
- * on the messages with eventfds.
+ * acknowledgement: 7.2 asks on SET_BACKEND_REQ_FD and the memory messages, 10.0 also on
+ * SET_VRING_ENABLE, 11.1 also on the messages with eventfds.
  */
 #include "vmm.h"
 

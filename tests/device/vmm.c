@@ -2,9 +2,10 @@
 /*
  * The machine: the messages of a front-end to a GPU daemon when a device is created, when the
  * guest's driver is ready, at `stop` and `cont`, at a reset and at the end, in the order in which
- * QEMU 7.2, 10.0 and 11.1 send them. (These differ only in what they acknowledge and in the order
- * of the last messages; a profile holds these differences.) Only vmm_wait() serves the two rings
- * and the display. It polls every descriptor, including the ends of the daemon and of the session,
+ * QEMU 7.2, 10.0 and 11.1 send them. (These differ in the features that they know, in the messages
+ * whose acknowledgement they ask for, in RESET_DEVICE and in the order of the last messages; a
+ * profile holds these differences.) Only the functions of wait.c serve the two rings and the
+ * display. vmm_wait() polls every descriptor, including the ends of the daemon and of the session,
  * so the end of a daemon is reported as such and not as a time-out.
  */
 #include "vmm.h"
@@ -147,8 +148,8 @@ int vmm_default_timeout_ms(void)
 
 /* ---- life ---- */
 
-/* Runs a shell that prints its own pid, which becomes the daemon's. Returns the listening
- * descriptor. */
+/* Prepares socket activation: a listening descriptor, which is returned, and a script with which
+ * the shell puts its own pid, which becomes the daemon's, into LISTEN_PID. */
 static int activate_socket(struct daemon *d)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -310,7 +311,8 @@ void vmm_disconnect(struct vmm *vmm)
 	for (unsigned i = 0; i < vmm->memory.count; i++)
 		vmm->memory.regions[i].is_known = false;
 	vmm->rings[CONTROL].is_running = vmm->rings[CURSOR].is_running = false;
-	/* Pending chains are read and checked; then the daemon must hang up. */
+	/* Messages that the display socket still holds are read and checked; then the daemon must
+	 * close it. */
 	vmm->display.is_paused = false;
 	vmm_drain_display(vmm);
 }

@@ -124,7 +124,8 @@ static bool is_free(struct vmm *vmm, const struct vhost_user_shmem_map *m)
 	return true;
 }
 
-/* Requests that QEMU refuses, and those that it does not refuse but should. */
+/* Whether the map can be made. False: QEMU would refuse it. The test fails at a request that is
+ * wrong in itself, even where QEMU does not check that. */
 static bool can_map(struct vmm *vmm, const struct request *r)
 {
 	const struct vhost_user_shmem_map *m = &r->payload.map;

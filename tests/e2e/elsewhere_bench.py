@@ -121,7 +121,7 @@ class Contender:
         self.name = who + (", the tests' layer" if layer else "")
 
     def run(self, the_rig, modes, also, is_a_try=False):
-        """Returns name -> figure; says what failed."""
+        """Returns a dictionary name -> figure, and whether all worked; prints what failed."""
         daemon, found, works = None, {}, True
         the_rig.daemon_args = (self.args or []) + (["--log-level", "debug"] if is_a_try else [])
         the_rig.daemon_env = venus_cases.environment(self.layer)

@@ -2,8 +2,8 @@
 """scripts/bench frames: the frame rate of a real guest's OpenGL as it is shown. The same load runs
 in a new guest on each contender in turn: on the daemon with its defaults, with --max-fps 0 (each
 frame is sent), with --headless (none is sent), and on QEMU's own device. Frames per second are
-the guest's; CPU is that of the daemon, of QEMU's threads for the guest's processors (under TCG
-the guest's own), and of the rest of QEMU.
+the guest's; CPU is that of the daemon, of QEMU's vCPU threads (the table calls it the guest's), and of the
+rest of QEMU.
 Figures are medians of the rounds, and ratios the medians of the rounds' ratios.
 """
 
@@ -115,8 +115,8 @@ def main(arguments=None):
     failed = False
     with rig.Rig(os.path.abspath(args.daemon), args.in_root) as the_rig:
         for load in args.load or LOADS:
-            # A screen without a display has 1280x800. glmark2 draws in the largest mode, which is
-            # 5120x2160 if QEMU gives the modes.
+            # With --headless the scanout is always 1280x800, so "headless" is compared in that load
+            # only; not in glmark2: it draws in the largest mode, 5120x2160 if QEMU gives the modes.
             wanted = [Contender(also, also.split()) for also in args.also]
             wanted += [c for c in CONTENDERS if not args.contender or c.name in args.contender
                        if c.name != "headless" or load == "cube-1280x800"]

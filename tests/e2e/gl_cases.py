@@ -222,7 +222,7 @@ def gl_reboots(t):
 
 
 def piglit(vm):
-    """Runs the list; returns a dictionary test -> result."""
+    """Runs the list; returns a dictionary test -> result, and the seconds that it took."""
     begin = time.monotonic()
     lines = vm.guest.do("sh chroot /disk /rig/piglit /rig/piglit.txt", 200)
     return dict(line.rsplit(" ", 1) for line in lines if " " in line), time.monotonic() - begin

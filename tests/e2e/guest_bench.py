@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 """scripts/bench guest: Vulkan in a real guest on the daemon, and on QEMU's own device. Rounds
-alternate between the two, each in a new guest; both draw by the same Vulkan on the CPU under the
-same layer. The best of all rounds is printed, because other work of the machine only slows a
+alternate between the two, each in a new guest; both draw by the same Vulkan on the CPU, with the
+layer of vulkan_layer/. The best of all rounds is printed, because other work of the machine only slows a
 round down.
 """
 

@@ -226,7 +226,7 @@ class Qemu(Process):
             raise Failure("QEMU's monitor: %s" % error) from None
 
     def processor_seconds(self):
-        """CPU time of the threads that run the guest's processors: under TCG, the guest's own."""
+        """CPU time of QEMU's vCPU threads: the guest's, with its emulation under TCG."""
         ticks = 0
         for processor in self.qmp("query-cpus-fast"):
             with open("/proc/%d/task/%d/stat" % (self.pid, processor["thread-id"])) as f:

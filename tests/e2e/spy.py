@@ -171,7 +171,7 @@ class Spy:
                 self._record.flush()
 
     def since(self, mark, name):
-        """The messages of this name after the first mark of all messages."""
+        """The messages of this name that came after the call of mark() that returned this mark."""
         with self._lock:
             return [m for m in self.messages[mark:] if m.name == name]
 

@@ -124,7 +124,7 @@ int stream_renderer_resource_map_info(uint32_t res, uint32_t *map_info)
 	return 0;
 }
 
-/* Only memory that the guest's Vulkan allocated has map information. */
+/* Only memory that the guest's Vulkan allocated has Vulkan information, and there is none here. */
 int stream_renderer_vulkan_info(uint32_t res, struct stream_vulkan_info *info)
 {
 	STANDIN_CALL();

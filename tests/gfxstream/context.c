@@ -93,7 +93,8 @@ int stream_renderer_context_create(uint32_t ctx, uint32_t length, const char *na
 	return 0;
 }
 
-/* Waits for the thread of each attached ring, and so for the guest; the rest is done later. */
+/* The library waits here for the thread of each attached ring, and so for the guest; the stand-in
+ * aborts instead. The clean-up of the context is done later. */
 void stream_renderer_context_destroy(uint32_t ctx)
 {
 	STANDIN_CALL();

@@ -179,7 +179,7 @@ int stream_renderer_export_fence(uint64_t fence_id, struct stream_handle *handle
 	return -EINVAL;
 }
 
-/* There is no window, so the picture counts as shown. */
+/* The picture counts as shown, without a window on a desktop, once this work ends. */
 void stream_renderer_flush(uint32_t res)
 {
 	STANDIN_CALL();

@@ -183,7 +183,7 @@ static _Noreturn void hang(void)
 		pause();
 }
 
-/* OpenGL on a machine without a screen. */
+/* On a machine without a screen the library hangs in OpenGL's start, unless EGL is surfaceless. */
 static void start_gles(uint32_t flags)
 {
 	const char *platform = getenv("EGL_PLATFORM");

@@ -59,13 +59,12 @@ struct library_fences {
 	bool is_on_caller[32]; /* on the thread that called library_init() */
 };
 extern void *library_user_data;
-/* Waits for @n completed fences, for five seconds; returns the number that completed, and resets
- * it. */
+/* Waits for @n completed fences, for a minute; returns those that completed, and forgets them. */
 struct library_fences library_wait_fences(unsigned n);
 
 enum library_end { ENDS_WELL, ENDS_BADLY, CRASHES, HANGS };
 /* The end of a child that opens and initialises the library and calls @step; BADLY if @step returns
- * false. A child that does nothing for two seconds hangs. */
+ * false. A child that has not ended after two seconds is killed and counts as HANGS. */
 enum library_end library_try(bool (*step)(void));
 /* The same without the init. */
 enum library_end library_try_cold(bool (*step)(void));

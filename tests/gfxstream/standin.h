@@ -9,9 +9,9 @@
  * $GFXSTREAM_STANDIN is a list of words, separated by commas:
  *   init-fails, init-crashes, init-hangs   what stream_renderer_init() does
  *   late-fences                            each fence passes a moment later, on another thread
- *   slow-transfers                         writes of large images take a second, but the first of
- * each lacks-565                              Vulkan has no images in B5G6R5 image-blobs-fail the
- * memory of an announced image cannot be exported
+ *   slow-transfers                         all writes to a large image but its first take a second
+ *   lacks-565                              Vulkan has no images in B5G6R5
+ *   image-blobs-fail                       the memory of an announced image cannot be exported
  */
 #pragma once
 

@@ -99,7 +99,7 @@ static bool read_without_backing(void)
 	return lib.transfer_read_iov(7, 0, 0, 0, 0, &box, 0, &iov, 1) == 0;
 }
 
-/* Reads far enough beyond the shadow to leave its heap. */
+/* The library reads far beyond its private copy of the backing, and so leaves its heap. */
 static bool write_short_backing(void)
 {
 	struct stream_box box = { 0, 0, 0, 16, 1, 1 };

@@ -138,7 +138,8 @@ static void a_box_is_one_span(void **state)
 	lib.resource_unref(id);
 }
 
-/* The shadow of a new backing is zero, and all of it is uploaded. */
+/* The library's private copy of a new backing is zero at first, and every write uploads all of it.
+ */
 static void a_box_after_a_new_backing_clears_the_rest(void **state)
 {
 	const struct stream_box box = { 0, 0, 0, 1, 1, 1 };

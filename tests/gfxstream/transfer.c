@@ -2,9 +2,9 @@
 /*
  * Transfers of the stand-in. Level, strides and offset are ignored. Rows have no gaps, and the
  * bytes of a box are one span, from its first to its last byte, at the same place in the iovecs as
- * in the image. A write copies the span into the shadow, and then the whole shadow into the pixels.
- * A read copies all pixels into the shadow, and then the span into the iovecs. The library never
- * compares the sizes of shadow and image.
+ * in the image. A write copies the span into the shadow (the linear buffer of the resource), and
+ * then the whole shadow into the pixels. A read copies all pixels into the shadow, and then the
+ * span into the iovecs. The library never compares the sizes of shadow and image.
  */
 #include "standin.h"
 

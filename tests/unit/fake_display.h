@@ -24,5 +24,5 @@ struct fake_display {
 
 /* display_free() ends it. */
 void fake_display_init(struct fake_display *fake);
-/* Ends the oldest request with @result. */
+/* Ends the oldest request with @error, or 0, and @reply. */
 void fake_display_answer(struct fake_display *fake, int error, const void *reply);

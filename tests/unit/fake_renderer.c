@@ -144,7 +144,7 @@ static int transfer_rows(struct renderer *renderer, struct renderer_resource *ha
 	return 0;
 }
 
-/* One turn must never take this long. */
+/* Each step is slow, so the device must spread the steps of a resource over several turns. */
 static bool shrink_resource(struct renderer *renderer, struct renderer_resource *handle)
 {
 	if (get_resource(handle)->n_shrinks++ >= get_fake(renderer)->shrinks)

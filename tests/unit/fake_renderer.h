@@ -26,7 +26,7 @@ struct fake_renderer {
 	uint32_t dmabuf_height; /* in rows of 256 bytes; 0: 64 */
 	bool hides_poll_fd;     /* as a library that has none */
 	int poll_fd;
-	struct renderer_fence fences[FAKE_RENDERER_MAX_FENCES]; /* number of fences created */
+	struct renderer_fence fences[FAKE_RENDERER_MAX_FENCES]; /* all created, in order */
 	unsigned n_fences;
 	struct renderer_fence passing; /* reported by the next poll */
 

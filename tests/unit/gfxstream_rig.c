@@ -99,7 +99,7 @@ void gfxstream_rig_free(struct renderer_resource *resource)
 
 int gfxstream_rig_submit(const uint32_t *words, unsigned n)
 {
-	/* Exactly as long as the text, so that a sanitizer sees a read past its end. */
+	/* Exactly as long as the stream, so that a sanitizer sees a read past its end. */
 	g_autofree uint32_t *stream = g_malloc(n * sizeof(*words));
 
 	memcpy(stream, words, n * sizeof(*words));

@@ -32,7 +32,7 @@
 #define USER      UINT64_C(0x7f0000000000)
 #define MEM_SIZE  0x200000u
 #define RING_SIZE 64u
-#define RING_AT   0x4000u /* of one queue */
+#define RING_AT   0x4000u /* times the index of the queue */
 #define AVAIL_AT  0x1000u
 #define USED_AT   0x2000u
 #define SLOTS_AT  0x10000u

@@ -77,6 +77,7 @@ void session_rig_set_addresses(uint32_t index, uint64_t desc);
 uint32_t session_rig_get_base(uint32_t index);
 /* Shares one region that is large enough for the rings; these tests do not read it. */
 void session_rig_add_memory(void);
-/* Sets up a ring, on both sides, without enabling it. Returns the kick descriptor. */
+/* Sends every message that sets up a ring, except SET_VRING_ENABLE. Returns the kick
+ * descriptor. */
 int session_rig_set_up_ring(uint32_t index, uint32_t base);
 void session_rig_kick(int fd);

@@ -23,7 +23,7 @@ void socket_ask_edid(struct socket_ask *ask, unsigned scanout);
 void socket_ask_flush(struct socket_ask *ask, unsigned scanout, uint32_t x, uint32_t y,
 		      uint32_t width, uint32_t height);
 
-/* Asserts that the callback was called once, with @error. */
+/* Asserts that the callback was called once, with the error @wanted. */
 #define socket_ask_assert_ended(ask, wanted)                                                       \
 	do {                                                                                       \
 		assert_int_equal((ask)->calls, 1);                                                 \

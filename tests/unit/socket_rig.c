@@ -30,7 +30,7 @@ void socket_rig_connect(int buffer, int *ret_old)
 		*ret_old = fd_steal(&socket_rig.peer);
 	fd_close(&socket_rig.peer);
 	assert_int_equal(display_set_socket(socket_rig.display, pair[1]), 0);
-	if (buffer) /* the display has not sent these bytes yet */
+	if (buffer) /* display_set_socket() chose another size; nothing was sent yet */
 		setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	socket_rig.peer = pair[0];
 }
@@ -74,7 +74,7 @@ void socket_rig_read(void *bytes, size_t size)
 			continue;
 		}
 		assert_int_equal(n, -1);
-		assert_true(idle++ < 10); /* without this the message never comes */
+		assert_true(idle++ < 10); /* after ten idle turns the message will not come */
 		assert_int_equal(loop_turn(&socket_rig.loop, 10), 0);
 	}
 }
@@ -213,7 +213,7 @@ int socket_rig_setup(void **state)
 	assert_int_equal(loop_init(&socket_rig.loop), 0);
 	socket_rig.display = socket_display_new(&socket_rig.loop, 0);
 	assert_non_null(socket_rig.display);
-	/* However slow this machine is. */
+	/* So that no held flush times out, however slow this machine is. */
 	socket_rig_display()->timeouts.hold = SOCKET_FLUSH_TIMEOUT;
 	return 0;
 }

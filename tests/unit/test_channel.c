@@ -183,7 +183,7 @@ static void fill_socket(void)
 	assert_int_equal(errno, EAGAIN);
 }
 
-/* Fills the channel's socket with zeros. */
+/* Reads everything that fill_socket() wrote, as the front-end. */
 static void drain_socket(void)
 {
 	char bytes[4096];

@@ -89,12 +89,12 @@ static void the_front_ends_own_end_of_the_connection_is_recognised(void **state)
 
 	assert_true(connection >= 0);
 	assert_non_null(descriptor_check_socket(client, connection));
-	assert_null(descriptor_check_socket(connection, connection)); /* its address has no name */
+	assert_null(descriptor_check_socket(connection, connection)); /* its peer has no name */
 	assert_null(descriptor_check_socket(other, connection));
 	unlink(path);
 }
 
-/* Sends each request that takes a descriptor, with a descriptor of the wrong kind. */
+/* Sends one request with @fd, which is of the wrong kind for it. */
 static void assert_ends_the_session(uint32_t request, bool has_index, int fd)
 {
 	uint64_t index = 0;

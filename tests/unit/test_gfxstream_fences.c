@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /* Fences of the gfxstream renderer. The library reports them within a call, or from its own thread
- * if the argument is "late". */
+ * if the argument is "late-fences". */
 #include "gfxstream_rig.h"
 
 #include <glib.h>

@@ -80,8 +80,8 @@ static void an_image_that_is_larger_than_the_gpus_is_refused(void **state)
 			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 }
 
-/* The stand-in ends the process, as the library does. The formats after it were tried all the same.
- */
+/* The driver lacks B5G6R5. When the renderer tried it at its start, in a child, the stand-in ended
+ * the child, as the library does; the formats that follow were tried in a new child. */
 static void a_format_that_the_driver_lacks_is_refused(void **state)
 {
 	(void)state;

@@ -143,7 +143,7 @@ static void memory_that_the_front_end_removed_is_not_accessed(void **state)
 	assert_int_equal(gpu_rig.renderer.n_attached, 0);
 	assert_true(gpu_rig.display.n_changes > changes);
 	assert_true(read_row(0, iov) < 0);
-	/* The blob stays attached, and works again when the memory is back. */
+	/* Both backings stay attached, and can be read again when the memory is back. */
 	assert_int_equal(gpu_guest_attach(2, GPA + DATA_AT, BLOB_SIZE), VIRTIO_GPU_RESP_ERR_UNSPEC);
 	gpu_rig_tell(VHOST_USER_ADD_MEM_REG, &reg, sizeof(reg), gpu_rig.memory_fd);
 	assert_int_equal(gpu_rig.renderer.n_attached, 2);
@@ -156,8 +156,9 @@ static void memory_that_the_front_end_removed_is_not_accessed(void **state)
 	assert_int_equal(gpu_rig.device->hostmem.used, 0);
 }
 
-/* Two regions are adjacent for the guest but not here, so each entry that spans both becomes two
- * pieces. The list that is charged to the guest must not be much smaller than ours. */
+/* The regions are adjacent for the guest but not in our address space, so an entry that spans all
+ * of them becomes one piece for each. The list that is charged to the guest must not be much
+ * smaller than ours. */
 static void a_backing_entry_in_too_many_pieces_is_refused(void **state)
 {
 	enum { N_REGIONS = 24, N_ENTRIES = 32, PAGE = 4096 };
@@ -184,7 +185,7 @@ static void a_backing_entry_in_too_many_pieces_is_refused(void **state)
 	for (unsigned i = 0; i < N_ENTRIES; i++)
 		message.entries[i] = (struct virtio_gpu_mem_entry){ more, N_REGIONS * PAGE, 0 };
 	assert_int_equal(RUN(message), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-	/* A real picture may need one split. */
+	/* The backing of a real picture crosses each border between two regions at most once. */
 	assert_int_equal(gpu_guest_attach(1, more, N_REGIONS * PAGE), VIRTIO_GPU_RESP_OK_NODATA);
 }
 

@@ -189,7 +189,8 @@ static void a_display_without_dma_bufs_leaves_pixels(void **state)
 	check_shown_as_pixels();
 }
 
-/* A copy is drawn into by transfers only. */
+/* Only a later transfer changes the host copy of a 2D resource, so the guest need not wait until
+ * the display has read it. */
 static void a_flush_of_a_2d_resource_is_answered_at_once(void **state)
 {
 	(void)state;
@@ -214,7 +215,7 @@ static void rows_where_gpus_do_not_read_them_stay_pixels(void **state)
 	check_shown_as_pixels();
 }
 
-/* What the kernel keeps for it is the guest's, until it goes. */
+/* What the kernel keeps for a dma-buf is charged to the guest until the dma-buf is closed. */
 static void a_dma_buf_is_charged_and_released(void **state)
 {
 	const unsigned fds = count_fds();

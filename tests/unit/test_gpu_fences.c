@@ -157,7 +157,7 @@ static void destroying_a_context_answers_the_commands_of_its_fences(void **state
 			 VIRTIO_GPU_RESP_OK_NODATA);
 	assert_returned(before, "1 3 0 ");
 	assert_int_equal(gpu_rig.device->n_fences, 1);
-	/* The renderer may still report it, even if the number was used again. */
+	/* The renderer may still report the first fence, even if the context id was used again. */
 	assert_int_equal(gpu_guest_context(VIRTIO_GPU_CMD_CTX_CREATE, 1),
 			 VIRTIO_GPU_RESP_OK_NODATA);
 	offer_fenced(0, 4, 1, 1, 5);
@@ -306,7 +306,8 @@ static void fences_stay_limited_if_a_front_end_skips_ring_entries(void **state)
 	for (; n <= most; n++) {
 		if (n % N_SLOTS == 0) {
 			gpu_rig_stop();
-			/* So far ahead of the used index that nothing can be in flight. */
+			/* More than a ring ahead of the used index: the device then assumes that
+			 * nothing is in flight. */
 			gpu_rig.bases[0] = (uint16_t)(gpu_rig.bases[0] + RING_SIZE + 1);
 			gpu_guest_avail(0)->idx = gpu_rig.bases[0];
 			gpu_rig_cont();

@@ -103,7 +103,7 @@ static void an_invalid_proc_file_measures_nothing(void **state)
 	assert_true(hostmem_look(&other));
 	assert_int_equal(hostmem_headroom(&other), UINT64_MAX);
 	hostmem_finish(&other);
-	/* It does not count later either. */
+	/* A file that becomes invalid later measures nothing either. */
 	assert_int_equal(ftruncate(statm, 0), 0);
 	assert_true(hostmem_look(&hostmem));
 	assert_false(hostmem_is_over(&hostmem));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The kinds of standard error. The log examines descriptor 2 once in a process, so each test is a
- * child. SIGALRM ends a child after ten seconds, so that one that waits for a reader fails.
+ * child. SIGALRM ends a child after 40 seconds, so that one that waits for a reader fails.
  */
 #include <fcntl.h>
 #include <grp.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The reader of the log: the journal through standard error, syslog's socket if standard error is
- * /dev/null, else standard error. Each test is a child with ten seconds and a directory in which a
+ * /dev/null, else standard error. Each test is a child with 40 seconds and a directory in which a
  * socket replaces /dev/log.
  */
 #include <fcntl.h>

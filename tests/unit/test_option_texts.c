@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The manual page and the completions of three shells name every option of the table, every named
- * value, and nothing else. argv[1] is the source tree.
+ * value, and nothing else. argv[1] is the directory data of the source tree.
  */
 #include <setjmp.h>
 #include <stdarg.h>

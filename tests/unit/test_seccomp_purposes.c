@@ -53,7 +53,8 @@ static void ioctls_without_a_type_are_allowed_only_on_uvm_descriptors(void **sta
 		assert_int_equal(sandbox_child_run(try_uvm_ioctls, &profiles[i]), 0);
 }
 
-/* Each first asks about its reader: a terminal, the journal, the system log. */
+/* The functions that libraries print with first look at where their text goes: to a terminal, to
+ * the journal or to the system log. The filter must let these calls pass. */
 static void say_what_libraries_say(const void *data)
 {
 	const enum sandbox_profile profile = *(const enum sandbox_profile *)data;

@@ -212,7 +212,8 @@ static void be_refused_as_nobody(const void *because)
 {
 	char *message;
 
-	/* Not if root is root of a namespace only, or if this directory is inside a private one. */
+	/* This cannot be tested if root is root only in a user namespace, or if the directory is
+	 * inside one that "nobody" may not enter. */
 	if (setresuid(NOBODY, NOBODY, NOBODY) < 0 || access(directory, X_OK) < 0)
 		_exit(NO_VERDICT);
 	CHECK(!serve(path, -1, false, &message) && strstr(message, because));

@@ -36,7 +36,7 @@ static uint32_t rgb(uint32_t r, uint32_t g, uint32_t b)
 	return (r & 255) << 16 | (g & 255) << 8 | (b & 255);
 }
 
-/* The pattern; each later rule overrides the earlier ones. */
+/* The pattern; the first rule that applies wins. */
 uint32_t pattern_pixel(uint32_t x, uint32_t y, uint32_t w, uint32_t h, uint32_t seed)
 {
 	static const uint32_t corners[] = { 0xffffff, 0x00ffff, 0xff00ff, 0xff8000 };

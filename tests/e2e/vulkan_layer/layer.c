@@ -61,7 +61,7 @@ static void drop_table(struct table *table)
 	free(table);
 }
 
-/* Any kind of memory will do: the driver has all of its in this machine's. */
+/* Any memory type will do: a driver that draws with the CPU has all of them in main memory. */
 static VKAPI_ATTR VkResult VKAPI_CALL
 get_memory_fd_properties(VkDevice device, VkExternalMemoryHandleTypeFlagBits type, int fd,
 			 VkMemoryFdPropertiesKHR *properties)
@@ -92,7 +92,7 @@ static VKAPI_ATTR void VKAPI_CALL get_buffer_properties(
 		properties->externalMemoryProperties = both_ways;
 }
 
-/* Asks the driver of an image that is not shared, and says that it can be. */
+/* Asks the driver about the image as if it were not shared, and reports that it can be shared. */
 static VKAPI_ATTR VkResult VKAPI_CALL
 get_image_properties(VkPhysicalDevice physical_device, const VkPhysicalDeviceImageFormatInfo2 *info,
 		     VkImageFormatProperties2 *properties)
@@ -118,8 +118,7 @@ get_image_properties(VkPhysicalDevice physical_device, const VkPhysicalDeviceIma
 	return result;
 }
 
-/* The driver's images and buffers are told nothing of sharing: their memory is just memory to it.
- */
+/* The driver is not told that an image is shared as a dma-buf: its memory is just memory to it. */
 static VKAPI_ATTR VkResult VKAPI_CALL create_image(VkDevice device, const VkImageCreateInfo *info,
 						   const VkAllocationCallbacks *callbacks,
 						   VkImage *image)
@@ -203,8 +202,8 @@ static VKAPI_ATTR void VKAPI_CALL destroy_instance(VkInstance instance,
 	drop_table(table);
 }
 
-/* The extensions that the device is made with: with host memory, and dma-bufs only if it has them.
- */
+/* The extensions with which the device is created: external_memory_host is added if it is missing,
+ * and external_memory_dma_buf is left out if the driver does not have it. */
 static uint32_t choose_extensions(VkPhysicalDevice physical_device, const VkDeviceCreateInfo *info,
 				  const char **names)
 {

@@ -6,7 +6,7 @@
 
 #define DMA_BUF VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT
 
-/* One of an instance or a device: how the next layer is called. */
+/* The table of one instance or one device: how the next layer is called. */
 struct table {
 	struct table *next;
 	const void *key;

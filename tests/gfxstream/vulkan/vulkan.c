@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * libvulkan.so.1 with three devices that draw nothing: the CPU, a GPU with small images whose
- * render node is /dev/null, and one without any node. It is used to look which device is which.
+ * render node is /dev/null, and one without any node. With it
+ * the tests check how gfxstream's renderer finds the device that a user named.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* The modes without pictures: a compute shader, copies, and many submits that wait for nobody. */
+/* The modes without pictures: a compute shader, copies, and many submits with one wait at the end.
+ */
 #include "vk.h"
 
 #include "sum_comp.h"
@@ -153,8 +154,8 @@ void run_copy(struct gpu *gpu, char **args)
 	block_finish(gpu, &to);
 }
 
-/* N submits, each of which writes its number into its own words, and the last of which has a fence.
- */
+/* N submits, each of which fills its own words with ~ its number, and the last of which has a
+ * fence. */
 static double submit_many(struct gpu *gpu, VkCommandBuffer *buffers, uint32_t n)
 {
 	VkSubmitInfo submit = { .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* The device and its queue: the first device that has Vulkan 1.0, a queue that draws and computes.
- */
+/* The device and its queue: the first device that Vulkan names, and a queue of it that draws and
+ * computes. */
 #include "vk.h"
 
 #include <stdarg.h>

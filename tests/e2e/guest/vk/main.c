@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * vk MODE ARG...: a load for Vulkan in a guest. Each mode looks at every byte that the GPU wrote,
- * and prints one line "PASS mode ..." with counts and a rate a second, or "FAIL: why" and ends with
- * 1. It says first which device it found. "-" begins the next mode: vk draw 10 - copy 4096 5.
+ * and prints a line "PASS mode ..." with its figures (latency: two such lines; hold: one for each
+ * line of its input), or "FAIL: why" and ends with 1. It says first which device
+ * it found. "-" begins the next mode: vk draw 10 - copy 4096 5.
  */
 #include "vk.h"
 

@@ -44,7 +44,7 @@ static uint32_t map_some(struct gpu *gpu, struct block *blocks, uint32_t n, size
 	return n;
 }
 
-/* What is in them, also as the GPU sees it. */
+/* The number of wrong words in the blocks, in the mappings and in copies that the GPU makes. */
 static size_t count_bad(struct gpu *gpu, struct block *blocks, uint32_t n, struct block *target)
 {
 	size_t bad = 0;

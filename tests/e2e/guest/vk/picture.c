@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* The modes that make pictures: clear and draw. Every pixel of every frame is looked at. */
+/* The modes that make pictures: clear, draw, picture. Every pixel of every frame is looked at. */
 #include "vk.h"
 
 #include "draw_frag.h"

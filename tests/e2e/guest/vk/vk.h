@@ -50,11 +50,10 @@ uint32_t gpu_find_memory(const struct gpu *gpu, uint32_t bits, VkMemoryPropertyF
 void gpu_begin(struct gpu *gpu);
 void gpu_run(struct gpu *gpu);
 
-/* Of size bytes, all words set to what fill_block() sets. Anything but VK_SUCCESS: *block is zero.
- */
+/* Of size bytes, filled as by block_fill() with seed 0. Anything but VK_SUCCESS: *block is zero. */
 VkResult block_init(struct gpu *gpu, struct block *block, size_t size);
 void block_finish(struct gpu *gpu, struct block *block);
-/* Words that differ with place and seed; how many are not what fill_block() wrote. */
+/* Words that differ with place and seed; how many are not what block_fill() wrote. */
 void block_fill(struct block *block, uint32_t seed);
 size_t block_count_bad(const struct block *block, uint32_t seed);
 /* Has the GPU copy all of one to the other, and waits. */
@@ -66,7 +65,8 @@ void canvas_finish(struct gpu *gpu, struct canvas *canvas);
 void canvas_change(struct gpu *gpu, struct canvas *canvas, VkImageLayout from, VkImageLayout to);
 void canvas_read(struct gpu *gpu, struct canvas *canvas, VkImageLayout from);
 
-/* The modes, by name; each prints one line "PASS mode ..." or ends the program by fail(). */
+/* The modes, by name; each prints a line "PASS mode ..." (latency two, hold one for each line of
+ * its input) or ends the program by fail(). */
 void run_clear(struct gpu *gpu, char **args);   /* WIDTH HEIGHT N */
 void run_draw(struct gpu *gpu, char **args);    /* N */
 void run_picture(struct gpu *gpu, char **args); /* FILE SEED */
