@@ -7,8 +7,9 @@
 /* The first descriptor that is passed. */
 #define SERVICE_MANAGER_FIRST_FD 3
 
-/* Returns the number of sockets that were passed to this process; 0 if they are meant for another
- * process. It removes the variables from the environment, so a second call returns 0. */
+/* Returns the number of sockets that were passed to this process, and removes the variables from
+ * the environment, so a second call returns 0. If the sockets are meant for another process,
+ * returns 0 and leaves the variables. */
 int service_manager_take_sockets(void);
 
 struct service_manager {

@@ -5,9 +5,12 @@
  *
  * There are two steps. The first is before the renderer starts, while the process has one thread.
  * It drops what belongs to a thread and is inherited by later threads: privileges, namespaces, the
- * file tree. The second is when everything is open: it installs the seccomp filter on all threads.
- * Both steps are first tried in a child in step one, so a daemon that refuses to run does so before
- * its socket exists, and no step is left half done.
+ * file tree. The second is when everything is open: it removes the device nodes of unused GPUs,
+ * sets resource limits and installs the seccomp filter on all threads. The user namespace, the file
+ * tree and a filter are first tried in a child in step one, so that none of them is left half done,
+ * and so that a refusal to run usually comes before the socket exists. In step two the daemon
+ * refuses only if the filter fails although it worked in the child, or, with strict, if the filter
+ * or the removal of the device nodes fails.
  *
  * With --sandbox auto there is one warning for each missing protection, when the daemon is about to
  * serve. If the start fails for another reason, only that reason is logged. With strict there is
@@ -160,8 +163,9 @@ static void check_filter(struct sandbox *sandbox)
 	sandbox->is_filter_tried = r == 0;
 }
 
-/* The private file tree has no directory for shader caches. Without a private tree the daemon would
- * write to the caches of the user, whose content other programs execute. */
+/* The private file tree has no directory for shader caches except the one that
+ * MESA_SHADER_CACHE_DIR names. Without a private tree the daemon would write to the caches of the
+ * user, whose content other programs execute. */
 static void forbid_shader_caches(void)
 {
 	if (!getenv("MESA_SHADER_CACHE_DIR"))

@@ -63,8 +63,9 @@
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
 	 CLONE_NEWPID | CLONE_NEWNET)
 
-/* Names of 64-bit machines (seccomp_rules.h). They are strings because libseccomp may be older than
- * a call; a name that it does not know is left out, and the call is unlisted. */
+/* System calls by their names on 64-bit machines (on 32-bit machines see seccomp_rules_add()). They
+ * are strings because libseccomp may be older than a call; a name that it does not know is left
+ * out, and the call is unlisted. */
 static const char never[] =
 	/* other programs, other processes */
 	"execve execveat ptrace process_vm_readv process_vm_writev pidfd_getfd pidfd_send_signal "

@@ -22,7 +22,7 @@ static const struct {
 	{ "statfs", "statfs64" },
 	{ "fstatfs", "fstatfs64" },
 	{ "fadvise64", "fadvise64_64 arm_fadvise64_64" },
-	/* times after 2038 */
+	/* times after 2038, except _newselect and stime */
 	{ "clock_gettime", "clock_gettime64" },
 	{ "clock_getres", "clock_getres_time64" },
 	{ "clock_nanosleep", "clock_nanosleep_time64" },
