@@ -16,10 +16,35 @@
 #include <unistd.h>
 
 static int out = STDERR_FILENO;
+static char socket_path[256], beside[272];
 
-__attribute__((constructor)) static void keep_stderr(void)
+/* Copies the argument after "--socket-path" to socket_path. */
+static void find_socket(void)
+{
+	char arguments[4096] = "";
+	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, arguments, sizeof(arguments) - 1);
+
+	close(fd);
+	for (char *a = arguments; n > 0 && a < arguments + n; a += strlen(a) + 1)
+		if (strcmp(a, "--socket-path") == 0)
+			snprintf(socket_path, sizeof(socket_path), "%s", a + strlen(a) + 1);
+	snprintf(beside, sizeof(beside), "%s-made", socket_path);
+}
+
+__attribute__((constructor)) static void prepare(void)
 {
 	out = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	find_socket();
+}
+
+static long create(const char *path)
+{
+	long fd = syscall(SYS_openat, AT_FDCWD, path, O_CREAT | O_WRONLY, 0600);
+
+	if (fd >= 0)
+		unlink(path);
+	return fd;
 }
 
 static long attempt(const char *what)
@@ -28,16 +53,17 @@ static long attempt(const char *what)
 
 	if (strcmp(what, "open") == 0)
 		return syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY, 0);
-	/* A directory that every host has, and that no driver needs. In the file tree /tmp is
-	 * there, read-only, if the daemon was built below it: LD_LIBRARY_PATH has the build
-	 * directory. */
+	/* A directory that every host has, and that no driver needs. /tmp would not do: the
+	 * sandbox's file tree has what LD_LIBRARY_PATH names, which is the build directory, so
+	 * /tmp is there, read-only, if the daemon was built below it. */
 	if (strcmp(what, "create") == 0)
-		return syscall(SYS_openat, AT_FDCWD, "/var/lib/made", O_CREAT | O_WRONLY, 0600);
-	/* The socket's place, relative to the working directory. */
-	if (strcmp(what, "create beside") == 0)
-		return syscall(SYS_openat, AT_FDCWD, "made", O_CREAT | O_WRONLY, 0600);
-	if (strcmp(what, "remove socket") == 0)
-		return syscall(SYS_unlinkat, AT_FDCWD, "gpu.sock", 0);
+		return create("/var/lib/made");
+	if (strcmp(what, "create in the root") == 0)
+		return create("/made");
+	if (strcmp(what, "create beside the socket") == 0)
+		return create(beside);
+	if (strcmp(what, "remove the socket") == 0)
+		return syscall(SYS_unlinkat, AT_FDCWD, socket_path, 0);
 	if (strcmp(what, "ask for peer") == 0)
 		return syscall(SYS_getpeername, STDERR_FILENO, NULL, NULL);
 	if (strcmp(what, "internet") == 0)

@@ -45,7 +45,7 @@ static uint64_t page_with_request(struct vmm *vmm)
 
 struct lie {
 	const char *name;
-	unsigned count; /* descriptors 0 to count - 1; @ sign: addr is an offset into the page */
+	unsigned count; /* descriptors 0 to count - 1; addr is an offset into the page */
 	struct vring_desc desc[4];
 };
 
@@ -71,8 +71,12 @@ static const struct lie chains[] = {
 	{ "no bytes at all", 1, { { 0, 0, 0, 0 } } },
 	{ "no bytes, then room", 2, { { 0, 0, F_NEXT, 1 }, { 1024, 24, F_WRITE, 0 } } },
 	{ "room for no bytes", 2, { { 0, 40, F_NEXT, 1 }, { 1024, 0, F_WRITE, 0 } } },
-	{ "4 GiB less one of request", 2, { { 0, ~0u, F_NEXT, 1 }, { 1024, 24, F_WRITE, 0 } } },
-	{ "4 GiB less one of room", 2, { { 0, 40, F_NEXT, 1 }, { 1024, ~0u, F_WRITE, 0 } } },
+	{ "a request of 4 GiB less one byte",
+	  2,
+	  { { 0, ~0u, F_NEXT, 1 }, { 1024, 24, F_WRITE, 0 } } },
+	{ "a response buffer of 4 GiB less one byte",
+	  2,
+	  { { 0, 40, F_NEXT, 1 }, { 1024, ~0u, F_WRITE, 0 } } },
 	{ "an indirect one with a next",
 	  2,
 	  { { 0, 16, F_INDIRECT | F_NEXT, 1 }, { 1024, 24, F_WRITE, 0 } } },
