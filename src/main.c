@@ -132,7 +132,8 @@ static bool open_trace(struct options *options)
 	return !problem;
 }
 
-/* Called before the sandbox starts, which hides the file. False if a sentence was printed. */
+/* Starts the keeper, which makes the socket file later, for vhost_server_new(). Called before the
+ * sandbox starts, which hides the file's directory. False if a sentence was printed. */
 static bool make_socket_file(const struct options *options, struct vhost_socket_file **ret)
 {
 	struct vhost_socket_file_options file_options = {

@@ -30,7 +30,7 @@ struct report_shown {
 };
 
 void report_session_begins(struct gpu_device *device);
-/* Logs the totals, if the guest sent a command. */
+/* Logs the totals, if the guest's driver had started the control queue. */
 void report_session_ends(const struct gpu_device *device);
 /* The guest's driver has started a queue. */
 void report_driver(struct gpu_device *device);

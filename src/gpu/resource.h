@@ -75,7 +75,7 @@ void resource_forget_dmabuf(struct gpu_device *device, struct resource *resource
 
 /* Frees all resources and switches their scanouts off. Freeing the memory may take some turns. */
 void resource_free_all(struct gpu_device *device);
-/* Waits until all memory of freed resources has gone. */
+/* Frees the memory of all dying resources before it returns, instead of in turns of the loop. */
 void resource_reap_all(struct gpu_device *device);
 
 /* Guest memory has changed: marks all iovecs as old, or replaces them. */

@@ -18,7 +18,8 @@
 /* Pixels of one resource: their size in bytes fits 63 bits in every format. */
 #define MAX_PIXELS (UINT64_C(1) << 57)
 
-/* After the creation of a resource of at least this size, memory is measured at once. */
+/* After the creation of a resource of at least this size, the process's memory is measured at the
+ * end of the command if it is a 3D command, else at the end of the next 3D command. */
 #define LARGE_BYTES 65536
 
 static bool is_dimension(const struct gpu_device *device, uint32_t pixels)

@@ -127,8 +127,9 @@ static int shadow_rows(struct display_pixels *pixels, const struct rect *r, stru
 			    max);
 }
 
-/* Makes the buffer of what the display has, if memory for another picture is left after that. A
- * larger picture is sent in several rectangles, which the display does not compare. */
+/* Makes the buffer of what the display has, if memory for another picture is left after that. None
+ * is made for a picture of more than DISPLAY_UPDATE_BYTES: it is sent in several rectangles, which
+ * the display does not compare. */
 static void make_sent(struct gpu_device *device, struct scanout *scanout)
 {
 	if (scanout->pixels.sent || scanout->shadow_size > DISPLAY_UPDATE_BYTES ||

@@ -7,7 +7,7 @@
 /* Tries in a child whether a library or a driver works. To be called before this process has
  * threads. */
 
-/* Runs @fn in a child, whose standard output and error are closed. Returns NULL if @fn returned
+/* Runs @fn in a child, whose standard output and error are discarded. Returns NULL if @fn returned
  * NULL; else one sentence (freed with g_free()): the one that @fn returned, or the reason why it
  * did not return. */
 char *trial_run(const char *(*fn)(void *data), void *data);

@@ -26,7 +26,7 @@
 #define VULKAN_1_1                (1u << 22 | 1u << 12)
 #define INCOMPLETE                5 /* there are more devices */
 
-/* VkInstanceCreateInfo, VkEnumeratePhysicalDevices and so on, by Vulkan's specification. */
+/* VkApplicationInfo, VkInstanceCreateInfo and so on, by Vulkan's specification. */
 struct application_info {
 	int32_t type;
 	const void *next;

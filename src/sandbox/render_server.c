@@ -108,7 +108,8 @@ static int leave_daemon(const struct launch *launch)
 		dup2(launch->null, STDIN_FILENO);
 	if (dup2(launch->socket, SERVER_FD) < 0)
 		return -1;
-	/* Careful drivers set close-on-exec themselves, so the call may be missing. */
+	/* Older kernels lack this call. That is no error, because the drivers that the daemon has
+	 * loaded usually set close-on-exec themselves. */
 	syscall(SYS_close_range, SERVER_FD + 1, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */);
 	return 0;
 }

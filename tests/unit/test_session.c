@@ -138,7 +138,7 @@ static void every_request_with_need_reply_gets_a_reply(void **state)
 	assert_int_equal(session_rig_ask(VHOST_USER_RESET_DEVICE, NULL, 0, -1), 0);
 	assert_int_equal(session_rig_ask(VHOST_USER_REM_MEM_REG, zero, 40, -1), 1);
 	assert_int_equal(session_rig_ask(VHOST_USER_ADD_MEM_REG, zero, 40, STDERR_FILENO), 1);
-	/* It gets only its own reply. */
+	/* A request that has a reply of its own gets that one only, no acknowledgement. */
 	assert_int_equal(session_rig_ask(VHOST_USER_GET_QUEUE_NUM, NULL, 0, -1), 2);
 	assert_int_equal(session_rig_ask(VHOST_USER_GET_MAX_MEM_SLOTS, NULL, 0, -1), 509);
 	assert_int_equal(session_rig_ask(VHOST_USER_GET_VRING_BASE, zero, 8, -1), 0);

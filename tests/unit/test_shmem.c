@@ -616,7 +616,7 @@ static void an_unowned_part_whose_unmap_is_in_flight_at_a_hang_up_is_not_used_ag
 	shmem_rig_forget(1);
 }
 
-static void a_hang_up_before_the_barrier_ends_the_map(void **state)
+static void a_hang_up_before_the_barrier_completes_the_map(void **state)
 {
 	(void)state;
 	assert_int_equal(shmem_rig_map(0), 0);
@@ -771,7 +771,7 @@ int main(void)
 		TEST(a_hang_up_ends_all_pending_requests),
 		TEST(a_part_whose_map_is_in_flight_at_a_hang_up_is_not_used_again),
 		TEST(an_unowned_part_whose_unmap_is_in_flight_at_a_hang_up_is_not_used_again),
-		TEST(a_hang_up_before_the_barrier_ends_the_map),
+		TEST(a_hang_up_before_the_barrier_completes_the_map),
 		TEST(a_new_channel_ends_requests_on_the_old_one),
 		TEST(an_invalid_reply_ends_the_session),
 		TEST(a_reply_of_another_size_ends_the_session),

@@ -200,7 +200,7 @@ static void two_scanouts_of_one_resource_are_prepared_separately(void **state)
 	struct picture picture;
 
 	(void)state;
-	show_prepared(&picture, &picture_prepared_ops); /* picture_rows() checks */
+	show_prepared(&picture, &picture_prepared_ops); /* picture_rows() checks what is read */
 	display_scanout_pixels(socket_rig.display, 1, 256, 400, &picture.base);
 	display_damage(socket_rig.display, 0, &(struct rect){ 0, 0, 1, 1 });
 	socket_rig_expect_update(0, &picture, 0, 0, 256, 444);

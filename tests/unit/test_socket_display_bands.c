@@ -127,7 +127,8 @@ static void a_source_that_moves_in_an_update_is_read_at_its_new_place(void **sta
 	picture_finish(&old);
 }
 
-/* Every pixel is a piece of its own, and every piece is looked up a few times. */
+/* A piece has 100 pixels. The source moves about every 250 pixels, and its pieces are looked up
+ * again. */
 static void a_source_in_tiny_pieces_that_moves_in_an_update_is_sent_whole(void **state)
 {
 	struct picture old, copy;
@@ -253,9 +254,11 @@ static void a_frame_is_one_message(void **state)
 	socket_rig_expect_update(0, &picture, 0, 0, 1280, 800);
 	display_damage(socket_rig.display, 0, &(struct rect){ 1000, 3, 7, 500 });
 	socket_rig_expect_update(0, &picture, 1000, 3, 7, 500);
-	display_damage(socket_rig.display, 0, &(struct rect){ 10, 3, 200, 790 }); /* packed */
+	/* Rows that are so short that they are copied together before they are sent. */
+	display_damage(socket_rig.display, 0, &(struct rect){ 10, 3, 200, 790 });
 	socket_rig_expect_update(0, &picture, 10, 3, 200, 790);
-	display_damage(socket_rig.display, 0, &(struct rect){ 10, 3, 900, 790 }); /* gathered */
+	/* Longer rows, which are sent from the source's memory, an iovec for each. */
+	display_damage(socket_rig.display, 0, &(struct rect){ 10, 3, 900, 790 });
 	socket_rig_expect_update(0, &picture, 10, 3, 900, 790);
 	socket_rig_expect_silence();
 	display_reset(socket_rig.display);

@@ -308,7 +308,8 @@ static void show(struct picture *p)
 
 static void a_run_of_small_updates_survives_a_full_socket(void **state)
 {
-	/* First, second, and the result on the screen: first the one, then the other. */
+	/* The contents before and after, and the picture that is shown, which has first the one
+	 * content, then the other. */
 	struct picture pictures[3];
 	unsigned is_now = 0;
 
@@ -386,7 +387,7 @@ static void what_joins_an_update_may_be_larger_than_the_room_that_is_left(void *
 	picture_finish(&picture);
 }
 
-/* @wish: buffer size that is set first in bytes, or 0. */
+/* Sets the send buffer to @wish bytes, unless that is 0. Returns its size afterwards. */
 static int send_buffer_of(int fd, int wish)
 {
 	int bytes = 0;
@@ -403,7 +404,7 @@ static void a_socket_is_made_to_hold_two_bands(void **state)
 	auto_fd plain = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	(void)state;
-	/* The default limit of every host. */
+	/* Every host allows it by default; skipped where the administrator allows less. */
 	if (send_buffer_of(plain, 1 << 28) < 2 * SOCKET_BAND_BYTES)
 		skip();
 	socket_rig_connect(0, NULL);

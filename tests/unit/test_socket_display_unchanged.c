@@ -248,7 +248,7 @@ static void another_source_is_sent_whole(void **state)
 	picture_finish(&other);
 }
 
-static void pixels_that_changed_behind_the_display_are_sent_whole(void **state)
+static void pixels_are_sent_whole_after_display_pixels_changed(void **state)
 {
 	(void)state;
 	show();
@@ -402,7 +402,7 @@ int main(void)
 		CONNECTED(a_new_front_end_is_sent_the_whole_picture),
 		CONNECTED(a_scanout_that_was_off_is_sent_whole),
 		CONNECTED(another_source_is_sent_whole),
-		CONNECTED(pixels_that_changed_behind_the_display_are_sent_whole),
+		CONNECTED(pixels_are_sent_whole_after_display_pixels_changed),
 		CONNECTED(a_part_of_an_unknown_picture_is_not_compared),
 		CONNECTED(a_video_is_rarely_compared),
 		CONNECTED(pictures_are_compared_again_after_a_video),

@@ -30,7 +30,7 @@
 
 static char *directory, *path;
 
-/* A keeper left by a failed test would be waited for. */
+/* The alarm, because teardown() would wait for ever for a keeper that a failed test left. */
 static int setup(void **state)
 {
 	(void)state;
@@ -276,7 +276,8 @@ static void exactly_one_of_several_daemons_gets_the_path(void **state)
 		unsigned n = start_many(&answers);
 
 		if (n != 1 || !answers)
-			fail_msg("start %u: %u have the path, who answers: %d", i, n, answers);
+			fail_msg("start %u: %u daemons have the path, one answers: %d", i, n,
+				 answers);
 		assert_false(is_socket());
 	}
 }

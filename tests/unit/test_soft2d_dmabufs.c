@@ -111,7 +111,7 @@ static bool is_exported(struct renderer_resource *resource)
 	return r == 0;
 }
 
-/* Rows of the guest's are tight. */
+/* In guest memory the rows follow each other without padding. */
 static void transfer(struct renderer_resource *resource, const uint32_t *pixels)
 {
 	const struct iovec iov = { (void *)pixels, (size_t)W * H * 4 };
@@ -191,7 +191,7 @@ static void no_more_than_64_at_once_take_a_descriptor(void **state)
 		free_resource(resources[i]);
 }
 
-static void what_the_kernel_refuses_is_said(void **state)
+static void an_error_of_the_kernel_is_returned(void **state)
 {
 	struct renderer_resource *resource = new_resource(W, H);
 	struct dmabuf dmabuf;
@@ -202,7 +202,7 @@ static void what_the_kernel_refuses_is_said(void **state)
 	free_resource(resource);
 }
 
-static void without_the_device_rows_are_tight(void **state)
+static void without_udmabuf_rows_have_no_padding(void **state)
 {
 	struct renderer_pixels pixels;
 
@@ -246,8 +246,8 @@ int main(void)
 		TEST(what_is_transferred_is_in_the_dma_buf),
 		TEST(only_what_a_screen_may_show_is_exported),
 		TEST(no_more_than_64_at_once_take_a_descriptor),
-		TEST(what_the_kernel_refuses_is_said),
-		TEST(without_the_device_rows_are_tight),
+		TEST(an_error_of_the_kernel_is_returned),
+		TEST(without_udmabuf_rows_have_no_padding),
 		TEST(a_shrunk_resource_gives_its_memory_back),
 	};
 

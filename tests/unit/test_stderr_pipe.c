@@ -166,7 +166,7 @@ static void end_by_assertion(const void *unused)
 static void end_by_fault(const void *unused)
 {
 	(void)unused;
-	signal(SIGSEGV, SIG_DFL); /* of cmocka, or of a sanitizer */
+	signal(SIGSEGV, SIG_DFL); /* removes cmocka's or a sanitizer's */
 	serve_at(LOG_LEVEL_ERROR);
 	fprintf(stderr, "a library's \033");
 	raise(SIGSEGV);

@@ -175,7 +175,7 @@ int __wrap_virgl_renderer_submit_cmd(void *words, int ctx_id, int n);
 
 int __wrap_virgl_renderer_submit_cmd(void *words, int ctx_id, int n)
 {
-	if (n_sent + (unsigned)n <= G_N_ELEMENTS(sent)) { /* without the zeros for all constants */
+	if (n_sent + (unsigned)n <= G_N_ELEMENTS(sent)) { /* larger are only zeros for constants */
 		memcpy(sent + n_sent, words, (size_t)n * 4);
 		n_sent += (unsigned)n;
 	}
@@ -217,7 +217,7 @@ static void a_draw_uses_no_destroyed_buffer(void **state)
 	draw_add_draw(&s, DRAW_FRAGMENT_SHADER);
 	assert_int_equal(draw_submit(&s), 0);
 	draw_assert_color(BLUE);
-	/* The next draw checks it again. */
+	/* Because it is set again, the next draw makes the library look at the binding again. */
 	bind_constants(&s, FIRST);
 	assert_int_equal(draw_submit(&s), 0);
 	virgl_rig.ops->context_detach(virgl_rig.renderer, CTX, first);

@@ -11,7 +11,7 @@
 
 #define SIDE  36
 #define ROOM  (SIDE * SIDE * 16 * 12)
-#define LARGE (17 * 1024 * 1024 + 5) /* more than one copy moves */
+#define LARGE (17 * 1024 * 1024 + 5) /* needs more than one copy */
 
 #define BIND_DEPTH  (1 << 0)
 #define BIND_VERTEX (1 << 4)
@@ -56,7 +56,8 @@ static void fill(struct renderer_resource *resource, const struct renderer_resou
 	}
 }
 
-/* Reads back in place of 0x11, which surrounds the pixels. Returns the number of bytes. */
+/* Fills the memory with 0x11 and reads the level back to its start. Returns the number of bytes at
+ * the start that are @due, and asserts that only 0x11 follows. */
 static size_t read_level(struct renderer_resource *resource,
 			 const struct renderer_resource_args *args, uint32_t level, uint8_t due)
 {

@@ -29,9 +29,9 @@
 /* The library's behaviour, and its calls. */
 static struct {
 	unsigned errors_before; /* reads report an earlier error of OpenGL */
-	bool is_refused;        /* OpenGL refuses: nothing is written, and there is an error */
-	bool allocates;         /* and the size that it got */
-	bool wants_whole_level; /* or room for as much */
+	bool is_refused;        /* OpenGL refuses: there is an error, and only old bytes are read */
+	bool allocates;         /* each read allocates two blocks */
+	bool wants_whole_level; /* a read needs room for the whole level */
 	size_t dirty;           /* bytes of new blocks that were not zero */
 	bool has_error;         /* of OpenGL, now */
 	unsigned n_reads;       /* in all */
@@ -258,7 +258,7 @@ static void an_earlier_opengl_error_does_not_fail_a_transfer(void **state)
 	assert_int_equal(read_layers(0, 1), VIRTIO_GPU_RESP_ERR_UNSPEC);
 }
 
-/* As 1.1 does it for textures that cannot be drawn to. */
+/* virglrenderer 1.1 demands this for textures that cannot be drawn to. */
 static void the_read_buffer_holds_the_whole_level(void **state)
 {
 	const struct renderer_transfer t = { .ctx_id = CTX, .box = { 0, 0, 0, 1, 1, 1 } };
@@ -274,7 +274,7 @@ static void memory_the_library_allocates_for_a_readback_is_zeroed(void **state)
 {
 	(void)state;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	skip(); /* a malloc() of the library */
+	skip(); /* a sanitizer's malloc() ignores M_PERTURB */
 #endif
 	library.allocates = true;
 	look_at_new_block(5000); /* leaves something there */
@@ -284,7 +284,7 @@ static void memory_the_library_allocates_for_a_readback_is_zeroed(void **state)
 	assert_int_equal(library.dirty, 0);
 	library.dirty = 0;
 	look_at_new_block(5000);
-	assert_true(library.dirty > 0); /* and no longer */
+	assert_true(library.dirty > 0); /* no longer zeroed */
 }
 
 static void the_read_buffer_is_freed_at_a_reset(void **state)

@@ -169,7 +169,7 @@ static void textures_are_cleared_only_where_opengl_can(void **state)
 	stream_virgl.can_clear_texture = true;
 }
 
-/* A copy from the level of resource @id: @x, @y, @width, @height. */
+/* Whether a copy of @box (x, y, width, height) in @level of resource @id reads outside it. */
 static bool is_outside(uint32_t id, uint32_t level, const uint32_t *box)
 {
 	const uint32_t copy[] = { VIRGL_HEADER(VIRGL_RESOURCE_COPY_REGION, 0, 13),
@@ -243,8 +243,8 @@ static void unknown_commands_are_passed_to_the_library(void **state)
 
 /* ---- recorded streams ---- */
 
-/* A file of fuzz/session_to_stream.py: after 16 bytes, records of kind, size and content; kind 1 is
- * the room for a response, and a request. */
+/* A file of fuzz/session_to_stream.py: after 16 bytes, records of kind, size and content. In
+ * kind 1 the content is a number, the bytes of room for the response, and a request. */
 #define HEAD_BYTES   16
 #define KIND_COMMAND 1
 #define REQUEST_AT   4

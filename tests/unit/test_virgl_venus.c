@@ -375,13 +375,14 @@ static void a_killed_server_ends_only_vulkan(void **state)
 	assert_int_equal(kill(pids[0], SIGKILL), 0);
 	assert_int_equal(poll(&pollfd, 1, WAIT_MS), 1);
 	assert_int_equal(venus_rig_new_context(2), VIRTIO_GPU_RESP_ERR_UNSPEC);
-	/* Its worker ended with it, if it has its own pid namespace. */
+	/* OpenGL goes on. The worker may live: only a server in a pid namespace of its own ends its
+	 * workers with it. */
 	assert_gl_draws(3);
 	virgl_rig.ops->context_free(virgl_rig.renderer, 1);
 	(void)state;
 }
 
-/* In any process. */
+/* Tests that can also run in the daemon's sandbox. */
 #define TESTS_OF_GUESTS                                                                            \
 	cmocka_unit_test(the_venus_capset_is_last_and_not_empty),                                  \
 		cmocka_unit_test(a_blob_without_a_vulkan_object_is_zeroed_shared_memory),          \
@@ -396,7 +397,7 @@ static void a_killed_server_ends_only_vulkan(void **state)
 		cmocka_unit_test(an_invalid_stream_fails_only_its_context),                        \
 		cmocka_unit_test(opengl_resources_can_be_attached)
 
-/* In a namespace in which it can see and signal others. */
+/* Tests that must see and signal the server and its workers, as the sandbox does not allow. */
 #define TESTS_OF_PROCESSES                                                                         \
 	cmocka_unit_test(a_killed_worker_fails_only_its_context),                                  \
 		cmocka_unit_test(server_and_workers_run_in_the_jail),                              \

@@ -25,14 +25,14 @@
 /* For tests in which the watchdog ends something, and must not do so at once. */
 #define MAX_STALL_MS 300
 
-/* For the test in which the session ends, and the call returns before the process exits, which is
- * after the same time again. */
+/* For the test in which the watchdog ends the session after this time, and the call returns before
+ * twice this time, when the watchdog would exit the process. */
 #define SESSION_STALL_MS 1500
 
 /* For tests in which the call returns before that, however busy the machine is. */
 #define LONG_STALL_MS 60000
 
-/* The watchdog, which would answer at once, has this time to do what it must not do. */
+/* How long a test waits to see that no reply comes. A wrong watchdog would reply at once. */
 #define A_WHILE_MS 150
 
 /* What a busy machine may add to any time. */

@@ -55,7 +55,7 @@ static void put_command(struct venus_stream *stream, uint32_t command)
 	put32(stream, 0); /* without a reply */
 }
 
-/* A pointer to a struct, up to its flags. */
+/* A pointer to a struct, and its first members: type, no next struct, no flags. */
 static void put_struct(struct venus_stream *stream, uint32_t type)
 {
 	put64(stream, 1);
@@ -154,8 +154,8 @@ void venus_stream_block_queue(struct venus_stream *stream)
 	put64(stream, 1);
 	put32(stream, TYPE_TIMELINE_SEM);
 	put64(stream, 0);
-	put32(stream, 1); /* counts */
-	put64(stream, 0); /* from here */
+	put32(stream, 1); /* a timeline semaphore */
+	put64(stream, 0); /* its initial value */
 	put32(stream, 0);
 	put_new(stream, SEMAPHORE);
 	put_command(stream, QUEUE_SUBMIT);
@@ -168,7 +168,7 @@ void venus_stream_block_queue(struct venus_stream *stream)
 	put64(stream, 0);
 	put32(stream, 1);
 	put64(stream, 1);
-	put64(stream, 1); /* what it waits for */
+	put64(stream, 1); /* the value that it waits for */
 	put_empty_array(stream);
 	put32(stream, 1);
 	put64(stream, 1);

@@ -21,16 +21,16 @@
 /* Limit on ids whose reuse would make the library end the process; see blob.c. */
 #define GFXSTREAM_MAX_BURNT 64
 
-/* Formats of images that the library knows, by their number in image.c. */
+/* How many formats of images the library knows; image.c has a row for each. */
 #define GFXSTREAM_N_FORMATS 6
 /* The sides of an image, in pixels, if Vulkan names no limit. Drivers of desktop GPUs support this.
  */
 #define GFXSTREAM_MAX_DIMENSION 16384
 
-/* What the host's Vulkan can, by trials in children. */
+/* What the host's Vulkan supports, as trials in child processes have found. */
 struct gfxstream_host {
 	struct vulkan_gpus gpus;
-	uint32_t formats; /* 1 << number of each that an image can have */
+	uint32_t formats; /* bit i: the driver has the format of row i in image.c */
 	unsigned n_tried; /* formats */
 };
 

@@ -15,12 +15,12 @@
 #include "base/fd.h"
 #include "base/udmabuf.h"
 
-/* Copies of at least this size have their own mapping: pages that no transfer touches take no
+/* Pictures of at least this size have their own mapping: pages that no transfer touches take no
  * memory. */
 #define MAP_MIN_SIZE (128 * 1024)
-/* Copies between these sizes are most likely screens and may have huge pages: our copy into them
- * and the kernel's copy out of them then need far fewer TLB entries. With larger copies the device
- * would wait more often while the kernel clears a huge page, which takes 10 ms in a virtual
+/* Pictures between these sizes are most likely screens and may have huge pages: our copy into them
+ * and the kernel's copy out of them then need far fewer TLB entries. With larger pictures the
+ * device would wait more often while the kernel clears a huge page, which takes 10 ms in a virtual
  * machine. */
 #define HUGE_MIN_SIZE (4 * 1024 * 1024)
 #define HUGE_MAX_SIZE (64 * 1024 * 1024)

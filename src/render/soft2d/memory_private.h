@@ -15,8 +15,8 @@ struct soft2d_memory {
 
 /* Bytes of host memory that a picture of @size bytes takes: large ones take whole pages. */
 uint64_t soft2d_memory_cost(uint64_t size);
-/* Whether a picture of @size bytes may be exported as a dma-buf: it is large enough to be shown on
- * a scanout, and not too large for udmabuf. */
+/* Whether a picture of @size bytes may be exported as a dma-buf: it is large enough to have its own
+ * mapping, and not too large for udmabuf. */
 bool soft2d_memory_may_be_shared(size_t size);
 /* Allocates @size bytes of zeros; in a memfd if @is_shared and the host allows it. Returns false if
  * the host has no memory. */

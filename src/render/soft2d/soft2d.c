@@ -28,7 +28,8 @@
 #include "render/renderer.h"
 #include "render/soft2d/memory_private.h"
 
-/* Resources whose pictures the display may get as dma-bufs, at once; each has a descriptor. */
+/* Limit on the resources that exist at the same time and whose pictures the display may get as
+ * dma-bufs; each has a descriptor. */
 #define MAX_SHARED 64
 
 struct soft2d {

@@ -3,7 +3,7 @@
  * Tracks bindings for which the library holds no reference. Some versions hold none to buffers and
  * images that shaders use, to samplers, and to depth and stencil state, and draw with freed
  * objects. So this file records the bindings of each sub-context and unbinds an object before it is
- * freed, by the commands that Mesa sends: a guest with Mesa never frees a bound object.
+ * freed, with the same commands as Mesa in the guest, which unbinds each object before it frees it.
  */
 #include <string.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Rejects transfers that crash the library. It compares the bytes that a transfer spans with the
- * size of the memory, but in 32 bits: if the sum wraps, its check passes, and it then reads
- * gigabytes past the guest's memory. Any guest can send such strides, in a command of its own or
- * inside a command stream (stream.c). So the span of each transfer is computed here too, in 64
+ * Rejects transfers that crash the library. The library compares the bytes that a transfer spans
+ * with the size of the memory, but in 32 bits: if the sum wraps, its check passes, and it then
+ * reads gigabytes past the guest's memory. Any guest can send such strides, in a command of its own
+ * or inside a command stream (stream.c). So the span of each transfer is computed here too, in 64
  * bits.
  *
  * The library checks the box itself, and tight rows and layers (stride 0), correctly for all

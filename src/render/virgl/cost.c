@@ -11,7 +11,7 @@
 #include "render/pixels.h"
 #include "render/virgl/virgl_private.h"
 
-/* An upper limit for one level and for their sum, so that sums fit 63 bits. */
+/* The largest result of multiply(), so that the sum of the costs of all levels fits 63 bits. */
 #define MAX_BYTES (UINT64_C(1) << 58)
 
 #define RESOURCE_BYTES 4096 /* beside its pixels */

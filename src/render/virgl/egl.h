@@ -16,5 +16,5 @@ int virgl_egl_open_node(const char *path);
 bool virgl_egl_uses_gpu(void);
 
 /* Checks that EGL (unless only GLX is wanted) and OpenGL can be loaded: virglrenderer ends the
- * process if they cannot. Returns NULL, or the missing part as half a sentence. */
+ * process if they cannot. Returns NULL, or a static text that says what is missing. */
 const char *virgl_egl_find_problem(bool use_egl, bool use_gles);

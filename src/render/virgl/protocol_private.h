@@ -121,7 +121,8 @@ enum virgl_target {
 #define VIRGL_FORMAT_R9G9B9E5 125
 
 /* Limits that no OpenGL implementation exceeds: the largest texture has 2^15 pixels a side, 16
- * levels and 2^14 layers, and each vertex or instance takes at least one cycle. */
+ * levels and 2^14 layers. A draw or a grid above the limits on vertices, instances and groups would
+ * run for too long, because each of them takes at least one cycle of the GPU. */
 #define VIRGL_MAX_LEVEL      16
 #define VIRGL_MAX_LAYER      (1 << 14)
 #define VIRGL_MAX_SIZE       (1 << 15)

@@ -9,9 +9,10 @@
  * contiguous buffer of ours, one layer at a time, because the library reads only one, and copied to
  * the guest if OpenGL reported no error. The buffer is kept from one transfer to the next, because
  * new pages cost more than the copy, and freed when the guest is gone. It is zeroed before each
- * read, except for plain pictures, which OpenGL must be able to read.
+ * read, except for plain textures (2D, one sample, a format of VIRTIO 1.2, 5.7.6.8), which OpenGL
+ * must be able to read.
  *
- * Plain pictures whose destination is contiguous are read directly into it: the library passes that
+ * Plain textures whose destination is contiguous are read directly into it: the library passes that
  * memory to OpenGL, without a buffer in between.
  */
 #include <limits.h>

@@ -113,8 +113,8 @@ static int add_context(struct virgl_rings *rings, uint32_t ctx_id, uint32_t caps
 	return r;
 }
 
-/* For Vulkan the library returns ENOMEM for every failure. One of them is a render server that has
- * just ended while a worker that it was starting still holds its socket. */
+/* For Vulkan the library returns ENOMEM for every failure. check_venus() does not find every dead
+ * server: if one ends while it starts a worker, that worker keeps the socket open. */
 static int answer_refusal(uint32_t capset, int result)
 {
 	if (capset != VIRGL_CAPSET_VENUS)

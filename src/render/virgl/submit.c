@@ -5,9 +5,9 @@
  *
  * A long shader comes in parts, in several streams. The library would join the parts and read the
  * text before we could check it. So the parts are joined here, and after the last one the checked
- * shader is passed to the library as a whole. (The library
- * alone could be made to join parts of two different shaders; this way the text that it gets is
- * always the text that was checked.)
+ * shader is passed to the library as a whole. (If the library got the guest's parts, a guest could
+ * make it join those of two different shaders. This way the text that it gets is always the text
+ * that was checked.)
  *
  * A new sub-context has no constants. The library passes OpenGL as many constants as a shader
  * declares, from a buffer that is only as large as the constants that the guest has sent, and so

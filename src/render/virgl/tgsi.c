@@ -21,7 +21,8 @@
 #define MAX_WORD   32
 /* Vertices of a primitive or a patch, constant buffers: the first of two pairs of brackets. */
 #define MAX_DIMENSION 31
-/* Declarations of inputs, and of outputs: the library adds some of its own to 64. */
+/* Declarations of inputs, and of outputs: the library has room for 64 of each, and adds some of its
+ * own. */
 #define MAX_DECLARATIONS 60
 #define MAX_COUNTERS     32
 #define MAX_IO_ARRAY     VIRGL_TGSI_MAX_IO
@@ -214,8 +215,8 @@ static void peek_word(const char **at, char *ret)
 	*at = scan.at;
 }
 
-/* Whether the library has no name for an output. In tessellation shaders it does not name outputs
- * per vertex, and reads the missing name for instructions on doubles. */
+/* Whether the library has no name for an output. In tessellation control shaders it gives no name
+ * to outputs that belong to a vertex, and reads the missing name for instructions on doubles. */
 static bool is_unnamed(const char *meaning)
 {
 	return meaning[0] == '\0' || strcmp(meaning, "POSITION") == 0 ||
