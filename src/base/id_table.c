@@ -87,7 +87,8 @@ void id_table_add(struct id_table *table, uint32_t id, void *value)
 	table->n++;
 }
 
-/* A search stops at the free slot @i. Moves those values into it that would no longer be found. */
+/* A search stops at the free slot @i, so a value behind it may no longer be found. Moves the first
+ * such value into it, then does the same for the slot that this frees, until there is none. */
 static void close_gap(struct id_table *table, uint32_t i)
 {
 	uint32_t mask = table->n_slots - 1;

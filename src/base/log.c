@@ -5,12 +5,13 @@
  *
  * A guest can cause the same message a million times a second, so each log call in the source (a
  * site) is limited by a token bucket. The bucket is stored as one timestamp: when it will be full
- * again (GCRA). A line advances the timestamp by the time of one token; if that would exceed a full
- * bucket, the line is dropped and counted. A site that dropped a line stays silent until it again
- * has as many tokens as it gets in one second. Then the number of its dropped lines is printed
- * before the next line of any site. The limit is per site, so messages that a guest provokes never
- * displace others, and a message that occurs once is always printed. It applies at every level,
- * because a front-end that connects in a loop causes many error lines.
+ * again (GCRA). A line advances the timestamp by the time of one token; if it would then lie
+ * further ahead than an empty bucket takes to fill, the line is dropped and counted. A site that
+ * dropped a line stays silent until it again has as many tokens as it gets in one second. Then the
+ * number of its dropped lines is printed before the next line of any site. The limit is per site,
+ * so messages that a guest provokes never displace others, and a message that occurs once is always
+ * printed. It applies at every level, because a front-end that connects in a loop causes many error
+ * lines.
  *
  * Nothing is allocated: each log_at() has a static variable with its bucket. Renderers log from
  * their own threads, so there is a lock.

@@ -5,16 +5,17 @@
  *
  * A pipe or terminal is opened again, non-blocking (base/log_reader.c). If that fails (the parent
  * runs as another user, there is no /proc), poll() is called before each write. A pipe that poll()
- * reports as writable has room for 4096 bytes (PIPE_BUF), which is more than a line. One exception
- * to the invariant remains: if another process fills the pipe between poll() and write(), the write
- * waits for the reader.
+ * reports as writable has room for 4096 bytes (PIPE_BUF), which is more than a line. Two exceptions
+ * to the invariant remain: the write waits for the reader if another process fills the pipe between
+ * poll() and write(), or if a terminal that poll() reports as writable has less room than the line.
  *
  * To a socket (of the journal or syslog) each message is sent with MSG_DONTWAIT.
  *
  * A file or a device does not wait for a reader.
  *
  * A line is written completely or not at all, except to a terminal, which may accept a part of it.
- * Each line begins with its level: a word, or for the journal and syslog a number.
+ * Each line begins with its level: a word, or for the journal and syslog a number. Only the line of
+ * log_fatal() begins with the name of the program instead of the word.
  */
 #include "base/log_output.h"
 

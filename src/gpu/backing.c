@@ -27,7 +27,8 @@ static int collect_pieces(const struct backing *backing, const struct guest_memo
 			  struct iovec *iov)
 {
 	const int max = (int)backing->n_entries + MAX_BORDERS;
-	struct iovec pieces[MAX_PIECES]; /* outside the loop: -ftrivial-auto-var-init zeroes it */
+	/* Outside the loop, so that -ftrivial-auto-var-init zeroes it once, not for each entry. */
+	struct iovec pieces[MAX_PIECES];
 	const uint8_t *end = NULL;
 	int n = 0;
 

@@ -36,8 +36,8 @@
 #define LOG_MODULE "command"
 #include "base/log.h"
 
-/* Units of work in one turn: each command is one unit, and so is each piece of this many bytes that
- * it moves. So the vhost-user socket is served every one or two milliseconds, whatever the guest
+/* Units of work in one turn: each command is one unit, and so are each BYTES_PER_UNIT bytes that it
+ * moves. So the vhost-user socket is served every one or two milliseconds, whatever the guest
  * sends. */
 #define TURN_BUDGET    64
 #define BYTES_PER_UNIT 65536

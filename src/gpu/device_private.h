@@ -24,8 +24,9 @@
 #define QUEUE_CURSOR  1
 #define N_QUEUES      2
 
-/* VIRTIO 1.4; Linux's header may be older. Sizes of blobs and their offsets in the window are
- * multiples of a number in the configuration space. */
+/* VIRTIO 1.4; Linux's header may be older. Sizes of blobs and their offsets in the window (the
+ * shared memory region into which host blobs are mapped for the guest) are multiples of a number in
+ * the configuration space. */
 #define GPU_F_BLOB_ALIGNMENT 5
 
 struct resource;
@@ -120,7 +121,8 @@ struct gpu_device {
 	struct report report;
 	struct report_shown shown[VIRTIO_GPU_MAX_SCANOUTS];
 
-	GQueue held; /* gpu_command::link; waiting for the display or the front-end's window */
+	GQueue held; /* gpu_command::link; waiting for the display, or for the front-end to map or
+			unmap a blob */
 	GQueue free_commands; /* gpu_command::link */
 	unsigned n_commands;  /* that exist, free or not */
 };

@@ -2,9 +2,9 @@
 /*
  * Fences by timeline: the global one, and one for each ring of each context that the guest names
  * with INFO_RING_IDX (also ring 0). The commands of a timeline are returned in the order in which
- * they were taken, whatever fence ids the guest chose. The renderer gets a sequence number of ours
- * that only grows, across resets too. The guest's 64-bit id is copied from the request into the
- * response.
+ * they began to wait for their fences, whatever fence ids the guest chose. The renderer gets a
+ * sequence number of ours that only grows, across resets too. The guest's 64-bit id is copied from
+ * the request into the response.
  *
  * Fences are signalled only while the loop polls the renderer: when its descriptor is ready, or, if
  * it has none, every few milliseconds while a fence is pending. All commands that complete in one

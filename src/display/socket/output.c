@@ -296,7 +296,8 @@ static void send_until_full(struct socket_display *sd)
 
 void socket_output_send_all(struct socket_display *sd)
 {
-	/* Preparing pixels may release the state lock. The watchdog must not send meanwhile. */
+	/* Preparing pixels may release the state lock. The watchdog's thread, which calls
+	 * socket_output_send_rest() while this thread is busy, must not send meanwhile. */
 	loop_set_writer(sd->loop, NULL, -1);
 	send_until_full(sd);
 	if (sd->output.message)
