@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 		}                                                                                  \
 	} while (0)
 
-/* As the daemon's main() does. */
+/* Ignores SIGPIPE, as the daemon does, and logs errors only. */
 static inline void fuzz_prepare(void)
 {
 	signal(SIGPIPE, SIG_IGN);

@@ -8,7 +8,8 @@
  * reads and answers everything. Unless it has broken the protocol, it then has what the device
  * shows: the same sizes, pixels and cursor; and no request is pending.
  *
- * The first byte of an input is what QEMU offers; each byte after it is an operation.
+ * The first byte of an input chooses what QEMU offers, the sizes of the pictures, and whether
+ * frames are paced; then each byte is an operation, with its numbers behind it.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -221,7 +222,7 @@ static void connect_qemu(struct input *in)
 	      0);
 }
 
-/* Time passes: for everything, or only for the requests. */
+/* Time runs out for any of: the requests, the negotiation of features, the dma-buf flushes. */
 static void expire(struct input *in)
 {
 	struct socket_display *sd = socket_display();
@@ -424,6 +425,8 @@ static void scene_start(struct input *in)
 		      is_comparing ? PICTURE_SIDE : PICTURE_SIDE / 2);
 	picture_start(&scene.pictures[2], is_big ? PICTURE_WIDE : PICTURE_SIDE,
 		      is_big ? PICTURE_TALL : PICTURE_SIDE);
+	if (is_big)
+		picture_wants_bands(&scene.pictures[2]);
 	if (is_comparing)
 		picture_wants_comparing(&scene.pictures[1]);
 	else

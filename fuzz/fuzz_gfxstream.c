@@ -28,7 +28,7 @@ static void start(struct harness *harness)
 	if (!renderer)
 		fprintf(stderr, "%s\n", message);
 	CHECK(renderer);
-	renderer->library_bytes = 0; /* a sanitizer's memory is no guest's */
+	renderer->library_bytes = 0; /* no measuring: it would count the sanitizer's memory */
 	harness_new(harness, renderer, false, true);
 	harness->device->hostmem.max = harness->device->limits.max_hostmem = MAX_HOSTMEM;
 }
@@ -41,8 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!harness.device)
 		start(&harness);
-	/* Contexts are made as often as inputs come: the time that they take to go does not count.
-	 */
+	/* Inputs come faster than the library may clean up contexts: an input begins with no
+	 * cleanup pending, or its contexts would be refused. */
 	gfxstream_of(harness.renderer)->cleaned_at = 0;
 	scenario_run(&harness, setup, &in);
 	return 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Sessions of OpenGL (streams/session.h has their form) in the real library. The corpus has
+ * Sessions of OpenGL (streams/session.h has their form) in the real virglrenderer. The corpus has
  * sessions that crashed it. libFuzzer does not know the grammar; streams/hunt.c does, and finds
  * more. The library is not instrumented, and OpenGL leaks: run it with detect_leaks=0. The replay
  * is skipped where OpenGL cannot start.

@@ -4,8 +4,9 @@
  * indirect tables, both indices, also between a pop and what follows from it, while regions go and
  * come back. What must hold after each step:
  *
- * - a chain that comes out lies byte for byte in memory that is mapped now (all of it is read, and
- *   written where it may be), its sizes are the sums of its pieces;
+ * - a chain that comes out lies byte for byte in memory that is mapped now (the first and last byte
+ *   of each piece are read, and the last is written where it may be), its sizes are the sums of its
+ *   pieces;
  * - no more is in flight than the ring has descriptors;
  * - a ring that is stopped or broken hands nothing out and changes nothing in memory.
  *
@@ -50,7 +51,7 @@ struct scene {
 
 static struct scene scene;
 static int file = -1, call_fd = -1;
-static uint8_t *bytes; /* the file at its guest address */
+static uint8_t *bytes; /* the whole file, as the fuzzer maps it */
 
 /* Whether it is in one region that is mapped now. */
 static bool is_guest(const uint8_t *at, size_t size)

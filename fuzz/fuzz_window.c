@@ -43,8 +43,8 @@ static struct {
 	struct window_front_end front_end;
 	struct owner owners[N_OWNERS];
 	bool has_dropped; /* the front-end has reset the guest; we do not know yet */
-	bool has_lost;    /* a channel ended: parts may be closed */
-	bool is_ticking;  /* maps without a barrier in time count as in place */
+	bool has_lost;    /* a channel ended: parts without an owner may be left */
+	bool is_ticking;  /* requests may time out: answered maps then count as in place */
 	bool is_ready;
 } scene;
 
@@ -247,7 +247,7 @@ static void settle(void)
 		window_front_end_answer(&scene.front_end, SIZE_MAX);
 		turn();
 	}
-	scene.front_end.is_last_in_place = true; /* also without another request, in the end */
+	scene.front_end.is_last_in_place = true; /* in the end even if no request follows */
 }
 
 static void check_settled(void)

@@ -66,7 +66,7 @@ static struct virtio_gpu_rect take_rect(struct input *in)
 	return r;
 }
 
-/* The start of a rectangle that fits into any resource; without more bytes, the whole of it. */
+/* A square of up to 61 x 61 pixels near the origin, from one byte; or any rectangle. */
 static struct virtio_gpu_rect take_small_rect(struct input *in)
 {
 	uint8_t shape = input_u8(in);
@@ -476,7 +476,7 @@ enum {
 	SHAPE_FENCE = 2,
 	SHAPE_RING = 4, /* the fence is of a ring; its number follows */
 	SHAPE_INDIRECT = 8,
-	SHAPE_CUT = 0x10,        /* the request is in two pieces; where follows */
+	SHAPE_CUT = 0x10,        /* the request is in two pieces; the place of the cut follows */
 	SHAPE_REPLY = 0x20,      /* another size of response follows */
 	SHAPE_CONTEXT = 0x40,    /* which context follows */
 	SHAPE_OTHER_QUEUE = 0x80 /* on the queue to which it does not belong */

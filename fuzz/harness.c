@@ -179,7 +179,7 @@ void harness_tick_window(struct harness *harness, unsigned n)
 		shmem_on_tick(&harness->session->shmem->timer);
 }
 
-/* The input decides what is mapped or in flight. */
+/* What is mapped or in flight is the input's: the next one gets a new window. */
 static void renew_window(struct harness *harness)
 {
 	if (!harness->session->shmem && harness->window.fd >= 0)
@@ -328,8 +328,8 @@ void harness_end(struct harness *harness)
 	}
 	if (harness->memory_is_changed)
 		tell_memory(harness);
-	memset(harness->memory, 0,
-	       HARNESS_DATA_AT); /* the rings are set up, or started, as empty */
+	/* The rings are set up, or started, as empty, and the next input finds the same memory. */
+	memset(harness->memory, 0, HARNESS_FILE_SIZE);
 	if (harness->rings_are_changed)
 		set_up_rings(harness);
 	else

@@ -91,6 +91,9 @@ static int picture_rows(struct display_pixels *source, const struct rect *r, str
 static const struct display_pixels_ops plain_ops = { .rows = picture_rows };
 static const struct display_pixels_ops prepared_ops = { .prepare = picture_prepare,
 							.rows = picture_rows };
+static const struct display_pixels_ops band_ops = { .prepare = picture_prepare,
+						    .rows = picture_rows,
+						    .prepares_bands = true };
 
 void picture_start(struct picture *picture, uint32_t width, uint32_t height)
 {
@@ -109,6 +112,11 @@ void picture_start(struct picture *picture, uint32_t width, uint32_t height)
 void picture_wants_preparing(struct picture *picture)
 {
 	picture->base.ops = &prepared_ops;
+}
+
+void picture_wants_bands(struct picture *picture)
+{
+	picture->base.ops = &band_ops;
 }
 
 void picture_wants_comparing(struct picture *picture)

@@ -30,6 +30,8 @@ struct picture {
 void picture_start(struct picture *picture, uint32_t width, uint32_t height);
 /* From now on its pixels can be read only after they were prepared. */
 void picture_wants_preparing(struct picture *picture);
+/* The same, band by band. */
+void picture_wants_bands(struct picture *picture);
 /* The same, and they are read from a copy; the display leaves out those that its peer has. For one
  * picture of at most PICTURE_SIDE x PICTURE_SIDE, on one scanout at a time. */
 void picture_wants_comparing(struct picture *picture);

@@ -6,7 +6,8 @@
  * a SCANOUT on the same socket.
  *
  * After an answer that nobody asked for the display may believe that its requests are answered, so
- * the number of open requests is no longer checked; everything else is.
+ * neither the number of open requests nor the accepted features are checked any longer; everything
+ * else is.
  */
 #include "qemu_display.h"
 

@@ -72,7 +72,8 @@ bool qemu_display_answer(struct qemu_display *qemu, struct input *in);
 void qemu_display_send_invalid(struct qemu_display *qemu, struct input *in);
 
 /* From now on a frame that follows another one on its scanout waits for the next call of
- * qemu_display_end_intervals(), whatever refresh rate an EDID says. */
+ * qemu_display_end_intervals(). To be called again after a reply with an EDID, which may set
+ * another interval. */
 void qemu_display_stretch_intervals(struct socket_display *sd);
 void qemu_display_end_intervals(struct socket_display *sd);
 

@@ -2,8 +2,8 @@
 /*
  * The daemon, which records what reaches it: fuzz/record is used instead of vhost-device-gpu, with
  * the same options, and $VHOST_DEVICE_GPU_RECORD names the file. None of it is in the daemon: the
- * linker (--wrap) puts these functions between the rooms, so the record is what one room hands to
- * another, after the kernel and before any decision.
+ * linker (--wrap) puts these functions in front of some functions of vhost/ and display/, and of
+ * recv() and epoll_wait().
  *
  * The file has a line for each event, in the order in which they happened: a word and what belongs
  * to it, numbers in decimal, bytes in hex, "-" for none.
@@ -19,7 +19,8 @@
  *   show SCANOUT WIDTH HEIGHT, hide SCANOUT, damage SCANOUT X Y WIDTH HEIGHT
  *   cursor SCANOUT X Y, move SCANOUT X Y VISIBLE, info, edid SCANOUT, forget, socket IS_THERE
  *
- * "none" is a pop of an empty ring. fuzz/session_to_seeds.py makes seeds of such a file, and
+ * "none" is a pop of an empty ring; "quiet" and "listen" disable and enable its kicks; "forget" is
+ * display_reset(). fuzz/session_to_seeds.py makes seeds of such a file, and
  * fuzz/session_to_stream.py the stream that the benchmark plays (bench/kmscube.stream).
  */
 #include <endian.h>

@@ -155,7 +155,7 @@ static void renderer_step(struct harness *harness, struct input *in)
 		strict_renderer_set_knobs(&knobs);
 }
 
-/* What ends the session is fuzz_window's. */
+/* Invalid replies, which end the session, are left to fuzz_window. */
 static void window_step(struct harness *harness, struct input *in, unsigned op)
 {
 	switch (op) {

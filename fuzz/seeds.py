@@ -64,7 +64,7 @@ BLOBS = [
     READ_AND_ANSWER, command(SCANOUT_BLOB, 5, 1, 7, 4, 31, 31, 40, 0), command(FLUSH, 5, 7), READ_AND_ANSWER,
     vmm(0, 1), command(FLUSH, 5, 7), READ_AND_ANSWER, vmm(0, 1), command(FLUSH, 5, 7), READ_AND_ANSWER, command(UNREF, 5),
 ]
-# One more than the limits of harness.c: contexts, resources, fences, host memory.
+# More than the limits of harness.c: contexts, resources, fences, host memory.
 TOO_MANY = [
     [command(CTX_CREATE, 4, 0, shape=KICK | CONTEXT, extra=[i]) for i in range(1, 7)],
     [command(CREATE_2D, *([i] if i < 8 else [0xf8, i]), 1, 0, 0) for i in range(1, 15)],

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""Reads a recorded session: the output of the daemon fuzz/record, whose essay (record.c) has the
-format."""
+"""Reads a recorded session: the output of the daemon fuzz/record; the first comment of record.c has
+the format."""
 import pathlib
 import re
 import struct

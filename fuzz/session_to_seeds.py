@@ -146,8 +146,8 @@ class Scenario:
         return command(kind, *fields, shape=shape, extra=extra)
 
     def stream_parts(self, event):
-        """The commands of a stream, as many together as one request has room for; the padding
-        END_TRANSFERS (44) is left out."""
+        """The commands of a stream, as many together as one request has room for; END_TRANSFERS
+        (44) is kept without its words, which are padding."""
         words, at, part, parts = event.words(HEADER_OF_SUBMIT), 0, [], []
         while at < len(words):
             one = words[at:at + 1 + (words[at] >> 16)]

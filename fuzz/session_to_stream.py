@@ -11,9 +11,9 @@ SESSION is what fuzz/record wrote. FILE is, all numbers little-endian:
       kind 3, empty: a frame begins (its SUBMIT_3D comes next)
 
 Requests are as the guest's driver sent them (struct virtio_gpu_*), but for the addresses in RESOURCE_ATTACH_BACKING:
-they count from the start of the guest memory that the backings need, and who plays it adds the guest address of its own.
-All of a program's life is there, from CTX_CREATE to the last RESOURCE_UNREF, so it can be played over and over; with the
-frames in the middle alone, too. The memory is zero at first but for what is written.
+they count from the start of the guest memory that the backings need, and the player adds the address of its memory.
+All of a program's life is there, from CTX_CREATE to the last RESOURCE_UNREF, so it can be played over and over. The
+frames in the middle can also be repeated alone. The memory is zero at first but for what is written.
 """
 import pathlib
 import struct

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * What a real renderer relies on, as checks: ids are new when an object is created and alive when
- * it is named; a backing's pieces stay readable from attach to detach (each call here reads all of
- * them, as a GPU may at any time); a box is inside its resource; a fence belongs to a live context;
- * after a reset nothing is left. Fences complete when the input says so and are reported from
- * poll(), behind a descriptor, as by a thread of a real renderer.
+ * it is named; a backing's pieces stay readable from attach to detach (most calls here read all of
+ * them, as a GPU may at any time); a box is inside its resource; a fence of a ring belongs to a
+ * live context; after a reset nothing is left. When the input completes fences, poll_fd's
+ * descriptor becomes readable, as if a thread had made it so, and poll() reports them.
  */
 #include "strict_renderer.h"
 
@@ -36,8 +36,8 @@ struct strict_resource {
 
 static struct {
 	struct renderer base;
-	GHashTable *resources; /* ids of live contexts, as a set */
-	GHashTable *contexts;  /* ids, as a set */
+	GHashTable *resources; /* struct strict_resource *, as a set */
+	GHashTable *contexts;  /* ids of live contexts, as a set */
 	struct renderer_fence fences[MAX_FENCES];
 	unsigned n_fences, n_passing;
 	int event, dmabuf;

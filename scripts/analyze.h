@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Included before every file by scripts/test analyze. GLib does not tell gcc which of its functions
- * allocate, and what frees that; without it the analyzer would not know what g_free() is. The names
- * of the types are the compiler's, for nothing may be included here.
+ * allocate, and what frees that; without this file the analyzer would not know what g_free() is.
+ * The names of the types are the compiler's, for nothing may be included here.
  */
 #define ALLOCATES   __attribute__((malloc(g_free, 1)))
 #define NEVER_FAILS __attribute__((malloc(g_free, 1), returns_nonnull))

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * hunt [-j JOBS] [-t SECONDS] [-n STREAMS] [-s SEED] [-o DIR] [FILE]...: runs generated sessions in
- * the real library until the time or the number of streams is over, and keeps one crashing session
- * for each place at which a crash happens. With FILEs it runs only those.
+ * hunt [-j JOBS] [-t SECONDS] [-n STREAMS] [-s SEED] [-o DIR] [-r] [FILE]...: runs generated
+ * sessions in the real virglrenderer until the time or the number of streams is over, and keeps one
+ * crashing session for each place at which a crash happens. With FILEs it runs only those; with -r
+ * it reduces them (reduce.c).
  *
  * OpenGL starts once, here, on one thread (LP_NUM_THREADS=0). Each job is a fork of that, so a
- * crash costs next to nothing. Crashes of one kind have the same top of the stack, which a handler
- * writes to the job's standard error; so does the library with a failed assertion.
+ * crash costs next to nothing. Crashes of one kind have the same failed assertion, which the
+ * library writes to the job's standard error, or the same top of the stack, which a handler writes
+ * there.
  */
 #include <errno.h>
 #include <execinfo.h>

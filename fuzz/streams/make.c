@@ -9,7 +9,7 @@
 
 #define MAX_STREAMS 24
 
-/* The target of queries: memory of the library. */
+/* The id of the resource for query results: a buffer in the library's own memory. */
 #define QUERY_MEMORY 21
 
 /* target, format, bind, width, height, depth, layers, last level, samples */

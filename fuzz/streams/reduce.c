@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Reduces a crashing session: first fewer records, then fewer commands in each stream, then zeros
- * in place of words. A piece is left out if the session still ends by the same signal without it.
+ * Reduces a crashing session: first fewer records, then fewer commands in each stream, then fewer
+ * lines in each shader, then zeros in place of words. A piece is left out if the session still ends
+ * by the same signal without it.
  */
 #include <glib.h>
 #include <stdbool.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Runs sessions through the renderer's hooks, as the device does: resources have ids and backings
- * before a context sees them, and boxes of transfers are inside. A stream that the library refuses
+ * before a context sees them. But boxes of transfers are not checked here, only by the renderer and
+ * the library. A stream that the library refuses
  * disables its context, as a guest's. Here the context is then created again, so that the rest of
  * the session still runs.
  */

@@ -5,8 +5,9 @@
  * The event loop: level-triggered epoll over sources, tasks and timers that live in their owners.
  * The loop allocates nothing and owns nothing but its epoll descriptor.
  *
- * A callback never blocks and never runs the loop. It may remove any source, task or timer, its own
- * too, and may free what holds it once it is removed.
+ * A callback blocks only while it has released the state lock (base/state_lock.h), and never runs
+ * the loop. It may remove any source, task or timer, its own too, and may free what holds it once
+ * it is removed.
  */
 
 #include <glib.h>

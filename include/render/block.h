@@ -11,6 +11,6 @@ struct block {
 	uint32_t size;          /* bytes */
 };
 
-/* Finds the block, in guest memory, of a 3D format in virgl's numbering. Returns false if the
- * format is not known; no texture of such a format is read back. */
+/* Sets *@ret to the block that a 3D format, in virgl's numbering, has in guest memory. Returns
+ * false if the format is not known; no texture of such a format is read back. */
 bool block_of_format(uint32_t format, struct block *ret);

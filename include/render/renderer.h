@@ -167,7 +167,7 @@ struct renderer_ops {
 			      struct renderer_resource *resource); /* optional */
 	void (*context_detach)(struct renderer *renderer, uint32_t ctx_id,
 			       struct renderer_resource *resource); /* optional */
-	/* @size is in bytes, a multiple of 4; the stream may be overwritten. */
+	/* @size is in bytes, a multiple of 4; the hook may overwrite the stream. */
 	int (*submit)(struct renderer *renderer, uint32_t ctx_id, void *stream,
 		      size_t size); /* optional */
 

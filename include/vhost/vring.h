@@ -44,8 +44,8 @@ struct vring_addresses {
 
 struct vring {
 	const struct guest_memory *memory; /* borrowed */
-	/* May be NULL. Called when a write to the call or error descriptor blocked and was
-	 * interrupted. */
+	/* May be NULL. Called when a write to the call or error descriptor was interrupted: it
+	 * blocked, because the front-end made the descriptor blocking again. */
 	void (*on_blocked)(struct vring *vring);
 	unsigned index; /* the number of the queue in the device, for the log */
 	uint16_t size;  /* in descriptors, a power of two */
