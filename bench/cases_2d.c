@@ -5,7 +5,8 @@
  * once, and is over when the reader of the display socket has the last pixel and the driver has
  * every response. The new pixels are one colour, which the reader looks for in each row, so that a
  * contender that sends too little never comes to the end. The percentiles are of the time from the
- * kick to that moment; the reader is the driver, and looks for what is there as it comes.
+ * kick to that moment. Reader and driver are one process, which looks for the new pixels each time
+ * it has read from the socket.
  */
 #include "bench.h"
 
@@ -61,8 +62,8 @@ struct update {
 	double us; /* from there to its end */
 };
 
-/* Every row: a picture that is drawn while it is sent would be complete at its ends before its
- * middle. */
+/* Looks at every row: if the picture is drawn while it is sent, its first and last rows can have
+ * the new colour before the rows between them. */
 static bool has_arrived(const void *arg)
 {
 	const struct update *u = arg;

@@ -200,7 +200,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* How long the front-end, with its big lock held, waits for a daemon that has a second's work
+/* How long the front-end, with its big lock held, waits for a daemon that has GL_DEPTH streams
  * queued. */
 static void run_config(struct run *r, const struct bench_case *c)
 {

@@ -80,7 +80,7 @@ static void run_guests(struct run *r, const struct bench_case *c)
 
 	if (r->is_traced)
 		return;
-	setrlimit(RLIMIT_NOFILE, &files); /* if allowed; it reports if it has too few */
+	setrlimit(RLIMIT_NOFILE, &files); /* if allowed; else boot() fails at some guest */
 	for (unsigned i = 0; i < n; i++)
 		boot(r, &guests[i]);
 	for (unsigned i = 0; i < n; i++)

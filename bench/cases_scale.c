@@ -2,8 +2,8 @@
 /*
  * Many guests on one host that do nothing: each has a daemon of its own and a lit screen that does
  * not change. The daemons are started one after the other. All figures but "all lit" are for one of
- * them on average, and include the process that our daemon keeps beside itself, whose part of the
- * PSS has a column of its own. An operation is a start with its first frame.
+ * them on average, and include the daemon's second process (gpu-socket-file), whose part of the PSS
+ * has a column of its own. An operation is a start with its first frame.
  *
  * PSS divides what they share, which are the libraries. 4 MiB of it are the picture.
  */
@@ -112,7 +112,7 @@ static void run_scale(struct run *r, const struct bench_case *c)
 
 	if (r->is_traced)
 		return;
-	setrlimit(RLIMIT_NOFILE, &files);     /* if it may; it says so if it has too few */
+	setrlimit(RLIMIT_NOFILE, &files);     /* if allowed; else run_boot() fails at some guest */
 	setenv("VMM_TIMEOUT_MS", "60000", 0); /* they slow each other down */
 	uint64_t start = now_ns();
 

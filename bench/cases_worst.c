@@ -2,7 +2,7 @@
 /*
  * How long the front-end, which holds its big lock meanwhile, waits for the configuration space
  * while the daemon runs the most expensive single command. A backing that names the same pages
- * again and again makes a gigabyte of some of the guest's memory.
+ * again and again has a gigabyte, although the guest has much less memory.
  */
 #include "bench.h"
 

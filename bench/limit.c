@@ -2,7 +2,8 @@
 /*
  * The bare limit: a process that waits on an eventfd with epoll, copies what the guest would have
  * transferred, writes what the display must get, in bands, and signals another eventfd. It has no
- * ring, no command and no check; no daemon can do less.
+ * ring, no command and no check. It sends each rectangle by itself, so a daemon that sends several
+ * in one call can need less.
  */
 #include "bench.h"
 

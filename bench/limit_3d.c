@@ -2,8 +2,8 @@
 /*
  * The bare limits of 3D: a process that starts the library as the daemon does, runs the script by
  * the library's own calls, and waits for kicks and for the library's descriptor with one epoll. A
- * fence ends when the library has called back, and everything that was kicked at once is answered
- * at once. Streams are not copied, nothing is looked up and nothing is checked.
+ * fence ends when the library has called back. All streams of one kick are answered together, after
+ * the last one. Streams are not copied, nothing is looked up and nothing is checked.
  */
 #include "gl.h"
 

@@ -340,7 +340,7 @@ int main(int argc, char **argv)
 		take_option(option);
 	if (n_contenders == 0 || contenders[0].kind != OURS || rounds < 1 || rounds >= MAX_ROUNDS)
 		vmm_fail("--ours PATH has to come first, and --rounds is 1 to %d", MAX_ROUNDS - 1);
-	/* As the tests of OpenGL do where there is none. */
+	/* Without OpenGL, --smoke skips the cases of 3D, as the tests of OpenGL do. */
 	setenv("VHOST_DEVICE_GPU", contenders[0].path, 1);
 	if (is_smoke && strncmp(wanted, "3d", 2) == 0 && !gpu3d_works())
 		return EXIT_SKIPPED;

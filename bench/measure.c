@@ -2,8 +2,8 @@
 /*
  * What is measured, and around what. Work before run_begin() and after run_end() is not measured.
  * Between them are only the operations, as many as needed to be well above the cost of reading a
- * clock. The contender and we run on one processor, unless --cpus gives two: waking another
- * processor costs many times what is measured on a virtual machine, and that cost varies with the
+ * clock. The contender and we run on one processor, unless --cpus gives two: on a virtual machine,
+ * waking another processor costs many times what is measured, and that cost varies with the
  * machine's other work.
  */
 #include "bench.h"
