@@ -43,7 +43,7 @@ void assert_alive(struct vmm *vmm);
 /* Asserts only that the session answers. */
 void assert_session_alive(struct vmm *vmm);
 
-/* What a daemon holds. Mapped guest memory does not count. */
+/* What a daemon holds. Guest memory counts in mappings, but not in rss_kib. */
 struct usage {
 	unsigned fds, threads, mappings;
 	long rss_kib;
@@ -59,8 +59,8 @@ struct usage_spare {
 	long rss_kib;
 	unsigned mappings;
 };
-/* Asserts that no descriptor or thread was left, and no more than @spare. Prints the values after
- * @what. */
+/* Asserts that @after has as many descriptors and threads as @before, and at most @spare more
+ * memory and mappings. Prints @what, then the values. */
 void assert_usage(const struct usage *after, const struct usage *before, struct usage_spare spare,
 		  const char *what);
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Guest memory as QEMU has it: files that the daemon maps, with three addresses that always differ,
- * so that a daemon that confuses them is noticed at once. The guest's address (gpa) is in
- * descriptors and backings, QEMU's own (user_addr) in SET_VRING_ADDR, and the offset in the file
- * (mmap_offset) only in the memory table. The low and the main region share one file with a hole
- * between them, like the PC's memory below 1 MiB. The high region starts in the middle of its file.
+ * Guest memory as QEMU has it: files that the daemon maps. Each byte has three addresses: the
+ * guest's (gpa) in descriptors and backings, QEMU's own (user_addr) in SET_VRING_ADDR, and the
+ * offset in the file (mmap_offset) only in the memory table. user_addr always differs from the
+ * other two, and in the high region all three differ, so that confusing them is noticed at once.
+ * The low and the main region share one file with a hole between them, like the PC's memory below
+ * 1 MiB. The high region starts in the middle of its file.
  */
 #include "vmm.h"
 

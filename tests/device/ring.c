@@ -5,8 +5,8 @@
  * with a length that the chain can hold. It depends on the device's notifications as Linux does: it
  * kicks only if avail_event asks for it, and requests an interrupt at the next used entry. So a
  * device with a wrong index makes a test time out. Links between descriptors are in r->next, not in
- * the table, because tests write invalid values into the table. Such tests set takes_any_head,
- * which turns the checks of used entries off.
+ * the table, because tests write invalid values into the table. Such tests set takes_any_head: then
+ * a used entry that names no chain in flight is ignored.
  */
 #include "vmm.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Dma-bufs on a screen: the descriptor is mapped here and read pixel by pixel, using only the
- * stride, fourcc and modifier that came with it, as a compositor does. This needs a host whose
+ * Dma-bufs on a screen: the descriptor is mapped here and read pixel by pixel, with the stride and
+ * fourcc that came with it. The modifier is only printed. This needs a host whose
  * render node gives dma-bufs that the CPU can map, which GPUs need not do; the machines of
  * tests/e2e have one (kernel: udmabuf, virtio_gpu). Elsewhere the program is skipped. The pictures
  * differ between top and bottom, left and right.
@@ -27,7 +27,7 @@
 	((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
 #define BIND_SCANOUT (1u << 18)
 
-/* As long as the guest's flush waits for the display. */
+/* How long the guest's flush waits for the display at most (SOCKET_HOLD_TIMEOUT). */
 #define HOLD_MS 100
 
 static struct vmm *boot(void **state, const struct vmm_profile *profile)

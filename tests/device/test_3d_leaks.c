@@ -17,15 +17,15 @@
 #define FENCED_EVERY 8
 
 #define RESETS 1000
-#define BIG    512 /* drawn on for a while */
+#define BIG    512 /* side of a texture that takes a while to draw on */
 #define FENCES 8
 /*
  * At any moment the driver holds up to 5 MiB that it is about to free, so the lowest value in a
  * tenth of the rounds counts. If free() returns blocks of a picture's size to the system, as here
- * (FREED_AT_ONCE), this value varies by at most 100 KiB, and with Mesa 25.0 by 500 KiB. If malloc
- * adapted the smallest size that it returns, the value would vary by a picture or two. On one
- * machine there was one mapping more at the end, while nothing else grew; a mapping leaked by each
- * reset would be hundreds.
+ * (FREED_AT_ONCE), this value varies by at most 100 KiB, and with Mesa 25.0 by 500 KiB. By default
+ * the C library adapts the size from which free() returns blocks to the system; then the value
+ * would vary by a picture or two. On one machine there was one mapping more at the end, while
+ * nothing else grew; a mapping leaked by each reset would be hundreds.
  */
 static const struct usage_spare spare_of_resets = { .rss_kib = 768, .mappings = 2 };
 

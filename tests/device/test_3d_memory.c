@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Whatever a guest does, the daemon's own memory (RssAnon, without guest memory) stays below its
- * initial value, 64 MiB for the driver, and 5/4 of --max-hostmem. All of it is freed when the guest
- * disconnects.
+ * Whatever a guest does, the daemon's own memory (RssAnon, without guest memory) grows by at most
+ * 64 MiB for the driver plus 5/4 of --max-hostmem. Destroying a context or an object releases what
+ * was charged for it.
  */
 #include "memory3d.h"
 

@@ -150,7 +150,8 @@ struct ring {
 	uint64_t interrupts; /* sum of what call_fd counted */
 	uint64_t kicks;
 	bool exposes_on_kick; /* new chains become visible at the next kick, all at once */
-	bool takes_any_head;  /* the ring has invalid values: used entries are not checked */
+	bool takes_any_head;  /* the ring has invalid values: used entries without a chain are
+				 ignored */
 };
 
 void ring_init(struct ring *r, struct vmm *vmm, unsigned index, unsigned size);

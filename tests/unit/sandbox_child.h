@@ -21,8 +21,8 @@
 		}                                                                                  \
 	} while (0)
 
-/* Calls _exit(). A build for coverage first writes its counters, except in the 2D filter, which
- * would end the process. */
+/* Calls _exit(). A build for coverage first writes its counters, except under the system call
+ * filter of the 2D renderer, which would end the process. */
 _Noreturn void sandbox_child_end(int status);
 
 /* Runs @fn in a child. Returns its exit status, BY_SIGNAL + the signal that ended it, or -1. */

@@ -158,8 +158,8 @@ static void a_context_can_be_destroyed_while_its_ring_is_in_use(void **state)
 }
 
 /* This is the last test, because no context can be created for some seconds after it. The library
- * frees contexts one by one by their ids, so an id must not be reused soon, and few may be pending.
- */
+ * frees contexts one by one by their ids, so an id must not be reused soon, and the number of
+ * contexts that wait to be freed is limited. */
 static void too_many_contexts_in_cleanup_are_refused(void **state)
 {
 	unsigned n = 0;
@@ -173,8 +173,8 @@ static void too_many_contexts_in_cleanup_are_refused(void **state)
 	assert_int_equal(new_context(8), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
 }
 
-/* The library reads whole commands. A sanitizer, or the stand-in, notices a stream without padding.
- */
+/* The library reads a whole command even if the stream is shorter, so the renderer pads the stream.
+ * A sanitizer, or the stand-in for the library, would notice that padding is missing. */
 static void short_and_unknown_streams_are_harmless(void **state)
 {
 	static const uint32_t opcodes[] = { CONTEXT_CREATE, CONTEXT_PING, EXPORT_SYNC, CREATE_3D, 0,

@@ -287,7 +287,7 @@ static void a_dma_buf_of_memory_that_is_gone_is_closed(void **state)
 	assert_int_equal(gpu_guest_show_blob(1, W, H), OK);
 	gpu_rig_tell_memory(VHOST_USER_REM_MEM_REG);
 	check_shown_as_pixels();
-	assert_int_equal(count_fds(), fds - 1); /* the memory's own */
+	assert_int_equal(count_fds(), fds - 1); /* the region's own was closed too */
 	gpu_rig_tell_memory(VHOST_USER_ADD_MEM_REG);
 }
 

@@ -2,7 +2,8 @@
 /*
  * A cursor command that reads a resource runs after everything that the guest made available on the
  * control queue before it, however long that takes, and before anything later. It does not wait for
- * chains that are never served. The fake renderer's picture is the number of transferred rows.
+ * chains that are never served. Each pixel that the fake renderer returns has as its value the
+ * number of rows transferred so far.
  */
 #include "gpu_rig.h"
 

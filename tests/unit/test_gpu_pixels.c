@@ -122,7 +122,8 @@ static void what_the_display_has_stays_known_over_a_page_flip(void **state)
 	assert_ptr_equal(source->sent, sent);
 }
 
-/* A flip needs no memory, and the buffer of what was sent leaves room for another picture. */
+/* A flip needs no memory, and the buffer of what was sent is made only if memory for another
+ * picture is left after that. */
 static void the_last_memory_of_a_guest_is_left_to_it(void **state)
 {
 	const uint64_t picture = sizeof(uint32_t[SIDE * SIDE]);

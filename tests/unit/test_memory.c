@@ -109,7 +109,7 @@ static void an_invalid_region_is_refused_and_the_old_table_stays(void **state)
 	assert_int_equal(changes, 1);
 }
 
-static void a_descriptor_that_cannot_be_mapped_is_the_host_s_errno(void **state)
+static void a_descriptor_that_cannot_be_mapped_fails_with_the_errno_of_mmap(void **state)
 {
 	(void)state;
 	struct vhost_user_memory_region s = spec(GPA, PAGE, 0);
@@ -378,7 +378,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(an_invalid_region_is_refused_and_the_old_table_stays),
-		TEST(a_descriptor_that_cannot_be_mapped_is_the_host_s_errno),
+		TEST(a_descriptor_that_cannot_be_mapped_fails_with_the_errno_of_mmap),
 		TEST(a_region_is_removed_by_its_gpa_user_address_and_size),
 		TEST(addresses_past_the_end_of_a_region_are_not_found),
 		TEST(a_file_offset_need_not_be_of_whole_pages),

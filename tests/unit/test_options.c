@@ -42,6 +42,12 @@ static void assert_same_limits(const struct gpu_limits *a, const struct gpu_limi
 	assert_int_equal(a->max_fences, b->max_fences);
 }
 
+static void assert_same_text(const char *a, const char *b)
+{
+	assert_string_equal(a ? a : "", b ? b : "");
+}
+
+/* Compares all but is_mode_given, which only options.c uses. */
 static void assert_same(const struct options *a, const struct options *b)
 {
 	assert_string_equal(a->socket_path, b->socket_path);
@@ -53,13 +59,24 @@ static void assert_same(const struct options *a, const struct options *b)
 	assert_int_equal(a->use_surfaceless, b->use_surfaceless);
 	assert_int_equal(a->has_use_gles, b->has_use_gles);
 	assert_int_equal(a->use_gles, b->use_gles);
-	assert_string_equal(a->gpu_device ? a->gpu_device : "", b->gpu_device ? b->gpu_device : "");
+	assert_same_text(a->gpu_device, b->gpu_device);
+	assert_same_text(a->gfxstream_library, b->gfxstream_library);
+	assert_same_text(a->gfxstream_features, b->gfxstream_features);
+	assert_same_text(a->trace, b->trace);
+	assert_same_text(a->socket_group, b->socket_group);
 	assert_int_equal(a->is_headless, b->is_headless);
 	assert_int_equal(a->is_once, b->is_once);
+	assert_int_equal(a->max_fps, b->max_fps);
+	assert_int_equal(a->max_stall, b->max_stall);
+	assert_int_equal(a->max_venus_contexts, b->max_venus_contexts);
 	assert_int_equal(a->log_level, b->log_level);
 	assert_int_equal(a->sandbox, b->sandbox);
+	assert_int_equal(a->check, b->check);
 	assert_int_equal(a->device.n_scanouts, b->device.n_scanouts);
 	assert_int_equal(a->device.scanout_mode, b->device.scanout_mode);
+	assert_int_equal(a->device.shmem_size, b->device.shmem_size);
+	assert_int_equal(a->device.trace_fd, b->device.trace_fd);
+	assert_int_equal(a->device.udmabuf, b->device.udmabuf);
 	assert_same_limits(&a->device.limits, &b->device.limits);
 }
 

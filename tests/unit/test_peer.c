@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* The description of the front-end. A socket pair of this process is its own peer. */
+/* The description of the front-end, which is the test itself: both ends of its socket pair are of
+ * this process. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

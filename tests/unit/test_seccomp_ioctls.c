@@ -69,7 +69,8 @@ static void an_ioctl_passes_if_its_type_is_listed(void **state)
 		assert_int_equal(sandbox_child_run(try_ioctls, &profiles[i]), 0);
 }
 
-/* Profile SANDBOX_2D_DMABUF lets two ioctls pass. TCGETS fails; any other ends the process. */
+/* Profile SANDBOX_2D_DMABUF lets two ioctls pass. TCGETS and TCGETS2 fail; any other ends the
+ * process. */
 static void try_ioctl_with_dmabufs(const void *data)
 {
 	const unsigned *command = data;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Calls that the filters allow for one process, one descriptor or one purpose: the keeper of the
- * socket file, nvidia-uvm, and messages of libraries.
+ * Calls that the filters allow for one process, one descriptor or one purpose: the process that
+ * removes the socket file, nvidia-uvm, and messages of libraries.
  */
 #include <fcntl.h>
 #include <glib.h>

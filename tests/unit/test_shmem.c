@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The shared memory region that the front-end gives the guest: the requests MAP, UNMAP and BARRIER,
- * and their order. Also what happens in each state of a map when the reply comes late, in pieces,
- * as a refusal or never, when the rings stop, the device is reset, the owner of the map is freed,
- * or the front-end disconnects.
+ * The shared memory region that the front-end gives the guest: the requests MAP, UNMAP and BARRIER
+ * (it changes nothing, but its reply proves that the maps before it are in place), and their order.
+ * Also what happens in each state of a map when the reply comes late, in pieces, as a refusal or
+ * never, when the rings stop, the device is reset, the owner of the map is freed, or the front-end
+ * disconnects.
  */
 #include "shmem_rig.h"
 
@@ -711,7 +712,7 @@ static void files_of_maps_are_recognised_while_they_may_be_mapped(void **state)
 	int fd = shmem_rig.owners[1].fd;
 
 	assert_true(shmem_owns_file(shmem, fd, gpa + PAGE,
-				    PAGE)); /* before the reply, as QEMU 11.2 does */
+				    PAGE)); /* QEMU 11.2 adds the region before it replies */
 	assert_false(shmem_owns_file(shmem, other, gpa, PAGE));
 	shmem_rig_expect(MAP, 1);
 	shmem_rig_answer(MAP, 0);
