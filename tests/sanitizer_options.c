@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Linked into what is built with sanitizers: UBSan, beside ASan, prints its report to descriptor 2,
- * which is the daemon's own pipe. Only if it ends the process by a signal does the daemon hand that
- * on as its last words (base/stderr_pipe.c).
+ * which is the daemon's own pipe. The daemon copies the pipe's content to its log at a fatal signal
+ * (base/stderr_pipe.c), so UBSan must end the process by one.
  */
 const char *__ubsan_default_options(void);
 

@@ -46,7 +46,8 @@ static set_scanout_blob_t shown(uint32_t id)
 
 /* ---- RESOURCE_CREATE_BLOB ---- */
 
-/* Without host blobs these memories are unknown; with them, they need a context. */
+/* The response to a blob of @memory, which is not GUEST. Without host blobs every such kind is
+ * unknown; with them, the two HOST3D kinds need a context, which the command does not name. */
 static uint32_t refusal_of(uint32_t memory, uint32_t n_entries)
 {
 	const bool is_known = memory == VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST ||

@@ -83,7 +83,7 @@ static void layouts_outside_the_blob_are_refused(void **state)
 	bad[4].stride = 0;
 	bad[5].offset = 0xffffffff;
 	bad[6].stride = 0xffffffff;
-	bad[7].width = 0x40000000; /* four bytes of each are 2^32 */
+	bad[7].width = 0x40000000; /* times 4 bytes a pixel: 2^32 */
 	bad[7].stride = 0;
 	bad[8].height = 0xffffffff;
 	bad[9].r.width++;
@@ -146,7 +146,8 @@ static void every_format_is_shown_exactly(void **state)
 	}
 }
 
-/* Pages in any order; then pieces so small that a row has more of them than one message takes. */
+/* Pages in reverse order; then pieces so small that a row has more of them than one sendmsg() takes
+ * (IOV_MAX). */
 static void scattered_blobs_are_shown_exactly(void **state)
 {
 	static const uint32_t piece_sizes[] = { PAGE, 5, 4 };
@@ -209,7 +210,7 @@ static void flush_sends_the_damaged_box_only(void **state)
 		assert_alive(vmm);
 		display_forget(&vmm->display);
 
-		/* The guest changes all of it under the screen and flushes a part. */
+		/* The guest changes all pixels of the shown blob, and flushes a part. */
 		new = fill(vmm, blob, &l, 2);
 		assert_ok(gpu_flush(vmm, k + 1, gpu_rect(20, 30, 13, 5)));
 		for (uint32_t y = 30; y < 35; y++)

@@ -303,7 +303,7 @@ static void whole_frame(struct vmm *vmm, unsigned i)
 	update(vmm, 320, &r, 1);
 }
 
-/* As many pixels as a band has. */
+/* 200 KiB: as many pixels as the daemon copies at most before one send (SOCKET_BAND_BYTES). */
 static void a_band_costs_one_call(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -360,7 +360,8 @@ static void at_10_fps_250_flushes_send_10_updates_a_second(void **state)
 	uint64_t sent = settle(vmm).sendmsg - before.sendmsg;
 	int64_t ms = vmm_now_ms() - start;
 
-	/* One at once and one at the end; a late one allows an early one. */
+	/* One for each 100 ms, and two more: one at the start, one at the end. An update may be
+	 * early if the one before it was late. */
 	if (sent < 1 || sent > (uint64_t)ms / 100 + 2)
 		vmm_fail("%llu updates of 250 flushes in %lld ms", (unsigned long long)sent,
 			 (long long)ms);
@@ -411,7 +412,8 @@ static void seal(struct vmm *vmm)
 	memory_seal(&vmm->memory);
 }
 
-/* A screen of dma-bufs, as scripts/test dmabuf has it. */
+/* With a display that takes dma-bufs. Without /dev/udmabuf the test is skipped; the guest of
+ * scripts/test dmabuf has it. */
 static struct vmm *boot_dmabufs(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "2d", "--scanout", "dmabuf", NULL };

@@ -75,8 +75,8 @@ static void a_flush_of_a_whole_screen_is_one_update(void **state)
 	image_wait_shown(vmm, &i, 0, image_rect(&i));
 	assert_int_equal(vmm->display.counts[DISPLAY_UPDATE], 1);
 
-	/* Its rows are short, so they are copied before they are sent, in two bands: they are
-	 * larger than one band. */
+	/* A rectangle with short rows: they are copied before they are sent, at most 200 KiB (a
+	 * band) at once. Together they have 320000 bytes, so that takes two bands. */
 	struct virtio_gpu_rect narrow = gpu_rect(3, 0, 100, 800);
 
 	for (uint32_t y = 0; y < 800; y++)

@@ -17,7 +17,8 @@
 #define HOT_SIZE 0x100000ull
 #define ATTEMPTS 10
 
-/* In its own region, which can be removed; every row is the same. */
+/* A resource whose backing is in a region of its own, which can be removed. All rows of the backing
+ * are the same memory. */
 struct large {
 	struct vmm *vmm;
 	unsigned region;
@@ -99,7 +100,8 @@ static void the_front_end_is_answered_during_a_long_transfer(void **state)
 	assert_alive(l.vmm);
 }
 
-/* The lowest rows, of a scanout that is small enough to be read. */
+/* Whether the scanout has the colour @arg. It shows only the lower right corner of the resource,
+ * which is transferred last. */
 static bool has_colour(struct vmm *vmm, const void *arg)
 {
 	const struct display_surface *s = &vmm->display.surfaces[0];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The null renderer: its responses do not differ from another renderer's. Errors are refused as
- * usual, because the device does that. A screen stays empty, unless a blob of guest memory is
- * shown.
+ * The null renderer: its responses do not differ from another renderer's. Invalid commands are
+ * refused as usual, because the code in src/gpu does that, not the renderer. A screen stays empty,
+ * unless a blob of guest memory is shown.
  */
 #include "fixture.h"
 #include "gpu3d.h"

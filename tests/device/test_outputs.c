@@ -34,8 +34,8 @@ static struct chain *submit_edid(struct vmm *vmm, uint32_t scanout)
 			  0);
 }
 
-/* The command @c, of the time @start, waits for the display. A test that itself waited for a CPU
- * for longer has seen nothing. */
+/* The command @c, which was submitted at @start, is unanswered. Also accepted from WAITS_MS on: if
+ * this process got no CPU for so long, the daemon's time-out may have answered @c. */
 static void assert_waits(const struct chain *c, int64_t start)
 {
 	assert_true(!c->is_done || vmm_now_ms() - start >= WAITS_MS);

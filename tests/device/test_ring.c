@@ -97,7 +97,8 @@ static void a_batch_costs_one_interrupt(void **state)
 	assert_in_range(r->interrupts - before, 1, 50 * 5);
 }
 
-/* Without an interrupt there is nothing to poll: a message is exchanged between two looks. */
+/* Waits for a used entry without an interrupt, by reading the index in memory again and again. A
+ * message to the daemon and its reply take up the time between two reads. */
 static void wait_used(struct vmm *vmm, const struct ring *r)
 {
 	int64_t deadline = vmm_now_ms() + vmm->timeout_ms;
@@ -109,8 +110,8 @@ static void wait_used(struct vmm *vmm, const struct ring *r)
 	}
 }
 
-/* The command of @c is completed, and no interrupt comes: only an interrupt makes the wait look at
- * the ring. */
+/* The command of @c is completed, and no interrupt comes. gpu_wait_ms() collects used entries only
+ * after an interrupt, so it must time out, although the entry is there. */
 static void assert_completes_quietly(struct vmm *vmm, struct chain *c)
 {
 	struct ring *r = &vmm->rings[CONTROL];

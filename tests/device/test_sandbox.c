@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The sandbox from inside the serving daemon: what an attacker in its process would try, in place
- * of one of its own calls. fixture.c checks at the end of each test that the whole suite runs in
- * the sandbox.
+ * The sandbox from inside the serving daemon: a preloaded module tries what an attacker in its
+ * process would try, before the daemon's first recvmsg(). fixture.c checks at the end of each test
+ * that the whole suite runs in the sandbox.
  */
 #include "fixture.h"
 #include "gpu3d.h"
@@ -126,7 +126,8 @@ static void without_the_sandbox_these_operations_succeed(void **state)
 		check(state, args, &deeds[i]);
 }
 
-/* Whether this host allows all of it, which strict finds out. */
+/* Whether this host allows every part of the sandbox. With --sandbox strict the daemon does not
+ * start otherwise. */
 static bool sandbox_works(void)
 {
 	static const char *const args[] = { "--gpu-mode", "2d", "--sandbox", "strict", NULL };

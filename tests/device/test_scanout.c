@@ -238,7 +238,7 @@ static void flush_clips_the_box_to_the_scanout(void **state)
 	for (uint32_t seed = 1; seed < 4; seed++) {
 		image_fill(&i, seed);
 		assert_ok(image_transfer(vmm, &i, image_rect(&i)));
-		/* Half of it before the scanout, then the rest and more. */
+		/* A box from outside the scanout to its middle, then one with the rest and more. */
 		assert_ok(gpu_flush(vmm, 1, gpu_rect(0, 0, 200, 100)));
 		assert_ok(gpu_flush(vmm, 1, gpu_rect(40, 100, 160, 100)));
 		image_wait_shown(vmm, &i, 0, part);

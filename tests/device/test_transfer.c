@@ -159,7 +159,8 @@ static void the_box_begins_at_the_offset(void **state)
 	show(vmm, &due);
 }
 
-/* A backing in pieces of odd sizes, in random order, over all three regions of guest memory. */
+/* A backing in pieces of @sizes, at unaligned addresses, in turn in each of the three regions of
+ * guest memory. */
 static void scatter(struct vmm *vmm, struct image *i, uint8_t **pieces,
 		    struct virtio_gpu_mem_entry *entries, const uint32_t *sizes, uint32_t count)
 {

@@ -387,8 +387,8 @@ static int run(void)
 
 int main(int argc, char **argv)
 {
-	/* In other root file systems, scripts/test sets this to a path without a driver, so that
-	 * not each start of a daemon tries Vulkan. */
+	/* Where scripts/test runs the device suite in a Debian root file system, it sets this to a
+	 * path without a driver, so that not each start of a daemon tries Vulkan. */
 	unsetenv("VK_DRIVER_FILES");
 	if (!gpu3d_works_with("venus"))
 		return EXIT_SKIPPED;

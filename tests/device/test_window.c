@@ -114,7 +114,7 @@ static void a_blob_is_seen_through_the_window(void **state)
 	assert_null(window_find(vmm, 0));
 	assert_int_equal(vmm->window.count, 1);
 	assert_ok(gpu_ctx_destroy(vmm, 1));
-	assert_int_equal(vmm->window.count, 1); /* another client may have it */
+	assert_int_equal(vmm->window.count, 1); /* another process of the guest may use the blob */
 	assert_ok(gpu_unmap_blob(vmm, 2));
 	assert_ok(gpu_unmap_blob(vmm, 2)); /* Linux does so after a failure */
 	assert_ok(gpu_unref(vmm, 2));
@@ -317,7 +317,7 @@ static void blobs_must_be_aligned_if_the_feature_is_accepted(void **state)
 
 /* ---- our own memory that comes back ---- */
 
-/* gfxstream's library maps its own. */
+/* gfxstream's library maps its blobs itself, so with it a mapping proves nothing: false. */
 static bool is_mapped_by_us(struct vmm *vmm)
 {
 	return daemon_maps_file(&vmm->daemon, window_find(vmm, 0)->fd) && !vmm_is_gfxstream();
@@ -331,8 +331,8 @@ static void a_map_sent_back_as_memory_is_refused_while_the_rings_run(void **stat
 	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED);
 	vmm_serve(vmm, 0);
 	assert_int_equal(vmm->window.n_refused_regions, 1);
-	/* At a start the daemon accepts such a region, without adding it to its memory table. An
-	 * unmap removes it again. */
+	/* At a start the daemon accepts such a region, without adding it to its memory table. At an
+	 * unmap the front-end sends REM_MEM_REG for it, which the daemon accepts too. */
 	vmm_stop(vmm);
 	vmm_start(vmm);
 	assert_true(window_find(vmm, 0)->is_known);

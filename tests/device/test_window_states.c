@@ -153,7 +153,7 @@ static void a_range_that_is_not_unmapped_is_not_used_again(void **state)
 	assert_response(gpu_map_blob(vmm, 2, 0), MAPPED);
 }
 
-/* 5 s. Commands that wait behind it fail with it. */
+/* The daemon waits for the reply for 5 s. Commands that wait behind this map fail with it. */
 static void a_map_without_a_reply_fails(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -293,7 +293,8 @@ static void a_reset_drops_all_maps_without_a_message(void **state)
 	assert_int_equal(window_peek(vmm, 0), 0);
 }
 
-/* Carried out before the reset, which dropped it then; the daemon cannot tell. */
+/* The front-end made the map before the reset, and dropped it in the reset. The daemon cannot tell
+ * whether the map was made before or after, so it sends an unmap. */
 static void a_map_in_flight_over_a_reset_is_unmapped_afterwards(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -365,7 +366,7 @@ static void all_allowed_maps_can_be_pending_at_once(void **state)
 	assert_ok(gpu_ctx_create(vmm, 1, VMM_BLOB_CAPSET));
 	for (uint32_t i = 0; i < MOST; i++)
 		assert_ok(gpu_create_host_blob(vmm, 1, i + 1, PAGE));
-	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED); /* a blob is created once */
+	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED); /* the first map makes a timer */
 	assert_ok(gpu_unmap_blob(vmm, 1));
 	unsigned before = daemon_count_fds(&vmm->daemon);
 

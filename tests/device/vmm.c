@@ -5,8 +5,8 @@
  * QEMU 7.2, 10.0 and 11.1 send them. (These differ in the features that they know, in the messages
  * whose acknowledgement they ask for, in RESET_DEVICE and in the order of the last messages; a
  * profile holds these differences.) Only the functions of wait.c serve the two rings and the
- * display. vmm_wait() polls every descriptor, including the ends of the daemon and of the session,
- * so the end of a daemon is reported as such and not as a time-out.
+ * display. vmm_wait() polls every descriptor, also the daemon's pidfd and the vhost-user socket, so
+ * the end of a daemon is reported as such and not as a time-out.
  */
 #include "vmm.h"
 

@@ -281,7 +281,7 @@ struct window_map {
 };
 
 struct window {
-	uint64_t size; /* 0: the daemon was not asked, or wants none */
+	uint64_t size; /* 0: not asked for, or the back-end channel has ended */
 	struct window_map maps[WINDOW_MAX_MAPS];
 	unsigned count;
 	enum window_answer on_map, on_unmap, on_barrier;
@@ -297,8 +297,8 @@ struct window {
 void window_ask(struct vmm *vmm);
 /* Handles one available request. False at EOF. */
 bool window_serve(struct vmm *vmm);
-void window_answer_held(struct vmm *vmm); /* waits until a request is held */
-void window_wait_held(struct vmm *vmm, uint32_t request);
+void window_answer_held(struct vmm *vmm);                 /* fails if no request is held */
+void window_wait_held(struct vmm *vmm, uint32_t request); /* waits until it is held */
 /* The map that contains the byte at @offset; NULL if there is none. */
 struct window_map *window_find(struct vmm *vmm, uint64_t offset);
 /* A byte as the guest sees it. */
@@ -326,7 +326,7 @@ struct vmm_profile {
 
 extern const struct vmm_profile vmm_qemu_7_2, vmm_qemu_10_0, vmm_qemu_11_1;
 extern const struct vmm_profile vmm_strict;  /* NEED_REPLY on every message */
-extern const struct vmm_profile vmm_minimal; /* CONFIG only: no REPLY_ACK, one memory table */
+extern const struct vmm_profile vmm_minimal; /* CONFIG and MQ: no REPLY_ACK, one memory table */
 extern const struct vmm_profile vmm_generic; /* 11.1's generic device: no display socket */
 extern const struct vmm_profile
 	vmm_later_qemu; /* a display and a window: no released front-end has both */
@@ -366,7 +366,8 @@ struct vmm {
 
 struct vmm *vmm_new(const struct vmm_options *options); /* memory, rings, daemon; not connected */
 void vmm_free(struct vmm *vmm); /* ends the daemon, by force if necessary; NULL is fine */
-int vmm_end(struct vmm *vmm); /* disconnects and sends SIGTERM; returns the daemon's exit status */
+/* Disconnects, sends SIGTERM unless the daemon runs with --fd, returns the daemon's exit status. */
+int vmm_end(struct vmm *vmm);
 
 void vmm_connect(struct vmm *vmm);
 void vmm_disconnect(struct vmm *vmm);
@@ -384,5 +385,5 @@ bool vmm_wait_ms(struct vmm *vmm, bool (*done)(struct vmm *, const void *), cons
 		 int ms);
 _Noreturn void vmm_fail_waiting(struct vmm *vmm, const char *what);
 void vmm_serve(struct vmm *vmm, int ms); /* one round of poll() */
-void vmm_drain_display(struct vmm *vmm); /* until the daemon hangs up; then closes the session */
+void vmm_drain_display(struct vmm *vmm); /* until the daemon closes it; then closes our end */
 void vmm_wait_messages(struct vmm *vmm, uint32_t request, uint64_t count);

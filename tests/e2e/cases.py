@@ -33,7 +33,7 @@ def expect(condition, reason):
 
 
 def shows_console(shot):
-    """The four lines that the guest's init writes: two of them equal, one not, all in one colour."""
+    """The four lines of the guest's init, all in one colour: 2 and 3 are equal, 4 differs."""
     lines = [shot.rows(16 * n, 16) for n in range(5)]
     return (set(shot.colours()) == {BLACK, GLYPH} and lines[1] == lines[2] and lines[1] != lines[3]
             and GLYPH in lines[0] and GLYPH in lines[3] and GLYPH not in lines[4])
@@ -152,7 +152,8 @@ def cursor_and_two_outputs(t):
 
 
 def check_traffic_of_one_change(vm):
-    """Linux 6.12 flushes the whole picture after a buffer flip, so nothing less is expected."""
+    """Linux 6.12 flushes the whole picture after a buffer flip, so up to one whole picture may be
+    sent."""
     mark = vm.spy.mark()
     vm.guest.do("rect 0 64 64 32 32 0x0000aa")
     wait_for("an update", 5, lambda: vm.spy.since(mark, "UPDATE"))

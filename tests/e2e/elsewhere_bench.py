@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""scripts/bench-elsewhere-guest: a real guest on a machine that has a GPU and nothing else.
+"""scripts/bench-elsewhere-guest: a real guest on a machine with a GPU's driver, but no packages.
 
 Each step stands by itself; one that fails says why, and the next begins:
   describe  the machine, its driver's Vulkan, and the versions of what was copied to it
@@ -121,7 +121,7 @@ class Contender:
         self.name = who + (", the tests' layer" if layer else "")
 
     def run(self, the_rig, modes, also, is_a_try=False):
-        """Returns a dictionary name -> figure, and whether all worked; prints what failed."""
+        """Returns a dictionary name -> figure, and whether all modes worked; prints what failed."""
         daemon, found, works = None, {}, True
         the_rig.daemon_args = (self.args or []) + (["--log-level", "debug"] if is_a_try else [])
         the_rig.daemon_env = venus_cases.environment(self.layer)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 """scripts/bench frames: the frame rate of a real guest's OpenGL as it is shown. The same load runs
-in a new guest on each contender in turn: on the daemon with its defaults, with --max-fps 0 (each
-frame is sent), with --headless (none is sent), and on QEMU's own device. Frames per second are
-the guest's; CPU is that of the daemon, of QEMU's vCPU threads (the table calls it the guest's), and of the
-rest of QEMU.
+in a new guest on each contender in turn: on the daemon, always with --scanout pixels, alone or with
+--max-fps 0 (each frame is sent) or --headless (none is sent), and on QEMU's own device. Frames per
+second are the guest's; CPU is that of the daemon, of QEMU's vCPU threads (the table calls it the
+guest's), and of the rest of QEMU.
 Figures are medians of the rounds, and ratios the medians of the rounds' ratios.
 """
 
@@ -91,7 +91,7 @@ def print_table(load, rounds):
 
 
 def measure_or_say(the_rig, contender, load, frames):
-    """No figures: it failed, and standard error says how."""
+    """Returns the figures, or {} if the run failed; then standard error says why."""
     try:
         found = measure(the_rig, contender, load, frames)
     except rig.Failure as failure:

@@ -65,7 +65,7 @@ def die_with_parent():
 
 
 class Process:
-    """A child with a log; finish() leaves nothing of it."""
+    """A child with a log; kill() leaves nothing of it."""
 
     def __init__(self, name, argv, log, env=None):
         self.name, self.log_path = name, log

@@ -36,7 +36,8 @@ static bool make_ring_blob(struct standin_resource *r, uint64_t size)
 	return true;
 }
 
-/* A map of this memory shows the driver's own bytes before the pixels. */
+/* In the library this memory begins with bytes of the driver, and the pixels follow. Here the file
+ * is empty. */
 static bool make_color_blob(struct standin_resource *r)
 {
 	r->blob_fd = standin_has_word("image-blobs-fail") ? -1 : dup(r->fds[0]);

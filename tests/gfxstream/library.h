@@ -45,11 +45,10 @@ struct library {
 
 extern struct library lib;
 
-/* From the environment, with defaults: $GFXSTREAM_LIBRARY, $GFXSTREAM_FLAGS. Ends the process if a
- * function is missing. */
+/* Opens $GFXSTREAM_LIBRARY. Ends the process if that is not set, or a function is missing. */
 void library_open(void);
-uint32_t library_flags(void);
-/* With the three required parameters, and without log output. */
+uint32_t library_flags(void); /* $GFXSTREAM_FLAGS, or a default */
+/* With the three required parameters, and a log, which is printed only if $GFXSTREAM_LOG is set. */
 int library_init(uint32_t flags);
 
 /* The arguments of the fence callback, in order. */

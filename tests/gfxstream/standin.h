@@ -26,7 +26,7 @@ struct standin_resource {
 	struct standin_resource *next;
 	uint32_t id;
 	enum standin_kind kind;
-	bool is_replaced; /* create_blob() used its id: it is not found any more, and never freed */
+	bool is_replaced; /* its id was used again: it is not found, and freed at the teardown */
 	bool has_args;
 	struct stream_args args;
 	uint8_t *pixels; /* of a colour buffer or a buffer; rows without gaps */

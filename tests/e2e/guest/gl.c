@@ -99,7 +99,7 @@ static drmModeConnector *first_connected(int card, const drmModeRes *res)
 	return NULL;
 }
 
-/* Creates a context that draws on the current surface. */
+/* Creates a window surface on @surface and a context, makes both current, returns the former. */
 static EGLSurface start_egl(EGLDisplay display, struct gbm_surface *surface)
 {
 	static const EGLint config_wish[] = {
