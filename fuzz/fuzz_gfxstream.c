@@ -2,7 +2,8 @@
 /*
  * The scenarios of fuzz_command.c with gfxstream's renderer, on the stand-in for its library
  * (tests/gfxstream), which ends the process wherever the library would crash, hang or read what is
- * not its own. Two kinds of commands are for it: the library's own streams, and its blobs.
+ * not its own. Two kinds of commands in guest.c exist only for this renderer: the library's own
+ * streams, and its blobs.
  */
 #include <glib.h>
 

@@ -374,7 +374,7 @@ static const struct gfxstream_command {
 	{ 0x1001, 2 },                 /* begin a ring */
 	{ 0x1002, 2 },                 /* ping */
 	{ 0xa003, 14 },                /* announce an image */
-	{ 0xa003, 14 }, { 0x9000, 3 }, /* fences */
+	{ 0xa003, 14 }, { 0x9000, 3 }, /* 0x9000, 0xa000, 0xa004: fences */
 	{ 0xa000, 5 },  { 0xa004, 4 }, { 0xf002, 1 },
 };
 

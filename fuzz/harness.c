@@ -239,7 +239,7 @@ void harness_new(struct harness *harness, struct renderer *renderer, bool is_str
 
 	*harness = (struct harness){ .qemu.fd = -1,
 				     .qemu.keeps_pixels = true,
-				     /* fuzz_window looks at the maps themselves. */
+				     /* Overlaps of maps are checked only in fuzz_window. */
 				     .window = { .fd = -1, .size = WINDOW_SIZE, .is_liar = true },
 				     .is_strict = is_strict,
 				     .has_socket_display = has_socket_display };

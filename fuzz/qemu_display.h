@@ -50,7 +50,7 @@ struct qemu_display {
 	int fds[QEMU_DISPLAY_MAX_FDS]; /* owned; their messages are not read yet */
 	unsigned n_fds;
 	struct qemu_screen screens[DISPLAY_MAX_SCANOUTS];
-	size_t len; /* bytes in the buffer, which stays last */
+	size_t len; /* bytes in buffer */
 	_Alignas(8) uint8_t buffer[SOCKET_HEADER_BYTES + QEMU_DISPLAY_MAX_PIXELS * 4];
 };
 

@@ -258,7 +258,7 @@ def vring_seeds():
     for setup in (0x06, 0x26, 0x04, 0x2a):
         yield bytes([setup]) + (chain + serve) * 3 + (indirect + serve) * 3
         yield bytes([setup]) + chain * 4 + bytes([1, 1, 12, 0, 13, 1, 12, 0, 13, 1, 14, 14, 3, 0, 0, 4])
-    # A readable piece behind a writable one; more than the ring has; a head beyond it.
+    # A readable piece behind a writable one; more available chains than the ring has entries; a head beyond the ring.
     yield bytes([0x06, 7, 0, 1, 0, 8, 3, 1, 7, 1, 1, 0, 24, 0, 0, 9, 0, 1])
     yield bytes([0x02]) + chain + bytes([10, 0, 2] + [1] * 6)
     yield bytes([0x04, 9, 16, 1, 6]) + chain + serve

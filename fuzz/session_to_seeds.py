@@ -57,7 +57,7 @@ def answers(event, outputs):
 
 # ---- guest.c and scenario.c: command and virgl ----
 class Scenario:
-    """One session as steps of a scenario; @max_words of a command stream are kept."""
+    """One session as steps of a scenario; a request carries at most @max_words of a command stream."""
 
     def __init__(self, events, max_words):
         self.events, self.max_words = events, max_words
@@ -235,7 +235,7 @@ def cut(begin, steps, length, max_steps=MAX_STEPS):
 
 def command_seeds(events):
     scenario = Scenario(events, 12)
-    # The renderer on the CPU has no contexts: then the null renderer, and the strict one.
+    # With contexts: the null renderer (the one on the CPU has none) and the strict one. Without: the CPU's and the strict.
     for harness in (2, 3) if scenario.has_contexts else (0, 3):
         yield from cut(bytes([harness | 0x28, 0x1c]), list(scenario.steps()), LENGTHS['command'])
 

@@ -15,7 +15,7 @@
 
 #define VMM_MAX_FDS 16
 
-/* All features that we offer. */
+/* The protocol features that the daemon offers without a window. */
 #define VMM_PROTOCOL_FEATURES                                                                      \
 	(BIT64(VHOST_USER_PROTOCOL_F_MQ) | BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK) |                \
 	 BIT64(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT64(VHOST_USER_PROTOCOL_F_CONFIG) |          \

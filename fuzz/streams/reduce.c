@@ -134,7 +134,7 @@ static bool drop_all_commands(struct reduction *reduction)
 	return is_smaller;
 }
 
-/* The text of a shader ends with the command, in zeros. */
+/* The text of a shader goes to the end of its command, padded with zeros. */
 #define CREATE_SHADER(header) (((header)&0xffff) == (1 | 4 << 8))
 #define WORD_OUTPUTS          5
 

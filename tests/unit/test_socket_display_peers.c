@@ -17,7 +17,7 @@
 
 #define HOUR_MS 3600000
 
-/* Advances the request's time and fires the timer. */
+/* Sets the request's deadline to the past and fires the timer. */
 static void let_time_out(struct socket_ask *ask)
 {
 	ask->request.deadline = 1;
@@ -151,7 +151,7 @@ static void a_display_that_never_replies_costs_only_a_time_out(void **state)
 }
 
 /* QEMU answers nothing while its window is hidden. */
-static void a_guest_waits_for_its_flush_less_long_than_the_display(void **state)
+static void a_flush_of_the_guest_ends_long_before_the_display_times_out(void **state)
 {
 	struct socket_ask flush;
 
@@ -166,7 +166,7 @@ static void a_guest_waits_for_its_flush_less_long_than_the_display(void **state)
 			assert_int_equal(loop_turn(&socket_rig.loop, 10), 0);
 		socket_ask_assert_ended(&flush, -ETIMEDOUT);
 	}
-	/* The display was asked once. What it has not seen is in the next question. */
+	/* One DMABUF_UPDATE was sent. The next one covers what the display has not been told. */
 	socket_rig_expect_words(VHOST_USER_GPU_DMABUF_UPDATE, 0, 0, 1, 2, 2);
 	socket_rig_expect_silence();
 	assert_false(socket_rig_display()->has_warned);
@@ -365,7 +365,7 @@ int main(void)
 		CONNECTED(a_closed_display_socket_raises_no_sigpipe),
 		CONNECTED(a_reply_cut_off_by_a_hang_up_is_ignored),
 		ALONE(a_display_that_never_replies_costs_only_a_time_out),
-		ALONE(a_guest_waits_for_its_flush_less_long_than_the_display),
+		ALONE(a_flush_of_the_guest_ends_long_before_the_display_times_out),
 		ALONE(a_display_that_does_not_read_costs_only_a_time_out),
 		CONNECTED(a_late_reply_does_not_answer_a_later_request),
 		ALONE(features_that_come_after_the_time_out_are_used),

@@ -173,7 +173,7 @@ static void a_callback_may_make_and_cancel_requests(void **state)
 	assert_int_equal(asked.calls, 0);
 	socket_ask_expect_info();
 	asked.then_asks = &second;
-	second.then_asks = &third; /* also at the end of the socket: it is refused then */
+	second.then_asks = &third; /* never asked: second is refused, as the peer is gone */
 	fd_close(&socket_rig.peer);
 	socket_rig_turns(2);
 	socket_ask_assert_ended(&asked, -ENOTCONN);

@@ -243,7 +243,7 @@ static void random_scenes_end_with_the_resources_pixels(void **state)
 		socket_rig_turns((int)(step % 3));
 		model_read(screens, buffer, &len, (size_t)rand_r(&seed) % 20000);
 	}
-	for (unsigned i = 0; i < 2; i++) /* pixels drawn to another resource were also damaged */
+	for (unsigned i = 0; i < 2; i++) /* whatever draw() damaged before */
 		display_damage(socket_rig.display, i, &(struct rect){ 0, 0, 256, 280 });
 	for (unsigned idle = 0; idle < 20; idle++) {
 		model_read(screens, buffer, &len, SIZE_MAX);

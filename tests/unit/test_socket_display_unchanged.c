@@ -274,8 +274,8 @@ static void a_part_of_an_unknown_picture_is_not_compared(void **state)
 	hide();
 }
 
-/* Sends a picture that differs everywhere. Returns whether the display kept it to compare the next
- * one with. */
+/* Sends a picture that differs everywhere. Returns whether the daemon kept a copy, to compare the
+ * next one with. */
 static bool play(uint32_t seed)
 {
 	picture_fill(&shown, seed);

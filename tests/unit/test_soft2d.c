@@ -230,7 +230,7 @@ static void check_all_boxes(uint32_t format, const uint8_t order[4])
 	for (unsigned i = 0; i < SIZE; i++)
 		data[i] = (uint8_t)(i + 1);
 	setup_resource(&f, format, W, H);
-	/* One piece has no bytes at all. */
+	/* The first piece has no bytes, and the 0 in cuts makes more such pieces. */
 	f.iov[0] = (struct iovec){ NULL, 0 };
 	f.n_iov = 1;
 	size_t at = 0;

@@ -23,7 +23,7 @@
 
 #define SECONDS 40
 
-static int file = -1; /* also the parent's */
+static int file = -1; /* each child's standard error; the parent reads it */
 static struct loop loop;
 
 /* All of a test happens at one time of the log's clock. */

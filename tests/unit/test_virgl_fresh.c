@@ -163,7 +163,7 @@ static struct renderer_resource_args with_samples(void)
 	};
 }
 
-/* OpenGL ES has no such clear, and no copy to this texture. */
+/* OpenGL ES cannot clear a texture, and a multisampled texture cannot be uploaded to. */
 static void textures_that_cannot_be_filled_are_refused(void **state)
 {
 	const struct renderer_resource_args args = with_samples();

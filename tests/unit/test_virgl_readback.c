@@ -89,7 +89,8 @@ static void note_call(char call, size_t words)
 	library.calls[library.n_calls++] = call;
 }
 
-/* A library that first reads to its own block. */
+/* A block that a library allocates to read to first: its bytes that are not zero are counted, and
+ * it is left with other contents. */
 static void look_at_new_block(size_t size)
 {
 	uint8_t *block = malloc(size);

@@ -244,7 +244,7 @@ static void unknown_commands_are_passed_to_the_library(void **state)
 /* ---- recorded streams ---- */
 
 /* A file of fuzz/session_to_stream.py: after 16 bytes, records of kind, size and content. In
- * kind 1 the content is a number, the bytes of room for the response, and a request. */
+ * kind 1 the content is the size of the response's room (32 bits) and then a request. */
 #define HEAD_BYTES   16
 #define KIND_COMMAND 1
 #define REQUEST_AT   4

@@ -358,7 +358,7 @@ static void only_draws_are_left_out_if_memory_is_short(void **state)
 	assert_int_equal(draw_submit(&s), 0);
 	tell_pages(statm, PAGES_FULL);
 	assert_true(hostmem_look(&hostmem));
-	for (unsigned i = 0; i < MANY_DRAWS; i++) /* the last measurement was several draws ago */
+	for (unsigned i = 0; i < MANY_DRAWS; i++) /* enough for several measurements */
 		draw_add_draw(&s, DRAW_OTHER);
 	assert_int_equal(draw_submit(&s), 0);
 	tell_pages(statm, 2 * PAGES_FULL);

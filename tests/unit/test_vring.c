@@ -383,6 +383,6 @@ int main(void)
 		VRING_TEST(an_impossible_used_index_is_ignored),
 	};
 
-	log_set_level(LOG_LEVEL_ERROR); /* a stopped ring reports that at each turn */
+	log_set_level(LOG_LEVEL_ERROR); /* each ring that a test breaks logs a warning */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

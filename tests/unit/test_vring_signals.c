@@ -138,6 +138,6 @@ int main(void)
 		VRING_TEST(kicks_are_requested_by_avail_event),
 	};
 
-	log_set_level(LOG_LEVEL_ERROR); /* a stopped ring reports that at each turn */
+	log_set_level(LOG_LEVEL_ERROR); /* keeps warnings out of the output */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -359,7 +359,8 @@ static void a_write_that_sleeps_is_interrupted_and_ends_the_session(void **state
 	vhost_watchdog_watch(rig.watchdog, -1, NULL);
 }
 
-/* The status of the watchdog's thread, heap; sanitizers have their own threads. */
+/* Returns the status file of the watchdog's thread, which the caller frees. The thread is looked up
+ * by its name, because sanitizers have their own threads. */
 static char *read_status(void)
 {
 	g_autoptr(GDir) tasks = g_dir_open("/proc/self/task", 0, NULL);

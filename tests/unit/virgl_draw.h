@@ -59,7 +59,8 @@ void draw_tear_down(void);
 /* Creates a buffer of the guest in the context. */
 struct renderer_resource *draw_new_buffer(uint32_t id, uint32_t bytes, uint32_t bind);
 
-/* Adds everything that a draw needs except the fragment shader, then the draw. */
+/* Adds everything that a draw needs except the fragment shader. draw_add_draw() binds the shaders
+ * and adds the draw. */
 void draw_add_state(struct draw_stream *s);
 void draw_add_draw(struct draw_stream *s, uint32_t fragment_shader);
 
