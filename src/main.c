@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Creates the loop, a renderer, a display, the device between them, and the server that accepts
- * front-ends. Only this file and start.c know which renderers and displays exist.
+ * front-ends. Only start.c creates renderers, and only this file creates displays.
  *
  * Every failure of the host that a user can repair is found here, before the socket exists, and
  * prints one sentence. A front-end that can connect therefore finds a working device.

@@ -15,7 +15,7 @@ struct gpu_device;
 struct report {
 	int64_t began; /* microseconds of g_get_monotonic_time() */
 	bool has_driver, has_context;
-	uint64_t features; /* logged last */
+	uint64_t features; /* in the last log line about the driver */
 	unsigned n_driver_lines, n_scanout_lines;
 	uint64_t n_commands, n_guest_errors, n_host_errors;
 	uint64_t n_frames,
@@ -32,7 +32,7 @@ struct report_shown {
 void report_session_begins(struct gpu_device *device);
 /* Logs the totals, if the guest's driver had started the control queue. */
 void report_session_ends(const struct gpu_device *device);
-/* The guest's driver has started a queue. */
+/* The guest's driver has started the control queue. */
 void report_driver(struct gpu_device *device);
 /* Scanout @i shows something else, or is off. */
 void report_scanout(struct gpu_device *device, unsigned i);

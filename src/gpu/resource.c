@@ -2,9 +2,9 @@
 /*
  * The device owns the resources; a renderer has a handle for each. An id is in the table from the
  * creation of the resource until it is freed or begins to die (see below). The backing is kept
- * here, and a renderer that keeps a pointer to the iovecs is told before they are freed. The
- * estimated memory of a resource is charged before anything is allocated, and released when the
- * resource is freed.
+ * here, and a renderer that keeps a pointer to the iovecs is told before they are freed. Before
+ * anything is allocated, the limit must have room for the estimated memory of a resource. That
+ * memory is charged when the resource is added to the table, and released when it is freed.
  *
  * When guest memory changes, iovecs that a renderer keeps are replaced at once. All other iovecs
  * are only marked as old: looking them all up may take half a second.

@@ -8,8 +8,8 @@
  * this one check commands from the queues before each call. The data that the guest writes into its
  * rings is not visible to us: with it a guest can end the process.
  *
- * The teardown takes 10 ms for each context that was ever made. The process may also end without a
- * teardown.
+ * The library's teardown takes 10 ms for each context that was ever made, and is not required. So
+ * it is called only if no context was made; otherwise the process ends without it.
  */
 #include "render/gfxstream.h"
 

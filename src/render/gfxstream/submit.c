@@ -5,9 +5,10 @@
  * refused. The library reads a whole command even if the stream is shorter, so it gets a copy that
  * is padded with zeros.
  *
- * A ring must have whole pages, be as large as the library expects, and fit into one of its blocks,
- * or the process ends. It must also be attached to its context: otherwise the library's thread
- * would go on reading after the memory was freed.
+ * A ring must have whole pages, be at least as large as the library expects, and fit into one of
+ * the 16 MiB blocks from which the library allocates rings, or the process ends. It must also be
+ * attached to its context: otherwise the library's thread would go on reading after the memory was
+ * freed.
  */
 #include <linux/virtio_gpu.h>
 #include <string.h>
