@@ -61,8 +61,7 @@ static int wait_for(struct blob_map *map, struct gpu_command *command)
 	return COMMAND_HELD;
 }
 
-/* The front-end has answered: queues the commands that wait for @map to run again. The map command
- * (map->mapper) is not queued; on_mapped() completes it. */
+/* The front-end has answered: queues the commands that wait for @map to run again. */
 static void wake_waiting(struct gpu_device *device, const struct blob_map *map)
 {
 	for (GList *link = device->held.head, *next; link; link = next) {
@@ -72,8 +71,7 @@ static void wake_waiting(struct gpu_device *device, const struct blob_map *map)
 		if (command->waits_for != map)
 			continue;
 		command->waits_for = NULL;
-		if (command != map->mapper)
-			command_run_again(command);
+		command_run_again(command);
 	}
 }
 
@@ -83,9 +81,14 @@ static void on_mapped(struct vhost_mapping *mapping, int error)
 	struct gpu_command *command = map->mapper;
 
 	map->is_busy = false;
-	wake_waiting(map->device, map);
 	map->mapper = NULL;
-	if (command_resume(command))
+	command->waits_for = NULL;
+	/* If the queue is stopped, this queues the map command. It came before those that wait for
+	 * it, so it is queued before them. */
+	const bool is_resumed = command_resume(command);
+
+	wake_waiting(map->device, map);
+	if (is_resumed)
 		command_complete(command,
 				 error ? VIRTIO_GPU_RESP_ERR_UNSPEC : reply_mapped(command, map));
 	if (error)

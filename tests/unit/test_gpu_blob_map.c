@@ -439,6 +439,39 @@ static void a_map_refused_while_stopped_is_tried_again(void **state)
 	assert_int_equal(window.n_maps, 2);
 }
 
+static void commands_keep_their_order_if_the_map_before_them_is_answered_while_stopped(void **state)
+{
+	(void)state;
+	assert_int_equal(map_at(0), 0);
+	offer_unmap(SLOT_OTHER);
+	gpu_rig_stop();
+	answer(0);
+	gpu_rig_cont();
+	assert_int_equal(reply_of(SLOT_MAP), VIRTIO_GPU_RESP_OK_MAP_INFO);
+	assert_int_equal(window.n_unmaps, 1);
+	answer(0);
+	assert_int_equal(reply_of(SLOT_OTHER), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(window.n_maps, 1);
+	assert_null(window.mapping);
+}
+
+static void a_blob_is_freed_after_its_map_that_was_refused_while_stopped(void **state)
+{
+	(void)state;
+	assert_int_equal(map_at(0), 0);
+	offer_unref(SLOT_OTHER);
+	gpu_rig_stop();
+	answer(-EINVAL);
+	gpu_rig_cont();
+	assert_int_equal(reply_of(SLOT_MAP) | reply_of(SLOT_OTHER), 0);
+	answer(0); /* the map is tried again */
+	assert_int_equal(reply_of(SLOT_MAP), VIRTIO_GPU_RESP_OK_MAP_INFO);
+	assert_int_equal(reply_of(SLOT_OTHER), 0);
+	answer(0);
+	assert_int_equal(reply_of(SLOT_OTHER), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_rig.renderer.n_resources, 0);
+}
+
 static void an_unmap_answered_while_stopped_is_done(void **state)
 {
 	(void)state;
@@ -525,6 +558,8 @@ int main(void)
 		TEST(a_blob_whose_map_fails_is_freed_without_an_unmap),
 		TEST(a_map_answered_while_stopped_is_found_in_place),
 		TEST(a_map_refused_while_stopped_is_tried_again),
+		TEST(commands_keep_their_order_if_the_map_before_them_is_answered_while_stopped),
+		TEST(a_blob_is_freed_after_its_map_that_was_refused_while_stopped),
 		TEST(an_unmap_answered_while_stopped_is_done),
 		TEST(a_map_answered_after_cont_answers_its_command),
 		TEST(a_reset_forgets_a_map_in_each_state),
