@@ -108,7 +108,7 @@ static ssize_t receive_some(struct vhost_channel *channel, void *buf, size_t siz
 /* Whether the received header is that of the awaited reply, and the request was sent completely. */
 static bool is_awaited_reply(const struct vhost_channel *channel)
 {
-	return channel->awaits_reply && channel->out_sent == channel->out_size &&
+	return channel->awaits_reply && vhost_channel_has_sent_all(channel) &&
 	       channel->in.header.request == channel->out.header.request;
 }
 
@@ -188,7 +188,7 @@ bool vhost_channel_peek(const struct vhost_channel *channel, struct vhost_user_h
 static void put_message(struct vhost_channel *channel, struct vhost_user_header header,
 			const void *payload)
 {
-	assert(channel->out_sent == channel->out_size);
+	assert(vhost_channel_has_sent_all(channel));
 	assert(header.size <= sizeof(channel->out.payload));
 	channel->out.header = header;
 	if (header.size > 0)

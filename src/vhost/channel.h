@@ -67,3 +67,9 @@ void vhost_channel_request(struct vhost_channel *channel, enum vhost_user_backen
 void vhost_channel_forget_reply(struct vhost_channel *channel);
 /* 0: all is sent; -EAGAIN: the socket is full; -ECONNRESET: the front-end hung up; other -errno. */
 int vhost_channel_flush(struct vhost_channel *channel);
+
+/* Whether the output buffer is empty. */
+static inline bool vhost_channel_has_sent_all(const struct vhost_channel *channel)
+{
+	return channel->out_sent == channel->out_size;
+}

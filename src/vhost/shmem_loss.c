@@ -125,8 +125,22 @@ static void give_up_request(struct shmem *shmem)
 	shmem_prove_maps(shmem);
 }
 
+/* The barrier is still in the channel's output, so no request can follow it. A front-end that
+ * leaves no room for so few bytes does not read this channel. */
+static void give_up_channel(struct shmem *shmem)
+{
+	log_warn("the front-end has not read the back-end channel for %d ms: it is closed, and no "
+		 "more host memory is mapped into the guest",
+		 SHMEM_BARRIER_MS);
+	shmem_disconnect(shmem);
+}
+
 static void give_up_barrier(struct shmem *shmem)
 {
+	if (!vhost_channel_has_sent_all(&shmem->channel)) {
+		give_up_channel(shmem);
+		return;
+	}
 	log_warn("the front-end did not confirm for %d ms that a new mapping is in place "
 		 "(SHARED_OBJECT_LOOKUP): the guest may lose its first writes to it",
 		 SHMEM_BARRIER_MS);

@@ -9,6 +9,7 @@
 #include "shmem_rig.h"
 
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -307,6 +308,39 @@ static void a_barrier_with_half_a_reply_counts_as_unanswered(void **state)
 	assert_int_equal(shmem_rig.failed, 0);
 	shmem_rig_forget(0);
 	shmem_rig_forget(1);
+}
+
+/* Fills the socket to the front-end, which does not read. */
+static void fill_channel(void)
+{
+	const char junk[4096] = { 0 };
+
+	while (send(shmem_rig.shmem.channel.fd, junk, sizeof(junk), MSG_DONTWAIT) > 0)
+		;
+}
+
+static void a_channel_without_room_for_a_barrier_is_closed(void **state)
+{
+	(void)state;
+	assert_int_equal(shmem_rig_map(0), 0);
+	assert_int_equal(shmem_rig_map(1), 0);
+	shmem_rig_expect(MAP, 0);
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_expect(MAP, 1);
+	shmem_rig_assert_told(0, NOT_TOLD);
+	fill_channel();
+	shmem_rig_answer(MAP, 0);
+	shmem_rig_assert_told(0, 0);
+	assert_int_equal(shmem_rig_unmap(0), 0);
+	shmem_rig_run_out_of_time();
+	shmem_rig_assert_told(1, 0);
+	shmem_rig_assert_told(0, -ENOTCONN);
+	assert_int_equal(shmem_rig_map(2), -ENOTCONN);
+	assert_int_equal(shmem_rig.failed, 0);
+	shmem_rig_connect();
+	assert_int_equal(shmem_rig_map(0), -EINVAL); /* it may still be mapped */
+	shmem_rig_have_mapped(2);
+	shmem_rig_have_unmapped(1);
 }
 
 /* A turn may be longer than the time-out: the renderer's library is busy, or the front-end waits
@@ -755,6 +789,7 @@ int main(void)
 		TEST(an_unmap_without_a_reply_times_out),
 		TEST(after_a_barrier_without_a_reply_maps_succeed_and_no_barrier_follows),
 		TEST(a_barrier_with_half_a_reply_counts_as_unanswered),
+		TEST(a_channel_without_room_for_a_barrier_is_closed),
 		TEST(a_barrier_answered_during_a_long_turn_is_not_late),
 		TEST(each_request_has_its_own_time_out),
 		TEST(nothing_is_mapped_or_unmapped_while_the_rings_are_stopped),
