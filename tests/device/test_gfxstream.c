@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define GFXSTREAM_VULKAN 3
 #define RING_BYTES       1060864u /* whole pages */
@@ -91,6 +92,22 @@ static void a_library_that_fails_at_its_start_is_reported(void **state)
 	setenv("GFXSTREAM_STANDIN", "init-fails", 1);
 	expect_refusal(getenv("VMM_GFXSTREAM_LIBRARY"), "gfxstream");
 	unsetenv("GFXSTREAM_STANDIN");
+}
+
+/* The limit that a shell or systemd gives; the daemon raises it after the renderer has started. */
+static void a_low_soft_limit_of_descriptors_allows_as_many_resources(void **state)
+{
+	struct rlimit usual;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+	if (usual.rlim_max < 8192)
+		skip();
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 1024, usual.rlim_max }), 0);
+	struct vmm *vmm = boot(state);
+
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+	for (uint32_t id = 1; id <= 1000; id++)
+		assert_ok(gpu_create_2d(vmm, id, BGRX, 1, 1));
 }
 
 /* ---- capability sets and blobs ---- */
@@ -258,6 +275,7 @@ static int run(void)
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(an_unusable_library_is_named),
 		DEVICE_TEST(a_library_that_fails_at_its_start_is_reported),
+		DEVICE_TEST(a_low_soft_limit_of_descriptors_allows_as_many_resources),
 		DEVICE_TEST(the_capset_is_that_of_vulkan),
 		DEVICE_TEST(a_ring_is_seen_through_the_window_and_can_be_used),
 		DEVICE_TEST(a_blob_of_unallocated_memory_is_refused),

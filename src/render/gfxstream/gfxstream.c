@@ -17,7 +17,6 @@
 #include <linux/virtio_gpu.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include "base/needs.h"
 #include "render/gfxstream/gfxstream_private.h"
@@ -28,9 +27,6 @@
 /* Memory that the library, the driver and its compiler take when in use. It includes some 10 MB
  * that the library keeps for each program of the guest that was killed. */
 #define LIBRARY_BYTES (UINT64_C(512) << 20)
-
-/* Descriptors that are used for other things than resources. */
-#define OTHER_FDS 512
 
 static bool has_started;
 
@@ -95,17 +91,6 @@ const struct renderer_kind gfxstream_renderer_kind = {
 		 NEEDS_VULKAN,
 };
 
-/* The library ends the process if it cannot get a descriptor. */
-static unsigned count_possible_resources(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < 2 * OTHER_FDS)
-		return OTHER_FDS / GFXSTREAM_FDS_PER_RESOURCE;
-	return (unsigned)MIN((limit.rlim_cur - OTHER_FDS) / GFXSTREAM_FDS_PER_RESOURCE,
-			     GFXSTREAM_MAX_RESOURCES);
-}
-
 /* Returns NULL, with errno set, if the fences cannot be watched. */
 static struct gfxstream *make_tables(void)
 {
@@ -115,7 +100,6 @@ static struct gfxstream *make_tables(void)
 	gfxstream->resources = g_hash_table_new(NULL, NULL);
 	gfxstream->contexts = g_hash_table_new_full(NULL, NULL, NULL, gfxstream_context_destroy);
 	gfxstream->burnt = g_hash_table_new(NULL, NULL);
-	gfxstream->max_resources = count_possible_resources();
 	gfxstream_context_init_ids(gfxstream);
 	gfxstream->passed.event_fd = -1;
 	int r = gfxstream_fence_init(gfxstream);

@@ -52,7 +52,7 @@ struct gfxstream {
 	GHashTable *resources; /* struct gfxstream_resource by id; borrowed */
 	GHashTable *contexts;  /* struct gfxstream_context by id; owned */
 	GHashTable *burnt;     /* ids */
-	unsigned max_resources, n_rings;
+	unsigned n_rings;
 	GQueue free_ids; /* the library's ids of contexts, the longest unused one first */
 	uint32_t guest_ids[GFXSTREAM_MAX_CONTEXTS + 1]; /* by the library's id; 0: unused */
 	int64_t cleaned_at; /* monotonic microseconds: the library's cleanups end about then */

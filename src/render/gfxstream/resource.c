@@ -8,6 +8,7 @@
  */
 #include <linux/virtio_gpu.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -20,6 +21,9 @@
 /* Our copy, which the library was given, the copy that the library makes of it, and the image. */
 #define COPIES 3
 
+/* Descriptors that are used for other things than resources. */
+#define OTHER_FDS 512
+
 uint64_t gfxstream_resource_cost(struct renderer *renderer,
 				 const struct renderer_resource_args *args)
 {
@@ -27,12 +31,24 @@ uint64_t gfxstream_resource_cost(struct renderer *renderer,
 	return (uint64_t)args->width * args->height * PIXEL_BYTES * COPIES + OVERHEAD;
 }
 
+/* The library ends the process if it cannot get a descriptor. The limit is read each time: the
+ * daemon raises its soft limit after it has started the renderer (sandbox/limits.c). */
+static unsigned count_possible_resources(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < 2 * OTHER_FDS)
+		return OTHER_FDS / GFXSTREAM_FDS_PER_RESOURCE;
+	return (unsigned)MIN((limit.rlim_cur - OTHER_FDS) / GFXSTREAM_FDS_PER_RESOURCE,
+			     GFXSTREAM_MAX_RESOURCES);
+}
+
 struct gfxstream_resource *gfxstream_resource_add(struct gfxstream *gfxstream, uint32_t id,
 						  enum gfxstream_resource_kind kind)
 {
 	gpointer key = GUINT_TO_POINTER(id);
 
-	if (g_hash_table_size(gfxstream->resources) >= gfxstream->max_resources ||
+	if (g_hash_table_size(gfxstream->resources) >= count_possible_resources() ||
 	    g_hash_table_contains(gfxstream->resources, key) ||
 	    g_hash_table_contains(gfxstream->burnt, key))
 		return NULL;
