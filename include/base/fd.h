@@ -32,6 +32,10 @@ void fd_reserve(int fd);
  * errno set if they cannot be listed; needs /proc. */
 GArray *fd_list(void);
 
+/* Whether @n more descriptors can be opened, or half of all that this process may have
+ * (RLIMIT_NOFILE) if that is fewer. */
+bool fd_has_spare(unsigned n);
+
 /* Whether @fd is a listening socket, or a connected one. Both are false if it is not an open
  * socket. */
 bool fd_is_listening(int fd);

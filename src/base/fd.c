@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -73,6 +75,18 @@ GArray *fd_list(void)
 	}
 	closedir(dir);
 	return fds;
+}
+
+/* A new descriptor gets the lowest free number, so at least as many are open as that number says.
+ */
+bool fd_has_spare(unsigned n)
+{
+	auto_fd lowest = eventfd(0, EFD_CLOEXEC);
+	struct rlimit limit;
+
+	if (lowest < 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return false;
+	return (rlim_t)lowest < limit.rlim_cur - MIN(n, limit.rlim_cur / 2);
 }
 
 bool fd_is_listening(int fd)

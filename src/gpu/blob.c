@@ -6,10 +6,13 @@
  *
  * A host blob is memory of the renderer: made in a context, or identified by a blob id that the
  * guest and the context agreed upon. Its size, rounded up to whole pages, is counted against the
- * device's limit on host memory, however much memory the renderer takes for it.
+ * device's limit on host memory, however much memory the renderer takes for it. It is also an open
+ * file of this process, so its creation fails when few descriptors are left: without one the
+ * front-end's next request that has a descriptor would end the session.
  */
 #include "gpu/blob.h"
 
+#include "base/fd.h"
 #include "gpu/blob_memory.h"
 #include "gpu/command.h"
 #include "gpu/context.h"
@@ -19,6 +22,10 @@
 #define KNOWN_FLAGS                                                                                \
 	(VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE | VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE |                  \
 	 VIRTIO_GPU_BLOB_FLAG_USE_CROSS_DEVICE)
+
+/* Descriptors that host blobs leave for the front-end's requests, the display, contexts, and maps
+ * that wait. */
+#define SPARE_FDS 2048
 
 /* Makes the renderer's resource, if the renderer has a hook for blobs. Returns 0 or RESP_ERR_*. */
 static int create_handle(struct gpu_device *device,
@@ -81,7 +88,8 @@ static int check_host_blob(struct gpu_device *device,
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (!context_find(device, request->hdr.ctx_id))
 		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
-	if (request->size > device->limits.max_hostmem || !device_may_allocate(device))
+	if (request->size > device->limits.max_hostmem || !device_may_allocate(device) ||
+	    !fd_has_spare(SPARE_FDS))
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	return 0;
 }

@@ -9,6 +9,8 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/param.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define PAGE   4096u
@@ -303,6 +305,32 @@ static void host_blobs_count_as_memory(void **state)
 	}
 }
 
+/* Each host blob is an open file of the daemon. gfxstream's renderer has a limit of its own. */
+static void host_blobs_leave_descriptors_for_the_front_end(void **state)
+{
+	struct rlimit usual, few;
+	uint32_t id;
+
+	if (vmm_is_gfxstream())
+		skip();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+	few = usual;
+	few.rlim_cur = MIN(1280, usual.rlim_max); /* what the sandbox sets; some builds have none */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	struct vmm *vmm = boot(state);
+
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+	for (id = 1; gpu_create_host_blob(vmm, 1, id, PAGE) == RESP_OK; id++)
+		;
+	assert_response(gpu_create_host_blob(vmm, 1, id, PAGE), RESP_OUT_OF_MEMORY);
+	assert_response(gpu_map_blob(vmm, 1, 0), MAPPED);
+	vmm_stop(vmm);
+	vmm_start(vmm);
+	assert_alive(vmm);
+	assert_ok(gpu_unref(vmm, 1));
+	assert_ok(gpu_create_host_blob(vmm, 1, 1, PAGE));
+}
+
 /* A guest that accepted the feature must keep to it. */
 static void blobs_must_be_aligned_if_the_feature_is_accepted(void **state)
 {
@@ -429,6 +457,7 @@ static int run(void)
 		DEVICE_TEST(blobs_that_cannot_be_mapped_are_refused),
 		DEVICE_TEST(invalid_host_blobs_are_refused),
 		DEVICE_TEST(host_blobs_count_as_memory),
+		DEVICE_TEST(host_blobs_leave_descriptors_for_the_front_end),
 		DEVICE_TEST(blobs_must_be_aligned_if_the_feature_is_accepted),
 		DEVICE_TEST(a_map_sent_back_as_memory_is_refused_while_the_rings_run),
 		DEVICE_TEST(a_memory_table_may_contain_maps),
