@@ -256,10 +256,11 @@ int resource_unref(struct gpu_device *device, struct gpu_command *command)
 int resource_read_backing(struct gpu_device *device, const struct gpu_command *command,
 			  size_t offset, uint32_t n_entries, struct backing *backing)
 {
-	size_t size = (size_t)n_entries * sizeof(struct virtio_gpu_mem_entry);
+	const size_t entry = sizeof(struct virtio_gpu_mem_entry);
+	const size_t size = n_entries * entry; /* may wrap on 32 bits; then it is not used */
 
 	if (n_entries == 0 || n_entries > device->limits.max_backing_entries ||
-	    size > command->chain.out_size - offset)
+	    n_entries > (command->chain.out_size - offset) / entry)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (!hostmem_has(&device->hostmem, backing_cost(n_entries)))
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;

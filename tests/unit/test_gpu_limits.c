@@ -223,6 +223,34 @@ static void invalid_chains_count_towards_a_turn(void **state)
 	assert_null(gpu_rig.device->queues[0].again.loop);
 }
 
+static int unlimited_setup(void **state)
+{
+	struct gpu_limits limits = GPU_LIMITS_DEFAULT;
+
+	(void)state;
+	limits.max_hostmem = INT64_MAX;
+	limits.max_backing_entries = INT32_MAX;
+	return gpu_rig_setup_with(&limits);
+}
+
+/* 16 bytes for each entry: on a machine with 32 bits their product is that of one entry. */
+static void a_backing_list_whose_size_wraps_is_refused(void **state)
+{
+	const struct {
+		struct virtio_gpu_resource_attach_backing request;
+		struct virtio_gpu_mem_entry entry;
+	} message = {
+		.request = { .hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
+			     .resource_id = 1,
+			     .nr_entries = (1u << 28) + 1 },
+		.entry = { .addr = GPA + DATA_AT, .length = 4096 },
+	};
+
+	(void)state;
+	assert_int_equal(gpu_guest_create_2d(1, 16, 16), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(RUN(message), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+}
+
 /* Each entry of a long backing list counts as work. */
 static void long_backing_lists_end_a_turn(void **state)
 {
@@ -416,6 +444,8 @@ int main(void)
 		SMALL(no_scanout_is_larger_than_max_dimension),
 		TEST(descriptors_of_dma_bufs_do_not_accumulate),
 		TEST(a_shown_dma_buf_is_exported_once),
+		cmocka_unit_test_setup_teardown(a_backing_list_whose_size_wraps_is_refused,
+						unlimited_setup, gpu_rig_teardown),
 		TEST(invalid_chains_count_towards_a_turn),
 		TEST(long_backing_lists_end_a_turn),
 		TEST(transfers_that_always_move_the_whole_image_end_a_turn),
