@@ -170,6 +170,49 @@ static void parts_are_freed_with_their_context(void **state)
 	draw_tear_down();
 }
 
+/* Else the rest of it would make a shader that is not charged. */
+static void a_shader_that_lost_its_number_is_not_continued(void **state)
+{
+	enum { DESTROYED, REPLACED, REPLACED_BY_A_PART, SUB_CONTEXT_DESTROYED, N_WAYS };
+	struct hostmem hostmem, *before = virgl_rig.renderer->hostmem;
+	unsigned n = draw_count_words(DRAW_RED);
+	struct draw_stream s;
+
+	(void)state;
+	hostmem_init(&hostmem, UINT64_C(1) << 30);
+	virgl_rig.renderer->hostmem = &hostmem;
+	for (unsigned way = 0; way < N_WAYS; way++) {
+		draw_set_up(&s);
+		ADD(&s, VIRGL_CREATE_SUB_CTX, 0, 7);
+		ADD(&s, VIRGL_SET_SUB_CTX, 0, 7);
+		assert_int_equal(draw_submit(&s), 0);
+		const uint64_t empty = hostmem.used;
+
+		add_part(&s, DRAW_OTHER, DRAW_RED, 0, 5);
+		assert_int_equal(draw_submit(&s), 0);
+		assert_true(hostmem.used > empty);
+		if (way == REPLACED)
+			ADD(&s, VIRGL_CREATE_OBJECT, VIRGL_OBJECT_DSA, DRAW_OTHER, 0, 0, 0, 0);
+		if (way == REPLACED_BY_A_PART)
+			draw_add_text(&s, DRAW_OTHER, VIRGL_SHADER_VERTEX,
+				      strlen(DRAW_POSITIONS) + 1, DRAW_POSITIONS, 0, 5);
+		if (way == SUB_CONTEXT_DESTROYED) {
+			ADD(&s, VIRGL_DESTROY_SUB_CTX, 0, 7);
+			ADD(&s, VIRGL_CREATE_SUB_CTX, 0, 7);
+			ADD(&s, VIRGL_SET_SUB_CTX, 0, 7);
+		} else if (way == DESTROYED) {
+			ADD(&s, VIRGL_DESTROY_OBJECT, VIRGL_OBJECT_SHADER, DRAW_OTHER);
+		}
+		assert_int_equal(draw_submit(&s), 0);
+		add_part(&s, DRAW_OTHER, DRAW_RED, 5, n - 5);
+		assert_int_equal(draw_submit(&s), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+		draw_tear_down();
+		assert_int_equal(hostmem.used, 0);
+	}
+	virgl_rig.renderer->hostmem = before;
+	hostmem_finish(&hostmem);
+}
+
 /* read_constants(): draws blue, and adds red if any constant after the first is not zero. */
 #define N_CONSTANTS 60
 
@@ -411,6 +454,7 @@ static int run(void)
 		cmocka_unit_test(a_continuation_of_a_complete_shader_is_refused),
 		cmocka_unit_test(a_part_longer_than_announced_is_refused),
 		cmocka_unit_test(parts_are_freed_with_their_context),
+		cmocka_unit_test(a_shader_that_lost_its_number_is_not_continued),
 		cmocka_unit_test(unsent_constants_are_zero),
 		cmocka_unit_test(sent_constants_stay),
 		cmocka_unit_test(constants_sent_before_the_shader_stay),

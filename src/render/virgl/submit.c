@@ -7,7 +7,8 @@
  * text before we could check it. So the parts are joined here, and after the last one the checked
  * shader is passed to the library as a whole. (If the library got the guest's parts, a guest could
  * make it join those of two different shaders. This way the text that it gets is always the text
- * that was checked.)
+ * that was checked.) A shader whose number is destroyed, or gets another object, before its last
+ * part is forgotten.
  *
  * A new sub-context has no constants. The library passes OpenGL as many constants as a shader
  * declares, from a buffer that is only as large as the constants that the guest has sent, and so
@@ -235,6 +236,33 @@ static bool is_part(const uint32_t *command)
 	       virgl_stream_is_part(command, VIRGL_N_WORDS(command[0]));
 }
 
+/* Whether @command, of sub-context @sub_ctx, ends the life of an object of the guest that is still
+ * incomplete here. Its charge is given back then (account.c), so it must never be completed. */
+static bool is_lost(const struct virgl_unfinished *shader, uint32_t sub_ctx,
+		    const uint32_t *command)
+{
+	const uint32_t op = VIRGL_COMMAND(command[0]);
+
+	if (VIRGL_N_WORDS(command[0]) < WORD_HANDLE)
+		return false;
+	if (op == VIRGL_DESTROY_SUB_CTX)
+		return command[1] != 0 && command[1] == shader->sub_ctx;
+	return (op == VIRGL_DESTROY_OBJECT || op == VIRGL_CREATE_OBJECT) &&
+	       sub_ctx == shader->sub_ctx && command[WORD_HANDLE] == shader->handle &&
+	       !(is_part(command) && command[WORD_TYPE] == shader->type);
+}
+
+static void forget_lost(struct virgl *virgl, const struct virgl_context *context,
+			const uint32_t *command)
+{
+	for (unsigned i = virgl->unfinished->len; i > 0; i--) {
+		const struct virgl_unfinished *shader = virgl->unfinished->pdata[i - 1];
+
+		if (shader->ctx_id == context->id && is_lost(shader, context->current->id, command))
+			g_ptr_array_remove_index_fast(virgl->unfinished, i - 1);
+	}
+}
+
 /* Sends the commands that must precede @command. */
 static int prepare(struct virgl *virgl, uint32_t ctx_id, struct virgl_sub_context *sub,
 		   const uint32_t *command)
@@ -290,6 +318,7 @@ static int submit_pieces(struct virgl *virgl, struct virgl_context *context, uin
 		n = (size_t)VIRGL_N_WORDS(command[0]) + 1;
 		if (n > n_words - at)
 			break;
+		forget_lost(virgl, context, command);
 		if (virgl_stream_is_outside(virgl, command) ||
 		    virgl_vertices_are_missing(context->current, command))
 			leave_out(command);
