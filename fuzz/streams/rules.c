@@ -76,6 +76,7 @@ static const struct rule rules[] = {
 	{ 57, 0, 1, "uu" }, { 58, 0, 1, "uuuu" }, { 59, 0, 1, "uurru" }, { 60, 0, 1, "uuuuu" },
 	{ 61, 0, 1, "uu" },
 	{ 62, 0, 3, "uS4fccww" },      /* CLEAR_SURFACE */
+	{ 63, 0, 1, "rr" },            /* GET_PIPE_RESOURCE_LAYOUT */
 };
 /* clang-format on */
 

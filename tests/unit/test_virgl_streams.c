@@ -65,6 +65,8 @@ static const struct refusal refusals[] = {
 	  { 0, 1, 1, 1, 0xffff, 0xffff, 1 } },
 	{ "memory information without a backing", VIRGL_GET_MEMORY_INFO, 0, 1, 1, TEXTURE,
 	  { 0, BUFFER } },
+	{ "a layout without a backing to write it to", VIRGL_GET_RESOURCE_LAYOUT, 0, 2, 1, TEXTURE,
+	  { 0, BUFFER, TEXTURE } },
 	{ "a transfer's level", VIRGL_TRANSFER3D, 0, 13, 2, 0x80000000,
 	  { 0, TEXTURE, 0, 0, 256, 0, 0, 0, 0, 64, 64, 1, 0, 1 } },
 	{ "a copy's level", VIRGL_COPY_TRANSFER3D, 0, 14, 2, 17,

@@ -75,7 +75,8 @@ enum virgl_command {
 	VIRGL_CREATE_VIDEO_CODEC = 53, /* 53 to 61: video, in libraries that were built with it */
 	VIRGL_END_FRAME = 61,
 	VIRGL_CLEAR_SURFACE = 62,
-	VIRGL_N_COMMANDS, /* later numbers are unknown here; the library refuses them */
+	VIRGL_GET_RESOURCE_LAYOUT = 63, /* from 1.3 on */
+	VIRGL_N_COMMANDS,               /* virglrenderer up to 1.3 refuses all later numbers */
 };
 
 enum virgl_object {

@@ -195,6 +195,7 @@ static const struct row rows[VIRGL_N_COMMANDS] = {
 	[VIRGL_PIPE_RESOURCE_CREATE] = { "PIPE_RESOURCE_CREATE", 0, refuse },
 	[VIRGL_PIPE_RESOURCE_SET_TYPE] = { "PIPE_RESOURCE_SET_TYPE", 0, refuse },
 	[VIRGL_GET_MEMORY_INFO] = { "GET_MEMORY_INFO", 1, virgl_stream_check_memory_info },
+	[VIRGL_GET_RESOURCE_LAYOUT] = { "GET_PIPE_RESOURCE_LAYOUT", 2, virgl_stream_check_layout },
 };
 
 static bool refuse_stream(uint32_t header)

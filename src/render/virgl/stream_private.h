@@ -45,6 +45,7 @@ bool virgl_stream_check_blit(const struct virgl *virgl, const uint32_t *command,
 bool virgl_stream_check_copy(const struct virgl *virgl, const uint32_t *command, uint32_t n);
 bool virgl_stream_check_clear(const struct virgl *virgl, const uint32_t *command, uint32_t n);
 bool virgl_stream_check_memory_info(const struct virgl *virgl, const uint32_t *command, uint32_t n);
+bool virgl_stream_check_layout(const struct virgl *virgl, const uint32_t *command, uint32_t n);
 /* Whether @id is a texture; true if its kind is not known. */
 bool virgl_stream_is_texture(const struct virgl *virgl, uint32_t id);
 /* Whether the library can draw to texture @id as @format without a crash, as far as is known. */

@@ -213,3 +213,13 @@ bool virgl_stream_check_memory_info(const struct virgl *virgl, const uint32_t *c
 	(void)n;
 	return !resource || (resource->n_iov > 0 && resource->iov[0].iov_len >= MEMORY_INFO_BYTES);
 }
+
+/* The library writes to the backing, or, if there is none, to memory of its own, which only some
+ * buffers have: for all other resources it writes to address 0. */
+bool virgl_stream_check_layout(const struct virgl *virgl, const uint32_t *command, uint32_t n)
+{
+	const struct virgl_resource *resource = find(virgl, command[1]);
+
+	(void)n;
+	return !resource || resource->n_iov > 0;
+}
