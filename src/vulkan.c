@@ -8,7 +8,8 @@
  *
  * The server has one process for each Vulkan context of the guest. What the guest's Vulkan programs
  * allocate, these processes allocate. The limit on the private memory of each process is the value
- * of --max-hostmem plus DRIVER_MEMORY.
+ * of --max-hostmem plus DRIVER_MEMORY. A file may be as large: a driver on the CPU keeps a client's
+ * memory in one, which is no private memory.
  */
 #include "vulkan.h"
 

@@ -9,7 +9,7 @@
 
 struct render_server_options {
 	enum sandbox_level level; /* off: no jail; strict: the whole jail, or no server */
-	uint64_t max_memory;      /* bytes of private memory of each process */
+	uint64_t max_memory;      /* bytes of private memory of each process, and of each file */
 	unsigned max_fds;         /* descriptors of each process */
 };
 

@@ -86,13 +86,17 @@ static int lower_limit(int resource, rlim_t n)
 	return setrlimit(resource, &limit);
 }
 
+/* RLIMIT_DATA limits private memory, and RLIMIT_FSIZE the file in memory in which a Vulkan driver
+ * on the CPU (lavapipe) keeps all that a client allocates. Above it the driver fails or ends. */
 static int set_limits(const struct launch *launch)
 {
 	if (!launch->is_jailed)
 		return 0;
 	if (lower_limit(RLIMIT_CORE, 0) < 0 || lower_limit(RLIMIT_NOFILE, launch->max_fds) < 0)
 		return -1;
-	return lower_limit(RLIMIT_DATA, launch->max_memory);
+	return lower_limit(RLIMIT_DATA, launch->max_memory) < 0
+		       ? -1
+		       : lower_limit(RLIMIT_FSIZE, launch->max_memory);
 }
 
 /* Resets signals, and keeps only descriptors 0 to 2 and the socket. */

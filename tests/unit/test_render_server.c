@@ -63,10 +63,38 @@ static void sleeps_of_the_server_are_not_prolonged(void **state)
 	remove_program(path);
 }
 
+#define LIMIT_LINE "Max file size"
+
+/* A Vulkan driver on the CPU keeps the guest's memory in a memfd, which RLIMIT_DATA does not count.
+ */
+static void files_of_the_server_are_no_larger_than_its_memory(void **state)
+{
+	const struct render_server_options options = {
+		.level = SANDBOX_AUTO,
+		.max_memory = UINT64_C(3) << 30,
+		.max_fds = 256,
+	};
+	struct render_server server;
+	char text[4096] = "";
+
+	(void)state;
+	char *path =
+		write_program("#!/bin/sh\nexec grep '^" LIMIT_LINE "' /proc/self/limits >&3\n");
+	char *sentence = render_server_start(&options, &server);
+
+	assert_null(sentence);
+	assert_true(recv(server.socket, text, sizeof(text) - 1, 0) > 0);
+	assert_int_equal(strtoull(text + strlen(LIMIT_LINE), NULL, 10), options.max_memory);
+	fd_close(&server.socket);
+	fd_close(&server.pidfd);
+	remove_program(path);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sleeps_of_the_server_are_not_prolonged),
+		cmocka_unit_test(files_of_the_server_are_no_larger_than_its_memory),
 	};
 
 	return cmocka_run_group_tests_name("render server", tests, NULL, NULL);
