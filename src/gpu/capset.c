@@ -65,9 +65,8 @@ int capset_get(struct gpu_device *device, struct gpu_command *command)
 	g_autofree struct virtio_gpu_resp_capset *response = g_try_malloc0(size);
 	if (!response)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	int r = device->renderer->ops->capset_fill(device->renderer, capset->id,
-						   request->capset_version, response->capset_data,
-						   capset->max_size);
+	int r = renderer_call(device->renderer, capset_fill, capset->id, request->capset_version,
+			      response->capset_data, capset->max_size);
 	if (r != 0)
 		return r;
 	return command_reply(command, VIRTIO_GPU_RESP_OK_CAPSET, response, size);

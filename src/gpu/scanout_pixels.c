@@ -250,8 +250,8 @@ static int try_read_back(struct gpu_device *device, const struct scanout *scanou
 	int r = 0;
 
 	if (!resource->is_readable)
-		r = renderer->ops->read_pixels(renderer, resource->handle, &first, pixel,
-					       sizeof(pixel));
+		r = renderer_call(renderer, read_pixels, resource->handle, &first, pixel,
+				  sizeof(pixel));
 	resource->is_readable |= r == 0;
 	return r;
 }

@@ -17,6 +17,7 @@
 #include "base/container.h"
 #include "base/fd.h"
 #include "base/iov.h"
+#include "base/state_lock.h"
 
 struct fake_resource {
 	struct renderer_resource base;
@@ -28,6 +29,19 @@ struct fake_resource {
 static struct fake_renderer *get_fake(struct renderer *renderer)
 {
 	return container_of(renderer, struct fake_renderer, base);
+}
+
+/* Called in hooks that may take long, for which the device has to release its lock. */
+static void look_at_lock(struct fake_renderer *fake)
+{
+	struct state_lock *lock = fake->base.lock;
+
+	if (!lock)
+		return;
+	if (state_lock_take_within(lock, 0))
+		state_lock_release(lock);
+	else
+		fake->n_locked++;
 }
 
 static void free_renderer(struct renderer *renderer)
@@ -167,6 +181,7 @@ static int read_pixels(struct renderer *renderer, struct renderer_resource *reso
 		       const struct rect *r, void *data, uint32_t stride)
 {
 	(void)resource;
+	look_at_lock(get_fake(renderer));
 	for (uint32_t y = 0; y < r->height; y++)
 		memset((uint8_t *)data + (size_t)y * stride, get_fake(renderer)->pixel,
 		       (size_t)r->width * 4);
@@ -204,7 +219,8 @@ static unsigned list_capsets(struct renderer *renderer, struct renderer_capset *
 static int fill_capset(struct renderer *renderer, uint32_t id, uint32_t version, void *buf,
 		       uint32_t size)
 {
-	(void)renderer, (void)version;
+	(void)version;
+	look_at_lock(get_fake(renderer));
 	assert_int_equal(id, VIRTIO_GPU_CAPSET_VIRGL);
 	memset(buf, 0x11, size);
 	return 0;

@@ -35,6 +35,7 @@ struct fake_renderer {
 	uint64_t largest_piece;    /* bytes */
 	uint8_t pixel;             /* each byte of what is read back from the GPU */
 	unsigned shrinks;          /* steps that it takes to free a resource; each is slow */
+	unsigned n_locked;         /* calls of read_pixels and capset_fill with base.lock held */
 };
 
 /* renderer_free() ends it. */

@@ -5,6 +5,7 @@
  */
 #include "gpu_rig.h"
 
+#include "base/state_lock.h"
 #include "gpu_guest.h"
 
 #define SIDE 64
@@ -149,6 +150,34 @@ static void without_memory_to_compare_with_pixels_are_read_back_all_the_same(voi
 	assert_int_equal(rows(&all)[0], 1);
 }
 
+static uint32_t get_capset(void)
+{
+	const struct virtio_gpu_get_capset request = {
+		.hdr.type = VIRTIO_GPU_CMD_GET_CAPSET,
+		.capset_id = VIRTIO_GPU_CAPSET_VIRGL,
+		.capset_version = 1,
+	};
+
+	return RUN(request);
+}
+
+/* The library may wait for the GPU, and the watchdog needs the lock meanwhile. */
+static void the_renderer_is_asked_without_the_state_lock(void **state)
+{
+	static struct state_lock lock; /* the teardown uses it if the test fails */
+
+	(void)state;
+	state_lock_init(&lock); /* and takes it */
+	gpu_rig.renderer.base.lock = &lock;
+	assert_int_equal(gpu_guest_set_scanout(0, 2, SIDE, SIDE), VIRTIO_GPU_RESP_OK_NODATA);
+	read_back(1);
+	assert_int_equal(get_capset(), VIRTIO_GPU_RESP_OK_CAPSET);
+	assert_int_equal(gpu_rig.renderer.n_locked, 0);
+	assert_false(state_lock_take_within(&lock, 0));
+	gpu_rig.renderer.base.lock = NULL;
+	state_lock_finish(&lock);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, gpu_rig_teardown)
 
 int main(void)
@@ -161,6 +190,7 @@ int main(void)
 		TEST(what_the_display_has_stays_known_over_a_page_flip),
 		TEST(the_last_memory_of_a_guest_is_left_to_it),
 		TEST(without_memory_to_compare_with_pixels_are_read_back_all_the_same),
+		TEST(the_renderer_is_asked_without_the_state_lock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
