@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* Checks device nodes and libraries. It only looks at files and loads nothing. */
+/* Checks device nodes, libraries and the render server. It opens render nodes, only looks for the
+ * other files, and loads nothing. */
 #include <glob.h>
 #include <unistd.h>
 

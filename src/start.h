@@ -14,9 +14,9 @@ struct vulkan;
  * status. */
 int start_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Checks whether the render nodes can be opened, without a driver. If the node that the options
- * name cannot, calls start_fail() and returns false. For other nodes a warning says what would
- * help. */
+/* Checks whether the render nodes can be opened, without a driver. If the options name a node, only
+ * that one is checked; if it cannot be opened, calls start_fail() and returns false. If they name
+ * none, each node that cannot be opened gets a warning that says what would help. */
 bool start_look_at_nodes(const struct options *options);
 
 /* Calls sandbox_start() with what the mode in @options may need. */

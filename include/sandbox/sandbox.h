@@ -16,7 +16,7 @@ struct sandbox_options {
 	enum sandbox_level level;
 	unsigned needs;   /* enum needs: all that the renderer may need */
 	bool uses_x11;    /* OpenGL uses an X server, whose socket is outside the file tree */
-	int keep_fd;      /* left open, besides 0 to 2 and what holds a lock; -1: none */
+	int keep_fd;      /* left open, besides 0 to 2 and files locked by us; -1: none */
 	unsigned max_fds; /* at once, by the daemon's own limits */
 	unsigned max_threads;
 	const char *gpu_device; /* borrowed; absolute; a device to keep, or NULL */
@@ -52,5 +52,5 @@ bool sandbox_start(struct sandbox *sandbox, const struct sandbox_options *option
 bool sandbox_lock(struct sandbox *sandbox, unsigned needs);
 
 /* In a child that waits for the end of its parent and then removes a file: leaves it the system
- * calls for that and no other. Where there can be no filter, nothing. */
+ * calls for that and no other. Does nothing where there can be no filter. */
 void sandbox_confine_keeper(void);

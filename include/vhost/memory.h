@@ -80,7 +80,7 @@ int guest_memory_iov(const struct guest_memory *memory, uint64_t gpa, uint64_t s
 /*
  * Adds the @size bytes at guest address @gpa to @list, as pieces of their files, whose descriptors
  * are borrowed until the table changes. -EFAULT if a byte is outside, -ENOTSUP if it is not in a
- * memfd that was kept, -E2BIG if the list is full; then the list is of no use.
+ * memfd that was kept, -E2BIG if the list is full. After any error the list is of no use.
  */
 int guest_memory_list(const struct guest_memory *memory, uint64_t gpa, uint64_t size,
 		      struct udmabuf_list *list);

@@ -27,7 +27,8 @@
  * that wait. */
 #define SPARE_FDS 2048
 
-/* Makes the renderer's resource, if the renderer has a hook for blobs. Returns 0 or RESP_ERR_*. */
+/* Makes the renderer's resource, if the renderer has a hook for blobs. Returns 0, RESP_ERR_* or
+ * -errno. */
 static int create_handle(struct gpu_device *device,
 			 const struct virtio_gpu_resource_create_blob *request,
 			 struct resource *resource)

@@ -92,7 +92,8 @@ void command_hold(struct gpu_command *command);
  * command can continue: then call command_complete() or command_hold(). False if its queue is
  * stopped: the command will run again from its start when the queue runs. */
 bool command_resume(struct gpu_command *command);
-/* Runs a held command again from its start, in the next turn or when its queue runs. */
+/* Runs a held command again from its start: at the end of this turn, or in the next one; if its
+ * queue is stopped, when the queue runs again. */
 void command_run_again(struct gpu_command *command);
 /* Completes a command that was resumed. @result: as a handler returns it. */
 void command_complete(struct gpu_command *command, int result);

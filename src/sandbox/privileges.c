@@ -23,8 +23,8 @@ int privileges_drop(void)
 	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
 
 	/* The bounding set, from which exec could add capabilities. Dropping it needs CAP_SETPCAP.
-	 * A failure is not reported: without capabilities, with no_new_privs and without exec
-	 * nothing can be added. */
+	 * A failure is not reported: exec adds no capabilities to a process that has dropped its
+	 * own and has set no_new_privs, as the daemon and the render server do. */
 	for (int cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
 		;
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);

@@ -41,7 +41,7 @@
 
 #define SERVER_FD      3
 #define SERVER_FD_TEXT "3"
-/* Descriptors for the child are at least this, so that its dup2() calls do not replace them. */
+/* The child's socket and pipe are at least this, so that its dup2() calls do not replace them. */
 #define LEAST_FD 16
 
 /* Everything that the child needs. */
@@ -118,10 +118,10 @@ static int leave_daemon(const struct launch *launch)
 	return 0;
 }
 
-/* The server's threads poll the guest's rings and sleep in between, first for 10 us, then for
- * longer. The kernel prolongs each sleep by up to the timer slack, 50 us by default. So the slack
- * is set to 1 ns, and the workers inherit it. This costs nothing while the rings are idle: the
- * threads then wait for a wake-up. */
+/* The server's threads poll the rings of the guest's Vulkan driver, which are not virtqueues, and
+ * sleep in between, first for 10 us, then for longer. The kernel prolongs each sleep by up to the
+ * timer slack, 50 us by default. So the slack is set to 1 ns, and the workers inherit it. This
+ * costs nothing while the rings are idle: the threads then wait for a wake-up. */
 static void sleep_exactly(void)
 {
 	(void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);

@@ -268,7 +268,8 @@ static int install_never(void)
 	return r;
 }
 
-/* Adds rules with arguments that are known only at run time. */
+/* Adds rules that do not fit into the tables: for tgkill and kcmp with this process's pid, which is
+ * known only at run time, and for socket, which fails for two address families. */
 static int add_own_rules(scmp_filter_ctx filter, unsigned profile)
 {
 	const uint64_t pid = (uint64_t)getpid();

@@ -352,7 +352,7 @@ void *guest_memory_at(const struct guest_memory *memory, uint64_t gpa, uint64_t 
 void *guest_memory_at_user(const struct guest_memory *memory, uint64_t user_addr, uint64_t size)
 {
 	/* A linear search, because the table is not sorted by this address. Called only for the
-	 * addresses of rings, when these start. */
+	 * addresses of rings, when a ring starts and when the memory table changes. */
 	for (unsigned i = 0; i < memory->n_regions; i++) {
 		const struct guest_region *r = &memory->regions[i];
 

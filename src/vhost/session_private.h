@@ -50,7 +50,7 @@ struct vhost_session {
 	struct vhost_queue queues[VHOST_MAX_QUEUES];
 	uint16_t stopped_base; /* where queue 0 was last stopped; 0 after a reset */
 	int backend_req_fd;    /* owned; -1: none, or the window has it */
-	uint64_t window;       /* bytes; 0: the front-end has not sent GET_SHMEM_CONFIG */
+	uint64_t window;       /* bytes; 0: the session has no window (session_window.c) */
 	struct shmem *shmem;   /* owned; NULL: nothing has been mapped yet */
 };
 

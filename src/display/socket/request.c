@@ -9,10 +9,11 @@
  * holds a guest command for good. When a request times out, its message may still be in flight: a
  * GET_DISPLAY_INFO until it is answered (see reply.c), a DMABUF_UPDATE until it is answered or
  * until flush_deadline; a GET_EDID is forgotten. A late answer ends no request: the one that it is
- * for has ended. Only the answer to a DMABUF_UPDATE that comes after flush_deadline is taken for
- * that to the oldest DMABUF_UPDATE in flight. One timer serves all requests. It
- * stays armed when a request ends in time, and rechecks the list when it fires, so a frame costs no
- * timer call.
+ * for has ended. There is one exception: if a DMABUF_UPDATE is answered after its flush_deadline,
+ * the answer ends the flush requests of the oldest DMABUF_UPDATE in flight, if there is one.
+ *
+ * One timer serves all requests. It stays armed when a request ends in time, and rechecks the list
+ * when it fires, so a frame costs no timer call.
  */
 #include <assert.h>
 #include <errno.h>

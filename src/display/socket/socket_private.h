@@ -71,7 +71,7 @@ enum request_kind {
 	REQUEST_EDID_ASKED, /* at most one */
 	REQUEST_FLUSH_WAITS,
 	REQUEST_FLUSH_ASKED,
-	REQUEST_LOST, /* to be called back with the loss of its peer */
+	REQUEST_LOST, /* to be called back with -ENOTCONN, after the loss of the peer or a reset */
 };
 
 enum protocol_state {
@@ -142,7 +142,7 @@ struct socket_output {
 	size_t left;                   /* bytes of its pixels that are not in iov yet */
 	struct display_pixels *source; /* of its pixels, borrowed; NULL: zeros take their place */
 	bool is_prepared;              /* source still has what it prepared for update */
-	bool is_kept;                  /* update, in the source's buffer of sent pixels */
+	bool is_kept;                  /* each band of update is also copied to source->sent */
 	bool uses_source;              /* iov points to the memory of source */
 	unsigned patience;             /* calls of socket_output_is_awaited() that may still
 					* return true; set anew when the peer reads */
