@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * The cost of a daemon before it does anything and while it is idle: the time from exec to a socket
- * that accepts connections and to the first pixel of a first frame, its memory at both, and ten
- * seconds of an unchanged screen. Memory is its own and that of its libraries (RssAnon and
+ * that accepts connections and to the first whole UPDATE of a first frame, its memory at both, and
+ * ten seconds of an unchanged screen. Memory is its own and that of its libraries (RssAnon and
  * RssFile), without mapped guest memory.
  */
 #include "bench.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Blobs (VIRTIO 1.2, 5.7.6.8). Host memory is made by a context's worker: rings and uploads are
- * memfds, and the memory of a Vulkan device is a dma-buf if its driver supports these. Other
- * ("opaque") memory can be mapped by Vulkan alone. It is never exported, whichever file backs it,
- * because the file may begin with data of the driver.
+ * Blobs (VIRTIO 1.2, 5.7.6.8). The host memory of a Venus context is made by its process in the
+ * render server: rings and uploads are memfds, and the memory of a Vulkan device is a dma-buf if
+ * its driver supports these. Other ("opaque") memory can be mapped by Vulkan alone. It is never
+ * exported, whichever file backs it, because the file may begin with data of the driver.
  *
  * OpenGL contexts get no host memory. Streams that would make it are refused. Guests do not ask for
  * it: started with VIRGL_RENDERER_USE_EXTERNAL_BLOB, the library offers it to them

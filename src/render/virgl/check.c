@@ -11,7 +11,8 @@
  */
 #include "render/virgl/virgl_private.h"
 
-/* The largest height of a texture in OpenGL, and the largest size of a row in bytes, rounded up. */
+/* The height assumed for layers whose stride is 0 (the default of --max-dimension); the largest
+ * size of a row in bytes, rounded up. */
 #define MAX_HEIGHT 16384
 #define MAX_ROW    (1 << 20)
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Contexts of other APIs than OpenGL. The library passes their streams to a process of the render
- * server, or to the kernel, which must check them; so they are not checked here, and their memory
- * is bounded by the limits of that process and not charged to the device's account. This file keeps
- * the list of these contexts and limits the number of Venus contexts, each of which is a process.
+ * Contexts of other APIs than OpenGL. The library passes the streams of a Venus context to its
+ * process in the render server, and those of a native context to the kernel. Server and kernel must
+ * check them; so they are not checked here. The memory of these contexts is not charged to the
+ * device's account; that of a Venus context is bounded by the limits of its process. This file
+ * keeps the list of these contexts and limits the number of Venus contexts.
  */
 #include "render/virgl/rings_private.h"
 

@@ -2,10 +2,10 @@
 /*
  * Walks a command stream and refuses commands that would crash the library. The library checks most
  * words of a stream. The words that it uses unchecked as an index, a count or an enum value are
- * checked here, with one row of the table for each command. Only values that no OpenGL accepts are
- * refused, and the commands that prepare a host blob, so other streams of Mesa always pass.
- * Commands that are too short or unknown are passed on, because the library refuses them without
- * harm.
+ * checked here, with one row of the table for each command. Only these are refused: values that no
+ * OpenGL accepts, draws and grids that would run for too long, and the commands that prepare a host
+ * blob. So other streams of Mesa always pass. Commands that are too short or unknown are passed on,
+ * because the library refuses them without harm.
  *
  * stream_object.c checks objects, stream_shader.c shaders, and stream_resource.c the commands that
  * depend on the guest's resources.

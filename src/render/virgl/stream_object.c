@@ -111,8 +111,8 @@ static bool check_surface(const struct virgl *virgl, const uint32_t *command, ui
 #define MAX_QUERY_INDEX     16
 #define QUERY_BYTES         16
 
-/* The library writes the whole result, without a backing to its own memory, which is as large as
- * the resource. So the resource must have room for it. */
+/* The library writes the whole result; if the resource has no backing, it writes to memory of its
+ * own that is as large as the resource. So the resource must have room for the result. */
 static bool check_query(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
 	uint32_t type = command[WORD_QUERY_TYPE] & 0xffff, index = command[WORD_QUERY_TYPE] >> 16;

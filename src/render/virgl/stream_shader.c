@@ -11,7 +11,7 @@
 #include "render/virgl/tgsi_private.h"
 
 #define WORD_TYPE      2
-#define WORD_LENGTH    3 /* bytes; bit 31: a further part of a shader, and its offset */
+#define WORD_LENGTH    3 /* bytes of text; with bit 31: offset of a further part */
 #define WORD_TOKENS    4
 #define WORD_N_OUTPUTS 5
 #define WORD_STRIDES   6

@@ -44,7 +44,7 @@
 /* A shader with parts still missing. */
 struct virgl_unfinished {
 	uint32_t ctx_id, sub_ctx, handle, type;
-	GArray *words;             /* one command; its header gives no length */
+	GArray *words;             /* one command; its header has the first part's length */
 	uint32_t text_at, n_words; /* where its text begins; its final length */
 };
 

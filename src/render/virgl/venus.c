@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Venus: Vulkan for the guest. The library's render server carries it out, with a process for each
- * context. A function of the sandbox, passed in by main.c, starts the server, so that it runs
- * confined from its first instruction. The library gets a socket to it but no process id, so it
- * neither kills the server nor waits for it. The server ends when the socket is closed.
+ * context. options::start_server starts the server in the sandbox, so that it runs confined from
+ * its first instruction. The library gets a socket to it but no process id, so it neither kills the
+ * server nor waits for it. The server ends when the socket is closed.
  *
  * The library offers Venus even if it does not work, and if the server fails, the library does not
  * start at all, not even for OpenGL. So Venus is tried in a child first (venus_probe.c), and if the

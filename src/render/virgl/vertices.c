@@ -6,8 +6,9 @@
  * It also skips a draw with more indices than its buffer holds, as newer versions of the library
  * do.
  *
- * A buffer that OpenGL refuses leaves its slot empty. Some drivers refuse more than 16 buffers, or
- * a stride above 2048, so buffers beyond these limits count as missing.
+ * A buffer that OpenGL refuses leaves its slot empty. Some drivers refuse a stride above 2048, so
+ * such a buffer counts as missing. Some refuse a command with more than 16 buffers, so then all of
+ * its buffers count as missing.
  */
 #include "render/virgl/protocol_private.h"
 #include "render/virgl/submit_private.h"
@@ -26,7 +27,7 @@ struct virgl_vertices {
 	uint32_t bound;       /* bit n: buffer n is bound */
 	uint32_t index_id;    /* 0: none */
 	uint32_t index_size, index_offset;
-	uint64_t index_bytes; /* size of the index data */
+	uint64_t index_bytes; /* size of the whole index buffer */
 };
 
 void virgl_vertices_free(struct virgl_vertices *vertices)

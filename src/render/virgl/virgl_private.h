@@ -139,8 +139,8 @@ void virgl_submit_init(struct virgl *virgl);
 void virgl_submit_free(struct virgl *virgl);
 /* Called when a context is gone. */
 void virgl_submit_forget(struct virgl *virgl, uint32_t ctx_id);
-/* Has the library run a checked stream. Returns 0 or RESP_ERR_*; after most errors the context
- * accepts no more streams. */
+/* Has the library run a checked stream. Returns 0 or RESP_ERR_*. A stream that fails breaks its
+ * context, which then accepts no more streams; skipped draws (lacks_memory) do not break it. */
 int virgl_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words);
 /* Resource @id is about to be freed: unbinds it. */
 void virgl_submit_release(struct virgl *virgl, uint32_t id);
@@ -218,7 +218,8 @@ int virgl_dmabuf_export(struct renderer *renderer, struct renderer_resource *res
 int virgl_fence_create(struct renderer *renderer, const struct renderer_fence *fence);
 /* The library's callback: its fence @id and all fences before it have passed. */
 void virgl_fence_on_passed(void *cookie, uint32_t id);
-/* Has the library send its buffered commands to the GPU, and check all fences once more. */
+/* Creates the last fence once more. So the library sends its buffered commands to the GPU, and when
+ * the fence passes, reports all fences. */
 void virgl_fence_repeat(struct virgl *virgl);
 int virgl_fence_poll_fd(struct renderer *renderer);
 void virgl_fence_poll(struct renderer *renderer);
