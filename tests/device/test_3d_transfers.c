@@ -267,6 +267,28 @@ static void transfers_with_any_stride_do_no_harm(void **state)
 	assert_ok(gpu_to_host_3d(vmm, gpu_whole(&i)));
 }
 
+/* The rows of the last layer make the span 2^32 + 2 MiB, of which the library sees 2 MiB. The
+ * contiguous backing would be read by OpenGL itself, 4 GiB past its start. */
+static void a_span_that_wraps_because_of_tight_rows_is_refused(void **state)
+{
+	enum { SIDE = 1024, LAYERS = 2, BYTES = SIDE * SIDE * LAYERS * 4 };
+	struct vmm *vmm = boot(state);
+	create_3d_t args = gpu_texture(1, SIDE, SIDE);
+	struct virtio_gpu_mem_entry entry = { memory_alloc(&vmm->memory, MEMORY_MAIN, BYTES, 4096),
+					      BYTES, 0 };
+	transfer_3d_t t = { .resource_id = 1, .box = { 0, 0, 0, SIDE, SIDE, LAYERS } };
+
+	args.target = TARGET_TEXTURE_3D;
+	args.depth = LAYERS;
+	assert_ok(gpu_create_3d(vmm, args));
+	assert_ok(gpu_attach(vmm, 1, &entry, 1));
+	t.layer_stride = 0xffe00000;
+	assert_both_refused(vmm, t, RESP_INVALID_PARAMETER);
+	t.layer_stride = 0;
+	assert_ok(gpu_to_host_3d(vmm, t));
+	assert_alive(vmm);
+}
+
 static void transfers_of_buffers_move_bytes(void **state)
 {
 	struct vmm *vmm = boot(state);
@@ -340,6 +362,7 @@ static int run(void)
 		DEVICE_TEST(transfers_of_layers_are_limited_to_the_layers),
 		DEVICE_TEST(transfers_need_memory_a_resource_and_a_context),
 		DEVICE_TEST(transfers_with_any_stride_do_no_harm),
+		DEVICE_TEST(a_span_that_wraps_because_of_tight_rows_is_refused),
 		DEVICE_TEST(transfers_of_buffers_move_bytes),
 		DEVICE_TEST(transfers_fail_until_removed_memory_is_back),
 	};

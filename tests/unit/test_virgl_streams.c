@@ -275,6 +275,24 @@ static unsigned check_recorded(const uint8_t *bytes, size_t size)
 	return n;
 }
 
+/* GPUs have textures of this height; the daemon accepts them with --max-dimension. */
+static void layers_of_tall_textures_do_not_wrap(void **state)
+{
+	const struct virgl_resource tall = {
+		.args = { .target = VIRGL_TARGET_2D,
+			  .width = 16,
+			  .height = 32766,
+			  .array_size = 2 },
+		.format = VIRGL_FORMAT_R8_UNORM,
+	};
+
+	(void)state;
+	assert_true(virgl_check_transfer(&tall, 0, 0, 0, 32766, 2));
+	assert_true(virgl_check_transfer(&tall, 0, 131000, 0, 1, 2));
+	assert_false(virgl_check_transfer(&tall, 0, 131082, 0, 1, 2)); /* 131082 * 32766 > 2^32 */
+	assert_false(virgl_check_transfer(&tall, 0, 0, UINT32_MAX - 15, 2, 2));
+}
+
 static void recorded_streams_are_accepted(void **state)
 {
 	GHashTable *before = stream_virgl.resources;
@@ -300,6 +318,7 @@ int main(void)
 		cmocka_unit_test(copies_from_outside_a_texture_are_found),
 		cmocka_unit_test(an_invalid_command_after_valid_ones_is_found),
 		cmocka_unit_test(unknown_commands_are_passed_to_the_library),
+		cmocka_unit_test(layers_of_tall_textures_do_not_wrap),
 		cmocka_unit_test(recorded_streams_are_accepted),
 	};
 

@@ -4,23 +4,45 @@
  * with the size of the memory, but in 32 bits: if the sum wraps, its check passes, and it then
  * reads gigabytes past the guest's memory. Any guest can send such strides, in a command of its own
  * or inside a command stream (stream.c). So the span of each transfer is computed here too, in 64
- * bits.
- *
- * The library checks the box itself, and tight rows and layers (stride 0), correctly for all
- * resources of less than 4 GiB.
+ * bits. A stride of 0 stands for tight rows or layers of the level, as in the library.
  */
+#include "render/block.h"
 #include "render/virgl/virgl_private.h"
 
-/* The height assumed for layers whose stride is 0 (the default of --max-dimension); the largest
- * size of a row in bytes, rounded up. */
-#define MAX_HEIGHT 16384
-#define MAX_ROW    (1 << 20)
+/* Assumed where the resource or its format is not known: the largest texture, the largest pixel. */
+static const struct renderer_box largest_level = { .width = VIRGL_MAX_SIZE,
+						   .height = VIRGL_MAX_SIZE };
+static const struct block largest_block = { .width = 1, .height = 1, .size = 16 };
 
-bool virgl_check_transfer(uint32_t stride, uint32_t layer_stride, uint32_t height, uint32_t depth)
+static uint64_t divide_up(uint64_t n, uint32_t by)
 {
-	const uint64_t most = UINT32_MAX - MAX_ROW;
-	uint64_t rows = height > 0 ? height - 1 : 0, layers = depth > 0 ? depth - 1 : 0;
-	uint64_t layer = layer_stride ? layer_stride : (uint64_t)stride * MAX_HEIGHT;
+	return (n + by - 1) / by;
+}
 
-	return rows * stride <= most && (layers == 0 || layer <= (most - rows * stride) / layers);
+/* Takes @n times @size from *@left. Returns false if that is more than is left. */
+static bool take(uint64_t *left, uint64_t n, uint64_t size)
+{
+	if (n > 0 && size > *left / n)
+		return false;
+	*left -= n * size;
+	return true;
+}
+
+bool virgl_check_transfer(const struct virgl_resource *resource, uint32_t level, uint32_t stride,
+			  uint32_t layer_stride, uint32_t height, uint32_t depth)
+{
+	const struct renderer_box all =
+		resource ? virgl_resource_level(resource, level) : largest_level;
+	struct block block;
+	uint64_t left = UINT32_MAX;
+
+	if (!resource || !block_of_format(resource->format, &block))
+		block = largest_block;
+	uint64_t row = divide_up(all.width, block.width) * block.size;
+	uint64_t step = stride ? stride : row;
+	uint64_t layer = layer_stride ? layer_stride : step * divide_up(all.height, block.height);
+	uint64_t rows = divide_up(height, block.height);
+
+	return take(&left, 1, row) && take(&left, rows > 0 ? rows - 1 : 0, step) &&
+	       take(&left, depth > 0 ? depth - 1 : 0, layer);
 }

@@ -144,7 +144,8 @@ int virgl_resource_check_transfer(const struct virgl_resource *resource,
 {
 	if (!transfer->iov && !resource->iov)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	if (!virgl_check_transfer(transfer->stride, transfer->layer_stride, transfer->box.height,
+	if (!virgl_check_transfer(resource, transfer->level, transfer->stride,
+				  transfer->layer_stride, transfer->box.height,
 				  transfer->box.depth))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	return 0;

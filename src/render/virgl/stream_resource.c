@@ -59,15 +59,15 @@ static bool check_layers(const struct virgl *virgl, uint32_t id, uint32_t level,
 
 bool virgl_stream_check_transfer(const struct virgl *virgl, const uint32_t *command, uint32_t n)
 {
+	uint32_t id = command[WORD_TRANSFER_RESOURCE], level = command[WORD_TRANSFER_LEVEL];
 	uint32_t depth = command[WORD_TRANSFER_DEPTH];
 
 	(void)n;
 	return depth <= VIRGL_MAX_LAYER &&
-	       check_layers(virgl, command[WORD_TRANSFER_RESOURCE], command[WORD_TRANSFER_LEVEL],
-			    command[WORD_TRANSFER_Z], depth) &&
-	       virgl_check_transfer(command[WORD_TRANSFER_STRIDE],
-				    command[WORD_TRANSFER_LAYER_STRIDE],
-				    command[WORD_TRANSFER_HEIGHT], depth);
+	       check_layers(virgl, id, level, command[WORD_TRANSFER_Z], depth) &&
+	       virgl_check_transfer(
+		       virgl_stream_find(virgl, id), level, command[WORD_TRANSFER_STRIDE],
+		       command[WORD_TRANSFER_LAYER_STRIDE], command[WORD_TRANSFER_HEIGHT], depth);
 }
 
 /* A buffer has no texture: OpenGL would use the texture that has the buffer's number. */

@@ -207,8 +207,10 @@ void virgl_readback_forget(struct virgl *virgl);
 int virgl_readback_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words);
 
 /* check.c: returns false if the library would overflow when it computes how many bytes a transfer
- * spans. Strides are in bytes; @height and @depth are those of the box. */
-bool virgl_check_transfer(uint32_t stride, uint32_t layer_stride, uint32_t height, uint32_t depth);
+ * from or to @level of @resource (NULL: not known) spans. Strides are in bytes; @height and @depth
+ * are those of the box. */
+bool virgl_check_transfer(const struct virgl_resource *resource, uint32_t level, uint32_t stride,
+			  uint32_t layer_stride, uint32_t height, uint32_t depth);
 
 /* dmabuf.c */
 int virgl_dmabuf_export(struct renderer *renderer, struct renderer_resource *resource,
