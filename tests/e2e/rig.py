@@ -338,7 +338,7 @@ class Guest:
             elif line == number + " ok":
                 return answer
             elif line.startswith(number + " error "):
-                raise Failure("guest: " + line[len(number) + 7:])
+                raise Failure("guest: " + "; ".join([line[len(number) + 7:]] + answer[-3:]))
             elif line == "hello":
                 raise Failure("the guest started anew (order: %s)" % order)
 

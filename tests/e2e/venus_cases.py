@@ -161,7 +161,7 @@ def venus_load(t):
 def vkmark(vm):
     """Returns scene -> frames a second."""
     lines = disk_sh(vm, driver() + "MESA_VK_WSI_DEBUG=sw vkmark --winsys headless "
-                    "-b vertex:duration=2 -b cube:duration=2 -b shading:duration=2", 120)
+                    "-b vertex:duration=2 -b cube:duration=2 -b shading:duration=2 || true", 120)
     scenes = re.findall(r"\[(\w+)\].*FPS: (\d+)", "\n".join(lines))
     score = re.findall(r"vkmark Score: (\d+)", "\n".join(lines))
     expect(score and int(score[0]) > 0 and len(scenes) == 3, "it ended with: %s" % lines[-4:])
