@@ -22,8 +22,9 @@ import guest_bench
 import rig
 import venus_cases
 
-MODES = ("clear 640 480 400", "clear 64 64 2000", "draw 400", "deep 2000", "churn 65536 400",
-         "copy 1048576 30", "latency 500")
+# A GPU takes a second or so for most of them.
+MODES = ("clear 640 480 1500", "clear 64 64 8000", "draw 5000", "deep 20000", "churn 65536 400",
+         "copy 1048576 200", "latency 500")
 TRIES = "clear 64 64 20", "draw 10", "copy 65536 5"
 GL_ARGS = ["--gpu-mode", "virglrenderer", "--log-level", "debug"]
 VENUS_ARGS = ["--gpu-mode", "virglrenderer", "--headless"]
