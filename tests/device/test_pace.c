@@ -7,6 +7,7 @@
 #include "fixture.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define RESOURCE 1
 #define WIDTH    640
@@ -57,6 +58,34 @@ static void flushes_faster_than_the_refresh_rate_are_merged(void **state)
 
 	if (frames(vmm) > due)
 		vmm_fail("%.1f frames came, due are %.1f", frames(vmm), due);
+}
+
+/* Draws after a pause, and again when half of the interval of a second is over. Returns whether the
+ * second picture came before it was due. */
+static bool comes_before_it_is_due(struct vmm *vmm, struct image *image, uint32_t seed)
+{
+	int64_t start;
+
+	usleep(2100000);
+	start = vmm_now_ms();
+	draw(vmm, image, seed);
+	image_wait_shown(vmm, image, 0, image_rect(image));
+	usleep(500000);
+	draw(vmm, image, seed + 1);
+	image_wait_shown(vmm, image, 0, image_rect(image));
+	return vmm_now_ms() - start < 870; /* after a pause an interval is an eighth shorter */
+}
+
+static void a_flush_in_the_second_half_of_the_interval_is_sent_at_once(void **state)
+{
+	static const char *const args[] = { "--gpu-mode", "2d", "--max-fps", "1", NULL };
+	struct vmm *vmm = fixture_boot(state, &(struct vmm_options){ .args = args });
+	struct image image = show(vmm);
+
+	for (uint32_t i = 0; i < 10; i++) /* a busy machine may be too slow to tell */
+		if (comes_before_it_is_due(vmm, &image, 2 + 2 * i))
+			return;
+	vmm_fail("no picture came before it was due");
 }
 
 static void page_flips_faster_than_the_refresh_rate_are_merged(void **state)
@@ -140,6 +169,7 @@ static int run(void)
 {
 	static const struct CMUnitTest tests[] = {
 		DEVICE_TEST(flushes_faster_than_the_refresh_rate_are_merged),
+		DEVICE_TEST(a_flush_in_the_second_half_of_the_interval_is_sent_at_once),
 		DEVICE_TEST(page_flips_faster_than_the_refresh_rate_are_merged),
 		DEVICE_TEST(a_display_that_does_not_read_delays_no_flush),
 		DEVICE_TEST(a_resource_destroyed_while_its_frame_waits_is_not_read),

@@ -7,6 +7,11 @@
  * fires. Pixels are read when they are sent, so the peer always gets the newest pixels, and pixels
  * that the guest overwrote before that are never sent.
  *
+ * If the guest flushes in the second half of the interval, the frame begins at that flush, and the
+ * one after it is due at the same time as otherwise. The renderer has normally drawn everything
+ * then, and the guest prepares its next frame while pixels are read back; at any other moment the
+ * read-back would wait for the renderer, and the guest for the read-back.
+ *
  * The invariant: where damage waits, either there is no peer, or its socket is full, or the scanout
  * is marked as drawn, or the timer is armed. The guest's commands never wait for a frame, and while
  * the socket is full, the timer is not armed again.
@@ -29,6 +34,9 @@
 /* If a frame was late, the next one may begin early by up to 1/LATE_PART of an interval. Timers and
  * guests are often late, and the average rate must still be the screen's. */
 #define LATE_PART 8
+
+/* At a flush, the frame may begin early by up to 1/EARLY_PART of an interval. */
+#define EARLY_PART 2
 
 /* The first detailed timing (VESA E-EDID 1.4, 3.10.2). */
 #define EDID_BASE_SIZE 128
@@ -99,6 +107,14 @@ static void wait_for_frame(struct socket_display *sd, uint64_t deadline, uint64_
 	loop_timer_arm_ns(&sd->pace_timer, deadline - now);
 }
 
+/* How much earlier than its time the next frame of @s may begin now, in nanoseconds. */
+static uint64_t find_head_start(const struct socket_display *sd, const struct socket_scanout *s)
+{
+	bool has_flushed = sd->flushed >> (s - sd->scanouts) & 1;
+
+	return has_flushed ? s->interval / EARLY_PART : 0;
+}
+
 bool socket_pace_begin_frame(struct socket_display *sd, struct socket_scanout *s)
 {
 	uint64_t now;
@@ -106,7 +122,7 @@ bool socket_pace_begin_frame(struct socket_display *sd, struct socket_scanout *s
 	if (s->waiting.count == 0)
 		return false;
 	now = now_ns();
-	if (now < s->next_frame) {
+	if (now + find_head_start(sd, s) < s->next_frame) {
 		wait_for_frame(sd, s->next_frame, now);
 		return false;
 	}

@@ -70,6 +70,7 @@ static int on_task(struct loop_task *task)
 		cancel_unanswerable_requests(sd);
 	if (has_peer(sd) && !sd->is_full)
 		socket_output_send_all(sd);
+	sd->flushed = 0;
 	return 0;
 }
 
@@ -315,6 +316,7 @@ static void flip_pixels(struct socket_display *sd, unsigned scanout, struct disp
 	s->waiting.count = 0;
 	socket_pace_add(s, &(struct rect){ 0, 0, s->width, s->height });
 	sd->drawn |= 1u << scanout;
+	sd->flushed |= 1u << scanout;
 	socket_wake(sd, 0);
 }
 
@@ -385,6 +387,7 @@ static void socket_damage(struct display *display, unsigned scanout, const struc
 	} else {
 		socket_pace_add(s, &clipped);
 		sd->drawn |= 1u << scanout;
+		sd->flushed |= 1u << scanout;
 		socket_wake(sd, 0);
 	}
 }

@@ -117,7 +117,7 @@ struct socket_scanout {
 
 	/* Nanoseconds. */
 	uint64_t interval;   /* from frame to frame; 0: all that is drawn is sent */
-	uint64_t next_frame; /* of CLOCK_MONOTONIC: no frame begins before */
+	uint64_t next_frame; /* of CLOCK_MONOTONIC: the next frame is due */
 };
 
 struct socket_display;
@@ -192,8 +192,9 @@ struct socket_display {
 	unsigned next_scanout; /* whose turn it is to send */
 	size_t compared;       /* bytes in this turn of the loop */
 	/* Which messages may be due; where both bits are 0, none is. */
-	uint32_t awake; /* bit i: those of scanout i; bit DISPLAY_MAX_SCANOUTS: of no scanout */
-	uint32_t drawn; /* bit i: only the UPDATE of scanout i: it has new pixels */
+	uint32_t awake;   /* bit i: those of scanout i; bit DISPLAY_MAX_SCANOUTS: of no scanout */
+	uint32_t drawn;   /* bit i: only the UPDATE of scanout i: it has new pixels */
+	uint32_t flushed; /* bit i: the guest has flushed, or flipped, scanout i in this turn */
 	struct socket_scanout scanouts[DISPLAY_MAX_SCANOUTS];
 	struct socket_output output;
 };
@@ -272,7 +273,8 @@ void socket_pace_add(struct socket_scanout *s, const struct rect *r);
 void socket_pace_drop(struct socket_scanout *s);
 /* Called when the last frame of @s was sent. Returns true if the next one begins: its damage is in
  * s->damage. If the next one has to wait, pace_timer will set the bit of @s in
- * socket_display::drawn. */
+ * socket_display::drawn. At the end of a turn in which the guest flushed (socket_display::flushed)
+ * the frame may begin before its time. */
 bool socket_pace_begin_frame(struct socket_display *sd, struct socket_scanout *s);
 int socket_pace_expire(struct loop_timer *timer);
 
