@@ -68,6 +68,8 @@ static uint32_t count_left(const uint32_t *row, const uint32_t *sent, uint32_t m
 {
 	uint32_t n = 0;
 
+	if (is_same(row, sent, max)) /* as for most rows: one call instead of many */
+		return max;
 	while (n < max && is_same(row + n, sent + n, MIN(COLUMNS, max - n)))
 		n += MIN(COLUMNS, max - n);
 	return n;
@@ -79,6 +81,8 @@ static uint32_t count_right(const uint32_t *row, const uint32_t *sent, uint32_t 
 {
 	uint32_t n = 0, step;
 
+	if (is_same(row - max, sent - max, max))
+		return max;
 	for (; n < max; n += step) {
 		step = MIN(COLUMNS, max - n);
 		if (!is_same(row - n - step, sent - n - step, step))
