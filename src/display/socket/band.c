@@ -12,8 +12,10 @@
  * from the new memory, without a copy. If there is no source any more, zeros are sent: a SCANOUT,
  * or another UPDATE of these rows, follows.
  *
- * A rectangle is taken out of the damage, and prepared as a whole, before its first band. If the
- * source prepares bands, each band is prepared by itself.
+ * A rectangle is taken out of the damage, and prepared as a whole, before its first band. Preparing
+ * a large one takes a while, so it is compared and sent in the next turn of the loop, after the
+ * commands that the guest sent meanwhile. If the source prepares bands, each band is prepared by
+ * itself.
  */
 #include <assert.h>
 #include <errno.h>
@@ -60,14 +62,14 @@ static void keep_first_rows(struct socket_scanout *s, struct rect *r)
 	damage_put_back(&s->damage, &rest);
 }
 
-/* Prepares *@r, and cuts it to the pixels that the peer lacks. Returns false if there is nothing to
- * send. */
-static bool prepare_rect(struct socket_display *sd, struct socket_scanout *s, struct rect *r)
+/* Returns false if @r cannot be read. */
+static bool prepare_rect(struct socket_display *sd, struct socket_scanout *s, const struct rect *r)
 {
-	if (!prepares_rects(s->pixels->ops))
+	s->is_uncut = prepares_rects(s->pixels->ops);
+	if (!s->is_uncut)
 		return true;
-	sd->compared += socket_band_bytes(r);
-	return s->pixels->ops->prepare(s->pixels, r) == 0 && socket_unchanged_cut(s, r);
+	sd->prepared += socket_band_bytes(r);
+	return s->pixels->ops->prepare(s->pixels, r) == 0;
 }
 
 /* Takes the next damaged rectangle to send, and prepares it. */
@@ -79,7 +81,7 @@ static bool begin_rect(struct socket_display *sd, struct socket_scanout *s)
 	if (ops->prepare && pixels_are_busy(sd, s))
 		return false;
 	do {
-		while (sd->compared < SOCKET_TURN_BYTES && damage_take(&s->damage, &r)) {
+		while (sd->prepared < SOCKET_TURN_BYTES && damage_take(&s->damage, &r)) {
 			keep_first_rows(s, &r);
 			if (prepare_rect(sd, s, &r)) {
 				s->sending = r;
@@ -88,6 +90,31 @@ static bool begin_rect(struct socket_display *sd, struct socket_scanout *s)
 		}
 	} while (s->damage.count == 0 && socket_pace_begin_frame(sd, s));
 	return false;
+}
+
+/* Cuts what was prepared to the pixels that the peer lacks; there may be none. Returns false if
+ * that is left to the next turn. */
+static bool cut_rect(struct socket_display *sd, struct socket_scanout *s)
+{
+	if (!s->is_uncut)
+		return true;
+	if (sd->prepared >= SOCKET_TURN_BYTES)
+		return false;
+	s->is_uncut = false;
+	socket_unchanged_cut(s, &s->sending);
+	return true;
+}
+
+/* Makes sure that there is a rectangle to send. False if there is none in this turn. */
+static bool find_rect(struct socket_display *sd, struct socket_scanout *s)
+{
+	do {
+		if (rect_is_empty(&s->sending) && !begin_rect(sd, s))
+			return false;
+		if (!cut_rect(sd, s))
+			return false;
+	} while (rect_is_empty(&s->sending));
+	return true;
 }
 
 /* The rows with the pixels that are not in iov yet. *@ret_skip: bytes of the first of these rows
@@ -196,7 +223,7 @@ bool socket_band_begin(struct socket_display *sd, struct socket_scanout *s)
 	struct socket_output *out = &sd->output;
 
 	for (;;) {
-		if (rect_is_empty(&s->sending) && !begin_rect(sd, s))
+		if (!find_rect(sd, s))
 			return false;
 		out->update = s->sending;
 		out->left = socket_band_bytes(&s->sending);

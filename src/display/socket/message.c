@@ -409,7 +409,7 @@ bool socket_message_next(struct socket_display *sd)
 
 		if (build_of_scanout(sd, scanout))
 			return true;
-		if (sd->compared >= SOCKET_TURN_BYTES) { /* goes on in the next turn */
+		if (sd->prepared >= SOCKET_TURN_BYTES) { /* goes on in the next turn */
 			sd->next_scanout = (scanout + 1) % DISPLAY_MAX_SCANOUTS;
 			return false;
 		}

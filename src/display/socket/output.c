@@ -269,13 +269,13 @@ static void send_until_full(struct socket_display *sd)
 {
 	size_t bytes = 0;
 
-	sd->compared = 0;
+	sd->prepared = 0;
 	while (bytes < SOCKET_TURN_BYTES) {
 		bool is_partly_sent = sd->output.message;
 
 		if (!load_output(sd)) {
 			wait_for_room(sd, false);
-			if (sd->compared >= SOCKET_TURN_BYTES)
+			if (sd->prepared >= SOCKET_TURN_BYTES)
 				socket_wake(sd, 0);
 			return;
 		}

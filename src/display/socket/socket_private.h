@@ -24,7 +24,7 @@
  * reads it as a whole, before it does anything else. */
 #define SOCKET_UPDATE_BYTES DISPLAY_UPDATE_BYTES
 
-/* Bytes that are sent, or compared, in one turn of the loop before it ends: some 100 microseconds
+/* Bytes that are sent, or prepared, in one turn of the loop before it ends: some 100 microseconds
  * of copying. */
 #define SOCKET_TURN_BYTES (1024 * 1024)
 
@@ -101,6 +101,7 @@ struct socket_scanout {
 	struct damage waiting; /* of the next frame; unused if interval is 0 */
 	struct rect sending; /* taken out of damage and prepared, of which no byte was sent; may be
 			      * empty */
+	bool is_uncut;       /* sending may have pixels at its edges that the peer has */
 	bool dmabuf_is_stale;
 	struct rect flush; /* of the dma-buf; empty if there is none to send */
 
@@ -190,7 +191,7 @@ struct socket_display {
 	struct loop_writer writer; /* while a message is partly sent */
 
 	unsigned next_scanout; /* whose turn it is to send */
-	size_t compared;       /* bytes in this turn of the loop */
+	size_t prepared;       /* bytes in this turn of the loop */
 	/* Which messages may be due; where both bits are 0, none is. */
 	uint32_t awake;   /* bit i: those of scanout i; bit DISPLAY_MAX_SCANOUTS: of no scanout */
 	uint32_t drawn;   /* bit i: only the UPDATE of scanout i: it has new pixels */
@@ -246,8 +247,8 @@ void socket_band_lose_source(struct socket_display *sd);
 /* unchanged.c */
 
 /* Cuts *@r, which was prepared, to the smallest rectangle with all pixels in it that the peer
- * lacks. Returns false if there are none. */
-bool socket_unchanged_cut(struct socket_scanout *s, struct rect *r);
+ * lacks. It is empty if there are none. */
+void socket_unchanged_cut(struct socket_scanout *s, struct rect *r);
 /* Whether the pixels of @r, which was cut, are to be kept in pixels->sent. */
 bool socket_unchanged_is_kept(const struct socket_scanout *s, const struct rect *r);
 /* Copies a band of such pixels to pixels->sent, where the first access to a page may take long.

@@ -124,20 +124,19 @@ static void pause_comparing(struct socket_scanout *s)
 	s->sent_is_valid = s->uncompared == 0;
 }
 
-bool socket_unchanged_cut(struct socket_scanout *s, struct rect *r)
+void socket_unchanged_cut(struct socket_scanout *s, struct rect *r)
 {
 	uint64_t before = count_pixels(r);
 
 	s->sent_is_valid &= s->pixels->sent != NULL;
 	if (!s->sent_is_valid)
-		return true;
+		return;
 	cut_rows(s, r);
 	cut_columns(s, r);
 	if (count_pixels(r) > before - before / 4)
 		pause_comparing(s);
 	else
 		s->pause = 0;
-	return r->height > 0;
 }
 
 bool socket_unchanged_is_kept(const struct socket_scanout *s, const struct rect *r)
