@@ -140,6 +140,7 @@ static void queue_started(struct vhost_backend *backend, unsigned index)
 	if (index == QUEUE_CONTROL) {
 		report_driver(device);
 		order_restart(device);
+		command_serve_later(device, QUEUE_CURSOR); /* it may have waited for this start */
 	}
 }
 

@@ -220,6 +220,18 @@ static void a_restarted_control_queue_resumes_the_cursor(void **state)
 	assert_int_equal(gpu_rig.display.cursor_pixel, SIDE);
 }
 
+/* While the cursor waits, kicks are disabled, so the guest sends none for its next chain. */
+static void a_restarted_control_queue_resumes_the_cursor_queue(void **state)
+{
+	(void)state;
+	begin_both();
+	gpu_rig_stop_queue(0);
+	gpu_rig_turn();
+	offer_cursor(2, VIRTIO_GPU_CMD_MOVE_CURSOR, 2);
+	gpu_rig_start_queue(0);
+	wait_for_cursor(2);
+}
+
 /* The cursor waits, and the loop sleeps. */
 static void a_cursor_waits_a_second_for_a_stopped_control_queue(void **state)
 {
@@ -280,6 +292,7 @@ int main(void)
 		TEST(a_cursor_does_not_wait_for_later_chains),
 		TEST(stop_and_cont_keep_the_order),
 		TEST(a_restarted_control_queue_resumes_the_cursor),
+		TEST(a_restarted_control_queue_resumes_the_cursor_queue),
 		TEST(a_cursor_waits_a_second_for_a_stopped_control_queue),
 		TEST(a_reset_drops_a_waiting_cursor),
 		TEST(the_end_of_the_session_drops_a_waiting_cursor),
