@@ -226,6 +226,14 @@ int handle_set_vring_addr(struct vhost_session *s, struct vhost_message *m)
 	return 0;
 }
 
+/* Queue 0 starts from 0 again. A queue that the front-end has set up before queue 0 runs on. */
+static void reset_by_base(struct vhost_session *s)
+{
+	session_reset_device(s);
+	for (unsigned i = 1; i < s->backend->n_queues; i++)
+		queue_update(&s->queues[i]);
+}
+
 int handle_set_vring_base(struct vhost_session *s, struct vhost_message *m)
 {
 	struct vhost_user_vring_state state;
@@ -238,7 +246,7 @@ int handle_set_vring_base(struct vhost_session *s, struct vhost_message *m)
 	if (q->vring.is_running)
 		return session_refuse(s, -EBUSY, "the ring is running");
 	if (state.index == 0 && state.num == 0 && s->stopped_base != 0)
-		session_reset_device(s);
+		reset_by_base(s);
 	q->vring.last_avail = (uint16_t)state.num;
 	return 0;
 }

@@ -367,6 +367,22 @@ static void a_ring_that_starts_from_0_again_is_a_reset(void **state)
 	session_rig_assert_told("");
 }
 
+/* A front-end may set up queue 1 before queue 0, whose index then shows the reset. */
+static void a_reset_by_the_first_queue_leaves_the_second_running(void **state)
+{
+	(void)state;
+	session_rig_set_u64(VHOST_USER_SET_FEATURES, BIT64(VIRTIO_F_VERSION_1));
+	session_rig_add_memory();
+	close(session_rig_set_up_ring(0, 5));
+	assert_int_equal(session_rig_get_base(0), 5);
+	session_rig_assert_told("start0 kick0 stop0");
+	close(session_rig_set_up_ring(1, 0));
+	session_rig_assert_told("start1 kick1");
+	close(session_rig_set_up_ring(0, 0));
+	session_rig_assert_told("stop1 reset start1 kick1 start0 kick0");
+	assert_true(vhost_session_vring(session_rig.session, 1)->is_running);
+}
+
 static void a_call_descriptor_can_be_set_while_the_ring_runs(void **state)
 {
 	(void)state;
@@ -422,6 +438,7 @@ int main(void)
 		TEST(reset_owner_stops_the_rings),
 		TEST(reset_device_stops_the_rings_and_is_the_only_reset),
 		TEST(a_ring_that_starts_from_0_again_is_a_reset),
+		TEST(a_reset_by_the_first_queue_leaves_the_second_running),
 		TEST(a_call_descriptor_can_be_set_while_the_ring_runs),
 		TEST(event_idx_is_used_if_it_was_accepted),
 	};
