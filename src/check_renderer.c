@@ -127,8 +127,11 @@ static void try_renderer(FILE *pipe, const struct options *options)
 /* Standard output carries the parent's result, so output of drivers is discarded. */
 static _Noreturn void become_child(int fd, const struct options *options)
 {
-	FILE *pipe = fdopen(fd, "w");
+	/* The pipe may have the number of a standard descriptor that was closed. */
+	const int high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	FILE *pipe = high < 0 ? NULL : fdopen(high, "w");
 
+	close(fd);
 	log_set_level(LOG_LEVEL_ERROR);
 	if (!pipe || !freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
 		_exit(EXIT_FAILURE);

@@ -200,6 +200,22 @@ static void unwritable_output_has_status_1(void **state)
 	daemon_finish(&d);
 }
 
+/* A pipe of the daemon may get the number of a standard descriptor that its parent left closed. */
+static void closed_standard_descriptors_do_no_harm(void **state)
+{
+	struct daemon d = { .pidfd = -1, .script = "exec \"$0\" \"$@\" <&- 2>&-" };
+	char *out;
+
+	(void)state;
+	write_qemu(qemu, "vhost-user-gpu-pci", "gtk");
+	daemon_start(&d, ARGS("--gpu-mode", "2d", "--sandbox", "off"), -1);
+	assert_int_equal(daemon_wait(&d, 4 * vmm_default_timeout_ms()), 0);
+	out = daemon_text(d.out_fd);
+	assert_says(out, "ok    renderer: 2d\n");
+	free(out);
+	daemon_finish(&d);
+}
+
 static void json_has_the_same_findings(void **state)
 {
 	static const char *const args[] = { "--check=json", "--gpu-mode", "2d",
@@ -231,6 +247,7 @@ static int run(void)
 		DEVICE_TEST(root_runs_nothing_that_others_can_replace),
 		DEVICE_TEST(a_relative_path_is_relative_to_the_start_directory),
 		DEVICE_TEST(unwritable_output_has_status_1),
+		DEVICE_TEST(closed_standard_descriptors_do_no_harm),
 		DEVICE_TEST(json_has_the_same_findings),
 	};
 
