@@ -35,6 +35,9 @@
 #define FDS_PER_CONTEXT     4
 #define DRIVER_THREADS      512
 #define THREADS_PER_CONTEXT 4
+/* More contexts than this do not raise a limit further. No host has so many threads, and the
+ * products fit 32 bits. */
+#define MAX_COUNTED_CONTEXTS (1u << 20)
 
 int start_fail(const char *format, ...)
 {
@@ -127,13 +130,18 @@ struct renderer *start_renderer(const struct options *options, struct vulkan *vu
 	g_assert_not_reached();
 }
 
+static unsigned count_contexts(const struct options *options)
+{
+	return MIN(options->device.limits.max_contexts, MAX_COUNTED_CONTEXTS);
+}
+
 /* Descriptors that a renderer may have open: a driver's, or the null renderer's host blobs. */
 static unsigned count_renderer_fds(const struct options *options, unsigned needs)
 {
 	if (options->gpu_mode == GPU_MODE_GFXSTREAM)
 		return DRIVER_FDS + GFXSTREAM_FDS_PER_RESOURCE * GFXSTREAM_MAX_RESOURCES;
 	if (needs & NEEDS_FILES)
-		return DRIVER_FDS + FDS_PER_CONTEXT * options->device.limits.max_contexts;
+		return DRIVER_FDS + FDS_PER_CONTEXT * count_contexts(options);
 	return options->capsets ? DRIVER_FDS : 0;
 }
 
@@ -162,7 +170,7 @@ bool start_sandbox(struct sandbox *sandbox, const struct options *options)
 	const unsigned needs = needs_of_mode(options->gpu_mode) |
 			       (vulkan_is_wanted(options) ? NEEDS_RENDER_SERVER : 0) |
 			       (wants_udmabuf(options) ? NEEDS_UDMABUF : 0);
-	const unsigned contexts = options->device.limits.max_contexts;
+	const unsigned contexts = count_contexts(options);
 	const struct sandbox_options sandbox_options = {
 		.level = options->sandbox,
 		.needs = needs,

@@ -378,6 +378,18 @@ static void limits_are_obeyed(void **state)
 	assert_ok(gpu_attach(vmm, 1, e, 2));
 }
 
+/* With OpenGL the daemon limits its descriptors and threads by the number of contexts. */
+static void a_limit_that_no_host_reaches_leaves_descriptors(void **state)
+{
+	/* Without EGL it uses 2D in the end, so this needs no driver. */
+	static const char *const args[] = { "--capset",       "virgl",      "--use-egl", "no",
+					    "--max-contexts", "1073741504", NULL };
+	struct vmm_options options = { .args = args };
+	struct vmm *vmm = fixture_boot(state, &options);
+
+	assert_alive(vmm);
+}
+
 static void the_log_level_decides_what_is_logged(void **state)
 {
 	static const char *const args[] = { "--gpu-mode", "2d",  "--log-level", "debug",
@@ -424,6 +436,7 @@ static int run(void)
 		DEVICE_TEST(version_names_renderers_and_libraries),
 		DEVICE_TEST(help_and_version_go_to_standard_output),
 		DEVICE_TEST(limits_are_obeyed),
+		DEVICE_TEST(a_limit_that_no_host_reaches_leaves_descriptors),
 		DEVICE_TEST(the_log_level_decides_what_is_logged),
 		DEVICE_TEST(null_mode_accepts_everything_and_shows_nothing),
 	};
