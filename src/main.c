@@ -250,24 +250,14 @@ static void start_watchdog(struct daemon *daemon)
 			 g_strerror(-error));
 }
 
-static int run_renderer(struct daemon *daemon)
+/* The exit status. */
+static int run_with(struct daemon *daemon, struct renderer *renderer)
 {
 	const struct options *options = daemon->options;
-	g_autofree char *message = NULL;
 
-	if (!start_sandbox(&daemon->sandbox, options))
-		return EXIT_FAILURE;
-
-	daemon->udmabuf = start_udmabuf(options);
-	struct renderer *renderer =
-		start_renderer(options, &daemon->vulkan, daemon->udmabuf, &message);
-
-	if (!renderer)
-		return start_fail("%s", message);
 	renderer->lock = &daemon->lock;
 	if (renderer->can_export_blobs)
 		vulkan_watch_server(&daemon->vulkan, &daemon->loop);
-	start_watchdog(daemon);
 	struct display *display = options->is_headless
 					  ? headless_display_new(&daemon->loop)
 					  : socket_display_new(&daemon->loop, options->max_fps);
@@ -277,6 +267,24 @@ static int run_renderer(struct daemon *daemon)
 	display_free(display);
 	renderer_free(renderer);
 	vulkan_finish(&daemon->vulkan);
+	return status;
+}
+
+/* The watchdog starts before the renderer, because it ends a daemon that gets a signal while its
+ * driver does not return. */
+static int run_renderer(struct daemon *daemon)
+{
+	const struct options *options = daemon->options;
+	g_autofree char *message = NULL;
+
+	if (!start_sandbox(&daemon->sandbox, options))
+		return EXIT_FAILURE;
+	daemon->udmabuf = start_udmabuf(options);
+	start_watchdog(daemon);
+	struct renderer *renderer =
+		start_renderer(options, &daemon->vulkan, daemon->udmabuf, &message);
+	int status = renderer ? run_with(daemon, renderer) : start_fail("%s", message);
+
 	vhost_watchdog_free(daemon->watchdog);
 	if (daemon->udmabuf > 0)
 		fd_close(&daemon->udmabuf);

@@ -6,6 +6,7 @@
 #include "fixture.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +154,30 @@ static void a_driver_that_ends_the_process_with_status_0_is_a_finding(void **sta
 	free(text);
 }
 
+/* The daemon itself, without --check. */
+static void a_signal_ends_a_daemon_whose_driver_never_loads(void **state)
+{
+	const char *const args[] = { "--socket-path", "/tmp/no.sock", "--virgl",
+				     "--sandbox",     "off",          NULL };
+	struct daemon d = { .pidfd = -1 };
+	char sign[64];
+
+	(void)state;
+	snprintf(sign, sizeof(sign), "%s/loading", directory);
+	assert_int_equal(symlink(getenv("VMM_DYING_MODULE"), egl), 0);
+	setenv("LD_LIBRARY_PATH", directory, 1);
+	setenv("VMM_NEVER_LOADS", sign, 1);
+	daemon_start(&d, args, -1);
+	unsetenv("VMM_NEVER_LOADS");
+	unsetenv("LD_LIBRARY_PATH");
+	for (int ms = vmm_default_timeout_ms(); access(sign, F_OK) < 0 && ms > 0; ms -= 10)
+		usleep(10 * 1000);
+	assert_int_equal(unlink(sign), 0);
+	assert_int_equal(daemon_stop(&d, SIGTERM), 0);
+	unlink(egl);
+	daemon_finish(&d);
+}
+
 static void a_qemu_that_hangs_is_killed(void **state)
 {
 	(void)state;
@@ -243,6 +268,7 @@ static int run(void)
 		DEVICE_TEST(options_that_do_not_work_here_have_status_1),
 		DEVICE_TEST(a_driver_that_crashes_is_a_finding),
 		DEVICE_TEST(a_driver_that_ends_the_process_with_status_0_is_a_finding),
+		DEVICE_TEST(a_signal_ends_a_daemon_whose_driver_never_loads),
 		DEVICE_TEST(a_qemu_that_hangs_is_killed),
 		DEVICE_TEST(root_runs_nothing_that_others_can_replace),
 		DEVICE_TEST(a_relative_path_is_relative_to_the_start_directory),
