@@ -228,14 +228,16 @@ static enum options_result check_options(struct options *options)
 	return result;
 }
 
-/* Prints help or version; options_parse() has handled --print-capabilities. */
+/* Prints help, version or capabilities. */
 static enum options_result print_and_end(const struct option_type *type,
 					 const struct options *defaults)
 {
 	if (type->letter == 'h')
 		options_help_print(defaults);
-	else
+	else if (type->letter == 'V')
 		options_version_print();
+	else
+		return capabilities_print() ? OPTIONS_DONE : OPTIONS_WRONG;
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return report_wrong("cannot write to standard output: %s", g_strerror(errno));
 	return OPTIONS_DONE;

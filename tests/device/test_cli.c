@@ -340,6 +340,27 @@ static void help_and_version_go_to_standard_output(void **state)
 	}
 }
 
+static void expect_capabilities(const char *const *args)
+{
+	char *out, *err;
+
+	assert_int_equal(run_daemon(args, &out, &err), 0);
+	if (!strstr(out, "\"type\": \"gpu\""))
+		vmm_fail("not the capabilities: %s", out);
+	assert_string_equal(err, "");
+	free(out);
+	free(err);
+}
+
+static void capabilities_can_be_asked_for_like_any_option(void **state)
+{
+	(void)state;
+	expect_capabilities(ARGS("--print-cap"));
+	setenv("VHOST_DEVICE_GPU_OPTIONS", "--print-capabilities", 1);
+	expect_capabilities(ARGS(SOCKET));
+	unsetenv("VHOST_DEVICE_GPU_OPTIONS");
+}
+
 static void limits_are_obeyed(void **state)
 {
 	static const char *const args[] = {
@@ -435,6 +456,7 @@ static int run(void)
 		DEVICE_TEST(unwritable_help_ends_with_status_1),
 		DEVICE_TEST(version_names_renderers_and_libraries),
 		DEVICE_TEST(help_and_version_go_to_standard_output),
+		DEVICE_TEST(capabilities_can_be_asked_for_like_any_option),
 		DEVICE_TEST(limits_are_obeyed),
 		DEVICE_TEST(a_limit_that_no_host_reaches_leaves_descriptors),
 		DEVICE_TEST(the_log_level_decides_what_is_logged),
