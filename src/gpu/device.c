@@ -95,8 +95,10 @@ static void gpu_socket(struct vhost_backend *backend, int fd)
 {
 	int r = display_set_socket(to_device(backend)->display, fd);
 
-	if (r < 0)
-		log_debug("this display takes no socket: %s", g_strerror(-r));
+	if (r == -ENOTSUP)
+		log_debug("this display takes no socket");
+	else if (r < 0)
+		log_error("cannot use the display socket: %s", g_strerror(-r));
 }
 
 static void reset(struct vhost_backend *backend)

@@ -65,7 +65,7 @@ static int set_socket(struct display *display, int fd)
 	fake->socket = fd;
 	while (fake->requests)
 		fake_display_answer(fake, -ENOTCONN, NULL);
-	return 0;
+	return fd >= 0 ? fake->socket_error : 0;
 }
 
 static void reset_display(struct display *display)

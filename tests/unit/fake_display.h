@@ -20,6 +20,7 @@ struct fake_display {
 	unsigned n_cursors, n_moves;
 	uint32_t cursor_pixel; /* the first pixel of the last image */
 	int socket;
+	int socket_error; /* -errno that set_socket() returns for a socket */
 };
 
 /* display_free() ends it. */

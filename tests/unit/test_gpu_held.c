@@ -7,9 +7,12 @@
 #include "gpu_rig.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "gpu_guest.h"
@@ -302,6 +305,32 @@ static void a_flush_that_ends_while_stopped_is_sent_again(void **state)
 	assert_int_equal(gpu_guest_used(0)->idx, (uint16_t)(before + 1));
 }
 
+/* What the device logs when the front-end passes a display socket; heap. */
+static char *log_of_a_socket(int error)
+{
+	struct vhost_backend *backend = gpu_device_backend(gpu_rig.device);
+	auto_fd log = memfd_create("log", MFD_CLOEXEC), usual = dup(STDERR_FILENO);
+	char *text = calloc(1, 1024);
+
+	gpu_rig.display.socket_error = error;
+	dup2(log, STDERR_FILENO);
+	backend->ops->gpu_socket(backend, eventfd(0, EFD_CLOEXEC));
+	dup2(usual, STDERR_FILENO);
+	assert_true(pread(log, text, 1023, 0) >= 0);
+	return text;
+}
+
+static void a_display_socket_that_cannot_be_used_is_logged(void **state)
+{
+	(void)state;
+	char *without = log_of_a_socket(-ENOTSUP), *with = log_of_a_socket(-ENOSPC);
+
+	assert_string_equal(without, "");
+	assert_non_null(strstr(with, "error device: cannot use the display socket"));
+	free(without);
+	free(with);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +350,7 @@ int main(void)
 		TEST(a_flush_outlives_its_resource),
 		TEST(a_flush_with_a_fence_waits_for_both),
 		TEST(a_flush_that_ends_while_stopped_is_sent_again),
+		TEST(a_display_socket_that_cannot_be_used_is_logged),
 #undef TEST
 	};
 
