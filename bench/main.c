@@ -3,7 +3,7 @@
  * Runs each case on each contender in turn, round after round, so that a disturbance of the machine
  * affects all of them, and prints medians. A ratio is the median of the ratios of single rounds,
  * not the ratio of the medians. Each run has its own process, so a contender that crashes or hangs
- * costs one figure and not the whole table.
+ * loses only its row in that case's table.
  */
 #include "bench.h"
 #include "gpu3d.h"

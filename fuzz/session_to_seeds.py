@@ -235,7 +235,8 @@ def cut(begin, steps, length, max_steps=MAX_STEPS):
 
 def command_seeds(events):
     scenario = Scenario(events, 12)
-    # With contexts: the null renderer (the one on the CPU has none) and the strict one. Without: the CPU's and the strict.
+    # The harnesses of fuzz_command.c. With contexts: the null renderer (the one on the CPU has no contexts) and the one
+    # of strict_renderer.c. Without: the one on the CPU and that of strict_renderer.c.
     for harness in (2, 3) if scenario.has_contexts else (0, 3):
         yield from cut(bytes([harness | 0x28, 0x1c]), list(scenario.steps()), LENGTHS['command'])
 

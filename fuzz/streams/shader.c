@@ -171,7 +171,7 @@ static void add_declaration(struct random *random, GString *text)
 	}
 }
 
-/* Inserts lines of its own among those of @base. */
+/* Appends the lines of @base to @text, without a few of them, and random lines in between. */
 static void mix_lines(struct random *random, GString *text, const char *base)
 {
 	g_auto(GStrv) lines = g_strsplit(base, "\n", -1);

@@ -7,8 +7,9 @@ struct gpu_command;
 struct gpu_device;
 struct resource;
 
-/* Unmaps the host blob @resource. Returns true if it is mapped, or a map or unmap request is in
- * flight: then @command is held, and runs again when the front-end has answered. */
+/* Unmaps the host blob @resource. Returns true if the front-end is asked to unmap it, or a map or
+ * unmap request is in flight: then @command is held, and runs again when the front-end has
+ * answered. Returns false if it is not mapped, or the front-end cannot be asked. */
 bool blob_map_end(struct gpu_device *device, struct resource *resource,
 		  struct gpu_command *command);
 /* Frees the map of @resource, if it has one, and has it unmapped without waiting for the answer.

@@ -83,8 +83,9 @@ static bool is_open(dev_t device)
 
 /* Whether a device node stays. A node that matches @patterns belongs to one GPU, or to one purpose
  * (nvidia-uvm), and stays only if this process has it open. All other nodes, such as nvidiactl,
- * serve all GPUs of a driver and stay if @needs has any GPU. A nvidia-uvm node that is not open by
- * now is of no use later: seccomp.c allows its ioctls only on descriptors that are open by now. */
+ * serve all GPUs of a driver and stay. Without NEEDS_GPU_DEVICES in @needs no node stays. A
+ * nvidia-uvm node that is not open by now is of no use later: seccomp.c allows its ioctls only on
+ * descriptors that are open by now. */
 static bool is_used(const char *path, unsigned needs)
 {
 	static const char *const patterns[] = { "/dev/dri/*", "/dev/nvidia[0-9]*",

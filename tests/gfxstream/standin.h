@@ -2,14 +2,14 @@
 /*
  * Shared parts of the stand-in, which is libgfxstream_backend.so.0 without a GPU: pixels in memory,
  * and of a guest's streams only what concerns resources, contexts and fences. It behaves as the
- * library did in 2025-06, including wrong signs and ignored arguments. Where the library crashes,
- * hangs or corrupts memory, the stand-in prints the reason and aborts, so that a test shows that
- * the daemon never makes such a call.
+ * library did in 2025-06: some errors are positive instead of negative, and some arguments are
+ * ignored. Where the library crashes, hangs or corrupts memory, the stand-in prints the reason and
+ * aborts, so that a test shows that the daemon never makes such a call.
  *
  * $GFXSTREAM_STANDIN is a list of words, separated by commas:
  *   init-fails, init-crashes, init-hangs   what stream_renderer_init() does
  *   late-fences                            each fence passes a moment later, on another thread
- *   slow-transfers                         all writes to a large image but its first take a second
+ *   slow-transfers                         each write to a large image except the first takes 0.9 s
  *   lacks-565                              Vulkan has no images in B5G6R5
  *   image-blobs-fail                       the memory of an announced image cannot be exported
  */

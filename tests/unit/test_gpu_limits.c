@@ -233,7 +233,7 @@ static int unlimited_setup(void **state)
 	return gpu_rig_setup_with(&limits);
 }
 
-/* 16 bytes for each entry: on a machine with 32 bits their product is that of one entry. */
+/* An entry has 16 bytes. Where size_t has 32 bits, the size of this list wraps to 16 bytes. */
 static void a_backing_list_whose_size_wraps_is_refused(void **state)
 {
 	const struct {

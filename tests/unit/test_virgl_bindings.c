@@ -175,7 +175,7 @@ int __wrap_virgl_renderer_submit_cmd(void *words, int ctx_id, int n);
 
 int __wrap_virgl_renderer_submit_cmd(void *words, int ctx_id, int n)
 {
-	if (n_sent + (unsigned)n <= G_N_ELEMENTS(sent)) { /* larger ones only zero constants */
+	if (n_sent + (unsigned)n <= G_N_ELEMENTS(sent)) { /* longer ones set constants to 0 */
 		memcpy(sent + n_sent, words, (size_t)n * 4);
 		n_sent += (unsigned)n;
 	}

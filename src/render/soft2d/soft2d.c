@@ -7,7 +7,7 @@
  * A transfer gathers the guest's bytes from the pieces of its backing right into the host copy, and
  * other formats are converted there. It does not matter how rows and pixels straddle pieces, and
  * nothing is allocated for the two formats that are B, G, R already. A box as wide as its resource
- * is one copy per piece of the backing.
+ * is one copy per piece of the backing, if neither side has gaps between its rows.
  *
  * The device has checked boxes and backing sizes. They are checked here again because memory safety
  * depends on it: a box never leaves the host copy, and a gather stops where the pieces end.

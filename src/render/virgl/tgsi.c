@@ -412,7 +412,8 @@ static bool take_words(struct scan *scan)
 	return true;
 }
 
-/* The library assumes that eight digits follow 0x, and skips them without a check. */
+/* The library assumes that eight digits follow 0x, and skips them without a check. A number with
+ * fewer than MAX_HEX_CHARS characters from its 0x to the end of the text is refused too. */
 static bool check_hex(const char *at)
 {
 	for (unsigned i = 0; i < HEX_DIGITS; i++)
