@@ -134,7 +134,8 @@ void report_context(struct gpu_device *device, const char *name, uint32_t length
 void report_error(struct gpu_command *command, int result)
 {
 	struct report *report = &command->device->report;
-	const char *text = command_describe(command).text;
+	const struct command_description description = command_describe(command);
+	const char *text = description.text;
 
 	if (result > 0) {
 		report->n_guest_errors++;
