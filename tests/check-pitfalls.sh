@@ -1,9 +1,9 @@
 #!/bin/sh -eu
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 # Checks that each test named in docs/pitfalls.md exists as a function of the tests and is run: the
-# same file has its name once more, in an array of tests, as DEVICE_TEST(name). Of the document only
-# the tables with a column "test" are read; each of their rows needs a test. The name of a test is a
-# sentence, without the prefix test_.
+# same file has its name once more, in an array of tests, in parentheses: DEVICE_TEST(name),
+# cmocka_unit_test(name). Of the document only the tables with a column "test" are read; each of
+# their rows needs a test. The name of a test is a sentence, without the prefix test_.
 cd "$1"
 bad=0 rows=0 names=0 has_tests=false
 sources=$(ls tests/device/test_*.c tests/unit/test_*.c)

@@ -6,9 +6,9 @@
 #include <stddef.h>
 
 /* From now on, an access past the end of the file that is mapped at @address (@size bytes) replaces
- * the whole mapping by zeros and adds one to the eventfd @report_fd (borrowed; -1: none). Returns
- * the guard for sigbus_guard_remove(), -ENOSPC, or other -errno. Both functions are called from one
- * thread only. */
+ * the whole mapping by zeros (only the page if the host does not overcommit memory) and adds one to
+ * the eventfd @report_fd (borrowed; -1: none). Returns the guard for sigbus_guard_remove(),
+ * -ENOSPC, or other -errno. Both functions are called from one thread only. */
 int sigbus_guard_add(void *address, size_t size, int report_fd);
 /* Called before the mapping is unmapped. */
 void sigbus_guard_remove(int guard);

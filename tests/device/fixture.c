@@ -76,8 +76,8 @@ int fixture_setup_booted(void **state)
 }
 
 /* The whole suite runs in the sandbox. A filter that the log says is in force must be in force;
- * without a filter the log must say why. A daemon that logs nothing about it is not ours, or was
- * told not to. */
+ * without a filter the log must say why. A daemon that logs nothing about a filter is not ours, or
+ * was started with --sandbox off or with a log level above info. */
 static bool is_in_sandbox(const struct vmm *vmm)
 {
 	char *log = daemon_text(vmm->daemon.err_fd);

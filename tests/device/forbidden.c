@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * Loaded into the daemon with LD_PRELOAD: does what an attacker would do who has taken over the
- * process. It runs when the daemon first waits for the front-end, after all privileges are dropped.
+ * process. It runs when the daemon first reads from the front-end (recvmsg), after all privileges
+ * are dropped.
  * The results go to the standard error of the daemon's start.
  */
 #include <errno.h>

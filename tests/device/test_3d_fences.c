@@ -276,7 +276,7 @@ static void destroying_a_context_answers_its_fences(void **state)
 		for (unsigned k = 0; k < 4; k++)
 			assert_ok(finish(vmm, chains[k], &fences[k]));
 		assert_ok(gpu_finish(vmm, gone, NULL, 0));
-		/* The same id again, on rings that never had a fence. */
+		/* A new context with the same id: its rings had no fence yet. */
 		assert_ok(gpu_ctx_create(vmm, 1, 0));
 		assert_ok(gpu_ctx_attach(vmm, 1, TARGET));
 		assert_ok(gpu_ctx_attach(vmm, 1, BIG_A));

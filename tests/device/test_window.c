@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Host blobs in the front-end's window: who is offered one, what a guest sees through it, what is
- * refused, and what is charged. The null renderer is used: each of its host blobs is a memfd.
- * test_window_states has the errors.
+ * Host blobs in the front-end's window: which front-ends are offered a window, what a guest sees
+ * through it, what is refused, and what is charged. The renderer is the null renderer, each of
+ * whose host blobs is a memfd, or gfxstream's (VMM_RENDERER). test_window_states has the errors.
  */
 #include "fixture.h"
 #include "gpu3d.h"

@@ -104,7 +104,7 @@ def measure_or_say(the_rig, contender, load, frames):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--daemon", required=True)
-    parser.add_argument("--in-root", action="store_true", help="the daemon is of the Debian 13 root")
+    parser.add_argument("--in-root", action="store_true", help="run the daemon in the Debian 13 root, for which it was built")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--frames", type=int, default=1000, help="of kmscube, in each round")
     parser.add_argument("--load", action="append", choices=LOADS)

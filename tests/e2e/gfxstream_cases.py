@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 """gfxstream in real guests, with the library that --gfxstream names: Vulkan by the guest driver of
-Mesa 25.0, on lavapipe, in the strict sandbox. For 2D, run adds the scenarios of the label 2d. A
-guest ends the daemon if its Vulkan sends what the library does not know, as vulkaninfo of Mesa
-26.1 does, so no scenario does that.
+Mesa 25.0, on lavapipe, in the strict sandbox. 2D on
+gfxstream is checked by scenarios of the label 2d: tests/e2e/run --gfxstream LIBRARY runs them
+unless --only names another label. A guest ends the daemon if its Vulkan sends what the library
+does not know, as vulkaninfo of Mesa 26.1 does, so no scenario does that.
 """
 
 import contextlib

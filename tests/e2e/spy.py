@@ -4,8 +4,9 @@
 
 It sits on the vhost-user socket, passes each message with its file descriptors, and puts a
 socketpair of its own in the place of the display socket that QEMU hands over in GPU_SET_SOCKET, so
-it sees the pixels' path too. Messages stay whole: each is read and sent on as one, so the order and
-the bounds that either side relies on are kept.
+it sees the pixels' path too. The socket of SET_BACKEND_REQ_FD is passed on, so its messages are not
+seen. Messages stay whole: each is read and sent on as one, so the order and the bounds that either
+side relies on are kept.
 
 As a program: spy.py LISTEN TARGET [--record FILE]; spy.py --print FILE
 A record is a sequence of: u64 microseconds, u8 channel, u8 direction, u8 fds, u8 0, the message.

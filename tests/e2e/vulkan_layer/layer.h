@@ -10,7 +10,7 @@
 struct table {
 	struct table *next;
 	const void *key;
-	VkInstance instance; /* VK_NULL_HANDLE in a device's */
+	VkInstance instance; /* in a device's table: that of its physical device */
 	PFN_vkGetInstanceProcAddr instance_proc;
 	PFN_vkGetDeviceProcAddr device_proc;
 	VkPhysicalDevice physical_device;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* The modes without pictures: a compute shader, copies, and many submits with one wait at the end.
- */
+/* The modes compute, copy and deep: a compute shader, copies, and many submits with one wait at the
+ * end. */
 #include "vk.h"
 
 #include "sum_comp.h"
@@ -154,7 +154,7 @@ void run_copy(struct gpu *gpu, char **args)
 	block_finish(gpu, &to);
 }
 
-/* N submits, each of which fills its own words with ~ its number, and the last of which has a
+/* N submits: each fills its own words with the complement (~i) of its number i; the last one has a
  * fence. */
 static double submit_many(struct gpu *gpu, VkCommandBuffer *buffers, uint32_t n)
 {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * vk MODE ARG...: a load for Vulkan in a guest. Each mode looks at every byte that the GPU wrote,
- * and prints a line "PASS mode ..." with its figures (latency: two such lines; hold: one for each
- * line of its input), or "FAIL: why" and ends with 1. It says first which device
- * it found. "-" begins the next mode: vk draw 10 - copy 4096 5.
+ * and prints a line "PASS mode ..." with its figures (latency: two such lines), or "FAIL: why" and
+ * ends with 1. hold prints a line "PASS hold ..." or "FAIL: hold ..." for each line of its input,
+ * and goes on after either. The program's first line names the device that it found. "-" begins
+ * the next mode: vk draw 10 - copy 4096 5.
  */
 #include "vk.h"
 

@@ -65,8 +65,8 @@ void canvas_finish(struct gpu *gpu, struct canvas *canvas);
 void canvas_change(struct gpu *gpu, struct canvas *canvas, VkImageLayout from, VkImageLayout to);
 void canvas_read(struct gpu *gpu, struct canvas *canvas, VkImageLayout from);
 
-/* The modes, by name; each prints a line "PASS mode ..." (latency two, hold one for each line of
- * its input) or ends the program by fail(). */
+/* The modes, by name; each prints a line "PASS mode ..." (latency two) or ends the program by
+ * fail(). For each line of its input hold prints a line "PASS hold" or "FAIL: hold". */
 void run_clear(struct gpu *gpu, char **args);   /* WIDTH HEIGHT N */
 void run_draw(struct gpu *gpu, char **args);    /* N */
 void run_picture(struct gpu *gpu, char **args); /* FILE SEED */
