@@ -370,8 +370,8 @@ static void check_screen(const struct socket_scanout *s, const struct qemu_scree
 	CHECK(s->kind == SCANOUT_DMABUF || screen->is_live == (s->kind == SCANOUT_PIXELS));
 	if (screen->cursor_is_known) {
 		CHECK(screen->cursor_is_visible == s->cursor.is_visible);
-		CHECK(!screen->cursor_is_visible || (screen->cursor_x == s->cursor.shape.x &&
-						     screen->cursor_y == s->cursor.shape.y));
+		CHECK(!screen->cursor_is_visible || (screen->cursor_x == s->cursor.shape->x &&
+						     screen->cursor_y == s->cursor.shape->y));
 	} else {
 		CHECK(!s->cursor.is_visible);
 	}

@@ -223,10 +223,11 @@ static bool build_cursor_update(struct socket_display *sd, unsigned scanout, voi
 
 	if (!cursor->shape_is_stale || !cursor->is_visible)
 		return false;
-	wire->pos = (struct vhost_user_gpu_cursor_pos){ scanout, cursor->shape.x, cursor->shape.y };
-	wire->hot_x = cursor->shape.hot_x;
-	wire->hot_y = cursor->shape.hot_y;
-	memcpy(wire->data, cursor->shape.pixels, sizeof(wire->data));
+	wire->pos =
+		(struct vhost_user_gpu_cursor_pos){ scanout, cursor->shape->x, cursor->shape->y };
+	wire->hot_x = cursor->shape->hot_x;
+	wire->hot_y = cursor->shape->hot_y;
+	memcpy(wire->data, cursor->shape->pixels, sizeof(wire->data));
 	return true;
 }
 
@@ -245,7 +246,7 @@ static bool build_cursor(struct socket_display *sd, unsigned scanout, void *payl
 
 	if (!cursor->position_is_stale || cursor->is_visible != is_visible)
 		return false;
-	*wire = (struct vhost_user_gpu_cursor_pos){ scanout, cursor->shape.x, cursor->shape.y };
+	*wire = (struct vhost_user_gpu_cursor_pos){ scanout, cursor->shape->x, cursor->shape->y };
 	return true;
 }
 
@@ -302,6 +303,15 @@ static bool build_update(struct socket_display *sd, unsigned scanout, void *payl
 	return true;
 }
 
+/* The UPDATEs of scanouts with the same source had to wait for this one. */
+static void wake_sharers(struct socket_display *sd, const struct display_pixels *pixels)
+{
+	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
+		if (sd->scanouts[i].pixels == pixels)
+			sd->drawn |= 1u << i;
+	}
+}
+
 static void sent_update(struct socket_display *sd, unsigned scanout)
 {
 	struct socket_scanout *s = &sd->scanouts[scanout];
@@ -310,7 +320,7 @@ static void sent_update(struct socket_display *sd, unsigned scanout)
 	s->sending = (struct rect){ 0 };
 	socket_unchanged_note_sent(s, sd->output.is_kept);
 	if (s->pixels->ops->prepare)
-		sd->awake = SOCKET_EVERYTHING; /* scanouts with the same source may have waited */
+		wake_sharers(sd, s->pixels);
 	s->peer_surface_is_unused = false;
 }
 

@@ -437,7 +437,7 @@ static void socket_cursor_set(struct display *display, unsigned scanout,
 	struct socket_display *sd = socket_display_of(display);
 	struct socket_cursor *c = &sd->scanouts[scanout].cursor;
 
-	c->shape = *cursor;
+	*c->shape = *cursor;
 	c->was_used = c->has_shape = c->is_visible = c->shape_is_stale = true;
 	socket_wake(sd, 1u << scanout);
 }
@@ -448,8 +448,8 @@ static void socket_cursor_move(struct display *display, unsigned scanout, uint32
 	struct socket_display *sd = socket_display_of(display);
 	struct socket_cursor *cursor = &sd->scanouts[scanout].cursor;
 
-	cursor->shape.x = x;
-	cursor->shape.y = y;
+	cursor->shape->x = x;
+	cursor->shape->y = y;
 	cursor->is_visible = is_visible;
 	cursor->was_used = cursor->position_is_stale = true;
 	socket_wake(sd, 1u << scanout);
@@ -498,7 +498,8 @@ struct display *socket_display_new(struct loop *loop, uint32_t max_fps)
 	sd->timeouts = (struct socket_timeouts){ SOCKET_PROTOCOL_TIMEOUT, SOCKET_REQUEST_TIMEOUT,
 						 SOCKET_FLUSH_TIMEOUT, SOCKET_HOLD_TIMEOUT };
 	for (unsigned i = 0; i < DISPLAY_MAX_SCANOUTS; i++)
-		sd->scanouts[i].dmabuf.fd = -1;
+		sd->scanouts[i] =
+			(struct socket_scanout){ .dmabuf.fd = -1, .cursor.shape = &sd->shapes[i] };
 	socket_pace_init(sd, max_fps);
 	int r = make_timers(sd);
 	if (r < 0) {

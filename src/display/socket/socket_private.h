@@ -82,7 +82,7 @@ enum protocol_state {
 };
 
 struct socket_cursor {
-	struct display_cursor shape;
+	struct display_cursor *shape; /* in socket_display::shapes */
 	bool was_used, has_shape, is_visible;
 	bool shape_is_stale, position_is_stale; /* at the peer */
 };
@@ -175,7 +175,6 @@ struct socket_display {
 	uint8_t flush_order[DISPLAY_MAX_SCANOUTS]; /* scanouts with a flush sent */
 	unsigned flush_order_len;
 	unsigned input_len;
-	uint8_t input[SOCKET_INPUT_BYTES];
 
 	bool has_told; /* told_features were logged */
 	uint64_t told_features;
@@ -198,6 +197,11 @@ struct socket_display {
 	uint32_t flushed; /* bit i: the guest has flushed, or flipped, scanout i in this turn */
 	struct socket_scanout scanouts[DISPLAY_MAX_SCANOUTS];
 	struct socket_output output;
+
+	/* Large and seldom used, so not between the members above: a frame is sent after a sleep,
+	 * when each page that is touched costs a TLB miss. */
+	uint8_t input[SOCKET_INPUT_BYTES];
+	struct display_cursor shapes[DISPLAY_MAX_SCANOUTS];
 };
 
 /* socket.c */
