@@ -22,8 +22,9 @@
 #define VARIABLE "LP_NUM_THREADS"
 
 #define MAX_CPUS 32 /* that llvmpipe uses */
-/* Threads of libvirglrenderer, the watchdog and the shader cache, and one in reserve. */
-#define OTHERS 4
+/* Threads of libvirglrenderer and the shader cache, and one in reserve. The watchdog runs already.
+ */
+#define OTHERS 3
 
 static unsigned count_cpus(void)
 {
