@@ -213,6 +213,34 @@ static void two_scanouts_of_one_resource_are_prepared_separately(void **state)
 	picture_finish(&picture);
 }
 
+/* Scanout 1 has its turn first when there is room again, but the rectangle that was prepared for
+ * scanout 0 must be sent before. */
+static void an_update_that_waits_for_another_one_of_its_resource_is_sent(void **state)
+{
+	const struct socket_display *sd = socket_rig_display();
+	struct picture picture;
+	unsigned n = 0;
+
+	(void)state;
+	show_prepared(&picture, &picture_prepared_ops);
+	socket_rig_expect_update(0, &picture, 0, 0, 256, 444);
+	display_scanout_pixels(socket_rig.display, 1, 256, 400, &picture.base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 1, 256, 400);
+	socket_rig_expect_update(1, &picture, 0, 0, 256, 400);
+	for (; !sd->is_full; n++) {
+		display_damage(socket_rig.display, 0, &(struct rect){ 0, 0, 1, 1 });
+		socket_rig_turns(1);
+	}
+	assert_false(rect_is_empty(&sd->scanouts[0].sending));
+	display_damage(socket_rig.display, 1, &(struct rect){ 0, 0, 2, 2 });
+	for (; n > 0; n--)
+		socket_rig_expect_update(0, &picture, 0, 0, 1, 1);
+	socket_rig_expect_update(1, &picture, 0, 0, 2, 2);
+	socket_rig_expect_silence();
+	display_reset(socket_rig.display);
+	picture_finish(&picture);
+}
+
 static void expect_dmabuf(unsigned scanout, const struct dmabuf *d, bool has_modifier)
 {
 	struct vhost_user_gpu_dmabuf_scanout2 wire = {
@@ -376,6 +404,7 @@ int main(void)
 		ALONE(pixels_can_be_prepared_band_by_band),
 		ALONE(another_thread_prepares_no_pixels_that_need_the_lock_released),
 		ALONE(two_scanouts_of_one_resource_are_prepared_separately),
+		ALONE(an_update_that_waits_for_another_one_of_its_resource_is_sent),
 		ALONE(a_scanout_changes_from_pixels_to_a_dma_buf_and_back),
 		ALONE(a_new_display_is_sent_everything),
 		ALONE(the_next_front_end_gets_nothing_of_the_last_one),
