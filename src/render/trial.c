@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +28,9 @@ static _Noreturn void run_child(const char *(*fn)(void *), void *data, int fd)
 {
 	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	/* The watchdog may end the daemon during the trial. A child that never returns would then
+	 * stay, with the daemon's descriptors. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	/* Output is discarded: the library prints it again when the daemon itself starts it. */
 	if (null >= 0) {
 		dup2(null, STDOUT_FILENO);
