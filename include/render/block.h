@@ -12,5 +12,6 @@ struct block {
 };
 
 /* Sets *@ret to the block that a 3D format, in virgl's numbering, has in guest memory. Returns
- * false if the format is not known; no texture of such a format is read back. */
+ * false if the format is not known; no texture of such a format is read back. The bounds of
+ * transfers depend on it (virgl/check.c). */
 bool block_of_format(uint32_t format, struct block *ret);

@@ -11,6 +11,7 @@
 #include "gpu/backing.h"
 
 #include <glib.h>
+#include <limits.h>
 
 #include "vhost/memory.h"
 
@@ -26,7 +27,7 @@
 static int collect_pieces(const struct backing *backing, const struct guest_memory *memory,
 			  struct iovec *iov)
 {
-	const int max = (int)backing->n_entries + MAX_BORDERS;
+	const int max = MIN((int)backing->n_entries, INT_MAX - MAX_BORDERS) + MAX_BORDERS;
 	/* Outside the loop, so that -ftrivial-auto-var-init zeroes it once, not for each entry. */
 	struct iovec pieces[MAX_PIECES];
 	const uint8_t *end = NULL;

@@ -2,8 +2,9 @@
 /*
  * The sizes of virgl's formats in guest memory. The protocol (virgl_hw.h) defines them, so they are
  * the same for every version of the library. The size that a driver uses for a format is given by
- * pixels_size(). A wrong size here would only corrupt the pixels that a guest reads back: the
- * library has its own sizes and refuses rows that are too short.
+ * pixels_size(). A wrong size here would corrupt the pixels that a guest reads back. And
+ * virgl/check.c computes with these sizes which transfers are too large for the library: a size
+ * that is too small would let a transfer pass whose span wraps in the library.
  */
 #include "render/block.h"
 

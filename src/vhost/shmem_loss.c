@@ -129,8 +129,8 @@ static void give_up_request(struct shmem *shmem)
  * leaves no room for so few bytes does not read this channel. */
 static void give_up_channel(struct shmem *shmem)
 {
-	log_warn("the front-end has not read the back-end channel for %d ms: it is closed, and no "
-		 "more host memory is mapped into the guest",
+	log_warn("the front-end has not read the back-end channel for %d ms: the channel is "
+		 "closed, and no more host memory is mapped into the guest",
 		 SHMEM_BARRIER_MS);
 	shmem_disconnect(shmem);
 }

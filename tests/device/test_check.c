@@ -157,12 +157,12 @@ static void a_driver_that_ends_the_process_with_status_0_is_a_finding(void **sta
 /* The daemon itself, without --check. */
 static void a_signal_ends_a_daemon_whose_driver_never_loads(void **state)
 {
-	const char *const args[] = { "--socket-path", "/tmp/no.sock", "--virgl",
-				     "--sandbox",     "off",          NULL };
+	char sign[64], path[64];
+	const char *const args[] = { "--socket-path", path, "--virgl", "--sandbox", "off", NULL };
 	struct daemon d = { .pidfd = -1 };
-	char sign[64];
 
 	(void)state;
+	snprintf(path, sizeof(path), "%s/gpu.sock", directory);
 	snprintf(sign, sizeof(sign), "%s/loading", directory);
 	assert_int_equal(symlink(getenv("VMM_DYING_MODULE"), egl), 0);
 	setenv("LD_LIBRARY_PATH", directory, 1);

@@ -308,8 +308,11 @@ static void flip_pixels(struct socket_display *sd, unsigned scanout, struct disp
 	if (pixels != s->pixels) {
 		socket_output_replace(sd, scanout, pixels);
 		socket_unchanged_forget(s);
-		if (!rect_is_empty(&s->sending))
+		if (!rect_is_empty(&s->sending)) {
 			damage_add(&s->damage, &s->sending);
+			/* UPDATEs of scanouts with the old source may have waited for this one. */
+			sd->awake = SOCKET_EVERYTHING;
+		}
 		s->sending = (struct rect){ 0 };
 	}
 	s->pixels = pixels;

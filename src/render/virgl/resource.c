@@ -144,9 +144,11 @@ int virgl_resource_check_transfer(const struct virgl_resource *resource,
 {
 	if (!transfer->iov && !resource->iov)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	if (!virgl_check_transfer(resource, transfer->level, transfer->stride,
-				  transfer->layer_stride, transfer->box.height,
-				  transfer->box.depth))
+	/* A blob has no size of its own. */
+	const struct virgl_resource *sized = resource->args.width > 0 ? resource : NULL;
+
+	if (!virgl_check_transfer(sized, transfer->level, transfer->stride, transfer->layer_stride,
+				  transfer->box.height, transfer->box.depth))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	return 0;
 }
@@ -164,7 +166,8 @@ int virgl_resource_transfer_to_host(struct renderer *renderer, struct renderer_r
 		resource->args.id, transfer->ctx_id, (int)transfer->level, transfer->stride,
 		transfer->layer_stride, (struct virgl_box *)&box, transfer->offset,
 		(struct iovec *)transfer->iov, (unsigned)transfer->n_iov);
-	/* Another process may read the exported texture next. */
+	/* Another process may read the exported texture next, so the upload must be sent to the GPU
+	 * now; creating a fence does this. */
 	if (r == 0 && resource->is_exported)
 		virgl_fence_repeat(virgl_of(renderer));
 	return renderer_response(r);
