@@ -3,7 +3,8 @@
  * One run of one case on one contender. A contender is a daemon, or the bare limit: a process that
  * does the least that the case needs (copy, write, signal) and nothing else. The main figure is the
  * CPU time of all threads of the contender's process, because other programs share the machine and
- * change elapsed times. The time until the reader has the last byte is printed too.
+ * change elapsed times. The elapsed time, which ends when the reader of the display socket has the
+ * last byte, is printed too.
  */
 #pragma once
 
@@ -91,7 +92,8 @@ extern const char *gl_kmscube_path; /* gl_script.c */
 /* Boots the contender's daemon for 2D. False if it cannot be measured. */
 void run_boot(struct run *r, struct vmm_options options);
 extern unsigned driver_cpu, contender_cpu;
-/* From here on, new processes run on the contender's processor, or on ours. */
+/* Moves this process to the contender's processor, or back to the driver's. New processes inherit
+ * that. */
 void pin_contender(void);
 void pin_driver(void);
 /* The measured part. @pid: the process whose CPU time counts. @display may be NULL. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * A pointer that moves. An operation is one MOVE_CURSOR on its queue, and is over when the reader
- * of the display socket has CURSOR_POS. The socket has one order, so a move that comes just after a
- * frame waits for it: QEMU is reading that frame, and would not look at the cursor either.
+ * of the display socket has CURSOR_POS. The socket delivers messages in the order in which they
+ * were sent, so a move that comes just after a frame waits for that frame. QEMU, too, reads the
+ * whole frame first.
  */
 #include "bench.h"
 

@@ -162,7 +162,8 @@ static void run_blob(struct vmm *vmm, struct samples *s)
 		read_some(vmm);
 		ask(vmm, s);
 	}
-	/* The contents of the display socket end within a message. */
+	/* read_some() stopped anywhere in a message, so the rest in the display socket cannot be
+	 * parsed. */
 	display_close(&vmm->display);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What is measured, and around what. Work before run_begin() and after run_end() is not measured.
+ * What is measured, and from where to where. Work before run_begin() and after run_end() is not
+ * measured.
  * Between them are only the operations, as many as needed to be well above the cost of reading a
  * clock. The contender and we run on one processor, unless --cpus gives two: on a virtual machine,
  * waking another processor costs many times what is measured, and that cost varies with the

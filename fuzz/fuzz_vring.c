@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * A split ring over the memory of a guest that writes whatever it likes into it: descriptors,
- * indirect tables, both indices, also between a pop and what follows from it, while regions go and
- * come back. What must hold after each step:
+ * indirect tables, both indices, also between the pop of a chain and its reload or push. Regions of
+ * memory are removed and added again meanwhile. What must hold after each step:
  *
  * - a chain that comes out lies byte for byte in memory that is mapped now (the first and last byte
  *   of each piece are read, and the last is written where it may be), its sizes are the sums of its

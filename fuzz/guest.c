@@ -293,7 +293,7 @@ static void fill_submit(struct draft *draft, struct input *in)
 /* Words of a virgl command stream: opcode, object and length, then that many words. */
 static const struct stream_command {
 	uint8_t op, object, n_words;
-	uint32_t first; /* that makes sense */
+	uint32_t first; /* a plausible value for the first word after the header */
 } stream_commands[8] = {
 	{ 1, 8, 5, 1 },   /* CREATE_OBJECT: a surface */
 	{ 5, 0, 3, 1 },   /* SET_FRAMEBUFFER_STATE: of one buffer */
@@ -336,7 +336,7 @@ static void fill_map_blob(struct draft *draft, struct input *in)
 	draft->map_blob.offset = page < 0xc0 ? (page & 63) * 0x1000u : input_number64(in);
 }
 
-/* A blob that the window is for. */
+/* A host blob that can be mapped in the window. */
 static void fill_create_host_blob(struct draft *draft, struct input *in)
 {
 	uint8_t shape;
@@ -384,7 +384,7 @@ static void fill_gfxstream(struct draft *draft, struct input *in)
 	uint32_t words[14] = { command->op };
 	uint8_t shape = input_u8(in);
 
-	if (command->op == 0xa003) { /* of a render target, that is a blob later */
+	if (command->op == 0xa003) { /* a render target, for a later blob */
 		const uint32_t image[12] = { 2, take_format(in), 2, take_size(in), take_size(in), 1,
 					     1 };
 

@@ -15,7 +15,7 @@
 #include "base/container.h"
 #include "fuzz.h"
 
-#define N_SLOTS 8 /* for the memory of wide ones */
+#define N_SLOTS 8 /* fixed places for the pixels of wide pictures */
 
 /*
  * Memory of a picture. Mapping and unmapping the wide ones each time would cost more than

@@ -43,7 +43,7 @@ struct qemu_display {
 	uint64_t offered, accepted;
 	bool has_accepted;        /* SET_PROTOCOL_FEATURES came */
 	bool was_asked;           /* GET_PROTOCOL_FEATURES came */
-	bool has_broken_protocol; /* sent what nobody asked for; open requests are not counted */
+	bool has_broken_protocol; /* sent an invalid reply; checks that need valid ones are off */
 	bool is_hung_up;          /* the display ended the connection */
 	struct qemu_request asked[QEMU_DISPLAY_MAX_ASKED];
 	unsigned n_asked;

@@ -317,7 +317,8 @@ static void strict_context_detach(struct renderer *renderer, uint32_t ctx_id,
 	g_hash_table_remove(resource->contexts, GUINT_TO_POINTER(ctx_id));
 }
 
-/* A word that no input contains; a stream has it only if the stream is an old one. */
+/* A word that no input contains. strict_submit() fills the device's buffer with such words, so a
+ * later stream has one only where the device did not copy the guest's stream over it. */
 static uint32_t stale_word(size_t i)
 {
 	return 0xe51a1ed0u ^ (uint32_t)i * 0x9e3779b9u;

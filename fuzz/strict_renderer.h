@@ -17,7 +17,7 @@ struct strict_knobs {
 struct renderer *strict_renderer_new(void);
 /* Selects what fails from now on. */
 void strict_renderer_set_knobs(const struct strict_knobs *knobs);
-/* Completes the oldest @n fences of any timeline, at the next poll. */
+/* Completes the oldest @n fences of all timelines together, at the next poll. */
 void strict_renderer_pass(unsigned n);
 /* Whether the device holds no object of it. */
 bool strict_renderer_is_empty(void);

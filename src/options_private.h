@@ -18,7 +18,7 @@ struct option_alias {
 
 /* The names of an enum's values; the index is the value. */
 struct option_names {
-	const char *const *names; /* NULL in a row: no such value */
+	const char *const *names; /* an element that is NULL: no such value */
 	unsigned n;
 	bool is_set; /* several names, separated by commas; the value is bits 1 << index */
 	const struct option_alias *aliases;

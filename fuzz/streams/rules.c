@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * The grammar: a row for each command of the protocol, a letter for each word. A digit repeats the
- * letter after it; what follows a + comes one to four times.
+ * The grammar: rows for most commands of the protocol, a letter for each word after the header. A
+ * digit repeats the letter after it; what follows a + comes one to four times.
  */
 #include <string.h>
 

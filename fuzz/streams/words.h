@@ -16,7 +16,7 @@ struct opcode {
 	uint8_t n_to, n_from, has_texture;
 };
 
-/* Of a register. */
+/* The file of a register, such as TEMP. */
 const char *words_file(struct random *random);
 const char *words_semantic(struct random *random);
 const char *words_texture(struct random *random);

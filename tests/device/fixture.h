@@ -32,7 +32,8 @@ int fixture_setup_booted(void **state);
 /* Replaces main(). */
 int fixture_run(int argc, char **argv, int (*run)(void));
 
-/* A typed command and the expected type of its response. */
+/* @call: a function that sends a command and returns the type of the response (gpu.h). @due: the
+ * type that is expected. */
 #define assert_response(call, due) fixture_check_response(call, due, #call, __FILE__, __LINE__)
 #define assert_ok(call)            assert_response(call, VIRTIO_GPU_RESP_OK_NODATA)
 void fixture_check_response(uint32_t type, uint32_t due, const char *call, const char *file,

@@ -12,7 +12,7 @@
 
 #define ROUNDS       500
 #define WARM_UP      100
-#define SPARE_KIB    256 /* every second shown picture, if leaked, would be more */
+#define SPARE_KIB    256 /* a leak of half of the shown pictures would be more */
 #define SIDE         64
 #define FENCED_EVERY 8
 

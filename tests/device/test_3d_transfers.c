@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
  * TRANSFER_TO_HOST_3D and TRANSFER_FROM_HOST_3D. The guest chooses the box: it is compared with the
- * resource at its level, layer by layer, and its first byte with the backing, before the library
- * gets it. The place of its last byte depends on the format, so the library refuses what ends past
- * the backing; this is tested here too, for every claimed stride.
+ * width, height and number of layers at its level, and its first byte with the backing, before the
+ * library gets it. The place of its last byte depends on the format, so the library refuses what
+ * ends past the backing; this is tested here too, for every claimed stride.
  */
 #include "fixture.h"
 #include "gpu3d.h"

@@ -253,7 +253,7 @@ static void a_second_socket_replaces_the_first(void **state)
 		assert_int_equal(vmm->display.log[0].request, DISPLAY_GET_PROTOCOL_FEATURES);
 		draw(vmm, &i, k);
 		image_wait_shown(vmm, &i, 0, FRAME);
-		/* The daemon has closed the old socket: after what was sent there comes its end. */
+		/* The daemon has closed the old socket: recv() returns what it had sent, then 0. */
 		do {
 			n = recv(old, buffer, sizeof(buffer), MSG_DONTWAIT);
 		} while (n > 0);

@@ -79,7 +79,8 @@ static void show(struct vmm *vmm, const struct image *i, uint32_t scanout)
 	assert_ok(show_at(vmm, i, scanout, 0));
 }
 
-/* Draws and flushes a new frame; returns when the display has shown it. */
+/* Draws and flushes a new frame. If it is sent as a dma-buf, returns when the display has shown it.
+ */
 static void draw(struct vmm *vmm, struct image *i, uint32_t seed)
 {
 	image_fill(i, seed);

@@ -34,8 +34,9 @@ static struct chain *submit_edid(struct vmm *vmm, uint32_t scanout)
 			  0);
 }
 
-/* The command @c, which was submitted at @start, is unanswered. Also accepted from WAITS_MS on: if
- * this process got no CPU for so long, the daemon's time-out may have answered @c. */
+/* The command @c, which was submitted at @start, is unanswered. An answer is accepted too if
+ * WAITS_MS have passed: if this process got no CPU for so long, the daemon's time-out may have
+ * answered @c. */
 static void assert_waits(const struct chain *c, int64_t start)
 {
 	assert_true(!c->is_done || vmm_now_ms() - start >= WAITS_MS);

@@ -205,7 +205,7 @@ static void publish(struct ring *r)
  * found the ring empty and is about to request kicks again. So one command wakes the device, and a
  * second one comes at about the moment when the first is done. The delay adapts: a little shorter
  * than last time if it was too late, a little longer if it was too early.
- * Where both wait for a CPU, fewer are added.
+ * If driver and device have to share a CPU, fewer commands are added before LONGEST_MS is over.
  */
 static void add_at_any_moment(struct vmm *vmm)
 {

@@ -60,8 +60,8 @@ struct daemon {
  */
 void daemon_start(struct daemon *d, const char *const *args, int keep_fd);
 void daemon_make_dir(struct daemon *d); /* fills dir and socket_path; daemon_finish removes them */
-/* The one line that tells a user about a failure, without log lines before it. NULL if the daemon
- * printed anything else. */
+/* Skips info and warn lines, and returns the one line that tells a user about a failure. NULL if
+ * @text has anything else. */
 const char *daemon_sentence(const char *text);
 /* Exit status, 128 + signal, or -1 if it still runs after @ms. */
 int daemon_wait(struct daemon *d, int ms);
@@ -304,7 +304,7 @@ struct window_map *window_find(struct vmm *vmm, uint64_t offset);
 /* A byte as the guest sees it. */
 uint8_t window_peek(struct vmm *vmm, uint64_t offset);
 void window_poke(struct vmm *vmm, uint64_t offset, uint8_t value);
-/* Sends ADD_MEM_REG or REM_MEM_REG for what is mapped there. False: refused. */
+/* Sends @request, ADD_MEM_REG or REM_MEM_REG, for the region of @map. False: refused. */
 bool window_tell_region(struct vmm *vmm, const struct window_map *map, uint32_t request);
 void window_tell_all(struct vmm *vmm); /* at a start: every region must be accepted */
 void window_forget(struct vmm *vmm);   /* at a reset: without a message */

@@ -4,7 +4,8 @@
 Each step stands by itself; one that fails says why, and the next begins:
   describe  the machine, its driver's Vulkan, and the versions of what was copied to it
   picture   OpenGL: the renderer's name, the sandbox, kmscube as guest-gpu.png, CPU by thread
-  frames    frame_bench: shown, each frame sent, headless, QEMU's own device
+  frames    frame_bench: the guest's frame rate with the default --max-fps, with each frame sent,
+            headless, and on QEMU's own device
   venus     Vulkan: what works with the driver's own dma-bufs, and with the tests' layer; then rates
 """
 

@@ -158,7 +158,8 @@ int stream_renderer_create_fence(const struct stream_fence *fence)
 	STANDIN_CALL();
 	struct standin_ring ring = { .is_global = true };
 
-	if (fence->flags & STREAM_FENCE_SHARED) /* no stream creates what it would export */
+	/* A shared fence exports an object that a command stream created; here no stream does. */
+	if (fence->flags & STREAM_FENCE_SHARED)
 		return -EINVAL;
 	if (fence->flags & STREAM_FENCE_RING_IDX)
 		ring = (struct standin_ring){ .ctx_id = fence->ctx_id,

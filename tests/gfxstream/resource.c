@@ -221,7 +221,9 @@ void stream_renderer_resource_unref(uint32_t res)
 	if (!r)
 		return;
 	if (standin_context_forget_ring(res) && !r->is_attached)
-		standin_crash("a thread still reads the ring %u, which no context is told of", res);
+		standin_crash("resource %u is freed while it is a ring that a thread reads, and "
+			      "its context was detached before",
+			      res);
 	while (*at != r)
 		at = &(*at)->next;
 	*at = r->next;

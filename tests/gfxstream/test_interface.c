@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * What the daemon relies on in a library that is initialised once: pixels, blobs, fences, and the
- * signs of errors.
+ * What the daemon relies on in a library that is initialised once: pixels, blobs, fences, and
+ * whether an error is a positive or a negative errno.
  */
 #include "library.h"
 

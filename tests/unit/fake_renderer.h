@@ -30,7 +30,8 @@ struct fake_renderer {
 	unsigned n_fences;
 	struct renderer_fence passing; /* reported by the next poll */
 
-	/* What was transferred. Each pixel that is read back has n_rows as its value. */
+	/* What was transferred to the CPU's renderer. Each pixel that is read from it has n_rows as
+	 * its value. */
 	uint32_t n_rows, next_row; /* next_row: below the last piece */
 	uint64_t largest_piece;    /* bytes */
 	uint8_t pixel;             /* each byte of what is read back from the GPU */

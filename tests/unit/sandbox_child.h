@@ -2,7 +2,7 @@
 #pragma once
 
 /* A process cannot leave a sandbox, so each test runs in a child. The result is the child's exit
- * status: 0, or the status of the CHECK that failed; or BY_SIGNAL + the signal that ended it. */
+ * status: 0, or 1 if a CHECK failed; or BY_SIGNAL + the signal that ended it. */
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Descriptors of the front-end that a request cannot use. Each ends its session with one line, so
- * that the daemon never waits for such a descriptor.
+ * File descriptors from the front-end that are of the wrong kind for their request. Each ends its
+ * session with one line in the log, so that the daemon never waits for such a descriptor.
  */
 #include "session_rig.h"
 

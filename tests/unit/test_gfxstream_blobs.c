@@ -122,7 +122,8 @@ static void an_image_is_not_accepted_as_a_ring(void **state)
 	gfxstream_rig_free(image);
 }
 
-/* The ring is freed while it is in use, and the library must know its context then. */
+/* The ring is freed while it is in use. It must be attached to its context then, or the library's
+ * thread would go on reading the freed memory. */
 static void a_ring_starts_once_and_can_be_destroyed_before_its_context(void **state)
 {
 	struct renderer_resource *ring = gfxstream_rig_new_blob(1, 0, GFX_RING_BYTES);
@@ -145,7 +146,8 @@ static void free_context(uint32_t ctx)
 	gfxstream_rig.ops->context_free(gfxstream_rig.renderer, ctx);
 }
 
-/* The library would wait for the ring's thread, which may wait for the guest. */
+/* The renderer detaches the ring first. Otherwise the library would wait for the ring's thread,
+ * which may wait for the guest. */
 static void a_context_can_be_destroyed_while_its_ring_is_in_use(void **state)
 {
 	struct renderer_resource *ring = gfxstream_rig_new_blob(1, 0, GFX_RING_BYTES);

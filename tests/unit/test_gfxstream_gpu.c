@@ -72,7 +72,7 @@ static void the_library_is_told_the_number_of_the_gpu(void **state)
 	assert_string_equal(getenv(SELECT_GPU), "1");
 }
 
-static void an_image_that_is_larger_than_the_gpus_is_refused(void **state)
+static void an_image_beyond_the_limit_of_the_gpu_is_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(create(1, 4096, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM), 0);
@@ -98,7 +98,7 @@ int main(void)
 	};
 	const struct CMUnitTest with_gpu[] = {
 		cmocka_unit_test(the_library_is_told_the_number_of_the_gpu),
-		cmocka_unit_test(an_image_that_is_larger_than_the_gpus_is_refused),
+		cmocka_unit_test(an_image_beyond_the_limit_of_the_gpu_is_refused),
 		cmocka_unit_test(a_format_that_the_driver_lacks_is_refused),
 	};
 

@@ -275,7 +275,7 @@ static void only_mappable_host_blobs_are_mapped(void **state)
 	assert_int_equal(gpu_rig.renderer.n_exported, 0);
 }
 
-static void only_memfds_of_the_blobs_size_are_handed_on(void **state)
+static void only_a_memfd_or_dma_buf_as_large_as_the_blob_is_handed_on(void **state)
 {
 	(void)state;
 	window.memory_size = 2 * PAGE - 1;
@@ -545,7 +545,7 @@ int main(void)
 		TEST(what_the_session_refuses_is_an_error_at_once),
 		TEST(places_outside_of_the_window_are_not_asked_for),
 		TEST(only_mappable_host_blobs_are_mapped),
-		TEST(only_memfds_of_the_blobs_size_are_handed_on),
+		TEST(only_a_memfd_or_dma_buf_as_large_as_the_blob_is_handed_on),
 		TEST(a_blob_is_mapped_once),
 		TEST(a_map_outlives_its_context),
 		TEST(without_a_channel_an_unmap_is_done_at_once),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 /*
- * Blobs of guest memory, and the loss of that memory: the guest detaches it (as Linux does with
- * pictures of another driver), or the front-end unmaps it.
+ * Blobs of guest memory, and the loss of that memory: the guest detaches it (as Linux does with a
+ * dma-buf imported from another driver in the guest), or the front-end unmaps it.
  */
 #include "gpu_rig.h"
 
@@ -157,8 +157,8 @@ static void memory_that_the_front_end_removed_is_not_accessed(void **state)
 }
 
 /* The regions are adjacent for the guest but not in our address space, so an entry that spans all
- * of them becomes one piece for each. The list that is charged to the guest must not be much
- * smaller than ours. */
+ * of them becomes one piece for each. The guest is charged for its list of entries, so our list of
+ * pieces must not be much longer. */
 static void a_backing_entry_in_too_many_pieces_is_refused(void **state)
 {
 	enum { N_REGIONS = 24, N_ENTRIES = 32, PAGE = 4096 };

@@ -206,7 +206,7 @@ static void a_flush_of_a_2d_resource_is_answered_at_once(void **state)
 	assert_int_equal(kernel.n_flushed, 1);
 }
 
-static void rows_where_gpus_do_not_read_them_stay_pixels(void **state)
+static void rows_at_a_stride_that_gpus_cannot_read_are_shown_as_pixels(void **state)
 {
 	(void)state;
 	assert_int_equal(gpu_guest_create_blob(1, GPA + DATA_AT, SIZE), OK);
@@ -238,7 +238,7 @@ static void a_dma_buf_is_charged_and_released(void **state)
 	}
 }
 
-static void without_memory_for_it_there_is_none(void **state)
+static void without_room_in_hostmem_no_dma_buf_is_made(void **state)
 {
 	(void)state;
 	assert_int_equal(gpu_guest_create_blob(1, GPA + DATA_AT, SIZE), OK);
@@ -303,9 +303,9 @@ int main(void)
 		UDMABUF_TEST(a_kernel_that_refuses_leaves_pixels),
 		UDMABUF_TEST(a_display_without_dma_bufs_leaves_pixels),
 		UDMABUF_TEST(a_flush_of_a_2d_resource_is_answered_at_once),
-		UDMABUF_TEST(rows_where_gpus_do_not_read_them_stay_pixels),
+		UDMABUF_TEST(rows_at_a_stride_that_gpus_cannot_read_are_shown_as_pixels),
 		UDMABUF_TEST(a_dma_buf_is_charged_and_released),
-		UDMABUF_TEST(without_memory_for_it_there_is_none),
+		UDMABUF_TEST(without_room_in_hostmem_no_dma_buf_is_made),
 		UDMABUF_TEST(detached_memory_is_shown_no_longer),
 		UDMABUF_TEST(when_memory_changes_the_dma_buf_is_made_anew),
 		UDMABUF_TEST(a_dma_buf_of_memory_that_is_gone_is_closed),

@@ -368,7 +368,7 @@ static void a_descriptor_comes_with_its_own_message_and_not_with_those_before(vo
 	picture_finish(&picture);
 }
 
-static void what_joins_an_update_may_be_larger_than_the_room_that_is_left(void **state)
+static void a_further_update_in_a_batch_may_be_larger_than_the_rest_of_the_buffer(void **state)
 {
 	const struct rect rects[] = { { 0, 0, 200, 160 }, { 700, 700, 200, 160 } };
 	struct picture picture;
@@ -419,7 +419,7 @@ int main(void)
 		ALONE(random_scenes_end_with_the_resources_pixels),
 		ALONE(a_run_of_small_updates_survives_a_full_socket),
 		ALONE(a_descriptor_comes_with_its_own_message_and_not_with_those_before),
-		ALONE(what_joins_an_update_may_be_larger_than_the_room_that_is_left),
+		ALONE(a_further_update_in_a_batch_may_be_larger_than_the_rest_of_the_buffer),
 		ALONE(a_socket_is_made_to_hold_two_bands),
 	};
 

@@ -201,7 +201,7 @@ static void a_source_without_a_buffer_is_sent_whole(void **state)
 	shown.base.sent = NULL;
 	damage_all();
 	socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
-	shown.base.sent = sent; /* with pixels that were never sent from it */
+	shown.base.sent = sent; /* the last frame was sent without a copy to it */
 	damage_all();
 	socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
 	socket_rig_expect_silence();

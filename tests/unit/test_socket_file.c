@@ -203,7 +203,7 @@ static void a_connection_to_a_new_file_is_never_refused(void **state)
 #define DAEMONS  4
 #define HAS_PATH 2 /* exit status */
 
-/* Waits for the end of the file. */
+/* Waits until all write ends of the pipe @fd are closed, and closes @fd. */
 static void wait_for(int fd)
 {
 	char byte;

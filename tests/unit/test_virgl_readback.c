@@ -312,7 +312,7 @@ static void simple_textures_are_read_into_their_backing_directly(void **state)
 	assert_int_equal(guest[LAYER], GUEST);
 }
 
-/* Its size is unknown here, or OpenGL has another size. */
+/* Formats whose bytes per pixel are unknown to the daemon, or differ in what OpenGL copies. */
 static void unknown_formats_are_not_read_back(void **state)
 {
 	static const uint32_t formats[] = { 0, 14, 136, 166, 227, 400, UINT32_MAX };

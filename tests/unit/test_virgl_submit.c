@@ -171,7 +171,7 @@ static void parts_are_freed_with_their_context(void **state)
 }
 
 /* Else the rest of it would make a shader that is not charged. */
-static void a_shader_that_lost_its_number_is_not_continued(void **state)
+static void a_shader_whose_handle_is_gone_or_reused_is_not_continued(void **state)
 {
 	enum { DESTROYED, REPLACED, REPLACED_BY_A_PART, SUB_CONTEXT_DESTROYED, N_WAYS };
 	struct hostmem hostmem, *before = virgl_rig.renderer->hostmem;
@@ -454,7 +454,7 @@ static int run(void)
 		cmocka_unit_test(a_continuation_of_a_complete_shader_is_refused),
 		cmocka_unit_test(a_part_longer_than_announced_is_refused),
 		cmocka_unit_test(parts_are_freed_with_their_context),
-		cmocka_unit_test(a_shader_that_lost_its_number_is_not_continued),
+		cmocka_unit_test(a_shader_whose_handle_is_gone_or_reused_is_not_continued),
 		cmocka_unit_test(unsent_constants_are_zero),
 		cmocka_unit_test(sent_constants_stay),
 		cmocka_unit_test(constants_sent_before_the_shader_stay),

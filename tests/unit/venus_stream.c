@@ -70,7 +70,7 @@ static void put_empty_array(struct venus_stream *stream)
 	put64(stream, 0);
 }
 
-/* No allocator, and where the new object's name is. */
+/* A null pointer for the allocator, and a pointer to the new object's name, which follows. */
 static void put_new(struct venus_stream *stream, uint64_t name)
 {
 	put64(stream, 0);

@@ -24,8 +24,8 @@
  * machine. */
 #define HUGE_MIN_SIZE (4 * 1024 * 1024)
 #define HUGE_MAX_SIZE (64 * 1024 * 1024)
-/* Bytes to unmap in one call when a copy is freed: it takes some 100 microseconds, more with small
- * pages. */
+/* Bytes to unmap in one call when a picture is freed: the call takes some 100 microseconds, more
+ * with small pages. */
 #define UNMAP_SIZE (2 * 1024 * 1024)
 
 /* @size in whole pages. */

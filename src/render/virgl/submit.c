@@ -7,8 +7,8 @@
  * text before we could check it. So the parts are joined here, and after the last one the checked
  * shader is passed to the library as a whole. (If the library got the guest's parts, a guest could
  * make it join those of two different shaders. This way the text that it gets is always the text
- * that was checked.) A shader whose number is destroyed, or gets another object, before its last
- * part is forgotten.
+ * that was checked.) If a shader's handle is destroyed, or gets another object, before the last
+ * part has come, the parts are dropped.
  *
  * A new sub-context has no constants. The library passes OpenGL as many constants as a shader
  * declares, from a buffer that is only as large as the constants that the guest has sent, and so

@@ -130,8 +130,8 @@ void virgl_account_end(struct virgl *virgl, uint32_t ctx_id);
 /* Checks that there is memory for the objects that a stream makes. Returns 0 or RESP_ERR_*. */
 int virgl_account_check(const struct virgl *virgl, uint32_t ctx_id, const uint32_t *stream,
 			size_t n_words);
-/* Has the library run @stream, and measures the process's memory in between. If memory runs out,
- * skips the remaining draws and sets virgl->lacks_memory. Returns 0 or RESP_ERR_*. */
+/* Has the library run @stream in parts, and measures the process's memory between them. If memory
+ * runs out, skips the remaining draws and sets virgl->lacks_memory. Returns 0 or RESP_ERR_*. */
 int virgl_account_submit(struct virgl *virgl, uint32_t ctx_id, uint32_t *stream, size_t n_words);
 
 /* submit.c */

@@ -6,8 +6,8 @@
  * The picture shows every way in which it can be wrong. Cells of 32 by 32 pixels are cleared, each
  * to a colour that depends on its place and the seed. Clears are exact on every driver, so each
  * pixel has one right value, and a picture that is upside down, shifted, with red and blue swapped
- * or of an older seed has no right pixel. Above them is one white triangle, point up, drawn by
- * shaders from a buffer of vertices.
+ * or of an older seed has wrong pixels. One white triangle, point up, is then drawn over the cells
+ * in the middle, by shaders from a buffer of vertices.
  */
 #include <EGL/egl.h>
 #include <EGL/eglext.h>

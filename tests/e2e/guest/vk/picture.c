@@ -212,7 +212,7 @@ static void draw_once(struct gpu *gpu, struct canvas *canvas, struct painter *pa
 	gpu_run(gpu);
 }
 
-/* The same words as draw.frag's. */
+/* The pixel as draw.frag computes it. */
 static uint32_t drawn_pixel(uint32_t x, uint32_t y, uint32_t seed)
 {
 	return 0xff000000U | ((x / 32 * 31 + seed * 3) & 255) << 16 |
