@@ -15,3 +15,7 @@ struct block {
  * false if the format is not known; no texture of such a format is read back. The bounds of
  * transfers depend on it (virgl/check.c). */
 bool block_of_format(uint32_t format, struct block *ret);
+/* The bytes of a row of blocks that covers @width pixels, without padding. */
+uint64_t block_row_bytes(const struct block *block, uint32_t width);
+/* How many rows of blocks cover @height rows of pixels. */
+uint64_t block_count_rows(const struct block *block, uint32_t height);

@@ -101,3 +101,18 @@ bool block_of_format(uint32_t format, struct block *ret)
 {
 	return find_plain(format, ret) || find_compressed(format, ret) || find_astc(format, ret);
 }
+
+static uint64_t divide_up(uint64_t n, uint32_t by)
+{
+	return (n + by - 1) / by;
+}
+
+uint64_t block_row_bytes(const struct block *block, uint32_t width)
+{
+	return divide_up(width, block->width) * block->size;
+}
+
+uint64_t block_count_rows(const struct block *block, uint32_t height)
+{
+	return divide_up(height, block->height);
+}

@@ -14,11 +14,6 @@ static const struct renderer_box largest_level = { .width = VIRGL_MAX_SIZE,
 						   .height = VIRGL_MAX_SIZE };
 static const struct block largest_block = { .width = 1, .height = 1, .size = 16 };
 
-static uint64_t divide_up(uint64_t n, uint32_t by)
-{
-	return (n + by - 1) / by;
-}
-
 /* Takes @n times @size from *@left. Returns false if that is more than is left. */
 static bool take(uint64_t *left, uint64_t n, uint64_t size)
 {
@@ -38,10 +33,10 @@ bool virgl_check_transfer(const struct virgl_resource *resource, uint32_t level,
 
 	if (!resource || !block_of_format(resource->format, &block))
 		block = largest_block;
-	uint64_t row = divide_up(all.width, block.width) * block.size;
+	uint64_t row = block_row_bytes(&block, all.width);
 	uint64_t step = stride ? stride : row;
-	uint64_t layer = layer_stride ? layer_stride : step * divide_up(all.height, block.height);
-	uint64_t rows = divide_up(height, block.height);
+	uint64_t layer = layer_stride ? layer_stride : step * block_count_rows(&block, all.height);
+	uint64_t rows = block_count_rows(&block, height);
 
 	return take(&left, 1, row) && take(&left, rows > 0 ? rows - 1 : 0, step) &&
 	       take(&left, depth > 0 ? depth - 1 : 0, layer);

@@ -106,7 +106,7 @@ static bool write_to_layer(const struct virgl_resource *resource, const struct b
 			   uint32_t level, uint32_t z)
 {
 	struct renderer_box all = virgl_resource_level(resource, level);
-	uint64_t row = (all.width + block->width - 1) / block->width * (uint64_t)block->size;
+	uint64_t row = block_row_bytes(block, all.width);
 	uint32_t band = (uint32_t)MAX(MAX_COPY / row, 1) * block->height;
 
 	for (uint32_t y = 0; y < all.height; y += band) {
@@ -115,7 +115,7 @@ static bool write_to_layer(const struct virgl_resource *resource, const struct b
 			.stride = (uint32_t)row,
 			.box = { 0, y, z, all.width, MIN(band, all.height - y), 1 },
 		};
-		uint64_t rows = (t.box.height + block->height - 1) / block->height;
+		uint64_t rows = block_count_rows(block, t.box.height);
 
 		if (!write_zeros(resource, &t, row * rows))
 			return false;

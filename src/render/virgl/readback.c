@@ -84,11 +84,6 @@ static int read_checked(const struct virgl_resource *resource, const struct rend
 	return renderer_response(r);
 }
 
-static uint64_t divide_up(uint64_t n, uint32_t by)
-{
-	return (n + by - 1) / by;
-}
-
 static bool is_span(uint32_t first, uint32_t count, uint32_t size)
 {
 	return count > 0 && first < size && count <= size - first;
@@ -115,11 +110,11 @@ static bool lay_out(const struct virgl_resource *resource, const struct renderer
 
 	if (!block_of_format(resource->format, &l.block))
 		return false;
-	uint64_t level_row = divide_up(all.width, l.block.width) * l.block.size;
-	uint64_t level_rows = divide_up(all.height, l.block.height);
+	uint64_t level_row = block_row_bytes(&l.block, all.width);
+	uint64_t level_rows = block_count_rows(&l.block, all.height);
 
-	l.row = divide_up(t->box.width, l.block.width) * l.block.size;
-	l.rows = divide_up(t->box.height, l.block.height);
+	l.row = block_row_bytes(&l.block, t->box.width);
+	l.rows = block_count_rows(&l.block, t->box.height);
 	l.stride = t->stride ? t->stride : level_row;
 	l.layer_stride = t->layer_stride ? t->layer_stride : l.stride * level_rows;
 	l.level = level_row * level_rows * all.depth;
