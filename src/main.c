@@ -251,7 +251,7 @@ static void start_watchdog(struct daemon *daemon)
 }
 
 /* The exit status. */
-static int run_with(struct daemon *daemon, struct renderer *renderer)
+static int run_with_renderer(struct daemon *daemon, struct renderer *renderer)
 {
 	const struct options *options = daemon->options;
 
@@ -283,7 +283,7 @@ static int run_renderer(struct daemon *daemon)
 	start_watchdog(daemon);
 	struct renderer *renderer =
 		start_renderer(options, &daemon->vulkan, daemon->udmabuf, &message);
-	int status = renderer ? run_with(daemon, renderer) : start_fail("%s", message);
+	int status = renderer ? run_with_renderer(daemon, renderer) : start_fail("%s", message);
 
 	vhost_watchdog_free(daemon->watchdog);
 	if (daemon->udmabuf > 0)

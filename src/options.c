@@ -228,6 +228,11 @@ static enum options_result check_options(struct options *options)
 	return result;
 }
 
+static enum options_result print_capabilities(void)
+{
+	return capabilities_print() ? OPTIONS_DONE : OPTIONS_WRONG;
+}
+
 /* Prints help, version or capabilities. */
 static enum options_result print_and_end(const struct option_type *type,
 					 const struct options *defaults)
@@ -237,7 +242,7 @@ static enum options_result print_and_end(const struct option_type *type,
 	else if (type->letter == 'V')
 		options_version_print();
 	else
-		return capabilities_print() ? OPTIONS_DONE : OPTIONS_WRONG;
+		return print_capabilities();
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return report_wrong("cannot write to standard output: %s", g_strerror(errno));
 	return OPTIONS_DONE;
@@ -332,7 +337,7 @@ enum options_result options_parse(struct options *ret, int argc, char **argv)
 
 	*ret = defaults;
 	if (capabilities_are_asked_for(argc, argv))
-		return capabilities_print() ? OPTIONS_DONE : OPTIONS_WRONG;
+		return print_capabilities();
 
 	enum options_result result = read_environment(ret, &defaults);
 
