@@ -210,35 +210,35 @@ static void a_relative_path_is_relative_to_the_start_directory(void **state)
 	assert_int_equal(chdir("/"), 0);
 }
 
-static void unwritable_output_has_status_1(void **state)
+/* Starts the daemon as @script does, waits for status @due, and asserts that descriptor 1 or 2, as
+ * @fd says, printed @text. */
+static void expect_of_script(const char *script, int due, int fd, const char *text)
 {
-	struct daemon d = { .pidfd = -1, .script = "exec \"$0\" \"$@\" >/dev/full" };
-	char *err;
+	struct daemon d = { .pidfd = -1 };
+	char *printed;
 
-	(void)state;
+	snprintf(d.script, sizeof(d.script), "%s", script);
 	write_qemu(qemu, "vhost-user-gpu-pci", "gtk");
 	daemon_start(&d, ARGS("--gpu-mode", "2d", "--sandbox", "off"), -1);
-	assert_int_equal(daemon_wait(&d, 4 * vmm_default_timeout_ms()), 1);
-	err = daemon_text(d.err_fd);
-	assert_says(err, "cannot write to standard output");
-	free(err);
+	assert_int_equal(daemon_wait(&d, 4 * vmm_default_timeout_ms()), due);
+	printed = daemon_text(fd == STDOUT_FILENO ? d.out_fd : d.err_fd);
+	assert_says(printed, text);
+	free(printed);
 	daemon_finish(&d);
+}
+
+static void unwritable_output_has_status_1(void **state)
+{
+	(void)state;
+	expect_of_script("exec \"$0\" \"$@\" >/dev/full", 1, STDERR_FILENO,
+			 "cannot write to standard output");
 }
 
 /* A pipe of the daemon may get the number of a standard descriptor that its parent left closed. */
 static void closed_standard_descriptors_do_no_harm(void **state)
 {
-	struct daemon d = { .pidfd = -1, .script = "exec \"$0\" \"$@\" <&- 2>&-" };
-	char *out;
-
 	(void)state;
-	write_qemu(qemu, "vhost-user-gpu-pci", "gtk");
-	daemon_start(&d, ARGS("--gpu-mode", "2d", "--sandbox", "off"), -1);
-	assert_int_equal(daemon_wait(&d, 4 * vmm_default_timeout_ms()), 0);
-	out = daemon_text(d.out_fd);
-	assert_says(out, "ok    renderer: 2d\n");
-	free(out);
-	daemon_finish(&d);
+	expect_of_script("exec \"$0\" \"$@\" <&- 2>&-", 0, STDOUT_FILENO, "ok    renderer: 2d\n");
 }
 
 static void json_has_the_same_findings(void **state)

@@ -5,6 +5,14 @@
  */
 #include "socket_frame.h"
 
+/* The damage of 8x8 waits, and the timer is armed: it sends the frame when the interval is over. */
+static void expect_frame_when_due(void)
+{
+	assert_true(socket_frame_timer_is_armed());
+	socket_frame_end_interval();
+	socket_rig_expect_update(0, &socket_frame_shown, 0, 0, 8, 8);
+}
+
 /* The timer of earlier damage may fire after a frame that began early. */
 static void a_timer_that_fires_before_a_frame_is_due_sends_nothing(void **state)
 {
@@ -15,9 +23,7 @@ static void a_timer_that_fires_before_a_frame_is_due_sends_nothing(void **state)
 	loop_timer_disarm(&socket_rig_display()->pace_timer);
 	socket_pace_expire(&socket_rig_display()->pace_timer);
 	socket_rig_expect_silence();
-	assert_true(socket_frame_timer_is_armed());
-	socket_frame_end_interval();
-	socket_rig_expect_update(0, &socket_frame_shown, 0, 0, 8, 8);
+	expect_frame_when_due();
 	socket_frame_hide();
 }
 
@@ -32,9 +38,7 @@ static void a_guest_that_flushes_no_more_gets_its_last_frame_when_it_is_due(void
 	display_cursor_set(socket_rig.display, 0, &cursor);
 	socket_rig_expect_cursor(0, &cursor);
 	socket_rig_expect_silence();
-	assert_true(socket_frame_timer_is_armed());
-	socket_frame_end_interval();
-	socket_rig_expect_update(0, &socket_frame_shown, 0, 0, 8, 8);
+	expect_frame_when_due();
 	socket_frame_hide();
 }
 
@@ -153,9 +157,7 @@ static void a_flush_while_the_display_does_not_read_begins_no_frame_before_it_is
 	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, 0, 256, 444);
 	socket_rig_expect_update(0, &socket_frame_shown, 0, 0, 256, 444);
 	socket_rig_expect_silence();
-	assert_true(socket_frame_timer_is_armed());
-	socket_frame_end_interval();
-	socket_rig_expect_update(0, &socket_frame_shown, 0, 0, 8, 8);
+	expect_frame_when_due();
 	socket_rig_expect_silence();
 	socket_frame_hide();
 }
