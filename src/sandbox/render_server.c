@@ -92,11 +92,10 @@ static int set_limits(const struct launch *launch)
 {
 	if (!launch->is_jailed)
 		return 0;
-	if (lower_limit(RLIMIT_CORE, 0) < 0 || lower_limit(RLIMIT_NOFILE, launch->max_fds) < 0)
+	if (lower_limit(RLIMIT_CORE, 0) < 0 || lower_limit(RLIMIT_NOFILE, launch->max_fds) < 0 ||
+	    lower_limit(RLIMIT_DATA, launch->max_memory) < 0)
 		return -1;
-	return lower_limit(RLIMIT_DATA, launch->max_memory) < 0
-		       ? -1
-		       : lower_limit(RLIMIT_FSIZE, launch->max_memory);
+	return lower_limit(RLIMIT_FSIZE, launch->max_memory);
 }
 
 /* Resets signals, and keeps only descriptors 0 to 2 and the socket. */
