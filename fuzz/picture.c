@@ -41,6 +41,28 @@ static void pixels_free(uint32_t *pixels, size_t size)
 		free(pixels);
 }
 
+/* The copy of the picture that is compared, and which of its pixels are in the display's format. */
+static uint32_t copy[PICTURE_SIDE * PICTURE_SIDE];
+static bool is_converted[PICTURE_SIDE * PICTURE_SIDE];
+
+static uint32_t raw_mask(uint32_t format)
+{
+	return format * 0x01020408;
+}
+
+/* The format is another one after each few copies. */
+static void copy_raw(struct picture *picture, const struct rect *r)
+{
+	picture->base.format = ++picture->copies / 4 % 3;
+	for (uint32_t y = r->y; y < r->y + r->height; y++)
+		for (uint32_t x = r->x; x < r->x + r->width; x++) {
+			size_t at = (size_t)y * picture->width + x;
+
+			is_converted[at] = false;
+			picture->copy[at] = picture->pixels[at] ^ raw_mask(picture->base.format);
+		}
+}
+
 static int picture_prepare(struct display_pixels *source, const struct rect *r)
 {
 	struct picture *picture = container_of(source, struct picture, base);
@@ -48,12 +70,25 @@ static int picture_prepare(struct display_pixels *source, const struct rect *r)
 	CHECK(rect_is_within(r, picture->width, picture->height) && !rect_is_empty(r));
 	picture->prepared = *r;
 	picture->is_dirty |= picture->fails;
-	for (uint32_t y = r->y; picture->copy && y < r->y + r->height; y++) {
-		size_t at = (size_t)y * picture->width + r->x;
-
-		memcpy(picture->copy + at, picture->pixels + at, r->width * sizeof(uint32_t));
-	}
+	if (picture->copy)
+		copy_raw(picture, r);
 	return picture->fails ? -EIO : 0;
+}
+
+static void picture_convert(struct display_pixels *source, const struct rect *r)
+{
+	struct picture *picture = container_of(source, struct picture, base);
+	struct rect prepared = rect_intersect(r, &picture->prepared);
+
+	CHECK(rect_is_equal(&prepared, r) && !rect_is_empty(r));
+	for (uint32_t y = r->y; y < r->y + r->height; y++)
+		for (uint32_t x = r->x; x < r->x + r->width; x++) {
+			size_t at = (size_t)y * picture->width + x;
+
+			CHECK(!is_converted[at]);
+			is_converted[at] = true;
+			picture->copy[at] ^= raw_mask(source->format);
+		}
 }
 
 static int picture_rows(struct display_pixels *source, const struct rect *r, struct iovec *iov,
@@ -95,6 +130,10 @@ static const struct display_pixels_ops band_ops = { .prepare = picture_prepare,
 						    .rows = picture_rows,
 						    .prepares_bands = true };
 
+static const struct display_pixels_ops compared_ops = { .prepare = picture_prepare,
+							.convert = picture_convert,
+							.rows = picture_rows };
+
 void picture_start(struct picture *picture, uint32_t width, uint32_t height)
 {
 	uint32_t *pixels = picture->pixels;
@@ -121,10 +160,10 @@ void picture_wants_bands(struct picture *picture)
 
 void picture_wants_comparing(struct picture *picture)
 {
-	static uint32_t copy[PICTURE_SIDE * PICTURE_SIDE], sent[PICTURE_SIDE * PICTURE_SIDE];
+	static uint32_t sent[PICTURE_SIDE * PICTURE_SIDE];
 
 	CHECK((size_t)picture->width * picture->height <= PICTURE_SIDE * PICTURE_SIDE);
-	picture_wants_preparing(picture);
+	picture->base.ops = &compared_ops;
 	picture->copy = copy;
 	picture->base.sent = sent;
 }

@@ -19,6 +19,7 @@ struct picture {
 	uint32_t *pixels; /* owned */
 	struct rect prepared;
 	uint32_t *copy; /* borrowed; NULL: prepared pixels are not copied */
+	unsigned copies;
 	uint32_t piece; /* pixels in one piece; 0: rows */
 	bool fails;     /* to be prepared, or to give rows */
 	bool is_shown;  /* on any scanout */
@@ -32,8 +33,9 @@ void picture_start(struct picture *picture, uint32_t width, uint32_t height);
 void picture_wants_preparing(struct picture *picture);
 /* The same, band by band. */
 void picture_wants_bands(struct picture *picture);
-/* The same, and they are read from a copy; the display leaves out those that its peer has. For one
- * picture of at most PICTURE_SIDE x PICTURE_SIDE, on one scanout at a time. */
+/* The same, and they are read from a copy in one of three formats, which must be converted once;
+ * the display leaves out those that its peer has. For one picture of at most PICTURE_SIDE x
+ * PICTURE_SIDE, on one scanout at a time. */
 void picture_wants_comparing(struct picture *picture);
 /* Moves the pixels to other memory; a later read of the old memory is detected. */
 void picture_move(struct picture *picture);

@@ -229,6 +229,7 @@ static void step(struct harness *harness, struct input *in)
 static bool has_pixels(struct harness *harness, unsigned i)
 {
 	struct scanout *scanout = &harness->device->scanouts[i];
+	const struct display_pixels_ops *ops = scanout->pixels.ops;
 	const struct qemu_screen *screen = &harness->qemu.screens[i];
 	struct iovec iov[257];
 	size_t size = (size_t)scanout->rect.width * 4;
@@ -241,9 +242,11 @@ static bool has_pixels(struct harness *harness, unsigned i)
 		size_t at = 0;
 		int n = 0;
 
-		if (!scanout->pixels.ops->prepare ||
-		    scanout->pixels.ops->prepare(&scanout->pixels, &r) == 0)
-			n = scanout->pixels.ops->rows(&scanout->pixels, &r, iov, 257);
+		if (!ops->prepare || ops->prepare(&scanout->pixels, &r) == 0) {
+			if (ops->convert)
+				ops->convert(&scanout->pixels, &r);
+			n = ops->rows(&scanout->pixels, &r, iov, 257);
+		}
 		for (int k = 0; k < n; k++) {
 			memcpy(row + at, iov[k].iov_base, iov[k].iov_len);
 			at += iov[k].iov_len;

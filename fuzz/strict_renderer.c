@@ -212,7 +212,8 @@ static int strict_transfer_to(struct renderer *renderer, struct renderer_resourc
 }
 
 static int strict_read_pixels(struct renderer *renderer, struct renderer_resource *handle,
-			      const struct rect *r, void *data, uint32_t stride)
+			      const struct rect *r, void *data, uint32_t stride, bool as_stored,
+			      uint32_t *ret_format)
 {
 	struct strict_resource *resource = check_resource(handle);
 
@@ -221,8 +222,16 @@ static int strict_read_pixels(struct renderer *renderer, struct renderer_resourc
 	CHECK(rect_is_within(r, resource->args.width, resource->args.height));
 	if (strict.knobs.read_fails)
 		return -EIO;
+	*ret_format =
+		as_stored ? VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM : VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM;
 	for (uint32_t y = 0; y < r->height; y++)
-		memset((uint8_t *)data + (size_t)y * stride, (int)(r->y + y), (size_t)r->width * 4);
+		for (uint32_t x = 0; x < r->width; x++) {
+			uint8_t first = (uint8_t)(r->y + y), last = first + 2;
+			const uint8_t pixel[] = { as_stored ? last : first, first + 1,
+						  as_stored ? first : last, first + 3 };
+
+			memcpy((uint8_t *)data + (size_t)y * stride + (size_t)x * 4, pixel, 4);
+		}
 	return 0;
 }
 

@@ -75,6 +75,10 @@ struct display_pixels_ops {
 	bool prepares_bands;
 	/* @prepare releases the state lock for a while: only the main thread may call it. */
 	bool releases_lock;
+	/* Optional, for a source that prepares whole rectangles: what it prepares may be in another
+	 * format than the display's. The display compares it in that format, and then has the rows
+	 * that it sends, @r, converted in place, each once. */
+	void (*convert)(struct display_pixels *pixels, const struct rect *r);
 	/* Describes the rows of @r, in order, as at most @max pieces; rows that are contiguous in
 	 * memory are joined. Returns the number of pieces, or -E2BIG if there are more than @max.
 	 * The pieces stay valid until the pixels are replaced or prepared again, or until
@@ -91,6 +95,12 @@ struct display_pixels {
 	 * buffer, it calls display_pixels_changed() first, or gives the new buffer the content of
 	 * the old one. NULL may be replaced in prepare(). */
 	uint32_t *sent;
+	/* Optional: a number for the format of what was prepared last. Only pixels of one format
+	 * are compared with each other. */
+	uint32_t format;
+	/* Set by the display for prepare(): what is prepared may be compared with sent, so only a
+	 * part of it may be converted and sent. */
+	bool is_compared;
 };
 
 struct display_cursor {

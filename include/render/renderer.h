@@ -141,11 +141,14 @@ struct renderer_ops {
 	bool splits_transfers;
 	int (*transfer_from_host)(struct renderer *renderer, struct renderer_resource *resource,
 				  const struct renderer_transfer *transfer); /* optional */
-	/* Copies all pixels of @r to @data, as a8r8g8b8 or x8r8g8b8 in rows of @stride bytes. On an
-	 * error @data must not be shown. Optional: for resources that the CPU cannot read in place.
-	 */
+	/* Copies all pixels of @r to @data, in rows of @stride bytes. *@ret_format: their format,
+	 * one of the eight of VIRTIO 1.2, 5.7.6.8, for pixels_to_display(). @as_stored: the format
+	 * that costs least to read, because the caller will convert only a part of them; else the
+	 * one that costs least to read and convert. On an error @data must not be shown. Optional:
+	 * for resources that the CPU cannot read in place. */
 	int (*read_pixels)(struct renderer *renderer, struct renderer_resource *resource,
-			   const struct rect *r, void *data, uint32_t stride);
+			   const struct rect *r, void *data, uint32_t stride, bool as_stored,
+			   uint32_t *ret_format);
 	/* Returns true and the address of the pixels if the CPU can read them in place. */
 	bool (*pixels)(struct renderer *renderer, struct renderer_resource *resource,
 		       struct renderer_pixels *ret); /* optional */

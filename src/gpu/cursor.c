@@ -19,6 +19,7 @@
 #include "gpu/device_private.h"
 #include "gpu/order.h"
 #include "gpu/resource.h"
+#include "render/pixels.h"
 
 #define IMAGE_SIZE (DISPLAY_CURSOR_SIZE * DISPLAY_CURSOR_SIZE * PIXEL_BYTES)
 
@@ -64,9 +65,14 @@ static int read_image(struct gpu_device *device, struct resource *resource,
 	memset(image, 0, IMAGE_SIZE);
 	if (ops->read_pixels) {
 		const struct rect all = { .width = resource->width, .height = resource->height };
+		uint32_t format = 0;
+		int r = renderer_call(device->renderer, read_pixels, resource->handle, &all, image,
+				      DISPLAY_CURSOR_SIZE * PIXEL_BYTES, false, &format);
 
-		return renderer_call(device->renderer, read_pixels, resource->handle, &all, image,
-				     DISPLAY_CURSOR_SIZE * PIXEL_BYTES);
+		if (r == 0)
+			pixels_to_display(format, image, all.width, all.height,
+					  DISPLAY_CURSOR_SIZE * PIXEL_BYTES);
+		return r;
 	}
 	if (!ops->pixels || !ops->pixels(device->renderer, resource->handle, &pixels))
 		return 0;

@@ -15,7 +15,8 @@
  *   band by band, each right before it is sent.
  *
  * What is read back from the GPU is compared with what the display has (display_pixels::sent), for
- * which the scanout has a second buffer. Without memory for it, all that is read back is sent.
+ * which the scanout has a second buffer. Without memory for it, all that is read back is sent. Only
+ * what is sent is converted to the display's format.
  */
 #include "gpu/scanout_pixels.h"
 
@@ -157,10 +158,23 @@ static int prepare_from_renderer(struct display_pixels *pixels, const struct rec
 	uint8_t *data = hold_in_shadow(scanout, r, &stride);
 
 	make_sent(scanout->device, scanout);
+	bool as_stored = pixels->is_compared && pixels->sent;
+
 	return renderer_call(renderer, read_pixels, scanout->resource->handle, &in_resource, data,
-			     stride) == 0
+			     stride, as_stored, &pixels->format) == 0
 		       ? 0
 		       : -EIO;
+}
+
+static void convert_shadow(struct display_pixels *pixels, const struct rect *r)
+{
+	struct scanout *scanout = to_scanout(pixels);
+	const struct rect *held = &scanout->in_shadow;
+	uint32_t stride = held->width * PIXEL_BYTES;
+	uint8_t *data = scanout->shadow + (size_t)(r->y - held->y) * stride +
+			(size_t)(r->x - held->x) * PIXEL_BYTES;
+
+	pixels_to_display(pixels->format, data, r->width, r->height, stride);
 }
 
 static int prepare_from_blob(struct display_pixels *pixels, const struct rect *r)
@@ -214,6 +228,7 @@ static const struct display_pixels_ops host_blob_ops = { .prepare = prepare_from
 							 .releases_lock = true,
 							 .rows = shadow_rows };
 static const struct display_pixels_ops read_back_ops = { .prepare = prepare_from_renderer,
+							 .convert = convert_shadow,
 							 .rows = shadow_rows };
 
 static int new_shadow(struct gpu_device *device, struct scanout *scanout)
@@ -247,11 +262,12 @@ static int try_read_back(struct gpu_device *device, const struct scanout *scanou
 	struct resource *resource = scanout->resource;
 	const struct rect first = { scanout->rect.x, scanout->rect.y, 1, 1 };
 	uint8_t pixel[PIXEL_BYTES];
+	uint32_t format;
 	int r = 0;
 
 	if (!resource->is_readable)
 		r = renderer_call(renderer, read_pixels, resource->handle, &first, pixel,
-				  sizeof(pixel));
+				  sizeof(pixel), false, &format);
 	resource->is_readable |= r == 0;
 	return r;
 }
@@ -320,6 +336,7 @@ bool scanout_pixels_take_over(struct scanout *next, struct scanout *scanout)
 	next->in_shadow = scanout->in_shadow;
 	next->shadow_size = scanout->shadow_size;
 	next->pixels.sent = g_steal_pointer(&scanout->pixels.sent);
+	next->pixels.format = scanout->pixels.format;
 	scanout->shadow_size = 0;
 	return true;
 }

@@ -168,8 +168,11 @@ static bool shrink_resource(struct renderer *renderer, struct renderer_resource 
 }
 
 static int read_rows(struct renderer *renderer, struct renderer_resource *resource,
-		     const struct rect *r, void *data, uint32_t stride)
+		     const struct rect *r, void *data, uint32_t stride, bool as_stored,
+		     uint32_t *ret_format)
 {
+	(void)as_stored;
+	*ret_format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM;
 	(void)resource;
 	for (uint32_t y = 0; y < r->height; y++)
 		for (uint32_t x = 0; x < r->width; x++)
@@ -178,13 +181,19 @@ static int read_rows(struct renderer *renderer, struct renderer_resource *resour
 }
 
 static int read_pixels(struct renderer *renderer, struct renderer_resource *resource,
-		       const struct rect *r, void *data, uint32_t stride)
+		       const struct rect *r, void *data, uint32_t stride, bool as_stored,
+		       uint32_t *ret_format)
 {
+	const struct fake_renderer *fake = get_fake(renderer);
+	bool is_rgba = fake->has_only_rgba || (fake->stores_rgba && as_stored);
+
 	(void)resource;
 	look_at_lock(get_fake(renderer));
+	*ret_format = is_rgba ? VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM : VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM;
 	for (uint32_t y = 0; y < r->height; y++)
-		memset((uint8_t *)data + (size_t)y * stride, get_fake(renderer)->pixel,
-		       (size_t)r->width * 4);
+		for (uint32_t i = 0; i < r->width * 4; i++)
+			((uint8_t *)data)[(size_t)y * stride + i] =
+				(uint8_t)(fake->pixel + (is_rgba ? i % 4 : 0));
 	return 0;
 }
 

@@ -34,9 +34,11 @@ struct fake_renderer {
 	 * its value. */
 	uint32_t n_rows, next_row; /* next_row: below the last piece */
 	uint64_t largest_piece;    /* bytes */
-	uint8_t pixel;             /* each byte of what is read back from the GPU */
-	unsigned shrinks;          /* steps that it takes to free a resource; each is slow */
-	unsigned n_locked;         /* calls of read_pixels and capset_fill with base.lock held */
+	uint8_t pixel;             /* each byte of what is read back from the GPU, or .. */
+	bool stores_rgba;   /* .. pixel, pixel + 1, .. as R, G, .., if read as stored, or .. */
+	bool has_only_rgba; /* .. always */
+	unsigned shrinks;   /* steps that it takes to free a resource; each is slow */
+	unsigned n_locked;  /* calls of read_pixels and capset_fill with base.lock held */
 };
 
 /* renderer_free() ends it. */

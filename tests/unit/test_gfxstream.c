@@ -5,6 +5,8 @@
 #include <glib.h>
 #include <string.h>
 
+#include "render/pixels.h"
+
 #define W 5
 #define H 4
 
@@ -35,9 +37,12 @@ static void assert_pixels(struct renderer_resource *resource, const struct rect 
 {
 	uint8_t pixels[W * H * 4];
 
+	uint32_t format = 0;
+
 	assert_int_equal(gfxstream_rig.ops->read_pixels(gfxstream_rig.renderer, resource, r, pixels,
-							r->width * 4),
+							r->width * 4, true, &format),
 			 0);
+	pixels_to_display(format, pixels, r->width, r->height, r->width * 4);
 	assert_memory_equal(pixels, expected, r->width * r->height * 4);
 }
 

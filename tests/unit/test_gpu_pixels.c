@@ -43,6 +43,21 @@ static const uint8_t *rows(const struct rect *r)
 	return iov.iov_base;
 }
 
+static void assert_pixel(uint32_t x, uint32_t y, uint32_t little_endian)
+{
+	const uint8_t *pixel = rows(&(struct rect){ x, y, 1, 1 });
+
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(pixel[i], little_endian >> 8 * i & 0xff);
+}
+
+static void convert(const struct rect *r)
+{
+	struct display_pixels *source = gpu_rig.display.sources[0];
+
+	source->ops->convert(source, r);
+}
+
 static void what_was_read_back_stays_over_a_page_flip(void **state)
 {
 	const struct rect rest = { 0, 10, SIDE, SIDE - 10 };
@@ -144,10 +159,56 @@ static void the_last_memory_of_a_guest_is_left_to_it(void **state)
 static void without_memory_to_compare_with_pixels_are_read_back_all_the_same(void **state)
 {
 	(void)state;
+	gpu_rig.renderer.stores_rgba = true;
+	gpu_rig.display.sources[0]->is_compared = true;
 	gpu_rig.device->hostmem.max = used_memory();
 	read_back(1);
 	assert_null(gpu_rig.display.sources[0]->sent);
-	assert_int_equal(rows(&all)[0], 1);
+	assert_pixel(0, 0, 0x01010101); /* all are sent, so they are in the display's format */
+}
+
+static void only_what_is_sent_is_converted(void **state)
+{
+	(void)state;
+	gpu_rig.renderer.stores_rgba = true;
+	gpu_rig.display.sources[0]->is_compared = true;
+	read_back(1);
+	convert(&(struct rect){ 3, 5, 2, 2 });
+	for (uint32_t y = 4; y < 8; y++)
+		for (uint32_t x = 2; x < 6; x++) {
+			bool is_sent = x >= 3 && x < 5 && y >= 5 && y < 7;
+
+			assert_pixel(x, y, is_sent ? 0x04010203 : 0x04030201);
+		}
+	assert_int_equal(gpu_guest_set_scanout(0, 2, SIDE, SIDE), VIRTIO_GPU_RESP_OK_NODATA);
+	convert(&(struct rect){ SIDE - 1, SIDE - 1, 1, 1 });
+	assert_pixel(SIDE - 1, SIDE - 1, 0x04010203);
+}
+
+static void pixels_that_are_not_compared_are_read_in_the_displays_format(void **state)
+{
+	struct display_pixels *source = gpu_rig.display.sources[0];
+
+	(void)state;
+	gpu_rig.renderer.stores_rgba = true;
+	source->is_compared = false;
+	read_back(1);
+	convert(&all);
+	assert_pixel(0, 0, 0x01010101);
+}
+
+static void a_cursor_is_converted(void **state)
+{
+	const struct virtio_gpu_update_cursor request = {
+		.hdr.type = VIRTIO_GPU_CMD_UPDATE_CURSOR,
+		.resource_id = 1,
+	};
+
+	(void)state;
+	gpu_rig.renderer.pixel = 1;
+	gpu_rig.renderer.has_only_rgba = true;
+	assert_int_equal(RUN(request), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(gpu_rig.display.cursor_pixel, 0x04010203);
 }
 
 static uint32_t get_capset(void)
@@ -190,6 +251,9 @@ int main(void)
 		TEST(what_the_display_has_stays_known_over_a_page_flip),
 		TEST(the_last_memory_of_a_guest_is_left_to_it),
 		TEST(without_memory_to_compare_with_pixels_are_read_back_all_the_same),
+		TEST(only_what_is_sent_is_converted),
+		TEST(pixels_that_are_not_compared_are_read_in_the_displays_format),
+		TEST(a_cursor_is_converted),
 		TEST(the_renderer_is_asked_without_the_state_lock),
 	};
 

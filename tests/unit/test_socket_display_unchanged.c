@@ -194,6 +194,140 @@ static void a_page_flip_sends_what_differs(void **state)
 	hide();
 }
 
+/* ---- pixels that are prepared in another format ---- */
+
+static uint32_t raw[TALL_WIDTH * TALL_HEIGHT]; /* what the source prepares */
+
+/* The picture is a copy in another format: each bit is inverted, and format 2 adds one. */
+static uint32_t in_format(uint32_t pixel, uint32_t format)
+{
+	return ~pixel + (format == 2);
+}
+
+static int prepare_raw(struct display_pixels *source, const struct rect *r)
+{
+	for (uint32_t y = r->y; y < r->y + r->height; y++)
+		for (uint32_t x = r->x; x < r->x + r->width; x++) {
+			uint32_t i = y * shown.stride + x;
+
+			raw[i] = in_format(shown.pixels[i], source->format);
+		}
+	return 0;
+}
+
+static void convert_raw(struct display_pixels *source, const struct rect *r)
+{
+	for (uint32_t y = r->y; y < r->y + r->height; y++)
+		for (uint32_t x = r->x; x < r->x + r->width; x++) {
+			uint32_t *pixel = &raw[y * shown.stride + x];
+
+			*pixel = ~(*pixel - (source->format == 2));
+		}
+}
+
+static int raw_rows(struct display_pixels *source, const struct rect *r, struct iovec *iov, int max)
+{
+	(void)source;
+	for (int n = 0; n < max && (uint32_t)n < r->height; n++)
+		iov[n] = (struct iovec){ &raw[(r->y + (uint32_t)n) * shown.stride + r->x],
+					 (size_t)r->width * 4 };
+	return r->height <= (uint32_t)max ? (int)r->height : -E2BIG;
+}
+
+static const struct display_pixels_ops raw_ops = {
+	.prepare = prepare_raw,
+	.convert = convert_raw,
+	.rows = raw_rows,
+};
+
+static void show_raw(uint32_t width, uint32_t height)
+{
+	picture_init(&shown, width, height, 1);
+	shown.base.ops = &raw_ops;
+	shown.base.sent = sent;
+	shown.base.format = 1;
+	display_scanout_pixels(socket_rig.display, 0, width, height, &shown.base);
+}
+
+static void pixels_are_compared_before_they_are_converted(void **state)
+{
+	(void)state;
+	show_raw(WIDTH, HEIGHT);
+	expect_first_frame(0, &shown);
+	damage_all();
+	socket_rig_expect_silence();
+	for (unsigned i = 0; i < 3; i++) {
+		change(70, 5);
+		change(35, 17);
+		damage_all();
+		socket_rig_expect_update(0, &shown, 32, 5, 64, 13);
+		damage_all();
+		socket_rig_expect_silence();
+	}
+	hide();
+}
+
+static void pixels_in_another_format_than_before_are_all_sent(void **state)
+{
+	(void)state;
+	show_raw(WIDTH, HEIGHT);
+	expect_first_frame(0, &shown);
+	for (unsigned i = 0; i < 4; i++) {
+		shown.base.format = 1 + i % 2;
+		picture_fill(&shown, 7 + i % 2); /* in either format the same bytes */
+		damage_all();
+		socket_rig_expect_update(0, &shown, 0, 0, WIDTH, HEIGHT);
+	}
+	damage_all();
+	socket_rig_expect_silence();
+	hide();
+}
+
+/* What the socket does not take is loaded again. */
+static void pixels_are_converted_once_if_the_display_reads_slowly(void **state)
+{
+	(void)state;
+	socket_rig_connect_and_negotiate(SOCKET_RIG_SMALL_BUFFER);
+	show_raw(TALL_WIDTH, TALL_HEIGHT);
+	socket_rig_turns(3);
+	assert_non_null(socket_rig_display()->output.message);
+	expect_first_frame(0, &shown);
+	for (unsigned i = 0; i < 3; i++) {
+		for (uint32_t y = 0; y < TALL_HEIGHT; y++) {
+			change(40, y);
+			change(160, y);
+		}
+		damage(0, 0, TALL_WIDTH, TALL_HEIGHT);
+		socket_rig_turns(3);
+		socket_rig_expect_update(0, &shown, 32, 0, 160, TALL_HEIGHT);
+	}
+	damage(0, 0, TALL_WIDTH, TALL_HEIGHT);
+	socket_rig_expect_silence();
+	hide();
+}
+
+/* The last message was built and dropped, because the socket took no byte of it. */
+static void pixels_of_an_update_that_did_not_fit_are_converted_once(void **state)
+{
+	uint32_t n = 0;
+
+	(void)state;
+	socket_rig_connect_and_negotiate(SOCKET_RIG_SMALL_BUFFER);
+	show_raw(TALL_WIDTH, TALL_HEIGHT);
+	expect_first_frame(0, &shown);
+	while (!socket_rig_display()->is_full) {
+		assert_true(n < TALL_HEIGHT);
+		change(40, n);
+		damage(0, n++, TALL_WIDTH, 1);
+	}
+	assert_null(socket_rig_display()->output.message);
+	for (uint32_t y = 0; y < n; y++)
+		socket_rig_expect_update(0, &shown, 32, y, 32, 1);
+	damage(0, 0, TALL_WIDTH, TALL_HEIGHT);
+	socket_rig_expect_silence();
+	hide();
+}
+
 static void a_source_without_a_buffer_is_sent_whole(void **state)
 {
 	(void)state;
@@ -288,13 +422,16 @@ static bool play(uint32_t seed)
 /* Comparing a video costs time and saves nothing. */
 static void a_video_is_rarely_compared(void **state)
 {
-	unsigned kept = 0;
+	unsigned kept = 0, announced = 0;
 
 	(void)state;
 	show();
-	for (unsigned i = 0; i < 300; i++)
+	for (unsigned i = 0; i < 300; i++) {
 		kept += play(2 + i);
+		announced += shown.base.is_compared;
+	}
 	assert_in_range(kept, 3, 20);
+	assert_in_range(announced, kept, 2 * kept);
 	hide();
 }
 
@@ -398,6 +535,10 @@ int main(void)
 		CONNECTED(a_scanout_that_is_flushed_all_the_time_delays_no_other),
 		CONNECTED(only_damaged_pixels_are_compared),
 		CONNECTED(a_page_flip_sends_what_differs),
+		CONNECTED(pixels_are_compared_before_they_are_converted),
+		CONNECTED(pixels_in_another_format_than_before_are_all_sent),
+		ALONE(pixels_are_converted_once_if_the_display_reads_slowly),
+		ALONE(pixels_of_an_update_that_did_not_fit_are_converted_once),
 		CONNECTED(a_source_without_a_buffer_is_sent_whole),
 		CONNECTED(a_new_front_end_is_sent_the_whole_picture),
 		CONNECTED(a_scanout_that_was_off_is_sent_whole),

@@ -22,8 +22,7 @@ static void assert_all_pixels(struct renderer_resource *resource, uint32_t pixel
 	uint32_t data[W * H];
 	const struct rect all = { 0, 0, W, H };
 
-	assert_int_equal(
-		virgl_rig.ops->read_pixels(virgl_rig.renderer, resource, &all, data, W * 4), 0);
+	assert_int_equal(virgl_rig_read_shown(resource, &all, data, W * 4), 0);
 	for (unsigned i = 0; i < W * H; i++)
 		assert_int_equal(data[i], pixel);
 }

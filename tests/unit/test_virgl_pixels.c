@@ -3,6 +3,7 @@
  * Pixels in both directions in virglrenderer: transfers, pixels for the display, and dma-bufs if
  * there is a render node.
  */
+#include <dlfcn.h>
 #include <drm_fourcc.h>
 #include <errno.h>
 #include <glib.h>
@@ -12,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "render/virgl/virgl_private.h"
 #include "virgl_rig.h"
 
 /* Compares the first rows of a dma-buf with pixels in B, G, R, A order, if the CPU can read them.
@@ -195,9 +197,7 @@ static void pixels_of_2d_are_read_in_the_displays_format(void **state)
 		assert_int_equal(virgl_rig.ops->transfer_to_host(virgl_rig.renderer, resource, &t),
 				 0);
 		virgl_rig.ops->resource_detach(virgl_rig.renderer, resource);
-		assert_int_equal(virgl_rig.ops->read_pixels(virgl_rig.renderer, resource, &inner,
-							    shown, 5 * 4),
-				 0);
+		assert_int_equal(virgl_rig_read_shown(resource, &inner, shown, 5 * 4), 0);
 		for (unsigned p = 0; p < 10; p++) {
 			const uint8_t *pixel = shown + p * 4;
 
@@ -212,6 +212,71 @@ static void pixels_of_2d_are_read_in_the_displays_format(void **state)
 		virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 	}
 	(void)state;
+}
+
+/* The daemon asks OpenGL itself for the pixels that a driver for the CPU stores as R, G, B, A. */
+static void a_guest_draws_as_before_after_its_screen_was_read(void **state)
+{
+	struct renderer_resource *resource = virgl_rig_new_target(4);
+	const struct rect inner = { 3, 5, 7, 2 };
+	uint32_t shown[7 * 2];
+
+	(void)state;
+	assert_int_equal(virgl_rig.ops->context_create(virgl_rig.renderer, CTX, 0, "", 0), 0);
+	assert_int_equal(virgl_rig.ops->context_attach(virgl_rig.renderer, CTX, resource), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(virgl_rig_clear(CTX, 1 + i, 4, i % 2, 0, 1), 0);
+		for (unsigned n = 0; n < 2; n++) {
+			memset(shown, 0x33, sizeof(shown));
+			assert_int_equal(virgl_rig_read_shown(resource, &inner, shown, 7 * 4), 0);
+			for (unsigned p = 0; p < G_N_ELEMENTS(shown); p++)
+				assert_int_equal(shown[p] & 0xffffff, i % 2 ? 0xff00ff : 0xff);
+		}
+	}
+	virgl_rig.ops->context_free(virgl_rig.renderer, CTX);
+	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
+}
+
+/* Functions of OpenGL for the library's context 0, in which pixels are read. */
+#define GL_PACK_ROW_LENGTH          0x0d02
+#define GL_READ_FRAMEBUFFER_BINDING 0x8caa
+#define GL_READ_FRAMEBUFFER         0x8ca8
+
+static void *find_gl(const char *name)
+{
+	void *handle = dlopen("libOpenGL.so.0", RTLD_LAZY);
+
+	if (!handle)
+		handle = dlopen("libGL.so.1", RTLD_LAZY);
+	return handle ? dlsym(handle, name) : NULL;
+}
+
+static void reading_pixels_leaves_the_librarys_state_of_opengl_as_it_was(void **state)
+{
+	void (*get)(unsigned, int *) = (void (*)(unsigned, int *))find_gl("glGetIntegerv");
+	void (*make)(int, unsigned *) = (void (*)(int, unsigned *))find_gl("glGenFramebuffers");
+	void (*bind)(unsigned, unsigned) =
+		(void (*)(unsigned, unsigned))find_gl("glBindFramebuffer");
+	uint32_t shown[9 * 2];
+	unsigned bound = 0;
+	int value = -1;
+
+	(void)state;
+	if (!get || !make || !bind || virgl_of(virgl_rig.renderer)->driver != VIRGL_DRIVER_CPU)
+		skip(); /* the library reads the pixels, and unbinds the framebuffer itself */
+	struct renderer_resource *resource = virgl_rig_new_target(4);
+
+	virgl_renderer_force_ctx_0();
+	make(1, &bound);
+	bind(GL_READ_FRAMEBUFFER, bound);
+	assert_int_equal(virgl_rig_read_shown(resource, &(struct rect){ 0, 0, 7, 2 }, shown, 9 * 4),
+			 0);
+	virgl_renderer_force_ctx_0();
+	get(GL_PACK_ROW_LENGTH, &value);
+	assert_int_equal(value, 0);
+	get(GL_READ_FRAMEBUFFER_BINDING, &value);
+	assert_int_equal(value, bound);
+	virgl_rig.ops->resource_free(virgl_rig.renderer, resource);
 }
 
 static void other_formats_are_not_read_as_pixels(void **state)
@@ -232,7 +297,7 @@ static void other_formats_are_not_read_as_pixels(void **state)
 	uint32_t data[16];
 
 	assert_int_equal(virgl_rig.ops->resource_create(virgl_rig.renderer, &args, &resource), 0);
-	assert_int_equal(virgl_rig.ops->read_pixels(virgl_rig.renderer, resource, &all, data, 64),
+	assert_int_equal(virgl_rig_read_shown(resource, &all, data, 64),
 			 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 	assert_int_equal(virgl_rig.ops->export_dmabuf(virgl_rig.renderer, resource, &dmabuf),
 			 -ENOTSUP);
@@ -296,9 +361,7 @@ static void a_dma_buf_holds_the_guests_pixels(void **state)
 							    &(struct renderer_fence){ .id = 1 }),
 				0);
 			virgl_rig_wait_for_fences(1);
-			assert_int_equal(virgl_rig.ops->read_pixels(virgl_rig.renderer, resource,
-								    &all, shown, W * 4),
-					 0);
+			assert_int_equal(virgl_rig_read_shown(resource, &all, shown, W * 4), 0);
 			assert_dmabuf_pixels(&dmabuf, shown, W, H);
 			close(dmabuf.fd);
 		}
@@ -315,6 +378,7 @@ static int run_gles(void)
 		cmocka_unit_test(strides_beyond_the_backing_are_refused),
 		cmocka_unit_test(transfers_of_3d_work_in_both_directions),
 		cmocka_unit_test(pixels_of_2d_are_read_in_the_displays_format),
+		cmocka_unit_test(a_guest_draws_as_before_after_its_screen_was_read),
 		cmocka_unit_test(other_formats_are_not_read_as_pixels),
 		cmocka_unit_test(a_dma_buf_needs_a_render_node),
 		cmocka_unit_test(a_dma_buf_holds_the_guests_pixels),
@@ -326,6 +390,8 @@ static int run_gles(void)
 static int run_gl(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_guest_draws_as_before_after_its_screen_was_read),
+		cmocka_unit_test(reading_pixels_leaves_the_librarys_state_of_opengl_as_it_was),
 		cmocka_unit_test(strides_beyond_the_backing_are_refused),
 		cmocka_unit_test(transfers_of_3d_work_in_both_directions),
 		cmocka_unit_test(pixels_of_2d_are_read_in_the_displays_format),

@@ -16,13 +16,14 @@
 
 #include "render/virgl/virgl_private.h"
 
-#define ID    7
-#define OTHER 8
-#define CTX   3
-#define SIDE  8
-#define LAYER (SIDE * SIDE * 4)
-#define GUEST 0x11
-#define STALE 0xaa /* old contents of the library's memory */
+#define ID      7
+#define OTHER   8
+#define CTX     3
+#define SIDE    8
+#define TEXTURE 33 /* its name in OpenGL */
+#define LAYER   (SIDE * SIDE * 4)
+#define GUEST   0x11
+#define STALE   0xaa /* old contents of the library's memory */
 
 #define MAX_CALLS 16
 
@@ -34,7 +35,12 @@ static struct {
 	bool wants_whole_level; /* a read needs room for the whole level */
 	size_t dirty;           /* bytes of new blocks that were not zero */
 	bool has_error;         /* of OpenGL, now */
-	unsigned n_reads;       /* in all */
+	bool stores_rgba;       /* the driver stores R, G, B, A */
+	unsigned n_stored_reads; /* in that order */
+	unsigned n_infos;        /* questions about a resource */
+	bool is_in_context_0;    /* it was made current after the last read */
+	bool has_no_texture;
+	unsigned n_reads; /* in all */
 	struct virgl_box_words boxes[MAX_CALLS];
 	char calls[MAX_CALLS + 1]; /* r: read, s: submit */
 	size_t words[MAX_CALLS];   /* of each */
@@ -82,6 +88,33 @@ bool virgl_gl_had_error(void)
 	return had_error;
 }
 
+bool virgl_gl_read_rgba(uint32_t name, const struct rect *r, void *data, uint32_t stride)
+{
+	assert_int_equal(name, TEXTURE);
+	assert_true(library.is_in_context_0);
+	library.is_in_context_0 = false;
+	if (!library.stores_rgba)
+		return false;
+	library.n_stored_reads++;
+	for (uint32_t y = 0; y < r->height; y++)
+		memset((uint8_t *)data + (size_t)y * stride, 'S', (size_t)r->width * 4);
+	return true;
+}
+
+void virgl_renderer_force_ctx_0(void)
+{
+	library.is_in_context_0 = true;
+}
+
+int virgl_renderer_resource_get_info(int id, struct virgl_renderer_resource_info *info)
+{
+	assert_int_equal(id, ID);
+	assert_true(library.is_in_context_0);
+	library.n_infos++;
+	info->tex_id = library.has_no_texture ? 0 : TEXTURE;
+	return EINVAL; /* as if the driver did not export it */
+}
+
 static void note_call(char call, size_t words)
 {
 	assert_true(library.n_calls < MAX_CALLS);
@@ -108,7 +141,7 @@ int virgl_renderer_transfer_read_iov(uint32_t id, uint32_t ctx, uint32_t level, 
 	struct virgl_box_words *b = (void *)box;
 
 	(void)layer_stride;
-	assert_int_equal(ctx, CTX);
+	assert_true(ctx == CTX || ctx == 0);
 	assert_int_equal(id, ID);
 	note_call('r', 0);
 	library.boxes[library.n_reads++] = *b;
@@ -199,6 +232,97 @@ static int read_layers(uint32_t first, uint32_t count)
 					     .box = { 0, 0, first, SIDE, SIDE, count } };
 
 	return virgl_readback_transfer(&virgl.base, &texture.base, &t);
+}
+
+/* Reads @r of the texture for the display, to @pixels. Returns the format, or 0 after an error. */
+static uint32_t read_for_display(const struct rect *r, uint8_t pixels[LAYER], bool as_stored)
+{
+	uint32_t format = 0;
+
+	memset(pixels, GUEST, LAYER);
+	int error = virgl_readback_pixels(&virgl.base, &texture.base, r, pixels, r->width * 4,
+					  as_stored, &format);
+
+	return error == 0 ? format : 0;
+}
+
+/* ---- for the display ---- */
+
+static void show_2d_texture(enum virgl_driver driver, uint32_t format)
+{
+	virgl.driver = driver;
+	texture = new_resource(ID, RENDERER_TARGET_2D, format);
+	library.stores_rgba = true;
+}
+
+static void pixels_are_read_as_the_cpus_driver_stores_them(void **state)
+{
+	static const uint32_t formats[] = { VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM,
+					    VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM };
+	const struct rect r = { 1, 2, 3, 4 };
+	uint8_t pixels[LAYER];
+
+	(void)state;
+	for (unsigned i = 0; i < G_N_ELEMENTS(formats); i++) {
+		show_2d_texture(VIRGL_DRIVER_CPU, formats[i]);
+		for (unsigned n = 0; n < 2; n++)
+			assert_int_equal(read_for_display(&r, pixels, true),
+					 VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM);
+		assert_int_equal(library.n_infos, 1 + i); /* once for a resource */
+		assert_int_equal(pixels[3 * 4 * 4 - 1], 'S');
+		assert_int_equal(pixels[3 * 4 * 4], GUEST);
+	}
+	assert_int_equal(library.n_stored_reads, 4);
+	assert_int_equal(library.n_reads, 0);
+}
+
+static void expect_read_by_library(bool as_stored)
+{
+	const struct rect all = { 0, 0, SIDE, SIDE };
+	uint8_t pixels[LAYER];
+
+	assert_int_equal(read_for_display(&all, pixels, as_stored), texture.format);
+	assert_int_equal(library.n_stored_reads, 0);
+	assert_int_equal(pixels[LAYER - 1], 'a');
+	library.n_calls = library.n_reads = 0;
+	virgl.is_gles = false;
+	show_2d_texture(VIRGL_DRIVER_CPU, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM);
+}
+
+static void other_pixels_are_read_by_the_library(void **state)
+{
+	(void)state;
+	show_2d_texture(VIRGL_DRIVER_GPU, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM);
+	expect_read_by_library(true);
+	show_2d_texture(VIRGL_DRIVER_CPU, VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM);
+	expect_read_by_library(true);
+	texture.is_disguised = true;
+	expect_read_by_library(true);
+	texture.is_incomplete = true;
+	expect_read_by_library(true);
+	texture.args.nr_samples = 4;
+	expect_read_by_library(true);
+	texture.args.flags = 1;
+	expect_read_by_library(true);
+	virgl.is_gles = true;
+	expect_read_by_library(true);
+	library.has_no_texture = true;
+	expect_read_by_library(true);
+	library.has_no_texture = false;
+	library.stores_rgba = false; /* or reading it failed */
+	expect_read_by_library(true);
+	expect_read_by_library(false); /* all will be converted */
+}
+
+static void opengl_is_not_asked_for_pixels_outside_of_a_texture(void **state)
+{
+	const struct rect r = { 1, 0, SIDE, 1 };
+	uint8_t pixels[LAYER];
+
+	(void)state;
+	show_2d_texture(VIRGL_DRIVER_CPU, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM);
+	(void)read_for_display(&r, pixels, true);
+	assert_int_equal(library.n_stored_reads, 0);
 }
 
 /* ---- transfers ---- */
@@ -419,6 +543,9 @@ static void an_invalid_readback_ends_a_stream(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(pixels_are_read_as_the_cpus_driver_stores_them),
+		TEST(other_pixels_are_read_by_the_library),
+		TEST(opengl_is_not_asked_for_pixels_outside_of_a_texture),
 		TEST(all_layers_are_read_one_at_a_time),
 		TEST(strides_are_kept_and_gaps_are_not_written),
 		TEST(a_failed_readback_does_not_write_guest_memory),

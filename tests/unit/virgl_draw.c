@@ -111,8 +111,6 @@ void draw_assert_color(uint32_t due)
 	const struct rect all = { 0, 0, DRAW_SIZE, DRAW_SIZE };
 	uint32_t pixels[DRAW_SIZE * DRAW_SIZE];
 
-	assert_int_equal(
-		virgl_rig.ops->read_pixels(virgl_rig.renderer, target, &all, pixels, DRAW_SIZE * 4),
-		0);
+	assert_int_equal(virgl_rig_read_shown(target, &all, pixels, DRAW_SIZE * 4), 0);
 	assert_int_equal(pixels[DRAW_SIZE * DRAW_SIZE / 2] & 0xffffff, due);
 }

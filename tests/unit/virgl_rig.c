@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "render/pixels.h"
+
 #define EXIT_SKIPPED 77
 
 #define ALL_FENCES_MS 60000
@@ -124,6 +126,18 @@ static uint32_t bits(float f)
 
 	memcpy(&u, &f, sizeof(u));
 	return u;
+}
+
+int virgl_rig_read_shown(struct renderer_resource *resource, const struct rect *r, void *data,
+			 uint32_t stride)
+{
+	uint32_t format = 0;
+	int error = virgl_rig.ops->read_pixels(virgl_rig.renderer, resource, r, data, stride, true,
+					       &format);
+
+	if (error == 0)
+		pixels_to_display(format, data, r->width, r->height, stride);
+	return error;
 }
 
 int virgl_rig_clear(uint32_t ctx, uint32_t object, uint32_t id, float red, float green, float blue)

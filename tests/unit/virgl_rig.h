@@ -60,6 +60,11 @@ struct renderer_resource *virgl_rig_new_2d(uint32_t id, uint32_t format, uint32_
 struct renderer_resource *virgl_rig_new_target_of(uint32_t id, uint32_t width, uint32_t height);
 struct renderer_resource *virgl_rig_new_target(uint32_t id);
 
+/* Reads the pixels of @r, and converts them to the display's format. Returns as
+ * renderer_ops::read_pixels. */
+int virgl_rig_read_shown(struct renderer_resource *resource, const struct rect *r, void *data,
+			 uint32_t stride);
+
 /* Clears resource @id to a colour, as surface @object of @ctx. Returns as renderer_ops::submit. */
 int virgl_rig_clear(uint32_t ctx, uint32_t object, uint32_t id, float red, float green, float blue);
 

@@ -66,9 +66,12 @@ static void keep_first_rows(struct socket_scanout *s, struct rect *r)
 static bool prepare_rect(struct socket_display *sd, struct socket_scanout *s, const struct rect *r)
 {
 	s->is_uncut = prepares_rects(s->pixels->ops);
+	s->is_kept = false;
+	s->finished_rows = 0;
 	if (!s->is_uncut)
 		return true;
 	sd->prepared += socket_band_bytes(r);
+	s->pixels->is_compared = s->uncompared == 0;
 	return s->pixels->ops->prepare(s->pixels, r) == 0;
 }
 
@@ -101,7 +104,7 @@ static bool cut_rect(struct socket_display *sd, struct socket_scanout *s)
 	if (sd->prepared >= SOCKET_TURN_BYTES)
 		return false;
 	s->is_uncut = false;
-	socket_unchanged_cut(s, &s->sending);
+	socket_unchanged_cut(s);
 	return true;
 }
 
@@ -182,6 +185,22 @@ static void skip_bytes(struct iovec *iov, size_t skip)
 	iov->iov_len -= skip;
 }
 
+/* Keeps the rows of the UPDATE above row @end for the next comparison, and converts them in place.
+ * A row may be loaded several times, because what the socket does not take is loaded again. */
+static void finish_rows(const struct socket_output *out, struct socket_scanout *s, uint32_t end)
+{
+	struct rect r = out->update;
+
+	r.y += s->finished_rows;
+	if (r.y >= end)
+		return;
+	r.height = end - r.y;
+	s->finished_rows += r.height;
+	socket_unchanged_keep(s, &r);
+	if (out->source->ops->convert)
+		out->source->ops->convert(out->source, &r);
+}
+
 /* Puts the next band into iov, from index 1 on. 0, or -errno if it is unreadable. */
 static int load_band(struct socket_output *out, struct socket_scanout *s)
 {
@@ -192,10 +211,7 @@ static int load_band(struct socket_output *out, struct socket_scanout *s)
 
 	if (n < 0)
 		return n;
-	if (out->is_kept && !socket_unchanged_keep(s, &r)) {
-		out->is_kept = false;
-		socket_unchanged_forget(s);
-	}
+	finish_rows(out, s, r.y + r.height);
 	for (int i = 1; i <= n; i++)
 		bytes += out->iov[i].iov_len;
 	assert(bytes == socket_band_bytes(&r)); /* or the peer would misread what follows */
@@ -229,7 +245,6 @@ bool socket_band_begin(struct socket_display *sd, struct socket_scanout *s)
 		out->left = socket_band_bytes(&s->sending);
 		out->source = s->pixels;
 		out->is_prepared = true;
-		out->is_kept = socket_unchanged_is_kept(s, &s->sending);
 		if (load_band(out, s) == 0)
 			return true;
 		out->left = 0;

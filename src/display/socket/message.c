@@ -318,7 +318,7 @@ static void sent_update(struct socket_display *sd, unsigned scanout)
 
 	probe(frame__sent, scanout, sd->output.update.width, sd->output.update.height);
 	s->sending = (struct rect){ 0 };
-	socket_unchanged_note_sent(s, sd->output.is_kept);
+	socket_unchanged_note_sent(s);
 	if (s->pixels->ops->prepare)
 		wake_sharers(sd, s->pixels);
 	s->peer_surface_is_unused = false;

@@ -359,5 +359,5 @@ void socket_output_replace(struct socket_display *sd, unsigned scanout,
 		out->count = kept;
 	}
 	out->source = source;
-	out->is_prepared = out->is_kept = out->uses_source = false;
+	out->is_prepared = out->uses_source = false;
 }

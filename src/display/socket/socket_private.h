@@ -102,6 +102,9 @@ struct socket_scanout {
 	struct rect sending; /* taken out of damage and prepared, of which no byte was sent; may be
 			      * empty */
 	bool is_uncut;       /* sending may have pixels at its edges that the peer has */
+	/* Of the rectangle that was prepared last, also after its UPDATE has begun. */
+	bool is_kept;           /* each band of it is also copied to pixels->sent */
+	uint32_t finished_rows; /* these are kept, and in the display's format */
 	bool dmabuf_is_stale;
 	struct rect flush; /* of the dma-buf; empty if there is none to send */
 
@@ -110,9 +113,10 @@ struct socket_scanout {
 						 * need a new one */
 	bool peer_has_surface, peer_has_dmabuf; /* also from an earlier socket */
 	bool peer_surface_is_unused;            /* SCANOUT was sent, and no UPDATE since */
-	bool sent_is_valid;  /* the peer has exactly the pixels in pixels->sent */
-	unsigned uncompared; /* rectangles that are sent before pixels are compared again */
-	unsigned pause;      /* the next value of uncompared */
+	bool sent_is_valid;   /* the peer has exactly the pixels in pixels->sent .. */
+	uint32_t sent_format; /* .. which are in this format (display_pixels::format) */
+	unsigned uncompared;  /* rectangles that are sent before pixels are compared again */
+	unsigned pause;       /* the next value of uncompared */
 	bool flush_is_asked;
 	uint64_t flush_deadline;
 
@@ -143,7 +147,6 @@ struct socket_output {
 	size_t left;                   /* bytes of its pixels that are not in iov yet */
 	struct display_pixels *source; /* of its pixels, borrowed; NULL: zeros take their place */
 	bool is_prepared;              /* source still has what it prepared for update */
-	bool is_kept;                  /* each band of update is also copied to source->sent */
 	bool uses_source;              /* iov points to the memory of source */
 	unsigned patience;             /* calls of socket_output_is_awaited() that may still
 					* return true; set anew when the peer reads */
@@ -250,16 +253,14 @@ void socket_band_lose_source(struct socket_display *sd);
 
 /* unchanged.c */
 
-/* Cuts *@r, which was prepared, to the smallest rectangle with all pixels in it that the peer
- * lacks. It is empty if there are none. */
-void socket_unchanged_cut(struct socket_scanout *s, struct rect *r);
-/* Whether the pixels of @r, which was cut, are to be kept in pixels->sent. */
-bool socket_unchanged_is_kept(const struct socket_scanout *s, const struct rect *r);
-/* Copies a band of such pixels to pixels->sent, where the first access to a page may take long.
- * Returns false if they cannot be read. */
-bool socket_unchanged_keep(struct socket_scanout *s, const struct rect *band);
-/* An UPDATE was begun. @is_kept: its pixels are, or will be, in pixels->sent. */
-void socket_unchanged_note_sent(struct socket_scanout *s, bool is_kept);
+/* Cuts s->sending, which was prepared, to the smallest rectangle with all pixels in it that the
+ * peer lacks; it is empty if there are none. Decides whether they will be kept. */
+void socket_unchanged_cut(struct socket_scanout *s);
+/* Copies a band of the current UPDATE to pixels->sent if s->is_kept, before it is converted. The
+ * first access to a page may take long. */
+void socket_unchanged_keep(struct socket_scanout *s, const struct rect *band);
+/* The UPDATE of the rectangle that was prepared last was begun. */
+void socket_unchanged_note_sent(struct socket_scanout *s);
 /* It is not known any more which pixels the peer has. */
 void socket_unchanged_forget(struct socket_scanout *s);
 

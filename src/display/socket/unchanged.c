@@ -6,8 +6,8 @@
  *
  * The pixels that the peer has are in a buffer of the source (display_pixels::sent). The invariant:
  * if sent_is_valid, the peer has exactly those pixels once it has read all messages that were
- * begun. Whatever may break this makes the buffer invalid, and the next UPDATE of the whole scanout
- * makes it valid again.
+ * begun, and the UPDATE of s->sending. Whatever may break this makes the buffer invalid, and the
+ * next UPDATE of the whole scanout makes it valid again.
  *
  * Where most of the picture changes each time, as in a video, a comparison saves nothing. After two
  * rectangles in a row of which less than a quarter was left out, the next ones are sent without a
@@ -124,13 +124,10 @@ static void pause_comparing(struct socket_scanout *s)
 	s->sent_is_valid = s->uncompared == 0;
 }
 
-void socket_unchanged_cut(struct socket_scanout *s, struct rect *r)
+static void compare_and_cut(struct socket_scanout *s, struct rect *r)
 {
 	uint64_t before = count_pixels(r);
 
-	s->sent_is_valid &= s->pixels->sent != NULL;
-	if (!s->sent_is_valid)
-		return;
 	cut_rows(s, r);
 	cut_columns(s, r);
 	if (count_pixels(r) > before - before / 4)
@@ -139,28 +136,38 @@ void socket_unchanged_cut(struct socket_scanout *s, struct rect *r)
 		s->pause = 0;
 }
 
-bool socket_unchanged_is_kept(const struct socket_scanout *s, const struct rect *r)
+static bool is_to_keep(const struct socket_scanout *s, const struct rect *r)
 {
 	bool is_whole = r->width == s->width && r->height == s->height;
 
 	return s->pixels->sent && s->uncompared == 0 && (s->sent_is_valid || is_whole);
 }
 
-bool socket_unchanged_keep(struct socket_scanout *s, const struct rect *band)
+void socket_unchanged_cut(struct socket_scanout *s)
 {
-	for (uint32_t y = band->y; y < band->y + band->height; y++) {
-		const uint32_t *row = find_row(s, band->x, y, band->width);
-
-		if (!row)
-			return false;
-		memcpy(find_sent_row(s, band->x, y), row, (size_t)band->width * PIXEL_BYTES);
-	}
-	return true;
+	s->sent_is_valid &= s->pixels->sent && s->pixels->format == s->sent_format;
+	if (s->sent_is_valid)
+		compare_and_cut(s, &s->sending);
+	s->is_kept = is_to_keep(s, &s->sending);
+	s->sent_format = s->pixels->format;
 }
 
-void socket_unchanged_note_sent(struct socket_scanout *s, bool is_kept)
+void socket_unchanged_keep(struct socket_scanout *s, const struct rect *band)
 {
-	if (is_kept)
+	for (uint32_t y = band->y; y < band->y + band->height && s->is_kept; y++) {
+		const uint32_t *row = find_row(s, band->x, y, band->width);
+
+		if (row)
+			memcpy(find_sent_row(s, band->x, y), row,
+			       (size_t)band->width * PIXEL_BYTES);
+		else
+			socket_unchanged_forget(s);
+	}
+}
+
+void socket_unchanged_note_sent(struct socket_scanout *s)
+{
+	if (s->is_kept)
 		s->sent_is_valid = true;
 	else if (s->uncompared > 0)
 		s->uncompared--;
@@ -168,6 +175,6 @@ void socket_unchanged_note_sent(struct socket_scanout *s, bool is_kept)
 
 void socket_unchanged_forget(struct socket_scanout *s)
 {
-	s->sent_is_valid = false;
+	s->sent_is_valid = s->is_kept = false;
 	s->uncompared = s->pause = 0;
 }

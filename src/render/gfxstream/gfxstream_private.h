@@ -178,7 +178,8 @@ int gfxstream_transfer_to_host(struct renderer *renderer, struct renderer_resour
 int gfxstream_transfer_from_host(struct renderer *renderer, struct renderer_resource *resource,
 				 const struct renderer_transfer *transfer);
 int gfxstream_read_pixels(struct renderer *renderer, struct renderer_resource *resource,
-			  const struct rect *r, void *data, uint32_t stride);
+			  const struct rect *r, void *data, uint32_t stride, bool as_stored,
+			  uint32_t *ret_format);
 /* Writes the whole copy to the library's image. Returns the library's result. */
 int gfxstream_transfer_whole(struct gfxstream *gfxstream, struct gfxstream_resource *resource);
 

@@ -191,12 +191,15 @@ int gfxstream_transfer_from_host(struct renderer *renderer, struct renderer_reso
 }
 
 int gfxstream_read_pixels(struct renderer *renderer, struct renderer_resource *handle,
-			  const struct rect *r, void *data, uint32_t stride)
+			  const struct rect *r, void *data, uint32_t stride, bool as_stored,
+			  uint32_t *ret_format)
 {
 	const struct gfxstream_resource *resource = gfxstream_resource_of(handle);
 	const struct renderer_box box = { r->x, r->y, 0, r->width, r->height, 1 };
 	size_t row = (size_t)r->width * PIXEL_BYTES;
 	uint8_t *dst = data;
+
+	(void)as_stored;
 
 	if (resource->kind != GFXSTREAM_IMAGE || !pixels_has_format(resource->format) ||
 	    !is_box_within(resource, &box))
@@ -210,6 +213,6 @@ int gfxstream_read_pixels(struct renderer *renderer, struct renderer_resource *h
 
 	for (uint32_t y = 0; y < r->height; y++, src += step, dst += stride)
 		memcpy(dst, src, row);
-	pixels_to_display(resource->format, data, r->width, r->height, stride);
+	*ret_format = resource->format;
 	return 0;
 }

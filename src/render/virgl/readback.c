@@ -14,6 +14,10 @@
  *
  * Plain textures whose destination is contiguous are read directly into it: the library passes that
  * memory to OpenGL, without a buffer in between.
+ *
+ * There is a faster way where the CPU draws, for a display that will use only a part of the pixels.
+ * Mesa stores the guest's B, G, R, A as R, G, B, A, and swaps them back if the library reads them,
+ * which takes longer than a copy. So OpenGL is asked for R, G, B, A.
  */
 #include <limits.h>
 #include <linux/virtio_gpu.h>
@@ -278,11 +282,46 @@ int virgl_readback_transfer(struct renderer *renderer, struct renderer_resource 
 	return read_texture(virgl_of(renderer), resource, &t);
 }
 
+/* Returns 0 if the library does not know the texture. It may report an error although it has filled
+ * in the texture: that of its question whether the driver exports it. */
+static uint32_t find_texture(struct virgl_resource *resource)
+{
+	struct virgl_renderer_resource_info info = { 0 };
+
+	if (resource->texture == 0) {
+		(void)virgl_renderer_resource_get_info((int)resource->args.id, &info);
+		resource->texture = info.tex_id;
+	}
+	return resource->texture;
+}
+
+/* Whether the driver may store the guest's B, G, R as R, G, B. */
+static bool may_be_stored_as_rgba(const struct virgl *virgl, const struct virgl_resource *resource)
+{
+	bool is_bgr = resource->format == VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM ||
+		      resource->format == VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM;
+
+	return virgl->driver == VIRGL_DRIVER_CPU && is_bgr && is_plain(virgl, resource) &&
+	       !resource->is_incomplete && !resource->is_disguised;
+}
+
+/* Reads R, G, B, A, if the driver stores that. Returns false if @t's memory has no such pixels. */
+static bool read_as_rgba(const struct virgl *virgl, struct virgl_resource *resource,
+			 const struct renderer_transfer *t, const struct rect *r)
+{
+	if (!may_be_stored_as_rgba(virgl, resource) || !is_box_within(resource, t))
+		return false;
+	virgl_renderer_force_ctx_0();
+	return find_texture(resource) != 0 &&
+	       virgl_gl_read_rgba(resource->texture, r, t->iov->iov_base, t->stride);
+}
+
 /* The destination is our own and contiguous, so no other buffer is needed. */
 int virgl_readback_pixels(struct renderer *renderer, struct renderer_resource *handle,
-			  const struct rect *r, void *data, uint32_t stride)
+			  const struct rect *r, void *data, uint32_t stride, bool as_stored,
+			  uint32_t *ret_format)
 {
-	const struct virgl_resource *resource = virgl_resource_of(handle);
+	struct virgl_resource *resource = virgl_resource_of(handle);
 	size_t size = (size_t)stride * (r->height - 1) + r->width * PIXEL_BYTES;
 	const struct iovec iov = { data, size };
 	const struct renderer_transfer transfer = {
@@ -292,13 +331,15 @@ int virgl_readback_pixels(struct renderer *renderer, struct renderer_resource *h
 		.n_iov = 1,
 	};
 
-	(void)renderer;
 	if (!is_texture(resource) || !pixels_has_format(resource->args.format))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	*ret_format = VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM;
+	if (as_stored && read_as_rgba(virgl_of(renderer), resource, &transfer, r))
+		return 0;
+	*ret_format = resource->args.format;
 	int error = read_checked(resource, &transfer);
-	if (error == 0)
-		pixels_to_display(resource->args.format, data, r->width, r->height, stride);
-	else
+
+	if (error != 0)
 		memset(data, 0, size);
 	return error;
 }

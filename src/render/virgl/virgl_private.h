@@ -68,6 +68,7 @@ struct virgl_resource {
 	bool is_host_blob;
 	bool is_incomplete; /* OpenGL refused it, but the library has it */
 	bool is_disguised;  /* its format in the library is another one */
+	uint32_t texture;   /* its name in OpenGL; 0: not asked for yet */
 };
 
 /* struct virgl_box, which the library's header only declares. */
@@ -182,6 +183,10 @@ bool virgl_gl_is_at_least(unsigned major, unsigned minor);
 /* Whether OpenGL has glClearTexSubImage(); without it a clear command makes the library end the
  * process. */
 bool virgl_gl_can_clear(void);
+/* Copies the pixels of @r of a 2D texture to @data, as R, G, B, A bytes in rows of @stride bytes (a
+ * multiple of 4), if the driver prefers that order. Otherwise, or on an error,
+ * returns false. */
+bool virgl_gl_read_rgba(uint32_t texture, const struct rect *r, void *data, uint32_t stride);
 /* Forgets the errors of the current context. Returns whether there were any. */
 bool virgl_gl_had_error(void);
 
@@ -197,7 +202,8 @@ int virgl_fresh_fill(struct virgl *virgl, const struct virgl_resource *resource)
 int virgl_readback_transfer(struct renderer *renderer, struct renderer_resource *resource,
 			    const struct renderer_transfer *transfer);
 int virgl_readback_pixels(struct renderer *renderer, struct renderer_resource *resource,
-			  const struct rect *r, void *data, uint32_t stride);
+			  const struct rect *r, void *data, uint32_t stride, bool as_stored,
+			  uint32_t *ret_format);
 
 /* Frees the buffer virgl::scratch, which may hold pixels of the guest. */
 void virgl_readback_forget(struct virgl *virgl);
