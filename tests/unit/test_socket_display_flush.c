@@ -110,6 +110,42 @@ static void a_flush_of_one_scanout_begins_no_frame_of_another(void **state)
 	picture_finish(&other);
 }
 
+#define LARGE_WIDTH  512
+#define LARGE_HEIGHT 600 /* more than is prepared in one turn */
+
+static void show_large(unsigned scanout, struct picture *picture)
+{
+	picture_init(picture, LARGE_WIDTH, LARGE_HEIGHT, scanout + 1);
+	picture->base.ops = &picture_prepared_ops;
+	display_scanout_pixels(socket_rig.display, scanout, LARGE_WIDTH, LARGE_HEIGHT,
+			       &picture->base);
+	socket_rig_expect_words(VHOST_USER_GPU_SCANOUT, scanout, LARGE_WIDTH, LARGE_HEIGHT);
+	socket_rig_expect_update(scanout, picture, 0, 0, LARGE_WIDTH, LARGE_HEIGHT);
+}
+
+static void two_large_scanouts_that_were_flushed_together_both_begin_their_frames(void **state)
+{
+	const struct rect all = { 0, 0, LARGE_WIDTH, LARGE_HEIGHT };
+	struct picture pictures[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		socket_rig_display()->scanouts[i].interval = SOCKET_FRAME_HOUR;
+		show_large(i, &pictures[i]);
+	}
+	socket_rig_expect_silence();
+	socket_rig_display()->scanouts[1].next_frame =
+		socket_frame_wait_until_due_in(SOCKET_FRAME_HOUR / 3);
+	for (unsigned i = 0; i < 2; i++)
+		display_damage(socket_rig.display, i, &all);
+	for (unsigned i = 0; i < 2; i++)
+		socket_rig_expect_update(i, &pictures[i], 0, 0, LARGE_WIDTH, LARGE_HEIGHT);
+	socket_rig_expect_silence();
+	display_reset(socket_rig.display);
+	for (unsigned i = 0; i < 2; i++)
+		picture_finish(&pictures[i]);
+}
+
 static void a_scanout_that_is_switched_off_after_its_flush_sends_no_frame(void **state)
 {
 	(void)state;
@@ -171,6 +207,7 @@ int main(void)
 		CONNECTED(a_flush_in_the_second_half_of_the_interval_begins_the_frame),
 		CONNECTED(a_page_flip_in_the_second_half_of_the_interval_begins_the_frame),
 		CONNECTED(a_flush_of_one_scanout_begins_no_frame_of_another),
+		CONNECTED(two_large_scanouts_that_were_flushed_together_both_begin_their_frames),
 		CONNECTED(a_scanout_that_is_switched_off_after_its_flush_sends_no_frame),
 		CONNECTED(a_reset_after_a_flush_sends_no_frame),
 		CONNECTED(a_flush_without_a_front_end_begins_no_later_frame),

@@ -70,7 +70,9 @@ static int on_task(struct loop_task *task)
 		cancel_unanswerable_requests(sd);
 	if (has_peer(sd) && !sd->is_full)
 		socket_output_send_all(sd);
-	sd->flushed = 0;
+	/* Scanouts that this turn did not reach may begin their frame early in the next one. */
+	if (!sd->task.loop)
+		sd->flushed = 0;
 	return 0;
 }
 

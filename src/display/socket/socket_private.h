@@ -197,7 +197,8 @@ struct socket_display {
 	/* Which messages may be due; where both bits are 0, none is. */
 	uint32_t awake;   /* bit i: those of scanout i; bit DISPLAY_MAX_SCANOUTS: of no scanout */
 	uint32_t drawn;   /* bit i: only the UPDATE of scanout i: it has new pixels */
-	uint32_t flushed; /* bit i: the guest has flushed, or flipped, scanout i in this turn */
+	uint32_t flushed; /* bit i: the guest has flushed, or flipped, scanout i in this turn, or in
+			   * one that had no time left to prepare it */
 	struct socket_scanout scanouts[DISPLAY_MAX_SCANOUTS];
 	struct socket_output output;
 
