@@ -200,7 +200,6 @@ int gfxstream_read_pixels(struct renderer *renderer, struct renderer_resource *h
 	uint8_t *dst = data;
 
 	(void)as_stored;
-
 	if (resource->kind != GFXSTREAM_IMAGE || !pixels_has_format(resource->format) ||
 	    !is_box_within(resource, &box))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;

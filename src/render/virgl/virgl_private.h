@@ -184,8 +184,7 @@ bool virgl_gl_is_at_least(unsigned major, unsigned minor);
  * process. */
 bool virgl_gl_can_clear(void);
 /* Copies the pixels of @r of a 2D texture to @data, as R, G, B, A bytes in rows of @stride bytes (a
- * multiple of 4), if the driver prefers that order. Otherwise, or on an error,
- * returns false. */
+ * multiple of 4), if the driver prefers that order. Otherwise, or on an error, returns false. */
 bool virgl_gl_read_rgba(uint32_t texture, const struct rect *r, void *data, uint32_t stride);
 /* Forgets the errors of the current context. Returns whether there were any. */
 bool virgl_gl_had_error(void);
